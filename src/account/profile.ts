@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { type Operation, operation } from '../http/operation.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import type { UserAdministration } from '../users/administration.ts'
+import type { PersonalData } from '../users/personal-data.ts'
+import type { Users } from '../users/users.ts'
+import { confirmed } from './confirmation.ts'
+import type { CookieMode } from './cookie-mode.ts'
+import { asFieldProblems } from './refusals.ts'
+import {
+  done,
+  fullNameField,
+  managedPerson,
+  passwordField,
+  personOf,
+  person as personSchema,
+  usernameField,
+} from './schemas.ts'
+
+interface Rooms {
+  readonly users: Users
+  readonly personalData: PersonalData
+  readonly administration: UserAdministration
+  readonly throttle: Throttle
+  readonly cookieMode: CookieMode
+}
+
+/** The person about themselves. */
+export const profileOperations = (rooms: Rooms): Operation[] => [
+  operation({
+    method: 'get',
+    path: '/api/v1/auth/me',
+    tag: 'Profile',
+    summary: 'Who you are',
+    access: 'person',
+    responses: { 200: { description: 'You', schema: personSchema } },
+    async handle({ person }) {
+      return { status: 200, body: personOf(person.user) }
+    },
+  }),
+  operation({
+    method: 'patch',
+    path: '/api/v1/auth/me',
+    tag: 'Profile',
+    summary: 'Change your name or username',
+    access: 'person',
+    body: z
+      .strictObject({ username: usernameField, full_name: fullNameField.nullable() })
+      .partial(),
+    responses: { 200: { description: 'You', schema: personSchema } },
+    async handle({ body, person, ip }) {
+      const changes = { username: body.username, fullName: body.full_name }
+      const user = await asFieldProblems(() =>
+        rooms.personalData.change(person.user.id, changes, ip),
+      )
+      return { status: 200, body: personOf(user) }
+    },
+  }),
+  operation({
+    method: 'delete',
+    path: '/api/v1/auth/me',
+    tag: 'Profile',
+    summary: 'Delete yourself; only an anonymous trail stays',
+    access: 'person',
+    body: z.strictObject({ password: passwordField }),
+    responses: { 204: done },
+    async handle({ body, person, ip }) {
+      const { id } = person.user
+      await asFieldProblems(async () => {
+        await confirmed(rooms.throttle, id, () => rooms.users.demand(id, body.password))
+        await rooms.administration.delete(id, { actorId: id, ip })
+      })
+      return { status: 204, cookies: rooms.cookieMode.cleared }
+    },
+  }),
+  operation({
+    method: 'get',
+    path: '/api/v1/auth/me/export',
+    tag: 'Profile',
+    summary: 'Everything that is stored about you',
+    access: 'person',
+    responses: {
+      200: {
+        description: 'As a file',
+        schema: z.object({
+          person: managedPerson,
+          sessions: z.array(z.record(z.string(), z.unknown())),
+          api_keys: z.array(z.record(z.string(), z.unknown())),
+          mails: z.array(z.record(z.string(), z.unknown())),
+          links: z.array(z.record(z.string(), z.unknown())),
+          audit_events: z.array(z.record(z.string(), z.unknown())),
+        }),
+      },
+    },
+    async handle({ person, ip }) {
+      const body = await rooms.personalData.export(person.user.id, ip)
+      const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
+      return { status: 200, body, headers }
+    },
+  }),
+]

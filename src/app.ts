@@ -1,0 +1,91 @@
+import type { RequestListener } from 'node:http'
+import Koa from 'koa'
+import { Background } from './background.ts'
+import type { HealthCheck } from './endpoints/health.ts'
+import type { RequestState } from './http/context.ts'
+import { crossOrigin } from './http/cross-origin.ts'
+import { errorBoundary } from './http/error-boundary.ts'
+import { hungUp, requestLog } from './http/request-log.ts'
+import { securityHeaders } from './http/security-headers.ts'
+import { measure } from './measures.ts'
+import { createRooms, type Rooms, type World } from './rooms/rooms.ts'
+import { createRouter } from './routes.ts'
+import { inspectSchema } from './stores/migrations.ts'
+
+export interface App {
+  readonly issuer: string
+  readonly rooms: Rooms
+  readonly handler: RequestListener
+  /** Method and path of all that is mounted, for whoever describes it. */
+  readonly routes: readonly string[]
+  /** Makes what is missing, reads the keys, and begins the work in the background. */
+  start(): Promise<void>
+  /** Readiness says no from now on, so that no new traffic is sent here. */
+  drain(): void
+  /** Ends the work in the background. */
+  stop(): Promise<void>
+}
+
+/** Puts the rooms behind the routes, and says when which of them works. */
+export async function createApp(world: World): Promise<App> {
+  const { config, log } = world
+  const rooms = await createRooms(world)
+  const { metrics } = rooms
+  const { issuer } = config
+  let draining = false
+  const router = createRouter(
+    world,
+    rooms,
+    healthChecks(world, rooms, () => draining),
+  )
+
+  const koa = new Koa<RequestState>()
+  koa.use(requestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES }))
+  koa.use(securityHeaders({ https: issuer.startsWith('https:') }))
+  koa.use(crossOrigin(config.CORS_ORIGINS))
+  koa.use(errorBoundary({ metrics }))
+  koa.use(router.routes())
+  koa.use(router.allowedMethods())
+  koa.on('error', (error) =>
+    log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'an answer could not be sent'),
+  )
+  measure(world, rooms)
+
+  const background = new Background(world, rooms)
+  return {
+    issuer,
+    rooms,
+    handler: koa.callback(),
+    routes: router.stack.flatMap(({ methods, path }) =>
+      methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${path}`),
+    ),
+    start: () => background.start(),
+    drain() {
+      draining = true
+    },
+    stop: () => background.stop(),
+  }
+}
+
+function healthChecks(
+  { db, redis, now }: World,
+  { keyring, index }: Rooms,
+  isDraining: () => boolean,
+): Record<string, HealthCheck> {
+  return {
+    accepting: async () => (isDraining() ? 'is shutting down' : undefined),
+    database: async () => void (await db.raw('SELECT 1')),
+    migrations: async () => {
+      const { state } = await inspectSchema(db)
+      return state === 'behind' ? 'pending: run signet migrate' : undefined
+    },
+    redis: async () => {
+      if (!redis) return 'ok, not used'
+      return index?.trusted ? undefined : 'ok, away: PostgreSQL answers instead'
+    },
+    keys: async () => {
+      keyring.current.signer(now())
+      return undefined
+    },
+  }
+}

@@ -1,0 +1,119 @@
+import type { Now } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+
+/** What is worth remembering. The names are stable: operators search for them. */
+export type AuditEventName =
+  | 'user.signed_in'
+  | 'user.sign_in_failed'
+  | 'user.created'
+  | 'user.disabled'
+  | 'user.enabled'
+  | 'user.password_set'
+  | 'user.password_reset_requested'
+  | 'user.password_change_required'
+  | 'user.registered'
+  | 'user.registration_repeated'
+  | 'user.email_verified'
+  | 'user.email_change_requested'
+  | 'user.email_changed'
+  | 'user.profile_changed'
+  | 'user.exported'
+  | 'user.roles_changed'
+  | 'user.sessions_ended'
+  | 'user.unlocked'
+  | 'user.deleted'
+  | 'user.imported'
+  | 'api_key.created'
+  | 'api_key.revoked'
+  | 'client.enabled'
+  | 'client.changed'
+  | 'client.deleted'
+  | 'client.authentication_failed'
+  | 'client.created'
+  | 'client.secret_rotated'
+  | 'client.disabled'
+  | 'session.reused'
+  | 'session.revoked'
+  | 'session.limit_reached'
+  | 'token.revoked'
+  | 'token.revocation_refused'
+  | 'key.created'
+  | 'key.imported'
+  | 'key.rotation_planned'
+  | 'key.revoked'
+
+export interface AuditEvent {
+  readonly event: AuditEventName
+  readonly userId?: string | undefined
+  readonly clientId?: string | undefined
+  readonly sid?: string | undefined
+  /** Address of the caller; absent for the command line. */
+  readonly ip?: string | undefined
+  /** Never a secret, a password or a token. */
+  readonly detail?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** An event as the table has it. */
+export interface RecordedEvent {
+  id: string
+  at: Date
+  event: string
+  user_id: string | null
+  client_id: string | null
+  sid: string | null
+  ip: string | null
+  detail: Record<string, unknown>
+}
+
+export interface AuditFilter {
+  readonly userId?: string | undefined
+  readonly clientId?: string | undefined
+  readonly event?: string | undefined
+  readonly from?: Date | undefined
+  readonly until?: Date | undefined
+}
+
+/** The trail of security events. What a use case decides is written in its own transaction. */
+export class AuditLog {
+  readonly #db: Db
+  readonly #now: Now
+
+  constructor(db: Db, now: Now) {
+    this.#db = db
+    this.#now = now
+  }
+
+  async record(event: AuditEvent, db: Db = this.#db): Promise<void> {
+    await db('audit_events').insert({
+      at: this.#now(),
+      event: event.event,
+      user_id: event.userId,
+      client_id: event.clientId,
+      sid: event.sid,
+      ip: event.ip,
+      detail: JSON.stringify(event.detail ?? {}),
+    })
+  }
+
+  /** Newest first; `after` is the id of the last one of the page before. */
+  async page(filter: AuditFilter, limit: number, after?: string): Promise<RecordedEvent[]> {
+    const { userId, clientId, event, from, until } = filter
+    const query = this.#db<RecordedEvent>('audit_events').orderBy('id', 'desc').limit(limit)
+    if (userId !== undefined) query.where('user_id', userId)
+    if (clientId !== undefined) query.where('client_id', clientId)
+    if (event !== undefined) query.where('event', event)
+    if (from) query.where('at', '>=', from)
+    if (until) query.where('at', '<', until)
+    if (after !== undefined) query.where('id', '<', after)
+    return query
+  }
+
+  /** Deletes up to `limit` events older than `before`. */
+  async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
+    return db('audit_events')
+      .whereIn('id', (old) =>
+        old.select('id').from('audit_events').where('at', '<', before).orderBy('at').limit(limit),
+      )
+      .delete()
+  }
+}

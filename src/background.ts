@@ -1,0 +1,48 @@
+import { every, later } from './clock.ts'
+import type { Rooms, World } from './rooms/rooms.ts'
+
+/** What an instance does while nobody asks it anything. */
+export class Background {
+  readonly #world: World
+  readonly #rooms: Rooms
+  #stops: (() => Promise<void>)[] = []
+
+  constructor(world: World, rooms: Rooms) {
+    this.#world = world
+    this.#rooms = rooms
+  }
+
+  /** Makes what is missing, reads the keys, and goes on from there. */
+  async start(): Promise<void> {
+    const { config, log } = this.#world
+    const { revocations, throttle, apiClients, mailSender, janitor } = this.#rooms
+    await revocations.start()
+    await throttle.start()
+    await tendKeys(this.#world, this.#rooms)
+    await apiClients.ensureOwn()
+    mailSender.start()
+    const again = (seconds: number, what: string, job: () => Promise<unknown>) =>
+      every(seconds, job, (error) => log.error({ err: error }, `${what} failed`))
+    this.#stops = [
+      again(config.KEYRING_REREAD_SECONDS, 'rereading the keys', () =>
+        tendKeys(this.#world, this.#rooms),
+      ),
+      again(1, 'following the revocations', () => revocations.follow()),
+      again(config.JANITOR_SECONDS, 'sweeping', () => janitor.run()),
+      () => mailSender.stop(),
+    ]
+  }
+
+  /** After what is under way. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#stops.map((stop) => stop()))
+    this.#rooms.revocations.stop()
+  }
+}
+
+/** Sees to it that a successor is published and that a key which signs no more has no private half. */
+async function tendKeys({ now }: World, { rotation, keyring, signingKeys, timing }: Rooms) {
+  await rotation.ensure()
+  await signingKeys.forgetPrivateHalves(later(now(), -2 * timing.rereadSeconds))
+  await keyring.reread()
+}

@@ -1,0 +1,111 @@
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, isIPv6, type Socket } from 'node:net'
+import { StartRefused } from './explain.ts'
+
+export interface DoorOptions {
+  readonly handler: RequestListener
+  readonly host: string
+  /** Tried in this order; 0 is any free one. */
+  readonly ports: readonly number[]
+  /** The variable to change when none is free. */
+  readonly variable: string
+  /** A client that sends slowly or nothing does not hold a connection for longer. */
+  readonly requestSeconds: number
+}
+
+/** A listening HTTP server that can be closed without cutting anybody off. */
+export class Door {
+  readonly #server: Server
+  readonly #underWay = new Set<ServerResponse>()
+  readonly #sockets = new Set<Socket>()
+  #lastAnswers = false
+
+  /** @throws StartRefused when it may not listen there */
+  static async open(options: DoorOptions): Promise<Door> {
+    const door = new Door(options)
+    const [port = 0, ...others] = options.ports
+    try {
+      await door.#listen(port, options.host)
+    } catch (error) {
+      if (others.length > 0 && isTaken(error)) return Door.open({ ...options, ports: others })
+      throw explain(error, options, port)
+    }
+    return door
+  }
+
+  private constructor({ handler, requestSeconds }: DoorOptions) {
+    const limits = { maxHeaderSize: 16 * 1024, requireHostHeader: true }
+    const times = {
+      requestTimeout: requestSeconds * 1000,
+      headersTimeout: requestSeconds * 1000,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: Math.min(5_000, requestSeconds * 1000),
+    }
+    this.#server = createServer({ ...limits, ...times }, (request, response) => {
+      this.#underWay.add(response)
+      response.once('close', () => this.#underWay.delete(response))
+      if (this.#lastAnswers) response.setHeader('connection', 'close')
+      handler(request, response)
+    })
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** From now on every answer ends its connection, so that its client comes back elsewhere. */
+  answerForTheLastTime(): void {
+    this.#lastAnswers = true
+    for (const response of this.#underWay) {
+      if (!response.headersSent) response.setHeader('connection', 'close')
+    }
+  }
+
+  /** No new connection, no idle one, and an end to those that do not finish in time. */
+  async close(seconds: number, insisted?: AbortSignal): Promise<void> {
+    this.answerForTheLastTime()
+    const cutOff = () => this.#server.closeAllConnections()
+    const deadline = setTimeout(cutOff, seconds * 1000)
+    insisted?.addEventListener('abort', cutOff)
+    if (insisted?.aborted) cutOff()
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    // To Node a connection on which nothing was ever asked is not idle.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
+    await closed
+    clearTimeout(deadline)
+  }
+
+  #listen(port: number, host: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, host, () => resolve())
+    })
+  }
+}
+
+/** As it stands in a URL. Who listens everywhere is found on the loopback too. */
+export function urlOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`
+}
+
+const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+
+function explain(error: unknown, { host, variable }: DoorOptions, port: number): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (isTaken(error)) {
+    return new StartRefused(
+      `${host}:${port} is in use, perhaps by another Signet. Stop it, or set ${variable} to another port.`,
+    )
+  }
+  if (code === 'EACCES') {
+    return new StartRefused(
+      `This user may not listen on ${host}:${port}. Set ${variable} above 1023.`,
+    )
+  }
+  return code ? new StartRefused(`Nothing can listen on ${host}:${port}: ${message}`) : error
+}

@@ -1,0 +1,46 @@
+import { ZodError } from 'zod'
+import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
+
+/** A mistake of whoever gave the command, or something in the way; the message says what to do. */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused'
+}
+
+/** Errors whose message was written for the operator; every other one is a bug and shows its stack. */
+const plain = new Set([
+  'ConfigError',
+  'MasterKeyError',
+  'RotationRefused',
+  'ClientRefused',
+  'UserRefused',
+  'PasswordRefused',
+  'StartRefused',
+])
+
+/** SQLSTATEs that say how the database is set up, not that a statement is wrong: appendix A. */
+const setUp: Readonly<Record<string, string>> = {
+  '28000': 'PostgreSQL lets this user in from here by no rule: see pg_hba.conf and DATABASE_URL',
+  '28P01': 'PostgreSQL refuses the password in DATABASE_URL',
+  '3D000':
+    'The database that DATABASE_URL names does not exist: create it, signet migrate does the rest',
+  '42501': 'The user in DATABASE_URL lacks a right: it must own the database, or be granted it',
+}
+
+/** What went wrong, for the terminal. */
+export function explain(error: unknown): string {
+  if (error instanceof ZodError) {
+    return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')
+  }
+  if (!(error instanceof Error)) return String(error)
+  if (plain.has(error.name)) return error.message
+  const { code = '', path } = error as NodeJS.ErrnoException
+  if (setUp[code]) return `${setUp[code]} (${error.message})`
+  if (isUnavailable(error)) return `${whatToDo(error)} (${reason(error)})`
+  // A file that cannot be read or written: the system's own words name it.
+  if (path !== undefined) return error.message
+  return error.stack ?? error.message
+}
+
+/** A connection that was tried at several addresses keeps its reasons inside. */
+const reason = (error: Error): string =>
+  error.message || (error as AggregateError).errors?.map(String).join('; ') || error.name

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { later } from '../clock.ts'
+import { readKey } from '../keyring/own-key.ts'
+import { propagationSeconds } from '../keyring/timing.ts'
+import { keyList, keyRecord, revocationText, timeline, whatRevokingDoes } from './key-texts.ts'
+import { newMasterCommand, rewrapCommand } from './master-keys.ts'
+import { answers, example, moment, StartRefused } from './output.ts'
+import { distance } from './time.ts'
+import { withRooms } from './world.ts'
+
+export function keysCommand(program: Command): void {
+  const keys = program
+    .command('keys')
+    .description('signing keys and the master keys that seal them')
+  list(keys)
+  rotate(keys)
+  revoke(keys)
+  importKey(keys)
+  rewrapCommand(keys)
+  newMasterCommand(keys)
+}
+
+function list(keys: Command): void {
+  const command = keys
+    .command('list')
+    .description('every key that is published, and what happens to it next')
+    .option('--all', 'also keys that are retired or revoked')
+  example(command, 'signet keys list --all')
+  answers<{ all?: boolean }>(command, ({ all }) =>
+    withRooms(async ({ signingKeys }, { now }) => {
+      const at = now()
+      const found = await signingKeys.all()
+      const json = found
+        .map((key) => keyRecord(key, at))
+        .filter(({ state }) => all || !['retired', 'revoked'].includes(state))
+      return { json, text: keyList(json, at) }
+    }),
+  )
+}
+
+function rotate(keys: Command): void {
+  const command = keys
+    .command('rotate')
+    .description('let the published successor take over as soon as every verifier knows it')
+    .option('--dry-run', 'only print the timeline')
+    .option('--now', 'emergency: take over at once')
+    .option('--yes', 'with --now: although the successor was published too recently for some')
+  example(command, 'signet keys rotate --dry-run', 'signet keys rotate')
+  answers<{ dryRun?: boolean; now?: boolean; yes?: boolean }>(command, (options) =>
+    withRooms(async ({ rotation, timing }, { now }) => {
+      const { dryRun = false, now: emergency = false, yes: acceptTooSoon = false } = options
+      const plan = dryRun
+        ? await rotation.plan(emergency)
+        : await rotation.rotate({ emergency, acceptTooSoon })
+      const text = timeline(plan, { dryRun, emergency, acceptTooSoon, timing, now: now() })
+      return { json: { ...plan, dryRun }, text }
+    }),
+  )
+}
+
+function revoke(keys: Command): void {
+  const command = keys
+    .command('revoke')
+    .description('take a leaked key out at once; this ends every token that it signed')
+    .argument('<kid>', 'see: signet keys list; one that starts with - goes last, after --')
+    .option('--yes', 'yes, end them')
+  example(command, 'signet keys revoke 8Ht0S7u1nqpYyqT3uJkZ0c0X5cJmTg0zq0Yk4u3m2Xk --yes')
+  answers<{ yes?: boolean }>(command, ({ yes }, kid = '') =>
+    withRooms(async ({ rotation, signingKeys }, { now }) => {
+      const key = (await signingKeys.all()).find((candidate) => candidate.kid === kid)
+      if (key && !key.revokedAt && !yes) throw new StartRefused(whatRevokingDoes(key, now()))
+      const { signer, signerUnknownFor } = await rotation.revoke(kid)
+      return {
+        json: { revoked: kid, signer, signerUnknownFor },
+        text: revocationText(kid, signer, signerUnknownFor),
+      }
+    }),
+  )
+}
+
+function importKey(keys: Command): void {
+  const command = keys
+    .command('import')
+    .description('publish an RSA private key of your own as the successor')
+    .argument('<file>', 'PEM, PKCS #8 or PKCS #1, not encrypted, 2048 to 4096 bits')
+  example(command, 'openssl genrsa -out own.pem 3072', 'signet keys import own.pem')
+  answers(command, async (_options, file = '') => {
+    const material = await readOwnKey(file)
+    return withRooms(async ({ rotation }, { now }) => {
+      const signsFrom = await rotation.import(material)
+      const sooner = distance(later(now(), propagationSeconds), now())
+      const lines = [
+        `${material.kid} is published and signs from ${moment(signsFrom)} (${distance(signsFrom, now())}).`,
+        'The successor before it, which never signed, has left.',
+        `Every verifier knows it ${sooner}; then it can sign with: signet keys rotate`,
+      ]
+      return { json: { kid: material.kid, signsFrom }, text: lines.join('\n') }
+    })
+  })
+}
+
+async function readOwnKey(file: string) {
+  try {
+    return await readKey(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new StartRefused(`${file}: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import { createMasterKey, readMasterKeys } from '../keyring/master-keys.ts'
+import { masterKeysInUse, rewrap } from '../keyring/rewrap.ts'
+import { answers, example, StartRefused } from './output.ts'
+import { loadConfig, withRooms } from './world.ts'
+
+export function rewrapCommand(keys: Command): void {
+  const command = keys
+    .command('rewrap')
+    .description('seal everything in the database anew with the newest master key')
+  example(command, 'signet keys rewrap')
+  answers(command, () =>
+    withRooms(async (_rooms, { db, masterKeys }) => {
+      const moved = await rewrap(db, masterKeys)
+      const needed = await masterKeysInUse(db)
+      const { id: newest } = masterKeys.newest
+      const spare = masterKeys.all
+        .filter(({ id }) => !needed.includes(id))
+        .map(({ id, source }) => ({ id, source }))
+      const lines = [
+        `${moved} ${moved === 1 ? 'secret' : 'secrets'} moved to master key ${newest}.`,
+        ...spare.map(({ id, source }) => `No longer needed: master key ${id} (${source}).`),
+        ...(spare.length > 0
+          ? ['Keep it as long as you keep backups of the database that it opens.']
+          : []),
+      ]
+      return { json: { moved, newest, needed, spare }, text: lines.join('\n') }
+    }),
+  )
+}
+
+export function newMasterCommand(keys: Command): void {
+  const command = keys
+    .command('new-master')
+    .description('make a master key in KEYS_DIR; every instance needs the file before the rewrap')
+    .option('--print', 'print it for a secret manager, and write no file')
+  example(command, 'signet keys new-master', 'signet keys new-master --print')
+  answers<{ print?: boolean }>(command, async ({ print }) => {
+    if (print) {
+      const masterKey = randomBytes(32).toString('base64url')
+      return { json: { masterKey }, text: masterKey }
+    }
+    const { KEYS_DIR, MASTER_KEYS } = loadConfig()
+    if (MASTER_KEYS) {
+      throw new StartRefused(
+        'MASTER_KEYS is set, so a file in KEYS_DIR would not be read. Print a key instead with ' +
+          'signet keys new-master --print, and put it first in MASTER_KEYS.',
+      )
+    }
+    const path = await createMasterKey(KEYS_DIR, new Date())
+    const newest = (await readMasterKeys(KEYS_DIR))?.newest
+    if (newest?.source !== path) {
+      throw new StartRefused(
+        `${path} is made, but ${newest?.source} sorts after it and would seal. Rename one of them.`,
+      )
+    }
+    const { id } = newest
+    const lines = [
+      `Master key ${id} is made: ${path}`,
+      '1. Back it up, apart from the database.',
+      '2. Copy it to every instance, restart them.',
+      '3. signet keys rewrap',
+    ]
+    return { json: { path, id }, text: lines.join('\n') }
+  })
+}

@@ -1,0 +1,72 @@
+import Table from 'cli-table3'
+import type { Command } from 'commander'
+import { explain } from './explain.ts'
+
+export { StartRefused } from './explain.ts'
+
+/** What a command has to say: to a program and to a person. */
+export interface Result {
+  readonly json: unknown
+  readonly text: string
+  /** The command did its work and found something wrong: exit 1. */
+  readonly failed?: boolean
+}
+
+/** Gives a command `--json`, prints its result, and makes failures exit 1 with a sentence. */
+export function answers<Options>(
+  command: Command,
+  run: (options: Options, ...args: string[]) => Promise<Result | undefined>,
+): Command {
+  return command.option('--json', 'print JSON').action(async (...received: unknown[]) => {
+    const options = command.opts() as Options & { json?: boolean }
+    const args = received.slice(0, command.registeredArguments.length) as string[]
+    try {
+      const result = await run(options, ...args)
+      // The command has written its answer itself.
+      if (!result) return
+      process.stdout.write(`${options.json ? JSON.stringify(result.json, null, 2) : result.text}\n`)
+      if (result.failed) process.exitCode = 1
+    } catch (error) {
+      if (options.json) {
+        process.stdout.write(`${JSON.stringify({ error: explain(error) }, null, 2)}\n`)
+      }
+      fail(error)
+    }
+  })
+}
+
+/** A command that goes on until it is stopped: it has no result, only failures. */
+export function runs(command: Command, run: () => Promise<void>): Command {
+  return command.action(() => run().catch(fail))
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`signet: ${explain(error)}\n`)
+  process.exitCode = 1
+}
+
+/** Shows how a command is meant to be used, below its options. */
+export const example = (command: Command, ...lines: readonly string[]): Command =>
+  command.addHelpText('after', ['', 'Example:', ...lines.map((line) => `  ${line}`)].join('\n'))
+
+/** Rows under headings, without a frame: it can be read and cut. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const gaps = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '' }
+  const none = { bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' }
+  const inside = { left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '' }
+  const lines = new Table({
+    head: headings.map((heading) => heading.toUpperCase()),
+    chars: { ...gaps, ...none, ...inside, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  })
+  for (const row of rows) lines.push([...row])
+  return lines
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+/** A time to the second, UTC. */
+export const moment = (date: Date | null): string =>
+  date ? date.toISOString().replace(/\.\d+Z$/, 'Z') : '-'

@@ -1,0 +1,40 @@
+import { SingleBar } from 'cli-progress'
+
+/** How far a long command is: a bar on a terminal, else a line every few seconds; on standard error. */
+export interface Progress {
+  tell(bytes: number, sentence: string): void
+  end(): void
+}
+
+const secondsBetweenLines = 5
+
+/** @param totalBytes undefined for what comes through a pipe */
+export function openProgress(totalBytes: number | undefined): Progress {
+  return process.stderr.isTTY && totalBytes !== undefined ? bar(totalBytes) : sentences()
+}
+
+function bar(totalBytes: number): Progress {
+  const shown = new SingleBar({
+    format: '{bar} {percentage}% | {eta_formatted} left | {sentence}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    hideCursor: true,
+  })
+  shown.start(totalBytes, 0, { sentence: '' })
+  return {
+    tell: (bytes, sentence) => shown.update(bytes, { sentence }),
+    end: () => shown.stop(),
+  }
+}
+
+function sentences(): Progress {
+  let lastAt = performance.now()
+  return {
+    tell(_bytes, sentence) {
+      if (performance.now() - lastAt < secondsBetweenLines * 1000) return
+      lastAt = performance.now()
+      process.stderr.write(`${sentence}\n`)
+    },
+    end: () => undefined,
+  }
+}

@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs'
+import { loadEnvFile } from 'node:process'
+import type { Knex } from 'knex'
+import { type Config, readConfig } from '../config.ts'
+import {
+  createMasterKey,
+  MasterKeyError,
+  type MasterKeys,
+  masterKeysFrom,
+  readMasterKeys,
+} from '../keyring/master-keys.ts'
+import { masterKeysInUse } from '../keyring/rewrap.ts'
+import { createRooms, type Rooms, type World } from '../rooms/rooms.ts'
+import type { EmbeddedPostgres } from '../stores/embedded-postgres.ts'
+import { openRedis, type RedisClient } from '../stores/redis.ts'
+import { openLog } from '../telemetry/log.ts'
+import { fitSchema, type Opening, openDatabase, type Say } from './database.ts'
+import { StartRefused } from './explain.ts'
+
+/** The configuration from the environment and, for what is not set there, from `.env`. */
+export function loadConfig(): Config {
+  try {
+    if (existsSync('.env')) loadEnvFile('.env')
+  } catch (cause) {
+    throw new StartRefused(`.env cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  return readConfig(process.env)
+}
+
+/** @throws MasterKeyError when there is none, or none that the database was sealed with */
+export async function openMasterKeys(config: Config, db: Knex, say: Say): Promise<MasterKeys> {
+  const { MASTER_KEYS, KEYS_DIR } = config
+  const found = MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : await readMasterKeys(KEYS_DIR)
+  const inUse = await masterKeysInUse(db)
+  if (found) {
+    for (const id of inUse) found.derive('presence', id)
+    return found
+  }
+  if (inUse.length > 0) {
+    throw new MasterKeyError(
+      `The database holds secrets sealed by master key ${inUse.join(', ')}, and there is none in ` +
+        `${KEYS_DIR}/. Put its file back, or its value into MASTER_KEYS.`,
+    )
+  }
+  if (config.production) {
+    throw new MasterKeyError(
+      `There is no master key in ${KEYS_DIR}/. Make one with: signet keys new-master, and give it to ` +
+        'every instance; or set MASTER_KEYS.',
+    )
+  }
+  say(`making a master key: ${await createMasterKey(KEYS_DIR, new Date())}`)
+  return openMasterKeys(config, db, say)
+}
+
+export function openConfiguredRedis(config: Config): RedisClient | undefined {
+  if (config.redisUrls.length === 0) return undefined
+  return openRedis({
+    urls: config.redisUrls,
+    timeoutMilliseconds: config.REDIS_TIMEOUT_MILLISECONDS,
+    keyPrefix: config.REDIS_KEY_PREFIX,
+  })
+}
+
+export interface OpenedWorld extends World {
+  readonly embedded: EmbeddedPostgres | undefined
+  close(): Promise<void>
+}
+
+/** Opens everything that the server and most commands work with. */
+export async function openWorld(opening: Opening): Promise<OpenedWorld> {
+  const { config, log, say } = opening
+  const database = await openDatabase(opening)
+  try {
+    await fitSchema(config, database.db, say)
+    const masterKeys = await openMasterKeys(config, database.db, say)
+    const redis = openConfiguredRedis(config)
+    const close = async () => {
+      // That Redis is gone is no news any more.
+      redis?.removeAllListeners('close')
+      redis?.disconnect()
+      await database.close()
+    }
+    return { ...database, config, log, masterKeys, redis, now: () => new Date(), close }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** How a command opens: its standard output is its answer, so everything else goes to the other one. */
+export function openingForCommand(): Opening {
+  const config = loadConfig()
+  const level = config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL
+  const log = openLog({ level, format: config.logFormat, fd: 2 })
+  return { config, log, say: (line) => process.stderr.write(`${line}\n`) }
+}
+
+/** A command that works on the rooms, with everything closed behind it. */
+export async function withRooms<T>(work: (rooms: Rooms, world: World) => Promise<T>): Promise<T> {
+  const world = await openWorld(openingForCommand())
+  try {
+    const rooms = await createRooms(world)
+    await rooms.revocations.mark()
+    world.log.debug('everything is open')
+    return await work(rooms, world)
+  } finally {
+    await world.close()
+  }
+}

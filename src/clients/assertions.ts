@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Now } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+import type { Client } from './client.ts'
+
+/** The algorithms that a client may sign its assertion with; announced in the metadata. */
+export const assertionAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
+
+/** The longest life of an assertion, in seconds: its `jti` is remembered for so long. */
+const longestLifeSeconds = 600
+const toleranceSeconds = 30
+
+interface Rooms {
+  readonly db: Db
+  readonly now: Now
+  /** The names of this server that an assertion may be made out to: issuer and token endpoint. */
+  readonly audiences: readonly string[]
+}
+
+/** Client assertions, RFC 7523 §2.2 and §3: signed by the client, made out to this server, used once. */
+export class Assertions {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @returns why it was refused, for the log; undefined when the client has proved itself */
+  async check(client: Client, assertion: string): Promise<string | undefined> {
+    if (!client.jwks) return 'the client has no keys'
+    const { now, audiences } = this.#rooms
+    const verified = await jwtVerify(assertion, createLocalJWKSet(client.jwks), {
+      algorithms: assertionAlgorithms,
+      issuer: client.id,
+      subject: client.id,
+      audience: [...audiences],
+      requiredClaims: ['exp', 'jti'],
+      clockTolerance: toleranceSeconds,
+      currentDate: now(),
+      // Nothing here does I/O, so whatever goes wrong lies in the assertion or in a key of the client.
+    }).catch((error: Error) => (error instanceof errors.JOSEError ? error.code : error.name))
+    if (typeof verified === 'string') return verified
+    // One audience only: an assertion made out to another server too could be replayed by it.
+    const { aud } = verified.payload
+    if (Array.isArray(aud) && aud.length !== 1) return 'it has several audiences'
+    return this.#spend(client.id, verified.payload)
+  }
+
+  /** The primary key decides which of two that come at once is the first. */
+  async #spend(clientId: string, { jti, exp = 0 }: JWTPayload): Promise<string | undefined> {
+    const lifeSeconds = exp - this.#rooms.now().getTime() / 1000
+    if (lifeSeconds > longestLifeSeconds) return 'it lives too long'
+    if (typeof jti !== 'string' || !/^.{1,256}$/s.test(jti)) return 'its jti is no short string'
+    const inserted = await this.#rooms
+      .db('client_assertions')
+      .insert({
+        client_id: clientId,
+        jti_digest: createHash('sha256').update(jti).digest(),
+        expires_at: new Date((exp + toleranceSeconds) * 1000),
+      })
+      .onConflict(['client_id', 'jti_digest'])
+      .ignore()
+      .returning('client_id')
+    return inserted.length === 1 ? undefined : 'its jti was used before'
+  }
+
+  async prune(before: Date, limit: number, db: Db = this.#rooms.db): Promise<number> {
+    const { rowCount } = await db.raw<{ rowCount: number }>(
+      `DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM client_assertions WHERE expires_at < ? LIMIT ?))`,
+      [before, limit],
+    )
+    return rowCount
+  }
+}

@@ -1,0 +1,42 @@
+/** The injected clock: every decision about time asks it, so that tests move time instead of waiting. */
+export type Now = () => Date
+
+export const later = (from: Date, seconds: number): Date =>
+  new Date(from.getTime() + seconds * 1000)
+
+export const secondsBetween = (from: Date, to: Date): number =>
+  (to.getTime() - from.getTime()) / 1000
+
+/** NumericDate of RFC 7519 §2: whole seconds since the epoch. */
+export const epochSeconds = (date: Date): number => Math.floor(date.getTime() / 1000)
+
+/**
+ * Does a job again and again, never twice at once, until stopped. A job that fails is told to
+ * `onError` and done again at its next turn.
+ * @returns stops it, after the run under way
+ */
+export function every(
+  seconds: number,
+  job: () => Promise<unknown>,
+  onError: (error: unknown) => void,
+): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve()
+  let timer: NodeJS.Timeout
+  let stopped = false
+  const wait = () => {
+    timer = setTimeout(run, seconds * 1000).unref()
+  }
+  const run = () => {
+    running = job()
+      .catch(onError)
+      .then(() => {
+        if (!stopped) wait()
+      })
+  }
+  wait()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+    return running
+  }
+}

@@ -1,0 +1,114 @@
+import { type Environment, variables } from './environment.ts'
+
+/**
+ * The environment, read once. Every mistake is reported at once, and production refuses each
+ * default that is only good for trying out.
+ */
+export interface Config extends Omit<Environment, 'ISSUER' | 'METRICS_PORT'> {
+  readonly production: boolean
+  readonly host: string
+  readonly issuer: string
+  readonly appUrl: string
+  readonly smtpUrl: string | undefined
+  readonly redisUrls: readonly string[]
+  readonly migrateOnStart: boolean
+  readonly logFormat: 'json' | 'pretty'
+  /** Ports to try in this order; 0 is any free one. */
+  readonly metricsPorts: readonly number[]
+}
+
+/** Every mistake of the environment at once, a line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly mistakes: readonly string[]
+
+  constructor(mistakes: readonly string[]) {
+    super(
+      `The configuration has ${mistakes.length === 1 ? 'a mistake' : 'mistakes'} (see docs/configuration.md):\n${mistakes.map((line) => `  ${line}`).join('\n')}`,
+    )
+    this.mistakes = mistakes
+  }
+}
+
+/** @throws ConfigError naming every variable that is wrong or, in production, missing. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const values: Partial<Record<string, unknown>> = {}
+  const mistakes: string[] = []
+  for (const [name, rule] of Object.entries(variables)) {
+    const parsed = rule.safeParse(environment[name]?.trim() || undefined)
+    if (parsed.success) values[name] = parsed.data
+    else mistakes.push(`${name} ${parsed.error.issues[0]?.message}`)
+  }
+  const reported = (line: string) => mistakes.some((one) => one.startsWith(`${first(line)} `))
+  mistakes.push(...contradictions(values).filter((line) => !reported(line)))
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  return derive(values as Environment)
+}
+
+const first = (line: string): string => line.split(' ', 1)[0] ?? ''
+
+function derive(values: Environment): Config {
+  const production = values.NODE_ENV === 'production'
+  const redis = values.REDIS_URL ?? 'none'
+  return {
+    ...values,
+    production,
+    host: values.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    issuer: values.ISSUER ?? `http://127.0.0.1:${values.PORT}`,
+    appUrl: (values.APP_URL ?? values.ISSUER ?? `http://127.0.0.1:${values.PORT}`).replace(
+      /\/$/,
+      '',
+    ),
+    smtpUrl: values.SMTP_URL === 'none' ? undefined : values.SMTP_URL,
+    redisUrls: redis === 'none' ? [] : redis.split(',').map((one) => one.trim()),
+    migrateOnStart: values.MIGRATE_ON_START ?? !production,
+    logFormat: values.LOG_FORMAT ?? (production ? 'json' : 'pretty'),
+    metricsPorts: metricsPorts(values.METRICS_PORT, production),
+  }
+}
+
+/** Two of them on one developer's machine must not end in a refusal over a port nobody asked for. */
+const metricsPorts = (wanted: number | undefined, production: boolean): number[] =>
+  wanted !== undefined ? [wanted] : production ? [9464] : [9464, 0]
+
+/** What is wrong between variables that are right, each beginning with the one to change. */
+function contradictions(values: Partial<Environment>): string[] {
+  const mistakes: string[] = []
+  const { ACCESS_TOKEN_SECONDS = 0, ACCESS_TOKEN_MAX_SECONDS = Infinity } = values
+  if (ACCESS_TOKEN_SECONDS > ACCESS_TOKEN_MAX_SECONDS) {
+    mistakes.push('ACCESS_TOKEN_SECONDS must not be more than ACCESS_TOKEN_MAX_SECONDS')
+  }
+  const { SESSION_IDLE_DAYS = 0, SESSION_ABSOLUTE_DAYS = Infinity } = values
+  if (SESSION_IDLE_DAYS > SESSION_ABSOLUTE_DAYS) {
+    mistakes.push('SESSION_IDLE_DAYS must not be more than SESSION_ABSOLUTE_DAYS')
+  }
+  return values.NODE_ENV === 'production' ? [...mistakes, ...missing(values)] : mistakes
+}
+
+/** In production nothing that matters has a default. */
+function missing(values: Partial<Environment>): string[] {
+  const { ISSUER, DATABASE_URL, REDIS_URL, SMTP_URL, MAIL_FROM = '' } = values
+  const mistakes: string[] = []
+  if (!ISSUER) {
+    mistakes.push('ISSUER is required in production: the public https URL of this server')
+  } else if (!ISSUER.startsWith('https:') && !isLoopback(new URL(ISSUER).hostname)) {
+    mistakes.push('ISSUER must be https in production (RFC 8414 section 2)')
+  }
+  if (!DATABASE_URL) {
+    mistakes.push('DATABASE_URL is required in production: no embedded PostgreSQL there')
+  }
+  if (!SMTP_URL) {
+    mistakes.push('SMTP_URL is required in production, or none: then mails only become files')
+  } else if (SMTP_URL !== 'none' && MAIL_FROM.endsWith('@localhost>')) {
+    mistakes.push('MAIL_FROM is required in production: the sender of your mails')
+  }
+  if (!REDIS_URL) {
+    mistakes.push(
+      'REDIS_URL is required in production, or none: then PostgreSQL answers every revocation check',
+    )
+  }
+  return mistakes
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { absolutePath } from 'swagger-ui-dist'
+import type { Middleware } from '../http/context.ts'
+
+/** The files of Swagger UI that the page needs, and nothing else of the folder. */
+const assets: Readonly<Record<string, string>> = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'favicon-32x32.png': 'image/png',
+}
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Signet API</title>
+<link rel="icon" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+`
+
+const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#docs', deepLinking: true, docExpansion: 'list' })
+`
+
+/** All from this server: no CDN, no inline script. Swagger UI writes styles and data: images itself. */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** A page that renders /openapi.json. */
+export const docs: Middleware = (ctx) => {
+  ctx.set('content-security-policy', contentSecurityPolicy)
+  ctx.type = 'text/html; charset=utf-8'
+  ctx.body = page
+}
+
+/** What the page loads. */
+export const docsAsset: Middleware = async (ctx) => {
+  const { name = '' } = (ctx as unknown as { params: { name?: string } }).params
+  if (name === 'start.js') {
+    ctx.type = 'text/javascript; charset=utf-8'
+    ctx.body = start
+    return
+  }
+  const type = Object.hasOwn(assets, name) ? assets[name] : undefined
+  if (type === undefined) return
+  ctx.set('cache-control', 'public, max-age=86400')
+  ctx.type = type
+  ctx.body = await readFile(join(absolutePath(), name))
+}

@@ -1,0 +1,40 @@
+import type { Middleware } from '../http/context.ts'
+
+/** Answers `undefined` when all is well, else what is wrong. */
+export type HealthCheck = () => Promise<string | undefined>
+
+/** Longer than this is an answer too: a check that hangs is a check that failed. */
+const checkSeconds = 2
+
+/** The process runs and its event loop turns. Nothing else: restarting it would not bring the database back. */
+export const live: Middleware = (ctx) => {
+  ctx.set('cache-control', 'no-store')
+  ctx.body = { status: 'ok' }
+}
+
+/** Whether this instance should get traffic, with each thing it needs by name. */
+export function ready(checks: Readonly<Record<string, HealthCheck>>): Middleware {
+  return async (ctx) => {
+    const results = await Promise.all(
+      Object.entries(checks).map(async ([name, check]) => [name, await outcome(check)] as const),
+    )
+    const ok = results.every(([, result]) => result === 'ok' || result.startsWith('ok,'))
+    ctx.status = ok ? 200 : 503
+    ctx.set('cache-control', 'no-store')
+    ctx.body = { status: ok ? 'ok' : 'unavailable', checks: Object.fromEntries(results) }
+  }
+}
+
+async function outcome(check: HealthCheck): Promise<string> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, checkSeconds * 1000, 'no answer in time')
+  })
+  try {
+    return (await Promise.race([check(), late])) ?? 'ok'
+  } catch {
+    return 'fails'
+  } finally {
+    clearTimeout(timer)
+  }
+}

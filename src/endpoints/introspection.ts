@@ -1,0 +1,85 @@
+import type { Client } from '../clients/client.ts'
+import { epochSeconds } from '../clock.ts'
+import type { Middleware } from '../http/context.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
+import type { Session } from '../sessions/session.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
+import { type ApiKeys, looksLikeApiKey } from '../tokens/api-keys.ts'
+
+interface Rooms {
+  readonly accessTokens: AccessTokens
+  readonly families: RefreshFamilies
+  readonly apiKeys: ApiKeys
+  readonly issuer: string
+  readonly metrics: Metrics
+}
+
+/**
+ * RFC 7662. `token_type_hint` is not needed: the two kinds of token cannot be mistaken for each other.
+ * Whatever is not a live token that this client may know of is `{"active": false}` and no more.
+ */
+export function introspection(rooms: Rooms): Middleware {
+  return async (ctx) => {
+    const token = ctx.state.params.require('token')
+    const found = await describeToken(rooms, ctx.state.client, token)
+    rooms.metrics.introspections.inc({ active: String(found !== undefined) })
+    ctx.body = found ?? { active: false }
+  }
+}
+
+function describeToken(rooms: Rooms, client: Client, token: string) {
+  if (looksLikeRefreshToken(token)) return describeRefreshToken(rooms, client, token)
+  if (looksLikeApiKey(token)) return describeApiKey(rooms, client, token)
+  return describeAccessToken(rooms, client, token)
+}
+
+/** For a service that was given an API key: it may know what it may introspect. */
+async function describeApiKey({ apiKeys, issuer }: Rooms, client: Client, token: string) {
+  const key = await apiKeys.verify(token)
+  if (!key || !mayKnowAudience(client, key.audience)) return undefined
+  return {
+    active: true,
+    token_type: 'api_key',
+    iss: issuer,
+    sub: key.userId,
+    sid: key.id,
+    aud: key.audience,
+    scope: key.scope.join(' '),
+    roles: key.roles,
+    iat: epochSeconds(key.createdAt),
+    ...(key.expiresAt && { exp: epochSeconds(key.expiresAt) }),
+  }
+}
+
+async function describeAccessToken({ accessTokens }: Rooms, client: Client, token: string) {
+  const verified = await accessTokens.verify(token)
+  if (!verified || !mayKnow(client, verified)) return undefined
+  if (await accessTokens.isRevoked(verified)) return undefined
+  return { active: true, token_type: 'Bearer', ...verified.claims }
+}
+
+async function describeRefreshToken({ families, issuer }: Rooms, client: Client, token: string) {
+  const session = await families.find(token)
+  if (!session || session.clientId !== client.id) return undefined
+  return { active: true, token_type: 'refresh_token', iss: issuer, ...describe(session) }
+}
+
+const describe = (session: Session) => ({
+  sub: session.userId,
+  client_id: session.clientId,
+  scope: session.scope.join(' '),
+  sid: session.sid,
+  auth_time: epochSeconds(session.authTime),
+  exp: epochSeconds(
+    session.idleExpiresAt < session.expiresAt ? session.idleExpiresAt : session.expiresAt,
+  ),
+})
+
+/** RFC 7662 §4: its own tokens, and those for the audiences that it was allowed to introspect. */
+const mayKnow = (client: Client, { claims }: VerifiedAccessToken): boolean =>
+  claims.client_id === client.id || mayKnowAudience(client, [claims.aud].flat())
+
+const mayKnowAudience = (client: Client, audience: readonly string[]): boolean =>
+  client.introspects.includes('*') || audience.some((one) => client.introspects.includes(one))

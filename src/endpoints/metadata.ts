@@ -1,0 +1,34 @@
+import { assertionAlgorithms } from '../clients/assertions.ts'
+import { authenticationMethods } from '../clients/client.ts'
+import type { Grant } from '../grants/grant.ts'
+import { sendPublic } from '../http/conditional.ts'
+import type { Middleware } from '../http/context.ts'
+
+interface Rooms {
+  readonly issuer: string
+  readonly grants: readonly Grant[]
+}
+
+const maxAgeSeconds = 300
+
+/** RFC 8414: what is really there and nothing else. Made once: it depends on no request. */
+export function metadata({ issuer, grants }: Rooms): Middleware {
+  const confidential = authenticationMethods.filter((method) => method !== 'none')
+  const document = JSON.stringify({
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    token_endpoint: `${issuer}/oauth/token`,
+    token_endpoint_auth_methods_supported: authenticationMethods,
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    // Required by §2 although nothing here uses an authorization endpoint: an empty list says so.
+    response_types_supported: [],
+    grant_types_supported: grants.map((grant) => grant.type),
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    revocation_endpoint_auth_methods_supported: authenticationMethods,
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    introspection_endpoint_auth_methods_supported: confidential,
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+  })
+  return (ctx) => sendPublic(ctx, document, maxAgeSeconds)
+}

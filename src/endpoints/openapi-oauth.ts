@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi'
+import { grantTypes } from '../clients/client.ts'
+
+/** The OAuth surface for OpenAPI. Its rules are those of the RFCs; a test compares it with real answers. */
+
+const form = 'application/x-www-form-urlencoded'
+const oauthError = z
+  .object({ error: z.string(), error_description: z.string() })
+  .meta({ id: 'OAuthError', description: 'RFC 6749 section 5.2' })
+
+const json = (description: string, schema: z.ZodType) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+const clientFields = {
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+  client_assertion_type: z.string().optional(),
+  client_assertion: z.string().optional(),
+}
+
+const tokenResponse = z
+  .object({
+    access_token: z.string(),
+    token_type: z.literal('Bearer'),
+    expires_in: z.int(),
+    scope: z.string(),
+    refresh_token: z.string().optional(),
+    device_token: z.string().optional(),
+    issued_token_type: z.string().optional(),
+  })
+  .meta({ id: 'TokenResponse' })
+
+const introspection = z
+  .looseObject({ active: z.boolean() })
+  .meta({ id: 'Introspection', description: 'RFC 7662; nothing but `active` when it is false' })
+
+const post = (
+  summary: string,
+  fields: z.ZodRawShape,
+  answer: ZodOpenApiOperationObject['responses'],
+): ZodOpenApiOperationObject => ({
+  tags: ['OAuth 2'],
+  summary,
+  security: [{ client: [] }, {}],
+  requestBody: {
+    required: true,
+    content: { [form]: { schema: z.object({ ...fields, ...clientFields }) } },
+  },
+  responses: { ...answer, default: json('What went wrong', oauthError) },
+})
+
+const get = (tag: string, summary: string, schema: z.ZodType): ZodOpenApiOperationObject => ({
+  tags: [tag],
+  summary,
+  responses: { 200: json('The document', schema) },
+})
+
+const health = z.object({ status: z.string(), checks: z.record(z.string(), z.string()) })
+
+const readiness: ZodOpenApiOperationObject = {
+  tags: ['Health'],
+  summary: 'Whether it should get traffic',
+  responses: { 200: json('It should', health), 503: json('It should not', health) },
+}
+
+const file = (summary: string): ZodOpenApiOperationObject => ({
+  tags: ['Discovery'],
+  summary,
+  responses: {
+    200: { description: 'The file', content: { '*/*': { schema: z.string() } } },
+    404: json('There is no such file', oauthError),
+  },
+})
+
+const tokenFields = {
+  grant_type: z.enum(grantTypes),
+  username: z.string().optional(),
+  password: z.string().optional(),
+  refresh_token: z.string().optional(),
+  subject_token: z.string().optional(),
+  subject_token_type: z.string().optional(),
+  scope: z.string().optional(),
+  resource: z.string().optional(),
+  audience: z.string().optional(),
+  device_token: z.string().optional(),
+}
+
+const aboutToken = { token: z.string(), token_type_hint: z.string().optional() }
+
+export const oauthPaths: ZodOpenApiPathsObject = {
+  '/oauth/token': {
+    post: post('Exchange a grant for tokens (RFC 6749 section 3.2)', tokenFields, {
+      200: json('Tokens', tokenResponse),
+    }),
+  },
+  '/oauth/revoke': {
+    post: post('Revoke a token (RFC 7009)', aboutToken, {
+      200: { description: 'Revoked or unknown' },
+    }),
+  },
+  '/oauth/introspect': {
+    post: post('Ask about a token (RFC 7662)', aboutToken, {
+      200: json('What it is', introspection),
+    }),
+  },
+  '/.well-known/jwks.json': {
+    get: get('Discovery', 'Public keys (RFC 7517)', z.object({ keys: z.array(z.looseObject({})) })),
+  },
+  '/.well-known/oauth-authorization-server': {
+    get: get(
+      'Discovery',
+      'What this server offers (RFC 8414)',
+      z.looseObject({ issuer: z.string() }),
+    ),
+  },
+  '/health/live': { get: get('Health', 'Whether the process runs', z.looseObject({})) },
+  '/health/ready': { get: readiness },
+  '/api/v1/health': { get: { ...readiness, summary: 'The same, beside the JSON API' } },
+  '/openapi.json': { get: get('Discovery', 'This description', z.looseObject({})) },
+  '/docs': { get: file('A page that renders this description') },
+  '/docs/{name}': {
+    get: {
+      ...file('What the page loads'),
+      requestParams: { path: z.object({ name: z.string() }) },
+    },
+  },
+}
+
+/** These lie at the root of the host, wherever the issuer is: RFC 8414 §3.1. */
+export const atRoot: readonly string[] = [
+  '/.well-known/oauth-authorization-server',
+  '/health/live',
+  '/health/ready',
+]

@@ -1,0 +1,66 @@
+import type { AuditLog } from '../audit/audit-log.ts'
+import { later } from '../clock.ts'
+import type { Context, Middleware } from '../http/context.ts'
+import { skewSeconds } from '../keyring/timing.ts'
+import type { Revocations } from '../revocations/revocations.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
+import type { AccessTokens } from '../tokens/access-tokens.ts'
+
+interface Rooms {
+  readonly accessTokens: AccessTokens
+  readonly families: RefreshFamilies
+  readonly revocations: Revocations
+  readonly audit: AuditLog
+}
+
+/**
+ * RFC 7009. A refresh token ends its session and every access token of it; an access token ends
+ * alone. What is no token, or the token of another client, answers 200 as well and changes nothing:
+ * so a client learns nothing about tokens that are not its own.
+ */
+export function revocation(rooms: Rooms): Middleware {
+  return async (ctx) => {
+    const token = ctx.state.params.require('token')
+    if (looksLikeRefreshToken(token)) await revokeSession(rooms, ctx, token)
+    else await revokeAccessToken(rooms, ctx, token)
+    ctx.status = 200
+    ctx.body = ''
+  }
+}
+
+async function revokeSession(rooms: Rooms, ctx: Context, token: string): Promise<void> {
+  const { families, revocations, audit } = rooms
+  const owner = await families.owner(token)
+  if (!owner) return
+  if (owner.clientId !== ctx.state.client.id) return refuse(rooms, ctx, { sid: owner.sid })
+  await revocations.decide(async (trx, revoke) => {
+    const ended = await families.end(trx, revoke, { sid: owner.sid }, 'token_revoked')
+    if (ended.length > 0) {
+      await audit.record({ event: 'session.revoked', ...owner, ip: ctx.state.ip }, trx)
+    }
+  })
+}
+
+async function revokeAccessToken(rooms: Rooms, ctx: Context, token: string): Promise<void> {
+  const verified = await rooms.accessTokens.verify(token)
+  if (!verified) return
+  const { jti, sid, client_id: clientId, exp } = verified.claims
+  if (clientId !== ctx.state.client.id) return refuse(rooms, ctx, { jti })
+  if (await rooms.accessTokens.isRevoked(verified)) return
+  const expiresAt = later(new Date(exp * 1000), skewSeconds)
+  await rooms.revocations.decide(async (trx, revoke) => {
+    await revoke({ kind: 'jti', value: jti, expiresAt })
+    const detail = { jti }
+    await rooms.audit.record(
+      { event: 'token.revoked', clientId, sid, ip: ctx.state.ip, detail },
+      trx,
+    )
+  })
+}
+
+/** RFC 7009 §2.1: the token was not issued to this client. */
+function refuse({ audit }: Rooms, ctx: Context, detail: Record<string, unknown>): Promise<void> {
+  const { client, ip } = ctx.state
+  return audit.record({ event: 'token.revocation_refused', clientId: client.id, ip, detail })
+}

@@ -1,0 +1,47 @@
+import type { Grant } from '../grants/grant.ts'
+import type { Context, Middleware } from '../http/context.ts'
+import { OAuthError } from '../oauth/error.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+interface Rooms {
+  readonly grants: readonly Grant[]
+  readonly metrics: Metrics
+}
+
+/**
+ * The token endpoint, RFC 6749 §3.2: finds the grant, checks that the client may use it, and does
+ * what all grants share, so that none can forget it.
+ */
+export function token({ grants, metrics }: Rooms): Middleware {
+  const byType = new Map<string, Grant>(grants.map((grant) => [grant.type, grant]))
+  return async (ctx) => {
+    const grant = chosenGrant(ctx, byType)
+    const stop = metrics.tokenSeconds.startTimer({ grant: grant.type })
+    ctx.state.facts.grant = grant.type
+    try {
+      ctx.body = await grant.exchange(ctx.state.client, ctx.state.params, {
+        ip: ctx.state.ip,
+        userAgent: ctx.get('user-agent') || undefined,
+      })
+      metrics.tokenRequests.inc({ grant: grant.type, outcome: 'ok' })
+    } catch (error) {
+      const outcome = error instanceof OAuthError ? error.code : 'error'
+      metrics.tokenRequests.inc({ grant: grant.type, outcome })
+      throw error
+    } finally {
+      stop()
+    }
+  }
+}
+
+function chosenGrant(ctx: Context, byType: ReadonlyMap<string, Grant>): Grant {
+  const grant = byType.get(ctx.state.params.require('grant_type'))
+  if (!grant) {
+    const known = [...byType.keys()].join(', ')
+    throw new OAuthError('unsupported_grant_type', `this server knows the grants ${known}`)
+  }
+  if (!ctx.state.client.grantTypes.includes(grant.type)) {
+    throw new OAuthError('unauthorized_client', 'this client may not use this grant')
+  }
+  return grant
+}

@@ -1,0 +1,73 @@
+import proxyAddress from 'proxy-addr'
+import { z } from 'zod'
+
+/** What a variable may hold. A message never repeats the value: it may be a secret. */
+
+export const whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((n) => n >= least && n <= most, `must be a whole number from ${least} to ${most}`)
+
+export const oneOf = <const Names extends readonly [string, ...string[]]>(...names: Names) =>
+  z.enum(names, `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`)
+
+export const flag = oneOf('true', 'false').transform((text) => text === 'true')
+
+export const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+)
+
+export const url = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+
+export const redisUrls = z
+  .string()
+  .refine(
+    (text) =>
+      text === 'none' ||
+      text
+        .split(',')
+        .every((one) => /^rediss?:$/.test(URL.canParse(one) ? new URL(one).protocol : '')),
+    'must be redis:// or rediss:// URLs, parted by commas for a cluster, or none',
+  )
+
+export const issuerUrl = url('http:', 'https:').refine(
+  (text) => !/[?#]/.test(text) && !text.endsWith('/'),
+  'must have no query, no fragment and no slash at its end (RFC 8414 section 2)',
+)
+
+export const networks = list.refine((items) => {
+  try {
+    proxyAddress.compile(items)
+    return true
+  } catch {
+    return false
+  }
+}, 'must be addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, parted by commas')
+
+export const masterKeys = list.refine(
+  (items) => items.length > 0 && items.every((item) => /^[\w-]{42}[AEIMQUYcgkosw048]$/.test(item)),
+  'must be base64url of 32 bytes each, parted by commas',
+)
+
+export const origins = list.refine(
+  (items) => items.every((item) => URL.canParse(item) && new URL(item).origin === item),
+  'must be origins such as https://app.example, parted by commas',
+)
+
+export const mailUrl = z
+  .string()
+  .refine(
+    (text) => text === 'none' || (URL.canParse(text) && /^smtps?:$/.test(new URL(text).protocol)),
+    'must be an smtp:// or smtps:// URL, or none',
+  )

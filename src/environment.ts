@@ -1,0 +1,167 @@
+import { availableParallelism } from 'node:os'
+import { z } from 'zod'
+import {
+  flag,
+  issuerUrl,
+  mailUrl,
+  masterKeys,
+  networks,
+  oneOf,
+  origins,
+  redisUrls,
+  url,
+  whole,
+} from './environment-rules.ts'
+
+/**
+ * Each variable with its rule, what it is for, and its default; `absent` says in words what holds
+ * without it where that is no fixed value. docs/configuration.md is made from this.
+ */
+export const variables = {
+  NODE_ENV: oneOf('development', 'test', 'production')
+    .default('development')
+    .describe('`production` refuses every default that is only good for trying out'),
+  HOST: z
+    .string()
+    .optional()
+    .meta({ description: 'address to listen on', absent: '`127.0.0.1`, in production `0.0.0.0`' }),
+  PORT: whole(0, 65_535).default(3000).describe('port to listen on'),
+  ISSUER: issuerUrl.optional().meta({
+    description:
+      'the `iss` of every token, and the base of every URL in the metadata; in production https',
+    absent: '`http://127.0.0.1:` and `PORT`; required in production',
+  }),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional().meta({
+    description: 'PostgreSQL 14 or newer',
+    absent: 'an embedded one under `DATA_DIR`; required in production',
+  }),
+  DATABASE_POOL_SIZE: whole(2, 500).default(10).describe('connections of one instance'),
+  DATABASE_TIMEOUT_SECONDS: whole(1, 60)
+    .default(3)
+    .describe(
+      'longest time for a statement, a connect, or the wait for a connection; beyond it callers get 503',
+    ),
+  DATABASE_ALLOW_NEWER: flag
+    .default(false)
+    .describe('start on a database that a newer release has migrated, to roll back by one release'),
+  MIGRATE_ON_START: flag.optional().meta({
+    description: 'apply pending migrations at start, or else refuse to; see `signet migrate`',
+    absent: '`true`, in production `false`',
+  }),
+  REDIS_URL: redisUrls.optional().meta({
+    description:
+      'Redis for fast revocation checks; several URLs parted by commas for a cluster; `none`: PostgreSQL answers',
+    absent: '`none`; required in production',
+  }),
+  REDIS_KEY_PREFIX: z
+    .string()
+    .default('')
+    .describe('put before every key, so that several installations can share a Redis'),
+  REDIS_TIMEOUT_MILLISECONDS: whole(10, 10_000)
+    .default(250)
+    .describe('longest time for a Redis command; beyond it PostgreSQL is asked instead'),
+  DATA_DIR: z.string().default('.data').describe('where the embedded PostgreSQL keeps its files'),
+  KEYS_DIR: z.string().default('keys').describe('folder with the master key files'),
+  MASTER_KEYS: masterKeys.optional().meta({
+    description:
+      'master keys from a secret manager: base64url of 32 bytes each, parted by commas, the newest first',
+    absent: 'the files in `KEYS_DIR`',
+  }),
+  KEY_ROTATION_DAYS: whole(1, 3650).default(30).describe('how long a signing key signs'),
+  KEY_BITS: whole(2048, 4096)
+    .refine((bits) => [2048, 3072, 4096].includes(bits), 'must be 2048, 3072 or 4096')
+    .default(2048)
+    .describe('RSA modulus of new signing keys: 2048, 3072 or 4096'),
+  KEYRING_REREAD_SECONDS: whole(1, 60)
+    .default(5)
+    .describe('how often an instance rereads the signing keys'),
+  ACCESS_TOKEN_SECONDS: whole(30, 86_400)
+    .default(900)
+    .describe('life of an access token, unless the client has its own'),
+  ACCESS_TOKEN_MAX_SECONDS: whole(30, 86_400)
+    .default(3600)
+    .describe(
+      'the longest life that a client may be given; retired keys and revocations are kept for it',
+    ),
+  REFRESH_GRACE_SECONDS: whole(0, 300)
+    .default(30)
+    .describe('how long a spent refresh token is answered with the same successor again'),
+  SESSION_IDLE_DAYS: whole(1, 3650)
+    .default(7)
+    .describe(
+      'a session ends when it was not refreshed for so long, unless the client has its own',
+    ),
+  SESSION_ABSOLUTE_DAYS: whole(1, 3650)
+    .default(30)
+    .describe('a session ends so long after the sign-in, unless the client has its own'),
+  SESSIONS_PER_USER: whole(1, 10_000)
+    .default(100)
+    .describe('live sessions of one person; a further sign-in ends the oldest'),
+  ARGON2_MEMORY_KIB: whole(8192, 4_194_304)
+    .default(19_456)
+    .describe('argon2id memory; hashes made with less are renewed at the next sign-in'),
+  ARGON2_TIME_COST: whole(1, 20).default(2).describe('argon2id passes'),
+  PASSWORD_CONCURRENCY: whole(1, 64).default(Math.min(64, availableParallelism())).meta({
+    description: 'password checks at once, each taking a core and `ARGON2_MEMORY_KIB`',
+    absent: 'the number of cores',
+  }),
+  PASSWORD_QUEUE_SECONDS: whole(1, 60)
+    .default(2)
+    .describe('longest wait for a password check; beyond it callers get 503 with Retry-After'),
+  REGISTRATION: oneOf('open', 'closed')
+    .default('open')
+    .describe('whether people may register themselves'),
+  APP_URL: url('http:', 'https:').optional().meta({
+    description:
+      'where your app has the pages `/verify-email` and `/reset-password` that links in mails lead to',
+    absent: '`ISSUER`',
+  }),
+  SMTP_URL: mailUrl.optional().meta({
+    description: 'mail server, such as `smtps://user:password@mail.example`',
+    absent: 'mails become files in `DATA_DIR/outbox`; production wants it named, or `none`',
+  }),
+  MAIL_FROM: z
+    .string()
+    .default('Signet <no-reply@localhost>')
+    .describe('sender of mails; in production required with SMTP_URL'),
+  BREACHED_PASSWORDS_URL: url('http:', 'https:').optional().meta({
+    description: 'k-anonymity range service such as `https://api.pwnedpasswords.com/range/`',
+    absent: 'no password is looked up',
+  }),
+  API_KEYS_PER_USER: whole(0, 10_000).default(20).describe('API keys of one person'),
+  TRUSTED_PROXIES: networks
+    .default([])
+    .describe(
+      'addresses or networks (CIDR, or `loopback`, `linklocal`, `uniquelocal`) whose X-Forwarded-For counts',
+    ),
+  CORS_ORIGINS: origins
+    .default([])
+    .describe('origins whose scripts may call the OAuth endpoints and, with cookies, the JSON API'),
+  REQUEST_TIMEOUT_SECONDS: whole(1, 300)
+    .default(10)
+    .describe('longest time for a client to send a request'),
+  SHUTDOWN_SECONDS: whole(0, 300)
+    .default(10)
+    .describe('how long requests under way may take to finish after SIGTERM'),
+  SHUTDOWN_DELAY_SECONDS: whole(0, 300)
+    .default(0)
+    .describe(
+      'how long to go on answering after SIGTERM, with `/health/ready` saying 503, until load balancers have noticed',
+    ),
+  LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
+    .default('info')
+    .describe('least severe level that is logged'),
+  LOG_FORMAT: oneOf('json', 'pretty').optional().meta({
+    description: '`json` has one object a line, `pretty` is for people',
+    absent: '`pretty`, in production `json`',
+  }),
+  METRICS_HOST: z.string().default('127.0.0.1').describe('address of the metrics port'),
+  METRICS_PORT: whole(0, 65_535).optional().meta({
+    description: 'port that serves Prometheus metrics',
+    absent: '`9464`; outside production any free port when that is taken',
+  }),
+  AUDIT_RETENTION_DAYS: whole(1, 36_500).default(400).describe('how long audit events are kept'),
+  JANITOR_SECONDS: whole(1, 86_400).default(60).describe('how often expired rows are looked for'),
+} as const
+
+export type Environment = z.output<z.ZodObject<typeof variables>>

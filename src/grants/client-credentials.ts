@@ -1,0 +1,30 @@
+import { chooseAudience } from '../oauth/resource.ts'
+import { narrowScope, offlineAccess } from '../oauth/scope.ts'
+import type { AccessTokens } from '../tokens/access-tokens.ts'
+import { type Grant, type Lifetimes, lifetimesOf, tokenResponse } from './grant.ts'
+
+interface Rooms {
+  readonly accessTokens: AccessTokens
+  readonly lifetimes: Lifetimes
+}
+
+/** RFC 6749 §4.4: a client acts for itself. No refresh token comes with it (§4.4.3). */
+export function clientCredentials({ accessTokens, lifetimes }: Rooms): Grant {
+  return {
+    type: 'client_credentials',
+    async exchange(client, params) {
+      const own = client.scopes.filter((scope) => scope !== offlineAccess)
+      const standard = client.defaultScopes.filter((scope) => scope !== offlineAccess)
+      const scope = narrowScope(params.get('scope'), own, standard)
+      const seconds = lifetimesOf(client, lifetimes).accessTokenSeconds
+      const token = await accessTokens.issue({
+        subject: client.id,
+        clientId: client.id,
+        audience: chooseAudience(params, client.audiences),
+        scope,
+        seconds,
+      })
+      return tokenResponse(token, seconds, scope)
+    },
+  }
+}

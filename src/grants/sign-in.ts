@@ -1,0 +1,103 @@
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Client } from '../clients/client.ts'
+import { offlineAccess } from '../oauth/scope.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import type { AccessTokens } from '../tokens/access-tokens.ts'
+import type { User } from '../users/user.ts'
+import type { Users } from '../users/users.ts'
+import { type Lifetimes, lifetimesOf, type TokenResponse, tokenResponse } from './grant.ts'
+
+interface Rooms {
+  readonly users: Users
+  readonly families: RefreshFamilies
+  readonly accessTokens: AccessTokens
+  readonly throttle: Throttle
+  readonly audit: AuditLog
+  readonly lifetimes: Lifetimes
+}
+
+export interface SignInRequest {
+  /** Username or e-mail address. */
+  readonly identifier: string
+  readonly password: string
+  readonly client: Client
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  readonly ip: string
+  readonly userAgent?: string | undefined
+  /** From an earlier sign-in on this device. */
+  readonly deviceToken?: string | undefined
+}
+
+export type SignInRefusal = 'wrong_credentials' | 'email_unverified' | 'password_change_required'
+
+export type SignedIn =
+  | { readonly tokens: TokenResponse; readonly deviceToken: string; readonly user: User }
+  | { readonly refused: SignInRefusal }
+
+/**
+ * A password becomes a session and its first tokens. The token endpoint and the JSON API both come
+ * through here, so that both are throttled, audited and refused alike (ASVS 6.3.4).
+ */
+export class SignIn {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /**
+   * @throws Throttled when too many guesses were made before
+   * @throws Overloaded
+   */
+  async withPassword(request: SignInRequest): Promise<SignedIn> {
+    const { users, throttle, audit } = this.#rooms
+    const { identifier, password, client, ip, deviceToken } = request
+    const candidate = await users.candidate(identifier)
+    const facts = { account: identifier, userId: candidate?.user.id, ip, deviceToken }
+    const checked = await throttle.signIn(facts, () => users.authenticate(candidate, password))
+    if (!checked) {
+      await audit.record({ event: 'user.sign_in_failed', clientId: client.id, ip })
+      return { refused: 'wrong_credentials' }
+    }
+    const { person: user, deviceToken: device } = checked
+    if (user.mustChangePassword) return { refused: 'password_change_required' }
+    if (user.email && !user.emailVerifiedAt && !client.letsUnverifiedIn) {
+      return { refused: 'email_unverified' }
+    }
+    const tokens = await this.begin(user, request)
+    return tokens ? { tokens, deviceToken: device, user } : { refused: 'wrong_credentials' }
+  }
+
+  /**
+   * Begins a session for somebody who has proved themselves.
+   * @returns undefined when they or the client were disabled, or got a new password, meanwhile
+   */
+  async begin(
+    user: User,
+    { client, scope, audience, ip, userAgent }: Omit<SignInRequest, 'identifier' | 'password'>,
+  ): Promise<TokenResponse | undefined> {
+    const { families, accessTokens, lifetimes } = this.#rooms
+    const own = lifetimesOf(client, lifetimes)
+    const staysSignedIn = getsRefreshToken(client, scope)
+    const begun = await families.begin({
+      ...{ user, clientId: client.id, scope, audience, amr: ['pwd'], ip, userAgent },
+      idleSeconds: staysSignedIn ? own.sessionIdleSeconds : own.accessTokenSeconds,
+      absoluteSeconds: staysSignedIn ? own.sessionAbsoluteSeconds : own.accessTokenSeconds,
+    })
+    if (!begun) return undefined
+    const { sid, authTime, amr } = begun.session
+    const seconds = own.accessTokenSeconds
+    const token = await accessTokens.issue({
+      ...{ subject: user.id, clientId: client.id, audience, scope, seconds },
+      person: { sid, authTime, amr, roles: user.roles },
+    })
+    return tokenResponse(token, seconds, scope, staysSignedIn ? begun.token : undefined)
+  }
+}
+
+function getsRefreshToken(client: Client, scope: readonly string[]): boolean {
+  if (!client.grantTypes.includes('refresh_token') || client.refreshTokens === 'never') return false
+  return client.refreshTokens === 'always' || scope.includes(offlineAccess)
+}

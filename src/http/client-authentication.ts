@@ -1,0 +1,140 @@
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Assertions } from '../clients/assertions.ts'
+import { isPublic, usesSecret } from '../clients/client.ts'
+import type { Clients, KnownClient } from '../clients/clients.ts'
+import { matchesAny } from '../clients/secrets.ts'
+import { OAuthError } from '../oauth/error.ts'
+import { formDecode, type Params } from '../oauth/params.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import type { Middleware } from './context.ts'
+
+interface Rooms {
+  readonly clients: Clients
+  readonly assertions: Assertions
+  readonly throttle: Throttle
+  readonly audit: AuditLog
+}
+
+const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** What a client presents: exactly one proof, or none when it is public. */
+type Credentials =
+  | { readonly method: 'secret'; readonly id: string; readonly secret: string }
+  | { readonly method: 'assertion'; readonly id: string; readonly assertion: string }
+  | { readonly method: 'none'; readonly id: string }
+
+/**
+ * RFC 6749 §2.3 and RFC 7523 §2.2. Unknown client, wrong secret and wrong method are one answer in one
+ * time: nobody learns which clients exist.
+ */
+export function authenticateClient({ clients, assertions, throttle, audit }: Rooms): Middleware {
+  return async (ctx, next) => {
+    // Of two headers Node would drop one, and a proxy on the way perhaps the other.
+    const headers = (ctx.req.headersDistinct.authorization ?? []).filter((value) => value !== '')
+    const credentials = readCredentials(headers, ctx.state.params)
+    ctx.state.facts.clientId = credentials.id
+    const facts = { client: credentials.id, ip: ctx.state.ip }
+    throttle.refuseBlocked('clientAuthentication', facts)
+    const known = await clients.find(credentials.id)
+    const refusal = await check(known, credentials, assertions)
+    if (!known || refusal !== undefined) {
+      await audit.record({
+        event: 'client.authentication_failed',
+        clientId: credentials.id,
+        ip: ctx.state.ip,
+        detail: { reason: refusal },
+      })
+      await throttle.countFailure('clientAuthentication', facts)
+      throw failed(refusal)
+    }
+    ctx.state.client = known.client
+    return next()
+  }
+}
+
+/** RFC 7009 §2.1 and RFC 7662 §2.1 can want more than a name that anybody knows. */
+export const confidentialOnly: Middleware = (ctx, next) => {
+  if (isPublic(ctx.state.client)) throw failed('a public client')
+  return next()
+}
+
+/** @returns why the client is not believed; undefined when it is */
+async function check(
+  known: KnownClient | undefined,
+  credentials: Credentials,
+  assertions: Assertions,
+): Promise<string | undefined> {
+  if (credentials.method === 'secret') {
+    const digests = known && usesSecret(known.client) ? known.secretDigests : []
+    if (matchesAny(credentials.secret, digests)) return undefined
+    return known ? 'wrong secret' : 'unknown client'
+  }
+  if (!known) return 'unknown client'
+  if (credentials.method === 'assertion')
+    return assertions.check(known.client, credentials.assertion)
+  return isPublic(known.client) ? undefined : 'no credentials'
+}
+
+function readCredentials(headers: readonly string[], params: Params): Credentials {
+  const id = params.get('client_id')
+  const secret = params.get('client_secret')
+  const assertion = params.get('client_assertion')
+  const proofs = [...headers, secret, assertion].filter((proof) => proof !== undefined)
+  if (proofs.length > 1) {
+    throw new OAuthError('invalid_request', 'use one way to authenticate the client, not several')
+  }
+  const [authorization] = headers
+  if (authorization !== undefined) return sameId(readBasic(authorization), id)
+  if (assertion !== undefined) return sameId(readAssertion(assertion, params), id)
+  if (id === undefined) throw failed('no client named')
+  return secret === undefined
+    ? { method: 'none', id: known(id) }
+    : { method: 'secret', id: known(id), secret }
+}
+
+/** RFC 6749 §2.3.1: both halves are form-encoded before they are joined. */
+function readBasic(authorization: string): Credentials {
+  const [, encoded] = /^basic +([\w+/=-]+) *$/i.exec(authorization) ?? []
+  if (encoded === undefined) throw failed('no Basic credentials')
+  const decoded = Buffer.from(encoded, 'base64').toString('utf8')
+  const at = decoded.indexOf(':')
+  if (at < 1) throw failed('malformed Basic credentials')
+  try {
+    const id = known(formDecode(decoded.slice(0, at)))
+    return { method: 'secret', id, secret: formDecode(decoded.slice(at + 1)) }
+  } catch {
+    throw failed('malformed Basic credentials')
+  }
+}
+
+/** Which client an assertion speaks for is its `sub`; whether that is true is decided by its keys. */
+function readAssertion(assertion: string, params: Params): Credentials {
+  if (params.get('client_assertion_type') !== jwtBearer) {
+    throw new OAuthError('invalid_request', `client_assertion_type must be ${jwtBearer}`)
+  }
+  try {
+    const [, payload = ''] = assertion.split('.')
+    const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
+    return { method: 'assertion', id: known(String(sub)), assertion }
+  } catch {
+    throw failed('malformed assertion')
+  }
+}
+
+function sameId(credentials: Credentials, id: string | undefined): Credentials {
+  if (id === undefined || id === credentials.id) return credentials
+  throw new OAuthError('invalid_request', 'client_id names another client than the credentials')
+}
+
+/** What cannot be the id of a client is not worth a query. */
+function known(id: string): string {
+  if (!/^[A-Za-z0-9._~-]{1,100}$/.test(id)) throw failed('no client id')
+  return id
+}
+
+/** RFC 6749 §5.2: 401 with the scheme that would do. */
+const failed = (cause: string | undefined) =>
+  new OAuthError('invalid_client', 'client authentication failed', {
+    cause,
+    headers: { 'www-authenticate': 'Basic realm="signet", charset="UTF-8"' },
+  })

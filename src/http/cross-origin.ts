@@ -1,0 +1,30 @@
+import cors from '@koa/cors'
+import type { Context, Middleware } from './context.ts'
+
+/**
+ * What is published under /.well-known is for everybody's scripts; everything else only for those of
+ * the origins on the list. Cookies may go along to the JSON API alone: cookie mode needs them there.
+ */
+export function crossOrigin(allowed: readonly string[]): Middleware {
+  return cors({
+    origin: (ctx) => {
+      if (ctx.path.includes('/.well-known/')) return '*'
+      const origin = ctx.get('origin')
+      return allowed.includes(origin) ? origin : ''
+    },
+    credentials: (ctx) =>
+      ctx.path.includes('/api/') &&
+      !ctx.path.includes('/.well-known/') &&
+      allowed.includes(ctx.get('origin')),
+    allowMethods: 'GET,HEAD,POST,PATCH,DELETE',
+    allowHeaders: 'Authorization,Content-Type',
+    exposeHeaders: 'ETag,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id',
+    maxAge: 600,
+  }) as unknown as Middleware
+}
+
+/** For documents that other origins may embed as well as fetch. */
+export const publicDocument: Middleware = (ctx: Context, next) => {
+  ctx.set('cross-origin-resource-policy', 'cross-origin')
+  return next()
+}

@@ -1,0 +1,101 @@
+import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
+import { apiKeyMethod } from '../tokens/api-keys.ts'
+import { adminRole, type User } from '../users/user.ts'
+import type { Users } from '../users/users.ts'
+import type { Context } from './context.ts'
+import { accessCookie, readCookie } from './cookies.ts'
+import type { Access } from './operation.ts'
+import { Problem } from './problem.ts'
+import type { SameOrigin } from './same-origin.ts'
+
+/** Scopes of tokens for the JSON API. */
+export const accountScope = 'account'
+export const adminScope = 'admin'
+
+/** Who is asking. */
+export interface Person {
+  readonly user: User
+  /** The session, or the API key, that the token comes from. */
+  readonly sid: string
+  readonly clientId: string
+  readonly token: VerifiedAccessToken
+}
+
+interface Rooms {
+  readonly accessTokens: AccessTokens
+  readonly users: Users
+  readonly sameOrigin: SameOrigin
+  /** The audience of tokens for this API: the issuer itself. */
+  readonly issuer: string
+}
+
+/**
+ * Lets people in: RFC 6750 with a token for this server's own API, from the header or, in cookie mode,
+ * from the cookie. The token says who; whether they are still welcome and still an administrator is
+ * asked of the table, so that a role taken away counts at once (ASVS 8.3.2).
+ */
+export class DoorKeeper {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @throws Problem 401 or 403 with the challenge of RFC 6750 §3 */
+  async admit(ctx: Context, access: Access): Promise<Person | undefined> {
+    if (access === 'public') return undefined
+    const token = await this.#presented(ctx)
+    const verified = await this.#rooms.accessTokens.verify(token)
+    const { sid, sub, client_id: clientId, scope } = verified?.claims ?? {}
+    const audiences = [verified?.claims.aud].flat()
+    if (!verified || !sid || !sub || !clientId || !audiences.includes(this.#rooms.issuer)) {
+      throw invalidToken()
+    }
+    if (await this.#rooms.accessTokens.isRevoked(verified)) throw invalidToken()
+    const user = await this.#rooms.users.find(sub)
+    if (!user || user.disabledAt) throw invalidToken()
+    ctx.state.facts.userId = user.id
+    const wanted = access === 'administrator' ? adminScope : accountScope
+    if (!(scope ?? '').split(' ').includes(wanted)) throw insufficientScope(wanted)
+    if (access === 'administrator' && !user.roles.includes(adminRole)) {
+      throw new Problem('forbidden')
+    }
+    // A key that leaks must not make another one, nor end what a person would need to notice it.
+    const looks = ctx.method === 'GET' && access === 'person'
+    if (verified.claims.amr?.includes(apiKeyMethod) && !looks) {
+      throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
+    }
+    return { user, sid, clientId, token: verified }
+  }
+
+  async #presented(ctx: Context): Promise<string> {
+    const authorization = ctx.get('authorization')
+    if (authorization !== '') {
+      const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization) ?? []
+      if (token === undefined) throw invalidToken()
+      return token
+    }
+    const cookie = readCookie(ctx, accessCookie)
+    if (cookie === undefined) throw noToken()
+    this.#rooms.sameOrigin.check(ctx)
+    return cookie
+  }
+}
+
+/** RFC 6750 §3.1: without credentials the challenge names no error. */
+const noToken = () =>
+  new Problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer realm="signet"' } })
+
+const invalidToken = () =>
+  new Problem('unauthenticated', {
+    detail: 'the access token is not valid here',
+    headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_token"' },
+  })
+
+const insufficientScope = (scope: string) =>
+  new Problem('forbidden', {
+    detail: `the access token lacks the scope ${scope}`,
+    headers: {
+      'www-authenticate': `Bearer realm="signet", error="insufficient_scope", scope="${scope}"`,
+    },
+  })

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+import proxyAddress from 'proxy-addr'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Context, Middleware } from './context.ts'
+
+interface Rooms {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly trustedProxies: readonly string[]
+}
+
+/**
+ * Gives each request an id, finds out where it came from, and writes one line when it is answered.
+ * Only the path is logged: a query might hold what does not belong into a log.
+ */
+export function requestLog({ log, metrics, trustedProxies }: Rooms): Middleware {
+  const trust = proxyAddress.compile([...trustedProxies])
+  return async (ctx, next) => {
+    const startedAt = performance.now()
+    mendTarget(ctx)
+    const requestId = randomUUID()
+    ctx.state.requestId = requestId
+    ctx.state.ip = callerAddress(ctx.req, trust)
+    ctx.state.log = log.child({ requestId })
+    ctx.state.facts = {}
+    ctx.set('x-request-id', requestId)
+    await next()
+    const route = String(ctx._matchedRoute ?? 'none')
+    metrics.requests.inc({ route, method: knownMethod(ctx.method), status: ctx.status })
+    const line = {
+      method: ctx.method,
+      path: ctx.path.slice(0, 200),
+      status: ctx.status,
+      milliseconds: Math.round(performance.now() - startedAt),
+      ip: ctx.state.ip,
+      ...ctx.state.facts,
+    }
+    ctx.state.log[ctx.status >= 500 ? 'error' : 'info'](line, 'request')
+  }
+}
+
+/** A target that has no path (`*`, `http://[`) is answered like one where nothing is. */
+function mendTarget(ctx: Context): void {
+  try {
+    if (ctx.path?.startsWith('/')) return
+  } catch {
+    // The URL parser of Node throws on some.
+  }
+  ctx.req.url = '/'
+}
+
+type Trust = ReturnType<typeof proxyAddress.compile>
+
+/**
+ * The nearest caller that is no trusted proxy. Where a proxy forwards what is no address, the proxy
+ * itself; where the caller has hung up already, nobody.
+ */
+function callerAddress(request: IncomingMessage, trust: Trust): string {
+  const seen: readonly (string | undefined)[] = proxyAddress.all(request, trust)
+  // IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone.
+  const plain = seen.map((ip = '') => ip.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*/, ''))
+  return plain.findLast((ip) => isIP(ip) !== 0) ?? '0.0.0.0'
+}
+
+/** A made-up method must not make a new time series. */
+const knownMethod = (method: string): string =>
+  ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other'
+
+/** The caller went away, which is no mistake of this server: any stranger can do it all day. */
+export const hungUp = (error: Error & { code?: string }): boolean =>
+  /^(HPE_\w+|ECONNRESET|ECONNABORTED|EPIPE)$/.test(error.code ?? '')

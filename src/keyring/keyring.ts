@@ -1,0 +1,67 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { JSONWebKeySet, JWK } from 'jose'
+import { secondsBetween } from '../clock.ts'
+import { hasTurn, isPublished, type SigningKey } from './signing-key.ts'
+
+/** The longest that a verifier may cache the JWKS, in seconds. */
+export const jwksMaxAgeSeconds = 300
+
+export interface Signer {
+  readonly kid: string
+  readonly privateKey: KeyObject
+}
+
+/**
+ * All signing keys as one instance last read them. An immutable value: every change makes a new one,
+ * so nobody sees it half changed, and what it answers depends on nothing but the time asked about.
+ */
+export class Keyring {
+  readonly keys: readonly SigningKey[]
+  readonly #privateKeys: ReadonlyMap<string, KeyObject>
+  readonly #publicKeys: ReadonlyMap<string, KeyObject>
+
+  constructor(keys: readonly SigningKey[], privateKeys: ReadonlyMap<string, KeyObject>) {
+    this.keys = [...keys].sort((a, b) => a.generation - b.generation)
+    this.#privateKeys = privateKeys
+    this.#publicKeys = new Map(keys.map((key) => [key.kid, publicKey(key.publicJwk)]))
+  }
+
+  active(now: Date): SigningKey | undefined {
+    return this.keys.find((key) => hasTurn(key, now) && this.#privateKeys.has(key.kid))
+  }
+
+  /** @throws Error when no key signs now; the rotation keeps that from happening */
+  signer(now: Date): Signer {
+    const kid = this.active(now)?.kid
+    const privateKey = kid === undefined ? undefined : this.#privateKeys.get(kid)
+    if (!kid || !privateKey) throw new Error('there is no active signing key')
+    return { kid, privateKey }
+  }
+
+  /** The key that a token of this server was signed by, while it is published. */
+  verificationKey(kid: string, now: Date): KeyObject | undefined {
+    const key = this.keys.find((candidate) => candidate.kid === kid)
+    return key && isPublished(key, now) ? this.#publicKeys.get(kid) : undefined
+  }
+
+  /** RFC 7517 §5: public halves only. */
+  jwks(now: Date): JSONWebKeySet {
+    return { keys: this.#published(now).map((key): JWK => key.publicJwk) }
+  }
+
+  /** Seconds that the JWKS may be cached: until the published set changes, at most five minutes. */
+  jwksMaxAge(now: Date): number {
+    const changes = this.keys
+      .filter((key) => !key.revokedAt)
+      .flatMap(({ publishedUntil }) => publishedUntil ?? [])
+      .filter((at) => at > now)
+      .map((at) => Math.ceil(secondsBetween(now, at)))
+    return Math.min(jwksMaxAgeSeconds, ...changes)
+  }
+
+  #published(now: Date): SigningKey[] {
+    return this.keys.filter((key) => isPublished(key, now))
+  }
+}
+
+const publicKey = (jwk: JWK): KeyObject => createPublicKey({ key: jwk as never, format: 'jwk' })

@@ -1,0 +1,55 @@
+import { later, secondsBetween } from '../clock.ts'
+import type { SigningKey } from './signing-key.ts'
+import { earliestPromotion, propagationSeconds, publishedUntil, type Timing } from './timing.ts'
+
+/** A change of the keys that cannot be made; the message says why and what to do. */
+export class RotationRefused extends Error {
+  override readonly name = 'RotationRefused'
+}
+
+/** What a rotation does and when. */
+export interface RotationPlan {
+  readonly from: string
+  readonly to: string
+  readonly signsFrom: Date
+  /** When the key before leaves the JWKS. */
+  readonly leavesAt: Date
+  /** Some verifiers may not have fetched the successor for so many seconds: it came too soon. */
+  readonly tooSoonFor: number
+}
+
+/**
+ * Moves the turn of the successor forward, never back: to now in an emergency, else to when every
+ * verifier knows the key and every instance the plan.
+ */
+export function planRotation(
+  [active, successor]: readonly SigningKey[],
+  options: { emergency: boolean; now: Date; timing: Timing },
+): RotationPlan {
+  const { emergency, now, timing } = options
+  if (!active || !successor) {
+    throw new RotationRefused(
+      'There is no published successor yet: a running server makes one within seconds.',
+    )
+  }
+  const earliest = emergency ? now : earliestPromotion(successor, now, timing)
+  const signsFrom = earliest < successor.signsFrom ? earliest : successor.signsFrom
+  return {
+    from: active.kid,
+    to: successor.kid,
+    signsFrom,
+    leavesAt: publishedUntil(signsFrom, timing),
+    tooSoonFor: unknownFor(successor, signsFrom),
+  }
+}
+
+/** For how many seconds from `at` verifiers that cache the JWKS may not know a key. */
+export const unknownFor = (key: SigningKey, at: Date): number =>
+  Math.max(0, Math.ceil(secondsBetween(at, later(key.publishedAt, propagationSeconds))))
+
+export const tooSoon = ({ to, tooSoonFor }: RotationPlan): RotationRefused =>
+  new RotationRefused(
+    `The successor ${to} was published too recently: verifiers may not know it for another ` +
+      `${tooSoonFor} s and would refuse its tokens. Without --now it takes over as soon as they do; ` +
+      'with --yes it takes over all the same.',
+  )

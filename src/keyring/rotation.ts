@@ -1,0 +1,209 @@
+import type { Knex } from 'knex'
+import { later, type Now, secondsBetween } from '../clock.ts'
+import {
+  planRotation,
+  type RotationPlan,
+  RotationRefused,
+  tooSoon,
+  unknownFor,
+} from './rotation-plan.ts'
+import { hasTurn, type KeyMaterial, keyState, type SigningKey } from './signing-key.ts'
+import type { SigningKeys, StoredKey } from './signing-keys.ts'
+import {
+  afterlifeSeconds,
+  nextTurn,
+  publishedUntil,
+  type Timing,
+  tellingSeconds,
+} from './timing.ts'
+
+export interface KeyEvent {
+  readonly event: 'key.created' | 'key.imported' | 'key.rotation_planned' | 'key.revoked'
+  readonly kid: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+interface Rooms {
+  readonly signingKeys: SigningKeys
+  readonly now: Now
+  readonly timing: Timing
+  readonly generate: () => Promise<KeyMaterial>
+  /** Writes what happened into the transaction in which it happens. */
+  readonly record: (trx: Knex.Transaction, event: KeyEvent) => Promise<void>
+  /** Tells the other instances after the commit that a key was revoked. */
+  readonly announce: () => Promise<void>
+}
+
+/** What a revocation has led to. */
+export interface KeyRevocation {
+  readonly kid: string
+  readonly signer: string
+  /** For so many seconds verifiers that cache the JWKS may not know the signer. */
+  readonly signerUnknownFor: number
+}
+
+/** One change of the chain: what it is decided on, and when. */
+interface Change {
+  readonly trx: Knex.Transaction
+  readonly keys: readonly StoredKey[]
+  readonly at: Date
+}
+
+/**
+ * Keeps the chain of signing keys: always one that signs and one that is published to follow it.
+ * Every change only writes timestamps, under the lock of the table; RSA keys are made before the
+ * transaction and thrown away when it finds that another instance was first.
+ */
+export class Rotation {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** Makes what is missing: two keys at the first start, then a successor whenever the last one took over. */
+  async ensure(): Promise<boolean> {
+    const { signingKeys, timing, now } = this.#rooms
+    await signingKeys.keepPublished(afterlifeSeconds(timing), now())
+    const missing = howManyMissing(chain(await signingKeys.all(), now()))
+    if (missing === 0) return false
+    const fresh = await this.#generate(missing)
+    return this.#change(async ({ trx, keys, at }) => {
+      const needed = howManyMissing(chain(keys, at))
+      await this.#append({ trx, keys, at }, 'key.created', fresh.slice(0, needed))
+      return needed > 0
+    })
+  }
+
+  /** What `rotate` would do now. */
+  async plan(emergency: boolean): Promise<RotationPlan> {
+    const { signingKeys, timing } = this.#rooms
+    const now = this.#rooms.now()
+    return planRotation(chain(await signingKeys.all(), now), { emergency, now, timing })
+  }
+
+  /**
+   * Moves to the published successor as soon as every verifier can know it, or in an emergency now.
+   * @throws RotationRefused when an emergency rotation comes too soon and `acceptTooSoon` is not set
+   */
+  async rotate(options: { emergency: boolean; acceptTooSoon?: boolean }): Promise<RotationPlan> {
+    await this.ensure()
+    const { emergency, acceptTooSoon } = options
+    const fresh = emergency ? await this.#generate(1) : []
+    return this.#change(async ({ trx, keys, at }) => {
+      const { signingKeys, timing, record } = this.#rooms
+      const plan = planRotation(chain(keys, at), { emergency, now: at, timing })
+      if (plan.tooSoonFor > 0 && !acceptTooSoon) throw tooSoon(plan)
+      await signingKeys.startSigning(trx, plan.to, plan.signsFrom)
+      await signingKeys.stopSigning(trx, plan.from, plan.signsFrom, plan.leavesAt)
+      const { to, ...detail } = plan
+      await record(trx, {
+        event: 'key.rotation_planned',
+        kid: to,
+        detail: { ...detail, emergency },
+      })
+      await this.#append({ trx, keys, at }, 'key.created', fresh)
+      return plan
+    })
+  }
+
+  /**
+   * Takes a leaked key out at once. If it signed, its successor signs from now on; if it was the
+   * successor, another one is published.
+   * @throws RotationRefused when there is no such key or it is revoked already
+   */
+  async revoke(kid: string): Promise<KeyRevocation> {
+    const { signingKeys, record, announce } = this.#rooms
+    const fresh = await this.#generate(2)
+    const revocation = await this.#change(async ({ trx, keys, at }) => {
+      const key = keys.find((candidate) => candidate.kid === kid)
+      if (!key) throw new RotationRefused(`There is no key ${kid}. See: signet keys list --all`)
+      if (key.revokedAt) throw new RotationRefused(`The key ${kid} is revoked already.`)
+      const [active, successor] = chain(keys, at)
+      await signingKeys.revoke(trx, kid, at)
+      if (key === active && successor) await signingKeys.startSigning(trx, successor.kid, at)
+      await record(trx, { event: 'key.revoked', kid, detail: { state: keyState(key, at) } })
+      const missing = howManyMissing(chain(await signingKeys.all(trx), at))
+      await this.#append({ trx, keys, at }, 'key.created', fresh.slice(0, missing))
+      const [signer] = chain(await signingKeys.all(trx), at) as [StoredKey]
+      return { kid, signer: signer.kid, signerUnknownFor: unknownFor(signer, at) }
+    })
+    await announce()
+    return revocation
+  }
+
+  /**
+   * Publishes a key of one's own as the successor; the successor so far, which never signed, leaves.
+   * @returns when it signs
+   * @throws RotationRefused when the key is here already, or the successor so far is about to sign
+   */
+  async import(material: KeyMaterial): Promise<Date> {
+    await this.ensure()
+    return this.#change(async ({ trx, keys, at }) => {
+      const { signingKeys, timing } = this.#rooms
+      const known = keys.find((key) => key.kid === material.kid)
+      if (known) {
+        const state = keyState(known, at)
+        throw new RotationRefused(`The key ${material.kid} is here already: it is ${state}.`)
+      }
+      const successor = chain(keys, at)[1]
+      if (successor) {
+        if (successor.signsFrom <= later(at, tellingSeconds(timing)))
+          throw aboutToSign(successor, at)
+        await signingKeys.withdraw(trx, successor.kid, at)
+      }
+      const detail = { withdrawn: successor?.kid }
+      return this.#append({ trx, keys, at }, 'key.imported', [material], detail)
+    })
+  }
+
+  #change<T>(work: (change: Change) => Promise<T>): Promise<T> {
+    const { signingKeys, now } = this.#rooms
+    return signingKeys.change((trx, keys) => work({ trx, keys, at: now() }))
+  }
+
+  /**
+   * Puts keys at the end of the chain, each taking over from the one before it. They are numbered on
+   * from what the change was decided on, so that the unique index refuses whoever decided on less.
+   * @returns when the last of them signs
+   */
+  async #append(
+    { trx, keys, at }: Change,
+    event: 'key.created' | 'key.imported',
+    fresh: readonly KeyMaterial[],
+    detail: Readonly<Record<string, unknown>> = {},
+  ): Promise<Date> {
+    const { signingKeys, timing, record } = this.#rooms
+    const stored = await signingKeys.all(trx)
+    let generation = keys.at(-1)?.generation ?? 0
+    let last: Pick<SigningKey, 'kid' | 'signsFrom'> | undefined = chain(stored, at).at(-1)
+    for (const material of fresh) {
+      generation += 1
+      const signsFrom: Date = last ? nextTurn(last.signsFrom, at, timing) : at
+      await signingKeys.insert(trx, material, { generation, publishedAt: at, signsFrom })
+      await record(trx, { event, kid: material.kid, detail: { ...detail, signsFrom } })
+      if (last) {
+        await signingKeys.stopSigning(trx, last.kid, signsFrom, publishedUntil(signsFrom, timing))
+      }
+      last = { kid: material.kid, signsFrom }
+    }
+    return last?.signsFrom ?? at
+  }
+
+  async #generate(count: number): Promise<KeyMaterial[]> {
+    return Promise.all(Array.from({ length: count }, () => this.#rooms.generate()))
+  }
+}
+
+/** The keys that sign, now and later, in their order. */
+const chain = (keys: readonly StoredKey[], now: Date): StoredKey[] =>
+  keys.filter((key) => hasTurn(key, now) && key.privateJwe !== null)
+
+const howManyMissing = (keys: readonly StoredKey[]): number => Math.max(0, 2 - keys.length)
+
+const aboutToSign = ({ kid, signsFrom }: SigningKey, now: Date) => {
+  const seconds = Math.max(0, Math.ceil(secondsBetween(now, signsFrom)))
+  return new RotationRefused(
+    `The successor ${kid} takes over in ${seconds} s, too soon to be withdrawn. Try again after that.`,
+  )
+}

@@ -1,0 +1,151 @@
+import type { Knex } from 'knex'
+import { later, type Now, secondsBetween } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+import type { MailData, MailTemplate } from './outbox.ts'
+import { templateNames } from './templates.ts'
+import { sendSeconds } from './transport.ts'
+
+/** A mail that this instance has claimed. */
+export interface ClaimedMail {
+  readonly id: string
+  readonly template: MailTemplate
+  readonly recipient: string
+  readonly userId: string | null
+  readonly data: MailData
+  readonly createdAt: Date
+  /** This attempt included. */
+  readonly attempts: number
+}
+
+export interface Backlog {
+  /** Mails neither sent nor given up. */
+  readonly waiting: number
+  readonly oldestSeconds: number
+}
+
+interface Row {
+  id: string
+  template: MailTemplate
+  recipient: string
+  user_id: string | null
+  data: MailData
+  created_at: Date
+  attempts: number
+}
+
+const delays = [60, 120, 300, 900, 1800, 3600, 7200, 14_400, 21_600]
+
+/** How long after an attempt the next one follows: a minute at first, six hours in the end. */
+export const delaySeconds = (attempts: number): number =>
+  delays[Math.min(attempts, delays.length) - 1] ?? 0
+
+/** An attempt is over well before somebody else may begin the next. */
+const leaseSeconds = sendSeconds + 30
+
+/** The outgoing mail as its senders see it. */
+export class MailQueue {
+  readonly #db: Knex
+  readonly #now: Now
+
+  constructor(db: Knex, now: Now) {
+    this.#db = db
+    this.#now = now
+  }
+
+  /**
+   * Takes the mail that is due longest, and counts the attempt before it begins: a mail whose sender
+   * dies comes back when the lease ends, and one that kills its senders ever more rarely. Templates of
+   * a newer release are left to it.
+   */
+  async claim<T>(
+    prepare: (trx: Knex.Transaction, mail: ClaimedMail) => Promise<T>,
+  ): Promise<{ mail: ClaimedMail; prepared: T } | undefined> {
+    return this.#db.transaction(async (trx) => {
+      const row: Row | undefined = await trx('outgoing_mail')
+        .where('next_attempt_at', '<=', this.#now())
+        .where({ sent_at: null, given_up_at: null })
+        .whereIn('template', templateNames())
+        .orderBy('next_attempt_at')
+        .forUpdate()
+        .skipLocked()
+        .first()
+      if (!row) return undefined
+      const attempts = row.attempts + 1
+      const until = later(this.#now(), Math.max(leaseSeconds, delaySeconds(attempts)))
+      await trx('outgoing_mail').where({ id: row.id }).update({ attempts, next_attempt_at: until })
+      const mail = claimed({ ...row, attempts })
+      return { mail, prepared: await prepare(trx, mail) }
+    })
+  }
+
+  /** Whatever anybody else thinks meanwhile: a mail server has it. */
+  async sent(ids: readonly string[]): Promise<void> {
+    await this.#db('outgoing_mail')
+      .whereIn('id', ids)
+      .update({ sent_at: this.#now(), last_error: null })
+    await this.#forgetFarewells(ids)
+  }
+
+  async retry(mail: ClaimedMail, seconds: number, reason: string): Promise<void> {
+    const next_attempt_at = later(this.#now(), seconds)
+    await this.#settle(mail, { next_attempt_at, last_error: reason })
+  }
+
+  /** It could not be begun, which is not its fault. */
+  async putOff(mail: ClaimedMail, seconds: number): Promise<void> {
+    const next_attempt_at = later(this.#now(), seconds)
+    await this.#settle(mail, { next_attempt_at, attempts: mail.attempts - 1 })
+  }
+
+  async giveUp(mail: ClaimedMail, reason: string): Promise<void> {
+    await this.#settle(mail, { given_up_at: this.#now(), last_error: reason })
+    await this.#forgetFarewells([mail.id])
+  }
+
+  async backlog(): Promise<Backlog> {
+    const [row] = await this.#db('outgoing_mail')
+      .where({ sent_at: null, given_up_at: null })
+      .select(this.#db.raw('count(*) AS waiting, min(created_at) AS oldest'))
+    const oldestSeconds = row.oldest ? secondsBetween(row.oldest, this.#now()) : 0
+    return { waiting: Number(row.waiting), oldestSeconds: Math.max(0, oldestSeconds) }
+  }
+
+  /** Deletes up to `limit` mails older than `before` with which nothing is to be done any more. */
+  async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
+    return db('outgoing_mail')
+      .whereIn('id', (old) =>
+        old
+          .select('id')
+          .from('outgoing_mail')
+          .where('created_at', '<', before)
+          .whereRaw('(sent_at IS NOT NULL OR given_up_at IS NOT NULL)')
+          .orderBy('created_at')
+          .limit(limit),
+      )
+      .delete()
+  }
+
+  /** The address of somebody who is gone is kept for as long as their last mail takes. */
+  async #forgetFarewells(ids: readonly string[]): Promise<void> {
+    await this.#db('outgoing_mail')
+      .whereIn('id', ids)
+      .where({ template: 'account_deleted' })
+      .whereRaw('(sent_at IS NOT NULL OR given_up_at IS NOT NULL)')
+      .delete()
+  }
+
+  /** Only while the claim is ours: a sender that was slower than its lease changes nothing. */
+  async #settle({ id, attempts }: ClaimedMail, columns: object): Promise<void> {
+    await this.#db('outgoing_mail').where({ id, attempts, sent_at: null }).update(columns)
+  }
+}
+
+const claimed = (row: Row): ClaimedMail => ({
+  id: row.id,
+  template: row.template,
+  recipient: row.recipient,
+  userId: row.user_id,
+  data: row.data,
+  createdAt: row.created_at,
+  attempts: row.attempts,
+})

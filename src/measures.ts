@@ -1,0 +1,50 @@
+import { secondsBetween } from './clock.ts'
+import type { JanitorRun } from './janitor/janitor.ts'
+import { keyState } from './keyring/signing-key.ts'
+import type { Rooms, World } from './rooms/rooms.ts'
+
+/** What Prometheus may ask and what is only looked up when it does. */
+export function measure({ pool, now }: World, rooms: Rooms): void {
+  const { metrics, keyring, bulkhead, index, janitor } = rooms
+  metrics.gauges('database_connections', 'Connections of the pool', 'state', () => ({
+    used: pool.totalCount - pool.idleCount,
+    idle: pool.idleCount,
+  }))
+  metrics.gauge(
+    'database_waiting',
+    'Statements that wait for a connection',
+    () => pool.waitingCount,
+  )
+  metrics.gauge('password_checks_running', 'Password checks under way', () => bulkhead.running)
+  metrics.gauge('password_checks_waiting', 'Password checks in the queue', () => bulkhead.waiting)
+  metrics.gauge('redis_trusted', '1 while Redis answers revocation checks', () =>
+    index?.trusted ? 1 : 0,
+  )
+  metrics.gauges('signing_key_age_seconds', 'Time since publication, by state', 'state', () => {
+    const published = keyring.current.keys.filter((key) => key.publishedAt <= now())
+    return Object.fromEntries(
+      published.map((key) => [keyState(key, now()), secondsBetween(key.publishedAt, now())]),
+    )
+  })
+  const { throttle, mailSender } = rooms
+  metrics.gauge('throttle_redis_away', '1 while PostgreSQL counts attempts instead of Redis', () =>
+    throttle.redisAway ? 1 : 0,
+  )
+  metrics.gauge('mail_waiting', 'Mails neither sent nor given up', () => mailSender.backlog.waiting)
+  metrics.gauge(
+    'mail_oldest_seconds',
+    'How long the oldest due mail has been waiting',
+    () => mailSender.backlog.oldestSeconds,
+  )
+  const byTask = (name: string, help: string, read: (run: JanitorRun) => number) =>
+    metrics.gauges(name, help, 'task', () =>
+      Object.fromEntries(janitor.lastSeen.map((run) => [run.task, read(run)])),
+    )
+  byTask('janitor_last_run_age_seconds', 'Time since expired rows were looked for', (run) =>
+    secondsBetween(run.ranAt, now()),
+  )
+  byTask('janitor_lag_seconds', 'Time since no expired row was left', (run) =>
+    run.caughtUpAt ? secondsBetween(run.caughtUpAt, now()) : Number.POSITIVE_INFINITY,
+  )
+  byTask('janitor_deleted_rows', 'Expired rows deleted since the beginning', (run) => run.rows)
+}

@@ -1,0 +1,49 @@
+/**
+ * The error codes that leave this server and the status each one has: RFC 6749 §5.2, RFC 7009 §2.2.1,
+ * RFC 8707 §2. `temporarily_unavailable` is borrowed from RFC 6749 §4.1.2.1 for a 503.
+ */
+const statuses = {
+  invalid_request: 400,
+  invalid_client: 401,
+  invalid_grant: 400,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  unsupported_token_type: 400,
+  invalid_scope: 400,
+  invalid_target: 400,
+  server_error: 500,
+  temporarily_unavailable: 503,
+} as const
+
+export type OAuthErrorCode = keyof typeof statuses
+
+export interface OAuthErrorOptions {
+  /** What the log should know and the caller should not. */
+  readonly cause?: unknown
+  /** Overrides the status of the table, for instance 413 or 415. */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A refusal in the words of RFC 6749 §5.2. The description goes out; the cause stays in the log. */
+export class OAuthError extends Error {
+  override readonly name = 'OAuthError'
+  readonly code: OAuthErrorCode
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
+    super(description, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.status = options.status ?? statuses[code]
+    this.headers = options.headers ?? {}
+  }
+
+  /** The body of the answer. RFC 6749 §5.2 allows only these characters in a description. */
+  toJSON(): { error: OAuthErrorCode; error_description: string } {
+    return {
+      error: this.code,
+      error_description: this.message.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?'),
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import type { Knex } from 'knex'
+import type { Revocation, RevocationLog } from './revocation-log.ts'
+import type { RevokedIndex } from './revoked-index.ts'
+
+export type Mark = Pick<Revocation, 'kind' | 'value'>
+
+interface Rooms {
+  readonly db: Knex
+  readonly log: RevocationLog
+  /** Absent without Redis: then the log alone answers. */
+  readonly index: RevokedIndex | undefined
+}
+
+/** Part of a transaction: what is revoked in it. */
+export type Revoke = (...revocations: Revocation[]) => Promise<void>
+
+/**
+ * What is revoked. Deciding a revocation and writing it are one transaction; Redis is told right
+ * after the commit, and again by the follower of every instance should that fail.
+ */
+export class Revocations {
+  readonly #rooms: Rooms
+  #watermark = 0n
+  /** Without the log, Redis is not kept up to date: then it is not asked either. */
+  #follows = true
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** Where following begins is noted before the first fill, so that nothing falls between the two. */
+  async start(): Promise<void> {
+    await this.mark()
+    await this.#rooms.index?.start()
+  }
+
+  /** What is followed from: enough for a command, which copies what it decides and asks nothing. */
+  async mark(): Promise<void> {
+    if (this.#rooms.index) this.#watermark = await this.#rooms.log.watermark()
+  }
+
+  stop(): void {
+    this.#rooms.index?.stop()
+  }
+
+  /** Runs one use case in one transaction, and copies what it revoked to Redis after the commit. */
+  async decide<T>(work: (trx: Knex.Transaction, revoke: Revoke) => Promise<T>): Promise<T> {
+    const decided: Revocation[] = []
+    const result = await this.#rooms.db.transaction((trx) =>
+      work(trx, async (...revocations) => {
+        await this.#rooms.log.append(trx, revocations)
+        decided.push(...revocations)
+      }),
+    )
+    await this.#rooms.index?.copy(decided)
+    return result
+  }
+
+  /** Whether any of these is revoked: Redis when it can be relied on, else the log. */
+  async holdAny(marks: readonly Mark[]): Promise<boolean> {
+    const answer = this.#follows ? await this.#rooms.index?.holdsAny(marks) : undefined
+    return answer ?? this.#rooms.log.holdsAny(marks)
+  }
+
+  /**
+   * Copies to Redis what was committed since the last call by anyone: also what an instance decided
+   * that could not reach Redis or died between its commit and its copy.
+   */
+  async follow(): Promise<void> {
+    const { index, log } = this.#rooms
+    if (!index) return
+    const since = this.#watermark
+    const { entries, watermark } = await log.changes(since).catch((error) => {
+      this.#follows = false
+      throw error
+    })
+    // Numbers that go backwards are those of another history: the database was restored.
+    if (watermark < since) index.distrust('the log went back to an earlier state')
+    await index.copy(entries)
+    this.#watermark = watermark
+    this.#follows = true
+    await index.tend()
+  }
+}

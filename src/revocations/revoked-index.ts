@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto'
+import { Cluster } from 'ioredis'
+import type { Now } from '../clock.ts'
+import type { RedisClient } from '../stores/redis.ts'
+import type { Revocation, RevocationLog } from './revocation-log.ts'
+
+interface Rooms {
+  readonly redis: RedisClient
+  readonly log: RevocationLog
+  readonly now: Now
+  /** Told when Redis is trusted and when it is not, with the reason. */
+  readonly onTrust?: (trusted: boolean, reason: string) => void
+}
+
+/**
+ * A key of this instance beside the entries, raised with every write to them. A Redis that lost
+ * writes (a flush, a restart from a snapshot, a failover to a replica that lagged) has lost the
+ * count too or shows an older one, because it keeps the order of what one connection wrote.
+ */
+interface Count {
+  readonly key: string
+  sent: number
+}
+
+/** Outlived by far by an instance that runs, which writes every second. */
+const countSeconds = 600
+
+/**
+ * The copy of the revocation log in Redis, which answers "is this revoked" in one round trip. It only
+ * answers while it is known to be whole: filled from the log since the last doubt, and with the count
+ * of this instance as it left it. Else: undefined, ask the log.
+ */
+export class RevokedIndex {
+  readonly #rooms: Rooms
+  readonly #prefix: string
+  /** Of the filling that is trusted or under way. Whatever raises a doubt takes it away. */
+  #count: Count | undefined
+  #started = false
+  #whole = false
+  #filling: Promise<void> | undefined
+  #told: string | undefined
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+    // In a cluster a hash tag keeps all entries in the slot of the count, so one round trip asks all.
+    this.#prefix = rooms.redis.isCluster ? '{revoked}' : 'revoked'
+  }
+
+  /**
+   * From now on every connection that becomes ready is refilled from the log. Without it entries are
+   * copied and nothing is asked: all that a command needs.
+   */
+  async start(): Promise<void> {
+    const { redis } = this.#rooms
+    this.#started = true
+    redis.on('close', () => this.distrust('it cannot be reached'))
+    redis.on('error', () => this.distrust('it cannot be reached'))
+    redis.on('ready', () => void this.fill())
+    await this.fill()
+  }
+
+  /** Its connection is about to be closed, which is no news. */
+  stop(): void {
+    this.#started = false
+  }
+
+  get trusted(): boolean {
+    return this.#whole
+  }
+
+  /** @returns undefined when Redis cannot be relied on now */
+  async holdsAny(
+    marks: readonly Pick<Revocation, 'kind' | 'value'>[],
+  ): Promise<boolean | undefined> {
+    if (!this.#whole || !this.#count) return undefined
+    const expected = String(this.#count.sent)
+    const keys = marks.map(({ kind, value }) => this.#key(kind, value))
+    try {
+      const [count, ...found] = await this.#rooms.redis.mget(this.#count.key, ...keys)
+      if (count === expected) return found.some((value) => value !== null)
+      this.distrust('it lost entries')
+    } catch {
+      this.distrust('it does not answer in time')
+    }
+    void this.fill()
+    return undefined
+  }
+
+  /**
+   * Copies entries that are committed, also to a Redis that this instance does not trust now: others
+   * may. What is missed by a filling under way makes it start again, for it may have passed the place.
+   */
+  async copy(revocations: readonly Revocation[]): Promise<void> {
+    if (revocations.length === 0 || this.#rooms.redis.status !== 'ready') return
+    try {
+      await this.#write(revocations, this.#count)
+    } catch {
+      this.distrust('it missed an entry')
+    }
+  }
+
+  /** Finds out about a loss before somebody asks, and tries again after one. */
+  async tend(): Promise<void> {
+    if (!this.#started) return
+    if (!this.#whole) return void this.fill()
+    try {
+      if (await this.#evicts()) this.distrust(evicting)
+      else await this.#write([], this.#count)
+    } catch {
+      this.distrust('it does not answer in time')
+    }
+  }
+
+  /** Refills Redis from the log, one filling at a time; what is revoked meanwhile is copied as usual. */
+  fill(): Promise<void> {
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined
+    })
+    return this.#filling
+  }
+
+  distrust(reason: string): void {
+    this.#whole = false
+    this.#count = undefined
+    this.#tell(reason)
+  }
+
+  async #fill(): Promise<void> {
+    const { redis, log } = this.#rooms
+    if (!this.#started) return
+    if (redis.status !== 'ready') return this.distrust('it cannot be reached')
+    const count = { key: `${this.#prefix}:count:${randomUUID()}`, sent: 0 }
+    this.#count = count
+    try {
+      if (await this.#evicts()) return this.distrust(evicting)
+      // Counted before the first entry, so that a flush in the middle of that one shows as well.
+      await this.#write([], count)
+      for await (const page of log.live()) await this.#write(page, count)
+      if (this.#count !== count) return
+      this.#whole = true
+      this.#tell(undefined)
+    } catch (error) {
+      this.distrust(`it could not be filled: ${(error as Error).message}`)
+    }
+  }
+
+  async #write(revocations: readonly Revocation[], count: Count | undefined): Promise<void> {
+    const pipeline = this.#rooms.redis.pipeline()
+    for (const { kind, value, expiresAt } of revocations) {
+      const milliseconds = expiresAt.getTime() - this.#rooms.now().getTime()
+      if (milliseconds > 0) pipeline.set(this.#key(kind, value), '1', 'PX', milliseconds)
+    }
+    // Behind the entries: who has the count has them too.
+    const expected = count && ++count.sent
+    if (count) pipeline.incr(count.key).expire(count.key, countSeconds)
+    const results = (await pipeline.exec()) ?? []
+    const failed = results.find(([error]) => error !== null)
+    if (failed?.[0]) throw failed[0]
+    if (count && results.at(-2)?.[1] !== expected) throw new Error('it lost entries')
+  }
+
+  /** A Redis that evicts would forget a revocation and keep the count. */
+  async #evicts(): Promise<boolean> {
+    const { redis } = this.#rooms
+    const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis]
+    const answers = await Promise.all(nodes.map((node) => node.info('memory')))
+    return answers.some((info) => {
+      const setting = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1]
+      return setting('maxmemory') !== '0' && setting('maxmemory_policy') !== 'noeviction'
+    })
+  }
+
+  /** Only what is new, or a Redis that stays away would fill the log. */
+  #tell(doubt: string | undefined): void {
+    if (!this.#started) return
+    const news = doubt ?? 'it holds the whole log'
+    if (news === this.#told) return
+    this.#told = news
+    this.#rooms.onTrust?.(doubt === undefined, news)
+  }
+
+  #key(kind: string, value: string): string {
+    return `${this.#prefix}:${kind}:${value}`
+  }
+}
+
+const evicting = 'its maxmemory-policy may evict entries: set it to noeviction'

@@ -1,0 +1,103 @@
+import { join } from 'node:path'
+import { ApiClients } from '../account/api-clients.ts'
+import { Assertions } from '../clients/assertions.ts'
+import { Clients } from '../clients/clients.ts'
+import { SignIn } from '../grants/sign-in.ts'
+import { sharedSecret } from '../keyring/shared-secret.ts'
+import { MailQueue } from '../mail/mail-queue.ts'
+import { MailSender } from '../mail/mail-sender.ts'
+import { OneTimeTokens } from '../mail/one-time-tokens.ts'
+import { Outbox } from '../mail/outbox.ts'
+import { openTransport } from '../mail/transport.ts'
+import { Bulkhead } from '../throttle/bulkhead.ts'
+import { Throttle } from '../throttle/throttle.ts'
+import { UserAdministration } from '../users/administration.ts'
+import { BreachedPasswords } from '../users/breached-passwords.ts'
+import { Credentials } from '../users/credentials.ts'
+import { EmailAddresses } from '../users/email-addresses.ts'
+import { contextWords } from '../users/password-strength.ts'
+import { Passwords } from '../users/passwords.ts'
+import { PersonalData } from '../users/personal-data.ts'
+import { Registration } from '../users/registration.ts'
+import { UserSessions } from '../users/user-sessions.ts'
+import { Users } from '../users/users.ts'
+import type { TokenRooms } from './token-rooms.ts'
+import type { World } from './world.ts'
+
+/** Clients and people, their passwords and their mail. */
+export async function createPeopleRooms(world: World, tokens: TokenRooms) {
+  const { config, db, pool, redis, masterKeys, now, log } = world
+  const { audit, revocations, families, accessTokens, lifetimes, rememberSeconds } = tokens
+  const { issuer } = config
+  const { accessTokenMaxSeconds } = lifetimes
+
+  const clients = new Clients({
+    ...{ db, revocations, families, audit, now, accessTokenMaxSeconds, rememberSeconds },
+  })
+  const audiences = [issuer, `${issuer}/oauth/token`]
+  const assertions = new Assertions({ db, now, audiences })
+  const onAway = (away: boolean, reason: string) =>
+    log[away ? 'warn' : 'info'](
+      { reason },
+      away ? 'postgres counts attempts instead of redis' : 'redis counts attempts',
+    )
+  const secret = await sharedSecret(db, masterKeys, 'throttle', now())
+  const { limits, delays } = world
+  const throttle = new Throttle({
+    ...{ pool, redis, secret, now, onAway },
+    ...(limits && { limits }),
+    ...(delays && { delays }),
+  })
+
+  const { passwords, bulkhead } = createPasswords(world, tokens)
+  const { outbox, oneTimeTokens, mailQueue, mailSender } = await createMailRooms(world, tokens)
+  const users = new Users({ db, passwords, audit, now })
+  const people = { db, users, passwords, families, revocations, outbox, oneTimeTokens, audit, now }
+  return {
+    ...{ clients, assertions, throttle, bulkhead, passwords, users },
+    ...{ outbox, oneTimeTokens, mailQueue, mailSender },
+    credentials: new Credentials(people),
+    registration: new Registration(people),
+    emailAddresses: new EmailAddresses(people),
+    administration: new UserAdministration(people),
+    personalData: new PersonalData(people),
+    userSessions: new UserSessions(people),
+    signIn: new SignIn({ users, families, accessTokens, throttle, audit, lifetimes }),
+    apiClients: new ApiClients({ clients, issuer }),
+  }
+}
+
+function createPasswords({ config, log }: World, { metrics }: TokenRooms) {
+  const bulkhead = new Bulkhead({
+    concurrency: config.PASSWORD_CONCURRENCY,
+    queueSeconds: config.PASSWORD_QUEUE_SECONDS,
+  })
+  const cost = { memoryKib: config.ARGON2_MEMORY_KIB, timeCost: config.ARGON2_TIME_COST }
+  const url = config.BREACHED_PASSWORDS_URL
+  const passwords = new Passwords(bulkhead, cost, {
+    words: contextWords(config.issuer),
+    breached: url === undefined ? undefined : new BreachedPasswords({ url, log, metrics }),
+  })
+  return { bulkhead, passwords }
+}
+
+async function createMailRooms(world: World, { metrics }: TokenRooms) {
+  const { config, db, masterKeys, now, log } = world
+  const outbox = new Outbox(now)
+  const oneTimeTokens = new OneTimeTokens(now)
+  const mailQueue = new MailQueue(db, now)
+  const transport = openTransport({
+    smtpUrl: config.smtpUrl,
+    from: config.MAIL_FROM,
+    issuer: config.issuer,
+    directory: join(config.DATA_DIR, 'outbox'),
+    log,
+  })
+  const linkKey = await sharedSecret(db, masterKeys, 'mail links', now())
+  const { appUrl } = config
+  const mailSender = new MailSender({
+    ...{ queue: mailQueue, transport, oneTimeTokens, linkKey, appUrl, now, log, metrics },
+  })
+  outbox.whenCommitted(() => mailSender.wake())
+  return { outbox, oneTimeTokens, mailQueue, mailSender }
+}

@@ -1,0 +1,92 @@
+import { AuditLog } from '../audit/audit-log.ts'
+import { later } from '../clock.ts'
+import { LiveKeyring } from '../keyring/live-keyring.ts'
+import { Rotation } from '../keyring/rotation.ts'
+import { sharedSecret } from '../keyring/shared-secret.ts'
+import { generateKey } from '../keyring/signing-key.ts'
+import { SigningKeys } from '../keyring/signing-keys.ts'
+import { skewSeconds, type Timing } from '../keyring/timing.ts'
+import { RevocationLog } from '../revocations/revocation-log.ts'
+import { Revocations } from '../revocations/revocations.ts'
+import { RevokedIndex } from '../revocations/revoked-index.ts'
+import { RefreshFamilies } from '../sessions/refresh-families.ts'
+import { RefreshRotation } from '../sessions/refresh-rotation.ts'
+import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { AccessTokens } from '../tokens/access-tokens.ts'
+import { ApiKeys } from '../tokens/api-keys.ts'
+import { daySeconds, type World } from './world.ts'
+
+export type TokenRooms = Awaited<ReturnType<typeof createTokenRooms>>
+
+/** Keys, tokens, sessions and what is revoked of them: what would be there without any people. */
+export async function createTokenRooms({ config, db, redis, masterKeys, now, log }: World) {
+  const accessTokenMaxSeconds = config.ACCESS_TOKEN_MAX_SECONDS
+  const rememberSeconds = accessTokenMaxSeconds + skewSeconds
+  const timing: Timing = {
+    rotationSeconds: config.KEY_ROTATION_DAYS * daySeconds,
+    accessTokenMaxSeconds,
+    rereadSeconds: config.KEYRING_REREAD_SECONDS,
+  }
+
+  const metrics = new Metrics()
+  const audit = new AuditLog(db, now)
+  const revocationLog = new RevocationLog(db, now)
+  const onTrust = (trusted: boolean, reason: string) =>
+    log[trusted ? 'info' : 'warn'](
+      { reason },
+      trusted ? 'redis answers' : 'postgres answers instead of redis',
+    )
+  const index = redis && new RevokedIndex({ redis, log: revocationLog, now, onTrust })
+  const revocations = new Revocations({ db, log: revocationLog, index })
+
+  const signingKeys = new SigningKeys(db, masterKeys)
+  const keyring = new LiveKeyring(signingKeys)
+  const rotation = new Rotation({
+    signingKeys,
+    now,
+    timing,
+    generate: () => generateKey(config.KEY_BITS),
+    announce: () => revocations.follow(),
+    async record(trx, { event, kid, detail }) {
+      await audit.record({ event, detail: { kid, ...detail } }, trx)
+      if (event !== 'key.revoked') return
+      const expiresAt = later(now(), rememberSeconds)
+      await revocationLog.append(trx, [{ kind: 'kid', value: kid, expiresAt }])
+    },
+  })
+
+  const codec = new RefreshTokenCodec(await sharedSecret(db, masterKeys, 'refresh tokens', now()))
+  const sessionsPerUser = config.SESSIONS_PER_USER
+  const families = new RefreshFamilies({
+    ...{ db, codec, revocations, audit, now, sessionsPerUser, rememberSeconds },
+  })
+  const graceSeconds = config.REFRESH_GRACE_SECONDS
+  const refreshRotation = new RefreshRotation({
+    ...{ db, codec, families, revocations, audit, now, graceSeconds },
+  })
+  const accessTokens = new AccessTokens({ keyring, revocations, issuer: config.issuer, now })
+  const keysPerUser = config.API_KEYS_PER_USER
+  const apiKeys = new ApiKeys({ db, revocations, audit, now, rememberSeconds, keysPerUser })
+
+  const lifetimes = {
+    accessTokenSeconds: config.ACCESS_TOKEN_SECONDS,
+    accessTokenMaxSeconds,
+    sessionIdleSeconds: config.SESSION_IDLE_DAYS * daySeconds,
+    sessionAbsoluteSeconds: config.SESSION_ABSOLUTE_DAYS * daySeconds,
+  }
+  return {
+    ...{
+      metrics,
+      audit,
+      revocationLog,
+      revocations,
+      index,
+      signingKeys,
+      keyring,
+      rotation,
+      timing,
+    },
+    ...{ families, refreshRotation, accessTokens, apiKeys, lifetimes, rememberSeconds },
+  }
+}

@@ -1,0 +1,94 @@
+import Router from '@koa/router'
+import { apiKeyOperations } from './account/api-keys.ts'
+import { CookieMode } from './account/cookie-mode.ts'
+import { emailOperations } from './account/email.ts'
+import { loginOperations } from './account/login.ts'
+import { passwordOperations } from './account/password.ts'
+import { profileOperations } from './account/profile.ts'
+import { registrationOperations } from './account/registration.ts'
+import { sessionOperations } from './account/sessions.ts'
+import { auditOperations } from './admin/audit.ts'
+import { clientOperations } from './admin/clients.ts'
+import { keyOperations } from './admin/keys.ts'
+import { userOperations } from './admin/users.ts'
+import { docs, docsAsset } from './endpoints/docs.ts'
+import { type HealthCheck, live, ready } from './endpoints/health.ts'
+import { introspection } from './endpoints/introspection.ts'
+import { jwks } from './endpoints/jwks.ts'
+import { metadata } from './endpoints/metadata.ts'
+import { openApi } from './endpoints/openapi.ts'
+import { revocation } from './endpoints/revocation.ts'
+import { token } from './endpoints/token.ts'
+import { clientCredentials } from './grants/client-credentials.ts'
+import { password } from './grants/password.ts'
+import { refreshToken } from './grants/refresh-token.ts'
+import { tokenExchange } from './grants/token-exchange.ts'
+import { authenticateClient, confidentialOnly } from './http/client-authentication.ts'
+import type { RequestState } from './http/context.ts'
+import { publicDocument } from './http/cross-origin.ts'
+import { form } from './http/form.ts'
+import { noStore } from './http/no-store.ts'
+import { mount, type Operation } from './http/operation.ts'
+import { DoorKeeper } from './http/person.ts'
+import { SameOrigin } from './http/same-origin.ts'
+import type { Rooms, World } from './rooms/rooms.ts'
+
+/** Every route, on the rooms of rooms/. Nothing is mounted anywhere else. */
+export function createRouter(
+  { config, now }: World,
+  rooms: Rooms,
+  checks: Readonly<Record<string, HealthCheck>>,
+): Router<RequestState> {
+  const { issuer } = config
+  // What is announced is what answers: all but the health checks lies under the path of the issuer.
+  const path = new URL(issuer).pathname.replace(/\/$/, '')
+  const refreshGrant = refreshToken({ ...rooms, rotation: rooms.refreshRotation })
+  const grants = [
+    password(rooms),
+    refreshGrant,
+    clientCredentials(rooms),
+    tokenExchange({ ...rooms, now }),
+  ]
+  const client = authenticateClient(rooms)
+  const sameOrigin = new SameOrigin([new URL(issuer).origin, ...config.CORS_ORIGINS])
+  const doorKeeper = new DoorKeeper({ ...rooms, sameOrigin, issuer })
+  const sessionSeconds = rooms.lifetimes.sessionAbsoluteSeconds
+  const cookieMode = new CookieMode({ sameOrigin, sessionSeconds, path })
+  const operations: Operation[] = [
+    ...registrationOperations({ ...rooms, open: config.REGISTRATION === 'open' }),
+    ...loginOperations({ ...rooms, cookieMode }),
+    ...sessionOperations({ ...rooms, cookieMode, refreshGrant }),
+    ...profileOperations({ ...rooms, cookieMode }),
+    ...passwordOperations(rooms),
+    ...emailOperations(rooms),
+    ...apiKeyOperations({ ...rooms, now }),
+    ...userOperations(rooms),
+    ...clientOperations(rooms),
+    ...auditOperations(rooms),
+    ...keyOperations({ ...rooms, now }),
+  ]
+
+  const router = new Router<RequestState>()
+  router.post(`${path}/oauth/token`, noStore, form, client, token({ ...rooms, grants }))
+  router.post(`${path}/oauth/revoke`, noStore, form, client, revocation(rooms))
+  router.post(
+    `${path}/oauth/introspect`,
+    ...[noStore, form, client, confidentialOnly],
+    introspection({ ...rooms, issuer }),
+  )
+  router.get(`${path}/.well-known/jwks.json`, publicDocument, jwks({ ...rooms, now }))
+  // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
+  const document = `/.well-known/oauth-authorization-server${path}`
+  router.get(document, publicDocument, metadata({ issuer, grants }))
+  router.get('/health/live', live)
+  router.get('/health/ready', ready(checks))
+  router.get(`${path}/api/v1/health`, ready(checks))
+  router.get(`${path}/openapi.json`, publicDocument, openApi({ operations, issuer, version }))
+  router.get(`${path}/docs`, docs)
+  router.get(`${path}/docs/:name`, docsAsset)
+  mount(router, operations, doorKeeper, path)
+  return router
+}
+
+/** Of the API that /openapi.json describes. */
+const version = '1'

@@ -1,0 +1,70 @@
+/** A session: one sign-in of one person with one client, on one device. */
+export interface Session {
+  readonly sid: string
+  readonly userId: string
+  readonly clientId: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  readonly authTime: Date
+  readonly amr: readonly string[]
+  readonly idleExpiresAt: Date
+  readonly expiresAt: Date
+}
+
+/** What a person's session looks like in SQL. */
+export interface SessionRow {
+  sid: string
+  user_id: string
+  client_id: string
+  scope: string[]
+  audience: string[]
+  seed_digest: Buffer
+  generation: number
+  auth_time: Date
+  amr: string[]
+  rotated_at: Date | null
+  idle_expires_at: Date
+  expires_at: Date
+  revoked_at: Date | null
+  revoked_reason: string | null
+  ip: string | null
+  user_agent: string | null
+}
+
+/** A session as its person sees it. */
+export interface ListedSession extends Session {
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly lastUsedAt: Date
+}
+
+/** A family joined with the person it belongs to. */
+export type FamilyRow = SessionRow & { roles: string[]; user_disabled_at: Date | null }
+
+export const isLive = (row: SessionRow, now: Date): boolean =>
+  row.revoked_at === null && row.expires_at > now && row.idle_expires_at > now
+
+export const sessionOf = (row: SessionRow): Session => ({
+  sid: row.sid,
+  userId: row.user_id,
+  clientId: row.client_id,
+  scope: row.scope,
+  audience: row.audience,
+  authTime: row.auth_time,
+  amr: row.amr,
+  idleExpiresAt: row.idle_expires_at,
+  expiresAt: row.expires_at,
+})
+
+/** Why sessions end; kept in the row and in the audit trail. */
+export type EndReason =
+  | 'reuse'
+  | 'token_revoked'
+  | 'user_disabled'
+  | 'password_set'
+  | 'client_disabled'
+  | 'session_limit'
+  | 'password_change_required'
+  | 'ended_by_admin'
+  | 'user_deleted'
+  | 'signed_out'

@@ -1,0 +1,71 @@
+import { readdir } from 'node:fs/promises'
+import { extname } from 'node:path'
+import type { Knex } from 'knex'
+import { withoutTimeLimit } from './postgres.ts'
+
+/** `.ts` from the source tree, `.js` from the build: the recorded name has neither. */
+const extension = extname(import.meta.url)
+const folder = new URL('../../migrations/', import.meta.url)
+
+/** The migrations of this release, by name. Shared by the server, the CLI and knexfile.ts. */
+export const migrationSource: Knex.MigrationSource<string> = {
+  async getMigrations() {
+    const files = await readdir(folder)
+    return files
+      .filter((file) => file.endsWith(extension) && !file.endsWith('.d.ts'))
+      .map((file) => file.slice(0, -extension.length))
+      .sort()
+  },
+  getMigrationName: (name) => name,
+  getMigration: (name) => import(new URL(name + extension, folder).href),
+}
+
+/** Any number that no other program on this database is likely to lock. */
+const migrationLock = 7_468_385
+
+export type SchemaState = 'current' | 'behind' | 'ahead'
+
+export interface Schema {
+  readonly state: SchemaState
+  /** Migrations of this release that the database has not seen. */
+  readonly pending: readonly string[]
+  /** Migrations that the database has seen and this release does not know. */
+  readonly unknown: readonly string[]
+}
+
+/** Compares the database with this release, changing nothing. */
+export async function inspectSchema(db: Knex): Promise<Schema> {
+  const known = await migrationSource.getMigrations([])
+  const applied = await appliedMigrations(db)
+  const pending = known.filter((name) => !applied.includes(name))
+  const unknown = applied.filter((name) => !known.includes(name))
+  const state = unknown.length > 0 ? 'ahead' : pending.length > 0 ? 'behind' : 'current'
+  return { state, pending, unknown }
+}
+
+async function appliedMigrations(db: Knex): Promise<string[]> {
+  const { rows } = await db.raw<{ rows: { present: boolean }[] }>(
+    `SELECT to_regclass('knex_migrations') IS NOT NULL AS present`,
+  )
+  if (!rows[0]?.present) return []
+  return db('knex_migrations').orderBy('id').pluck('name')
+}
+
+/**
+ * Applies what is pending, in one transaction under an advisory lock: of several instances that
+ * start at once one migrates and the others wait, and a killed one leaves nothing half done and no
+ * lock behind. `lock_timeout` keeps a migration from queueing in front of the live traffic.
+ */
+export async function migrate(db: Knex): Promise<string[]> {
+  const patient = withoutTimeLimit(db)
+  try {
+    return await patient.db.transaction(async (trx) => {
+      await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
+      await trx.raw(`SET LOCAL lock_timeout = '5s'`)
+      const [, applied] = await trx.migrate.latest({ migrationSource })
+      return applied as string[]
+    })
+  } finally {
+    await patient.close()
+  }
+}

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import knex, { type Knex } from 'knex'
+import pg from 'pg'
+
+/** A handle for a statement: the pool, or the transaction that the statement must be part of. */
+export type Db = Knex | Knex.Transaction
+
+export interface Postgres {
+  readonly db: Knex
+  /** The pool below `db`, for the statements that are hot enough to be prepared by name. */
+  readonly pool: pg.Pool
+  close(): Promise<void>
+}
+
+export interface PostgresOptions {
+  readonly url: string
+  readonly poolSize: number
+  /** How long a statement, a connect or the wait for a free connection may take, in seconds. */
+  readonly timeoutSeconds: number
+  /** Told of connections that broke; the pool replaces them by itself. */
+  readonly onBrokenConnection?: (error: Error) => void
+}
+
+const ignore = () => undefined
+
+/** knex would write to standard output, into the JSON there; what it complains about it also throws. */
+const quiet = { debug: ignore, warn: ignore, error: ignore, deprecate: ignore }
+
+const dialect = { client: 'pg', log: quiet }
+
+/**
+ * Opens the database. Nothing here is session state (no LISTEN, no SET, no startup options), so that
+ * PgBouncer in transaction mode may stand in between; all time limits are kept on this side.
+ */
+export function openPostgres(options: PostgresOptions): Postgres {
+  const milliseconds = options.timeoutSeconds * 1000
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: 'signet',
+    keepAlive: true,
+    max: options.poolSize,
+    connectionTimeoutMillis: milliseconds,
+    query_timeout: milliseconds,
+    idleTimeoutMillis: 30_000,
+  })
+  pool.on('error', ignore)
+  pool.on('connect', (client) => {
+    // Also while somebody has it: without a listener Node ends the process.
+    client.on('error', options.onBrokenConnection ?? ignore)
+    closeOnTimeout(client)
+  })
+  const db = knex({ ...dialect, connectionPool: pool })
+  const close = async () => {
+    await resting(pool, milliseconds)
+    await db.destroy()
+    await Promise.race([pool.end(), sleep(milliseconds, undefined, { ref: false })])
+  }
+  return { db, pool, close }
+}
+
+/**
+ * A request that was cut off still waits for its statement. Closing under it would lose its
+ * connection, and the pool would wait for that one for ever.
+ */
+async function resting(pool: pg.Pool, milliseconds: number): Promise<void> {
+  const end = Date.now() + milliseconds
+  while (pool.totalCount > pool.idleCount && Date.now() < end) await sleep(20)
+}
+
+/** Another way to the same database, for what takes as long as it takes, such as a migration. */
+export function withoutTimeLimit(db: Knex): { db: Knex; close(): Promise<void> } {
+  const { connectionPool } = db.client.config as { connectionPool: pg.Pool }
+  const pool = new pg.Pool({ ...connectionPool.options, max: 1, query_timeout: undefined })
+  pool.on('error', ignore)
+  pool.on('connect', (client) => client.on('error', ignore))
+  const patient = knex({ ...dialect, connectionPool: pool })
+  const close = async () => {
+    await patient.destroy()
+    await pool.end()
+  }
+  return { db: patient, close }
+}
+
+/**
+ * A statement that timed out still occupies its connection: the next one would queue behind it and
+ * time out as well. Closing the socket makes the pool replace the connection.
+ */
+function closeOnTimeout(client: pg.PoolClient): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown
+  const close = (error: unknown) => {
+    if (!(error instanceof Error) || error.message !== 'Query read timeout') return
+    const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
+    connection.stream.destroy()
+    // The socket is closed a moment later; until then knex must not give it to the next.
+    Object.assign(client, { __knex__disposed: error })
+  }
+  const bounded = (...args: unknown[]) => {
+    const done = args.at(-1)
+    if (typeof done === 'function') {
+      args[args.length - 1] = (error: unknown, result: unknown) => {
+        close(error)
+        done(error, result)
+      }
+      return query(...args)
+    }
+    const result = query(...args)
+    if (result instanceof Promise) result.catch(close)
+    return result
+  }
+  Object.assign(client, { query: bounded })
+}

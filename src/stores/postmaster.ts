@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open, readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PostgresBinaries } from './postgres-binaries.ts'
+import { commandOf, findPostmaster } from './postmaster-file.ts'
+import type { Launcher } from './unprivileged.ts'
+
+export interface PostmasterOptions {
+  readonly cluster: string
+  readonly logFile: string
+  readonly binaries: PostgresBinaries
+  readonly launcher: Launcher
+  /** Further `-c` flags, for tests that trade durability for speed. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** A PostgreSQL that this process has launched and that may have exited since. */
+export interface LaunchedPostmaster {
+  readonly exited: () => boolean
+  /** What it has logged since its launch. */
+  readonly log: () => Promise<string>
+  readonly stop: () => void
+}
+
+/**
+ * Launches PostgreSQL in a session of its own, so that Ctrl-C in the terminal ends the server first
+ * and the database only when the server has drained.
+ */
+export async function launchPostmaster(
+  { cluster, logFile, binaries, launcher, settings }: PostmasterOptions,
+  port: number,
+): Promise<LaunchedPostmaster> {
+  const output = await open(logFile, 'a', 0o600)
+  const { size } = await output.stat()
+  const flags = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', ...settings }
+  const { file, args, options } = launcher.command(binaries.postgres, [
+    ...['-D', cluster],
+    ...Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ])
+  const stdio: ['ignore', number, number] = ['ignore', output.fd, output.fd]
+  const child = spawn(file, args, { ...options, cwd: '/', detached: true, stdio })
+  child.unref()
+  let ended: string | undefined
+  child.once('error', (error) => {
+    ended = error.message
+  })
+  child.once('exit', () => {
+    ended ??= ''
+  })
+  await output.close()
+  return {
+    exited: () => ended !== undefined,
+    log: async () => (await readFile(logFile)).subarray(size).toString() + (ended ?? ''),
+    stop: () => child.kill('SIGINT'),
+  }
+}
+
+/** What went wrong, from the last lines of the log, and what to do about it. */
+export function startFailure(logFile: string, log: string): Error {
+  const hint = hints.find(([pattern]) => pattern.test(log))?.[1]
+  const tail = log.trim().split('\n').slice(-8).join('\n  ')
+  const lines = [`PostgreSQL did not start (${logFile}):`, `  ${tail || 'it logged nothing'}`]
+  return new Error([...lines, ...(hint ? [hint] : [])].join('\n'))
+}
+
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/No space left on device|Disk quota exceeded/i, 'The disk is full: free space on it.'],
+  [/could not bind/i, 'No free port on 127.0.0.1.'],
+  [/Permission denied|wrong ownership/i, 'Its files belong to another user: start Signet as that.'],
+  [/Cannot allocate memory|shared memory/i, 'The machine has too little (shared) memory left.'],
+  [/could not locate a valid checkpoint|PANIC/i, 'The data is damaged: restore a backup.'],
+]
+
+/** Two reasons to try again: a rival was faster, or an earlier one is not quite gone. */
+export const isPassing = (log: string): boolean =>
+  /lock file "postmaster\.pid" (already exists|is empty)|is still in use|could not bind|database system is shut down/.test(
+    log,
+  )
+
+/** Fast shutdown: sessions are cut off, everything committed is written. False: it takes longer. */
+export async function stopPostmaster(
+  cluster: string,
+  pid: number,
+  seconds: number,
+): Promise<boolean> {
+  process.kill(pid, 'SIGINT')
+  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(20)) {
+    if ((await findPostmaster(cluster))?.pid !== pid && !(await commandOf(pid))) return true
+  }
+  return false
+}
+
+/** A loopback port that is free now; whoever binds it must be ready to find it taken. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

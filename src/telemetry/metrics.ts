@@ -1,0 +1,92 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+/** What Prometheus may ask. One registry for each server, so that several live in one process. */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly #register = { registers: [this.registry] }
+
+  readonly requests = new Counter({
+    name: 'signet_http_requests_total',
+    help: 'Answered requests by route, method and status',
+    labelNames: ['route', 'method', 'status'] as const,
+    ...this.#register,
+  })
+  readonly tokenRequests = new Counter({
+    name: 'signet_token_requests_total',
+    help: 'Token requests by grant and outcome: ok or the OAuth error code',
+    labelNames: ['grant', 'outcome'] as const,
+    ...this.#register,
+  })
+  readonly tokenSeconds = new Histogram({
+    name: 'signet_token_request_seconds',
+    help: 'Time to answer a token request, by grant',
+    labelNames: ['grant'] as const,
+    buckets: seconds,
+    ...this.#register,
+  })
+  readonly refreshes = new Counter({
+    name: 'signet_refreshes_total',
+    help: 'Refreshes by outcome; reused means that a spent token came again and its session ended',
+    labelNames: ['outcome'] as const,
+    ...this.#register,
+  })
+  readonly introspections = new Counter({
+    name: 'signet_introspections_total',
+    help: 'Introspections by answer',
+    labelNames: ['active'] as const,
+    ...this.#register,
+  })
+  readonly mails = new Counter({
+    name: 'signet_mails_total',
+    help: 'Mails by template and outcome: sent, retried, given_up, dropped (not needed any more)',
+    labelNames: ['template', 'outcome'] as const,
+    ...this.#register,
+  })
+
+  readonly throttled = new Counter({
+    name: 'signet_throttled_total',
+    help: 'Requests refused with 429, by the limit that they went over',
+    labelNames: ['policy'] as const,
+    ...this.#register,
+  })
+
+  readonly breachedPasswords = new Counter({
+    name: 'signet_breached_password_checks_total',
+    help: 'New passwords looked up in the range service; failed: it did not answer, the password was taken',
+    labelNames: ['outcome'] as const,
+    ...this.#register,
+  })
+
+  /** Under the names that every dashboard for Node knows: `process_…`, `nodejs_…`. */
+  collectProcess(): void {
+    collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** A number that is looked up when somebody asks. */
+  gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `signet_${name}`,
+      help,
+      ...this.#register,
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+
+  /** Numbers by one label, looked up when somebody asks. */
+  gauges(name: string, help: string, label: string, read: () => Record<string, number>): void {
+    new Gauge({
+      name: `signet_${name}`,
+      help,
+      labelNames: [label],
+      ...this.#register,
+      collect() {
+        this.reset()
+        for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number)
+      },
+    })
+  }
+}

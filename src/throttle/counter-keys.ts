@@ -1,0 +1,44 @@
+import { createHmac, hkdfSync } from 'node:crypto'
+import type { Facts, Limit, Trait } from './limits.ts'
+import { addressOf, networkOf } from './networks.ts'
+
+/**
+ * Names of counters: keyed digests of one length, so that a store that leaks says neither who signed
+ * in nor from where. A digest without a key would not do: all IPv4 addresses are soon listed.
+ */
+export class CounterKeys {
+  readonly #key: Buffer
+
+  /** @param secret 256 bits that all instances share */
+  constructor(secret: Uint8Array) {
+    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'signet throttle keys v1', 32))
+  }
+
+  of({ policy, per }: Pick<Limit, 'policy' | 'per'>, facts: Partial<Facts>): string {
+    return this.#digest(policy, ...per.map((trait) => factOf(trait, facts)))
+  }
+
+  /** The same for an account that exists and one that does not. */
+  account(account: string): string {
+    return this.#digest('account', folded(account))
+  }
+
+  device(userId: string, device: Buffer, epoch: number): string {
+    return this.#digest('device', userId, device.toString('hex'), String(epoch))
+  }
+
+  #digest(...parts: readonly string[]): string {
+    const mac = createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest()
+    return mac.subarray(0, 16).toString('base64url')
+  }
+}
+
+function factOf(trait: Trait, { ip = '', email = '', person = '', client = '' }: Partial<Facts>) {
+  if (trait === 'address') return addressOf(ip)
+  if (trait === 'network') return networkOf(ip)
+  if (trait === 'client') return client
+  return folded(trait === 'email' ? email : person)
+}
+
+/** One account has one counter, however its name is spelled. */
+const folded = (name: string): string => name.normalize('NFKC').trim().toLowerCase()

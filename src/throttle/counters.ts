@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { type RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible'
+import { type Limiters, limitersFor, type Rule, type Stores } from './limiters.ts'
+
+export interface Count {
+  readonly points: number
+  readonly millisecondsLeft: number
+}
+
+/** A point that was taken, where it was taken. */
+export interface Taken extends Count {
+  readonly allowed: boolean
+  /** In the store that it came from: another one would owe a point that it never had. */
+  giveBack(): Promise<unknown>
+}
+
+interface Rooms extends Stores {
+  /** Told when PostgreSQL counts instead of Redis, and when Redis counts again. */
+  readonly onAway?: ((away: boolean, reason: string) => void) | undefined
+}
+
+/** A Redis that failed is tried again by one request in so many milliseconds; the others do not wait. */
+const probeMilliseconds = 1000
+const connectMilliseconds = 1000
+
+/**
+ * Counters that all instances share, in Redis where there is one. Redis away: PostgreSQL counts, from
+ * zero. Both away: the error of PostgreSQL is thrown, so that nobody goes uncounted (ASVS 16.5.3).
+ */
+export class Counters {
+  readonly #rooms: Rooms
+  readonly #limiters = new Map<string, Limiters>()
+  #away = false
+  #probeAt = 0
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  get redisAway(): boolean {
+    return this.#away
+  }
+
+  /** Waits until Redis has connected, for a second at most. */
+  async start(): Promise<void> {
+    const { redis } = this.#rooms
+    if (!redis || redis.status === 'ready') return
+    await once(redis, 'ready', { signal: AbortSignal.timeout(connectMilliseconds) }).catch(
+      (error: Error) => this.#turn(true, error.message),
+    )
+  }
+
+  /** Takes a point, if there is one or not: what is beyond the limit counts as well. */
+  take(rule: Rule, key: string, seconds = rule.windowSeconds): Promise<Taken> {
+    return this.#ask(rule, async (limiter) => {
+      let allowed = true
+      const taken = await limiter.consume(key, 1, { customDuration: seconds }).catch((refusal) => {
+        if (!(refusal instanceof RateLimiterRes)) throw refusal
+        allowed = false
+        return refusal
+      })
+      const giveBack = () => limiter.reward(key, 1, { customDuration: seconds })
+      return { allowed, ...countOf(taken), giveBack }
+    })
+  }
+
+  read(rule: Rule, key: string): Promise<Count | undefined> {
+    return this.#ask(rule, async (limiter) => {
+      const found = await limiter.get(key)
+      return found ? countOf(found) : undefined
+    })
+  }
+
+  async put(rule: Rule, key: string, points: number): Promise<void> {
+    await this.#ask(rule, (limiter) => limiter.set(key, points, rule.windowSeconds))
+  }
+
+  async forget(rule: Rule, key: string): Promise<void> {
+    await this.#ask(rule, (limiter) => limiter.delete(key))
+  }
+
+  async #ask<T>(rule: Rule, ask: (limiter: RateLimiterAbstract) => Promise<T>): Promise<T> {
+    const { redis, postgres } = this.#limitersFor(rule)
+    if (redis && this.#mayTryRedis()) {
+      try {
+        const answer = await ask(redis)
+        this.#turn(false, 'it answers')
+        return answer
+      } catch (error) {
+        this.#probeAt = performance.now() + probeMilliseconds
+        this.#turn(true, (error as Error).message)
+      }
+    }
+    return ask(postgres)
+  }
+
+  #mayTryRedis(): boolean {
+    if (!this.#away) return true
+    if (performance.now() < this.#probeAt) return false
+    this.#probeAt = performance.now() + probeMilliseconds
+    return true
+  }
+
+  #turn(away: boolean, reason: string): void {
+    if (this.#away === away) return
+    this.#away = away
+    this.#rooms.onAway?.(away, reason)
+  }
+
+  #limitersFor(rule: Rule): Limiters {
+    const known = this.#limiters.get(rule.policy)
+    if (known) return known
+    const made = limitersFor(rule, this.#rooms)
+    this.#limiters.set(rule.policy, made)
+    return made
+  }
+}
+
+function countOf({ consumedPoints, msBeforeNext }: RateLimiterRes): Count {
+  if (!Number.isFinite(consumedPoints)) throw new Error('the store answered without a count')
+  return { points: consumedPoints, millisecondsLeft: msBeforeNext }
+}

@@ -1,0 +1,95 @@
+import type { Now } from '../clock.ts'
+import type { CounterKeys } from './counter-keys.ts'
+import type { Counters } from './counters.ts'
+import { DeviceTokens } from './device-tokens.ts'
+import { GuessDelays } from './guess-delays.ts'
+import type { DelayLimits, Limit } from './limits.ts'
+import { reserve, settle } from './reservation.ts'
+
+/** Who wants to sign in, before anything about them is believed. */
+export interface SignInFacts {
+  /** The username or e-mail address as it was given, whether anybody has it or not. */
+  readonly account: string
+  /** Whose account that is; undefined when it is nobody's. */
+  readonly userId: string | undefined
+  readonly ip: string
+  readonly deviceToken: string | undefined
+}
+
+interface Rooms {
+  readonly counters: Counters
+  readonly keys: CounterKeys
+  readonly secret: Uint8Array
+  readonly now: Now
+  /** By where a guess comes from. */
+  readonly sources: readonly Limit[]
+  readonly delays: DelayLimits
+}
+
+/**
+ * Guessing of passwords, RFC 6749 §4.3.2. All devices that are not known share the delays of the
+ * account; a known device has its own and is not asked where it comes from, so that no stranger's
+ * guessing locks it out.
+ */
+export class SignIns {
+  readonly #rooms: Rooms
+  readonly #delays: GuessDelays
+  readonly #devices: DeviceTokens
+  /** Part of the keys of known devices: raising it forgets what all of them have failed. */
+  readonly #epoch: Limit
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+    this.#delays = new GuessDelays(rooms.counters, rooms.delays)
+    this.#devices = new DeviceTokens(rooms.secret)
+    // It outlives every counter that it has put out of reach.
+    const windowSeconds = 2 * rooms.delays.forgetSeconds
+    this.#epoch = { policy: 'sign-in-epoch', points: 1e9, windowSeconds, per: ['person'] }
+  }
+
+  /**
+   * Lets one password be tried. A failure is counted before the password is checked and taken back
+   * when it was none: many guesses at once would all be let in before the first of them has failed.
+   * @param check undefined is a failure; a throw is neither failure nor success
+   * @returns the person and what to keep on the device; undefined after a failure
+   * @throws Throttled, without having called `check`
+   */
+  async attempt<T extends { readonly id: string }>(
+    facts: SignInFacts,
+    check: () => Promise<T | undefined>,
+  ): Promise<{ person: T; deviceToken: string } | undefined> {
+    const { counters, keys, sources, now } = this.#rooms
+    const { account, userId, ip, deviceToken } = facts
+    const device = userId && deviceToken && this.#devices.deviceOf(deviceToken, userId, now())
+    const key = device ? await this.#deviceKey(userId, device) : keys.account(account)
+    const giveBack = await reserve(counters, keys, device ? [] : sources, { ip })
+    const turn = await this.#delays.take(key).catch(async (error) => {
+      await giveBack()
+      throw error
+    })
+    const person = await settle(check, {
+      succeeded: () => Promise.allSettled([this.#delays.forget(key), giveBack()]),
+      abandoned: () => Promise.allSettled([turn.giveBack(), giveBack()]),
+    })
+    if (!person) return undefined
+    return { person, deviceToken: this.#devices.issue(person.id, now(), device || undefined) }
+  }
+
+  deviceTokenFor(userId: string): string {
+    return this.#devices.issue(userId, this.#rooms.now())
+  }
+
+  async unlock(userId: string, names: readonly string[]): Promise<void> {
+    const { counters, keys } = this.#rooms
+    await Promise.all([
+      counters.take(this.#epoch, keys.of(this.#epoch, { person: userId })),
+      ...names.map((name) => this.#delays.forget(keys.account(name))),
+    ])
+  }
+
+  async #deviceKey(userId: string, device: Buffer): Promise<string> {
+    const { counters, keys } = this.#rooms
+    const epoch = await counters.read(this.#epoch, keys.of(this.#epoch, { person: userId }))
+    return keys.device(userId, device, epoch?.points ?? 0)
+  }
+}

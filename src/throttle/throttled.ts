@@ -1,0 +1,36 @@
+/** Where somebody stands with a limit. */
+export interface Quota {
+  readonly policy: string
+  readonly limit: number
+  readonly windowSeconds: number
+  readonly remaining: number
+  /** Until there is more. */
+  readonly resetSeconds: number
+}
+
+/** Too many attempts: the caller should come back in so many seconds. */
+export class Throttled extends Error {
+  override readonly name = 'Throttled'
+  readonly quota: Quota
+
+  constructor(quota: Quota) {
+    super(`too many attempts: ${quota.policy}`)
+    this.quota = quota
+  }
+
+  get retryAfterSeconds(): number {
+    return Math.max(1, this.quota.resetSeconds)
+  }
+}
+
+/** draft-ietf-httpapi-ratelimit-headers, as RFC 9651 structured fields. Policies are plain ASCII. */
+export const rateLimitFields = (quota: Quota): Record<string, string> => ({
+  'ratelimit-policy': `"${quota.policy}";q=${quota.limit};w=${quota.windowSeconds}`,
+  ratelimit: `"${quota.policy}";r=${quota.remaining};t=${quota.resetSeconds}`,
+})
+
+/** The fields of a 429 answer, RFC 6585 §4. */
+export const throttledFields = (error: Throttled): Record<string, string> => ({
+  'retry-after': String(error.retryAfterSeconds),
+  ...rateLimitFields(error.quota),
+})

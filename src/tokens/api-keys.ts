@@ -1,0 +1,164 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Knex } from 'knex'
+import { v7 as uuidv7 } from 'uuid'
+import type { AuditEvent } from '../audit/audit-log.ts'
+import { later, type Now } from '../clock.ts'
+import type { Revocations } from '../revocations/revocations.ts'
+import type { Db } from '../stores/postgres.ts'
+
+/** A key that a person made for a program. */
+export interface ApiKey {
+  /** Public; the `sid` of the access tokens that it is exchanged for. */
+  readonly id: string
+  readonly userId: string
+  readonly name: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  readonly createdAt: Date
+  readonly expiresAt: Date | null
+  readonly lastUsedAt: Date | null
+}
+
+/** A key that was presented and is good, with the person it acts for. */
+export interface LiveApiKey extends ApiKey {
+  readonly roles: readonly string[]
+}
+
+interface Row {
+  id: string
+  user_id: string
+  name: string
+  scope: string[]
+  audience: string[]
+  created_at: Date
+  expires_at: Date | null
+  last_used_at: Date | null
+}
+
+export interface NewApiKey {
+  readonly userId: string
+  readonly name: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  readonly expiresAt: Date | null
+  readonly ip?: string | undefined
+}
+
+interface Rooms {
+  readonly db: Knex
+  readonly revocations: Revocations
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+  readonly keysPerUser: number
+  /** How long the access tokens of a key may live on. */
+  readonly rememberSeconds: number
+}
+
+const prefix = 'sak_'
+
+/** In `amr` of the tokens that keys are exchanged for: no person was there. */
+export const apiKeyMethod = 'api_key'
+
+/** The last use is written at most so often: a busy key costs no write for each request. */
+const lastUseSeconds = 60
+
+export const looksLikeApiKey = (text: string): boolean => text.startsWith(prefix)
+
+/** API keys: 256 random bits, shown once, kept as a digest. */
+export class ApiKeys {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @returns undefined when the person has as many keys as they may have */
+  async create(request: NewApiKey): Promise<{ key: ApiKey; secret: string } | undefined> {
+    const { db, now, audit, keysPerUser } = this.#rooms
+    const secret = prefix + randomBytes(32).toString('base64url')
+    return db.transaction(async (trx) => {
+      // The lock makes the count true for two that come at once.
+      await trx('users').where({ id: request.userId }).forNoKeyUpdate().first('id')
+      const [held] = await trx('api_keys').where({ user_id: request.userId }).count({ count: '*' })
+      if (Number(held?.count) >= keysPerUser) return undefined
+      const [row]: Row[] = await trx('api_keys')
+        .insert({
+          id: uuidv7(),
+          user_id: request.userId,
+          name: request.name,
+          digest: digestOf(secret),
+          scope: [...request.scope],
+          audience: [...request.audience],
+          created_at: now(),
+          expires_at: request.expiresAt,
+        })
+        .returning('*')
+      if (!row) throw new Error('the key was not written')
+      const { userId, ip, name } = request
+      const detail = { key: row.id, name, scope: request.scope }
+      await audit.record({ event: 'api_key.created', userId, ip, detail }, trx)
+      return { key: keyOf(row), secret }
+    })
+  }
+
+  async list(userId: string): Promise<ApiKey[]> {
+    const rows: Row[] = await this.#rooms
+      .db('api_keys')
+      .where({ user_id: userId })
+      .orderBy('id', 'desc')
+    return rows.map(keyOf)
+  }
+
+  /** The key dies, and every access token that it was exchanged for. */
+  async revoke(userId: string, id: string, ip?: string): Promise<boolean> {
+    const { revocations, audit, now, rememberSeconds } = this.#rooms
+    return revocations.decide(async (trx, revoke) => {
+      const deleted = await trx('api_keys').where({ id, user_id: userId }).delete()
+      if (deleted === 0) return false
+      await revoke({ kind: 'sid', value: id, expiresAt: later(now(), rememberSeconds) })
+      await audit.record({ event: 'api_key.revoked', userId, ip, detail: { key: id } }, trx)
+      return true
+    })
+  }
+
+  /** Whose key this is, if it is a live one of an enabled person. */
+  async verify(secret: string): Promise<LiveApiKey | undefined> {
+    if (!looksLikeApiKey(secret) || secret.length > 100) return undefined
+    const { db, now } = this.#rooms
+    const row: (Row & { roles: string[] }) | undefined = await db('api_keys')
+      .join('users', 'users.id', 'api_keys.user_id')
+      .where({ digest: digestOf(secret), disabled_at: null })
+      .where((live) => live.whereNull('expires_at').orWhere('expires_at', '>', now()))
+      .first('api_keys.*', 'users.roles')
+    if (!row) return undefined
+    await this.#noteUse(row)
+    return { ...keyOf(row), roles: row.roles }
+  }
+
+  async prune(before: Date, limit: number, db: Db = this.#rooms.db): Promise<number> {
+    return db('api_keys')
+      .whereIn('id', (old) =>
+        old.select('id').from('api_keys').where('expires_at', '<', before).limit(limit),
+      )
+      .delete()
+  }
+
+  async #noteUse({ id, last_used_at: last }: Row): Promise<void> {
+    const now = this.#rooms.now()
+    if (last && later(last, lastUseSeconds) > now) return
+    await this.#rooms.db('api_keys').where({ id }).update({ last_used_at: now })
+  }
+}
+
+const digestOf = (secret: string): Buffer => createHash('sha256').update(secret).digest()
+
+const keyOf = (row: Row): ApiKey => ({
+  id: row.id,
+  userId: row.user_id,
+  name: row.name,
+  scope: row.scope,
+  audience: row.audience,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+  lastUsedAt: row.last_used_at,
+})

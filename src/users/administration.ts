@@ -1,0 +1,203 @@
+import type { Knex } from 'knex'
+import type { AuditEvent, AuditEventName } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import type { Outbox } from '../mail/outbox.ts'
+import type { Revocations, Revoke } from '../revocations/revocations.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { EndReason } from '../sessions/session.ts'
+import type { Db } from '../stores/postgres.ts'
+import { adminRole, isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
+
+interface Rooms {
+  readonly families: RefreshFamilies
+  readonly revocations: Revocations
+  readonly outbox: Outbox
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+}
+
+/** Who does it: a person with a session, or the command line. */
+export interface Actor {
+  readonly actorId?: string | undefined
+  readonly ip?: string | undefined
+}
+
+/** What was done and how many sessions it ended. */
+export interface Changed {
+  readonly user: User
+  readonly sessions: number
+}
+
+/** What can be wished for in one go. */
+export interface UserChanges {
+  readonly roles?: readonly string[] | undefined
+  readonly disabled?: boolean | undefined
+  readonly mustChangePassword?: true | undefined
+  readonly endSessions?: true | undefined
+}
+
+/** A part of a change: what the trail calls it, and why it ends the sessions, if it does. */
+interface Step {
+  readonly event: AuditEventName
+  readonly ends?: EndReason
+  readonly detail?: Record<string, unknown>
+}
+
+/** What administrators do to people, each one transaction with its trail and its revocations. */
+export class UserAdministration {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /**
+   * No sign-in and no refresh from now on; every access token is revoked at once. API keys are gone for
+   * good, as sessions are: whoever comes back makes new ones.
+   */
+  disable(id: string, actor: Actor = {}): Promise<Changed> {
+    return this.change(id, { disabled: true }, actor)
+  }
+
+  /** Ends every session; signing in is refused until the password was reset by mail or command line. */
+  requireNewPassword(id: string, actor: Actor = {}): Promise<Changed> {
+    return this.change(id, { mustChangePassword: true }, actor)
+  }
+
+  /**
+   * All of it or nothing. The next token has new roles; an administrator's request asks the table, so
+   * there they count at once.
+   * @throws UserRefused
+   */
+  async change(id: string, wished: UserChanges, actor: Actor = {}): Promise<Changed> {
+    if (wished.roles && !wished.roles.every(isRole)) {
+      throw new UserRefused('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
+    }
+    const { revocations, families, now } = this.#rooms
+    const roles = wished.roles && [...new Set(wished.roles)]
+    return revocations.decide(async (trx, revoke) => {
+      const user = await keepingAnAdmin(trx, actor, async () => {
+        const disabledAt = wished.disabled ? trx.raw('COALESCE(disabled_at, ?)', [now()]) : null
+        const columns = {
+          ...(roles && { roles }),
+          ...(wished.disabled !== undefined && { disabled_at: disabledAt }),
+          ...(wished.mustChangePassword && { must_change_password: true }),
+        }
+        // The row is locked, whatever changes: the order is the person first, then what is theirs.
+        const [row]: UserRow[] = await trx('users')
+          .where({ id })
+          .update({ id, ...columns })
+          .returning('*')
+        return known(row)
+      })
+      let sessions = 0
+      for (const { event, ends, detail } of stepsOf({ ...wished, roles })) {
+        const ended = ends ? await families.end(trx, revoke, { user_id: id }, ends) : []
+        await this.#record(trx, event, id, actor, { ...detail, sessions: ended.length })
+        sessions += ended.length
+      }
+      if (wished.disabled) await endApiKeys(trx, revoke, families, id)
+      return { user, sessions }
+    })
+  }
+
+  async noteUnlocked(id: string, actor: Actor): Promise<void> {
+    const { actorId, ip } = actor
+    const detail = { by: actorId }
+    await this.#rooms.audit.record({ event: 'user.unlocked', userId: id, ip, detail })
+  }
+
+  /** The trail stays, without what could name the person: addresses and details are taken out. */
+  async delete(id: string, actor: Actor = {}): Promise<Changed> {
+    const { revocations, families } = this.#rooms
+    return revocations.decide(async (trx, revoke) => {
+      const { user, sessions } = await keepingAnAdmin(trx, actor, async () => {
+        await trx('users').where({ id }).forUpdate().first('id')
+        const ended = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
+        await endApiKeys(trx, revoke, families, id)
+        const [row]: UserRow[] = await trx('users').where({ id }).delete().returning('*')
+        return { user: known(row), sessions: ended.length }
+      })
+      await trx('audit_events').where({ user_id: id }).update({ ip: null, detail: '{}' })
+      if (actor.actorId === id)
+        await this.#rooms.audit.record({ event: 'user.deleted', userId: id }, trx)
+      else await this.#record(trx, 'user.deleted', id, actor, { sessions })
+      await this.#sayFarewell(trx, user, actor)
+      return { user, sessions }
+    })
+  }
+
+  /** ASVS 6.3.7. Mails that named no person but went to their address go with them. */
+  async #sayFarewell(trx: Knex.Transaction, { id, email, emailVerifiedAt }: User, actor: Actor) {
+    if (!email) return
+    await trx('outgoing_mail').whereRaw('lower(recipient) = lower(?)', [email]).delete()
+    if (!emailVerifiedAt) return
+    const data = actor.actorId === id ? { ip: actor.ip } : {}
+    await this.#rooms.outbox.put(trx, { template: 'account_deleted', to: email, data })
+  }
+
+  #record(
+    trx: Knex.Transaction,
+    event: AuditEventName,
+    userId: string,
+    { actorId, ip }: Actor,
+    detail: Record<string, unknown>,
+  ): Promise<void> {
+    const by = actorId === undefined ? {} : { by: actorId }
+    return this.#rooms.audit.record({ event, userId, ip, detail: { ...by, ...detail } }, trx)
+  }
+}
+
+/**
+ * Nobody locks the last administrator out. All rows of administrators are locked first, so that of
+ * two who take each other's role at once the second sees what the first did. The command line may:
+ * it is where the next administrator comes from, and a stolen account may be the last one.
+ */
+async function keepingAnAdmin<T>(
+  trx: Knex.Transaction,
+  { actorId }: Actor,
+  change: () => Promise<T>,
+): Promise<T> {
+  if (actorId === undefined) return change()
+  const admins = () =>
+    trx('users').whereRaw('? = ANY (roles)', [adminRole]).whereNull('disabled_at').orderBy('id')
+  const before = await admins().forUpdate().pluck('id')
+  const result = await change()
+  if (before.length > 0 && (await admins().pluck('id')).length === 0) {
+    throw new UserRefused('last_admin', 'This is the last administrator: make another one first.')
+  }
+  return result
+}
+
+/** The access tokens that keys were exchanged for carry the id of the key as their `sid`. */
+async function endApiKeys(
+  trx: Knex.Transaction,
+  revoke: Revoke,
+  families: RefreshFamilies,
+  userId: string,
+): Promise<void> {
+  const gone: { id: string }[] = await trx('api_keys')
+    .where({ user_id: userId })
+    .delete()
+    .returning('id')
+  await revoke(...gone.map(({ id }) => families.revocationOf(id)))
+}
+
+function* stepsOf({ roles, disabled, mustChangePassword, endSessions }: UserChanges) {
+  const steps: (Step | false | undefined)[] = [
+    roles && { event: 'user.roles_changed', detail: { roles } },
+    disabled && { event: 'user.disabled', ends: 'user_disabled' },
+    disabled === false && { event: 'user.enabled' },
+    mustChangePassword && {
+      event: 'user.password_change_required',
+      ends: 'password_change_required',
+    },
+    endSessions && { event: 'user.sessions_ended', ends: 'ended_by_admin' },
+  ]
+  for (const step of steps) if (step) yield step
+}
+
+function known(row: UserRow | undefined): User {
+  if (!row) throw new UserRefused('unknown', 'There is no such user.')
+  return userOf(row)
+}

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+interface Rooms {
+  /** Such as `https://api.pwnedpasswords.com/range/`. */
+  readonly url: string
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly timeoutMilliseconds?: number
+}
+
+/** A padded answer has some 50 kB; what is longer was not sent by a range service. */
+const longestAnswerBytes = 1_048_576
+
+/**
+ * ASVS 6.2.12 by k-anonymity: the service learns five hex digits of a SHA-1, which a thousand
+ * breached passwords share. While it is away passwords are taken: nobody is kept out by its fault.
+ */
+export class BreachedPasswords {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  async includes(password: string): Promise<boolean> {
+    const { log, metrics } = this.#rooms
+    const digest = createHash('sha1').update(password).digest('hex').toUpperCase()
+    try {
+      const answer = await this.#ask(digest.slice(0, 5))
+      const found = countIn(answer, digest.slice(5)) > 0
+      metrics.breachedPasswords.inc({ outcome: found ? 'breached' : 'unknown' })
+      return found
+    } catch (error) {
+      metrics.breachedPasswords.inc({ outcome: 'failed' })
+      log.warn({ err: error }, 'a new password was not looked up among breached ones')
+      return false
+    }
+  }
+
+  async #ask(prefix: string): Promise<string> {
+    const { url, timeoutMilliseconds = 1000 } = this.#rooms
+    const response = await fetch(`${url.replace(/\/$/, '')}/${prefix}`, {
+      // Entries with a count of 0 hide from the network how many there are.
+      headers: { 'Add-Padding': 'true', 'User-Agent': 'signet' },
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMilliseconds),
+    })
+    if (response.ok) return readBounded(response)
+    await response.body?.cancel()
+    throw new Error(`the range service answered ${response.status}`)
+  }
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let [text, bytes] = ['', 0]
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    // Leaving the loop closes the connection.
+    if (bytes > longestAnswerBytes) throw new Error('the range service answered too much')
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text
+}
+
+/** @throws when this is not the answer of a range service, such as the page of a proxy */
+function countIn(answer: string, suffix: string): number {
+  for (const line of answer.split('\n')) {
+    if (line.trim() === '') continue
+    const [, candidate, count] = /^([0-9A-F]{35}):(\d{1,15})\s*$/i.exec(line) ?? []
+    if (!candidate) throw new Error('the range service answered something else')
+    if (candidate.toUpperCase() === suffix) return Number(count)
+  }
+  return 0
+}

@@ -1,0 +1,181 @@
+import type { Knex } from 'knex'
+import type { AuditEvent } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
+import type { Outbox } from '../mail/outbox.ts'
+import type { Revocations, Revoke } from '../revocations/revocations.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { Db } from '../stores/postgres.ts'
+import type { Actor, Changed } from './administration.ts'
+import type { Passwords } from './passwords.ts'
+import { type User, UserRefused, type UserRow, userOf } from './user.ts'
+import type { Users } from './users.ts'
+
+interface Rooms {
+  readonly db: Knex
+  readonly users: Users
+  readonly passwords: Passwords
+  readonly families: RefreshFamilies
+  readonly revocations: Revocations
+  readonly outbox: Outbox
+  readonly oneTimeTokens: OneTimeTokens
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+}
+
+/** Setting, changing and recovering passwords. Whoever knew the old one is out. */
+export class Credentials {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** By the command line: ends every session. */
+  async set(user: User, password: string): Promise<Changed> {
+    const hash = await this.#rooms.passwords.hash(password, personal(user))
+    return this.#replace(user, hash, {})
+  }
+
+  /**
+   * By the person, who knows the current one (ASVS 6.2.3): this session goes on, the others end.
+   * @throws UserRefused `wrong_password`
+   */
+  async change(
+    user: User,
+    { current, wanted }: { current: string; wanted: string },
+    { sid, ...actor }: Actor & { sid: string },
+  ): Promise<Changed> {
+    const { users, passwords } = this.#rooms
+    await users.demand(user.id, current, wrongPassword)
+    const hash = await passwords.hash(wanted, personal(user))
+    return this.#replace(user, hash, {
+      ...{ ...actor, keep: sid },
+      // Of two who know the old password the first decides: for the second it is wrong by now.
+      async permit(_trx, before) {
+        if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
+        throw new UserRefused('wrong_password', wrongPassword)
+      },
+    })
+  }
+
+  /**
+   * Sends a link if the address is somebody's. The caller learns nothing of it, and the database has
+   * the same to do: a mail to nobody is written down too (ASVS 6.3.8).
+   */
+  async requestReset(email: string, ip: string): Promise<void> {
+    const { db, users, outbox, audit } = this.#rooms
+    await db.transaction(async (trx) => {
+      const known = await users.findByEmail(email, trx)
+      const user = known?.disabledAt ? undefined : known
+      const holder = { to: user?.email ?? '', userId: user?.id }
+      await outbox.put(trx, { template: 'reset_password', ...holder, data: { ip } })
+      await audit.record({ event: 'user.password_reset_requested', userId: user?.id, ip }, trx)
+    })
+  }
+
+  /**
+   * By whoever reads the mail: ends every session and API key, and proves the address as well.
+   * @returns undefined when the link is spent, expired or never was
+   */
+  async reset(token: string, password: string, ip: string): Promise<User | undefined> {
+    const { db, users, oneTimeTokens, passwords } = this.#rooms
+    const presented = { purpose: 'password_reset', token } as const
+    // Looked at first, so that a refused password does not spend the link.
+    const holder = await oneTimeTokens.peek(db, presented)
+    const known = holder && (await users.find(holder.userId))
+    if (!holder || !known || known.disabledAt) return undefined
+    const hash = await passwords.hash(password, personal(known))
+    try {
+      const { user } = await this.#replace(known, hash, {
+        ...{ ip, provesAddress: true },
+        async permit(trx, { email, disabled_at }) {
+          const spent = await oneTimeTokens.spend(trx, presented)
+          // Sent to an address that was given up meanwhile: whoever reads that one gets nothing by it.
+          const isTheirs = email?.toLowerCase() === holder.email.toLowerCase()
+          if (!spent || !isTheirs || disabled_at) throw new LinkSpent()
+        },
+      })
+      return user
+    } catch (error) {
+      if (error instanceof LinkSpent) return undefined
+      throw error
+    }
+  }
+
+  async #replace(
+    user: User,
+    passwordHash: string,
+    { keep, actorId, ip, provesAddress, permit }: Replacement,
+  ): Promise<Changed> {
+    const { revocations, families, audit, outbox, now } = this.#rooms
+    return revocations.decide(async (trx, revoke) => {
+      // The person is locked first and their links after, as by everybody: no two wait for each other.
+      const before: UserRow | undefined = await trx('users')
+        .where({ id: user.id })
+        .forUpdate()
+        .first()
+      if (before) await permit?.(trx, before)
+      const [row]: UserRow[] = await trx('users')
+        .where({ id: user.id })
+        .update({
+          password_hash: passwordHash,
+          // Always another moment than before: a sign-in under way with the old one must notice.
+          password_changed_at: trx.raw(
+            `GREATEST(?, password_changed_at + interval '1 millisecond')`,
+            [now()],
+          ),
+          must_change_password: false,
+          ...(provesAddress && { email_verified_at: before?.email_verified_at ?? now() }),
+        })
+        .returning('*')
+      if (!row) throw new UserRefused('unknown', 'There is no such user.')
+      await this.#withdrawLinks(trx, row)
+      if (provesAddress) await this.#revokeApiKeys(trx, revoke, user.id)
+      const ended = await families.end(trx, revoke, { user_id: user.id }, 'password_set', keep)
+      const detail = { sessions: ended.length, ...(actorId && { by: actorId }) }
+      await audit.record({ event: 'user.password_set', userId: user.id, ip, detail }, trx)
+      if (row.email) {
+        const mail = { template: 'password_changed', to: row.email, userId: user.id } as const
+        await outbox.put(trx, { ...mail, data: { ip: ip ?? null } })
+      }
+      return { user: userOf(row), sessions: ended.length }
+    })
+  }
+
+  /** Whoever had the account before may have left themselves a key: a recovery leaves none. */
+  async #revokeApiKeys(trx: Knex.Transaction, revoke: Revoke, userId: string): Promise<void> {
+    const { families } = this.#rooms
+    const keys: { id: string }[] = await trx('api_keys')
+      .where({ user_id: userId })
+      .delete()
+      .returning('id')
+    await revoke(...keys.map(({ id }) => families.revocationOf(id)))
+  }
+
+  /** Whoever knew the old password may have asked for links: to another address, to take it over. */
+  async #withdrawLinks(trx: Knex.Transaction, { id, email }: UserRow): Promise<void> {
+    const { oneTimeTokens } = this.#rooms
+    await oneTimeTokens.withdraw(trx, id, 'password_reset')
+    await oneTimeTokens.withdraw(trx, id, 'email_verification', email)
+  }
+}
+
+interface Replacement extends Actor {
+  /** The session that goes on. */
+  readonly keep?: string
+  readonly provesAddress?: boolean
+  /** Throws where the change may not be, by what the person is now. */
+  permit?(trx: Knex.Transaction, before: UserRow): Promise<void>
+}
+
+const wrongPassword = 'The current password is wrong.'
+
+/** Of many that came with one link at once, this one was not the first: nothing of it remains. */
+class LinkSpent extends Error {
+  override readonly name = 'LinkSpent'
+}
+
+/** What a password must not be made of. */
+const personal = (user: User): string[] =>
+  [user.username, user.email, user.fullName].filter((text) => text !== null)

@@ -1,0 +1,105 @@
+import type { Knex } from 'knex'
+import type { AuditEvent } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
+import type { Outbox } from '../mail/outbox.ts'
+import type { Db } from '../stores/postgres.ts'
+import { isTaken, normalName, type User, type UserRow, userOf } from './user.ts'
+import type { Users } from './users.ts'
+
+interface Rooms {
+  readonly db: Knex
+  readonly users: Users
+  readonly outbox: Outbox
+  readonly oneTimeTokens: OneTimeTokens
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+}
+
+/** Proving and changing e-mail addresses: an address counts when its reader has followed a link. */
+export class EmailAddresses {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /**
+   * Sends the link again if the address is somebody's and not proven. The caller learns nothing of it,
+   * and the database has the same to do: a mail to nobody is written down too (ASVS 6.3.8).
+   */
+  async requestVerification(email: string, ip: string): Promise<void> {
+    const { db, users, outbox } = this.#rooms
+    await db.transaction(async (trx) => {
+      const user = await users.findByEmail(email, trx)
+      const waiting = user && !user.emailVerifiedAt && !user.disabledAt ? user : undefined
+      const holder = { to: waiting?.email ?? '', userId: waiting?.id }
+      await outbox.put(trx, { template: 'verify_email', ...holder, data: { ip } })
+    })
+  }
+
+  /**
+   * Sends a link to the new address and tells the old one; until the link is followed nothing changes
+   * (ASVS 7.5.1: the password was asked for again).
+   * @throws UserRefused `wrong_password`
+   */
+  async requestChange(user: User, email: string, password: string, ip: string): Promise<void> {
+    const { db, users, outbox, audit } = this.#rooms
+    await users.demand(user.id, password)
+    const to = normalName(email)
+    await db.transaction(async (trx) => {
+      const owner = (await users.findByEmail(to, trx)) ?? user
+      const template = owner.id === user.id ? 'verify_email' : 'registration_attempt'
+      await outbox.put(trx, { template, to, userId: owner.id, data: { ip } })
+      if (user.email) {
+        const notice = {
+          template: 'email_change_requested',
+          to: user.email,
+          userId: user.id,
+        } as const
+        await outbox.put(trx, { ...notice, data: { ip, newEmail: to } })
+      }
+      await audit.record({ event: 'user.email_change_requested', userId: user.id, ip }, trx)
+    })
+  }
+
+  /**
+   * The reader of an address follows the link: it is proven, and becomes the person's if it was not.
+   * @returns undefined when the link is spent, expired or never was, or somebody else was quicker
+   */
+  async confirm(token: string, ip: string): Promise<User | undefined> {
+    const { db, oneTimeTokens, now } = this.#rooms
+    const presented = { purpose: 'email_verification', token } as const
+    return db
+      .transaction(async (trx) => {
+        // The person is locked first and the link after, as by everybody: no two wait for each other.
+        const holder = await oneTimeTokens.peek(trx, presented)
+        const before: UserRow | undefined =
+          holder && (await trx('users').where({ id: holder.userId }).forUpdate().first())
+        if (!before || before.disabled_at) return undefined
+        const spent = await oneTimeTokens.spend(trx, presented)
+        if (!spent) return undefined
+        const [row]: UserRow[] = await trx('users')
+          .where({ id: spent.userId })
+          .update({ email: spent.email, email_verified_at: now() })
+          .returning('*')
+        if (row) await this.#tell(trx, before, row, ip)
+        return row && userOf(row)
+      })
+      .catch((error) => {
+        if (isTaken(error)) return undefined
+        throw error
+      })
+  }
+
+  async #tell(trx: Knex.Transaction, before: UserRow, after: UserRow, ip: string): Promise<void> {
+    const { outbox, oneTimeTokens, audit } = this.#rooms
+    const isNew = before.email?.toLowerCase() !== after.email?.toLowerCase()
+    const event = isNew ? 'user.email_changed' : 'user.email_verified'
+    await audit.record({ event, userId: after.id, ip }, trx)
+    if (!isNew || !before.email) return
+    await oneTimeTokens.withdraw(trx, after.id, 'password_reset')
+    const notice = { template: 'email_changed', to: before.email, userId: after.id } as const
+    await outbox.put(trx, { ...notice, data: { ip, newEmail: after.email ?? undefined } })
+  }
+}

@@ -1,0 +1,136 @@
+import type { Knex } from 'knex'
+import type { AuditEvent } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+import type { Argon2Parameters } from './argon2-hashes.ts'
+import { type PersonRow, readPersonLine } from './person-line.ts'
+
+/** A line of the input; without text when it was too long or is not UTF-8. */
+export interface Line {
+  readonly number: number
+  readonly text: string | undefined
+}
+
+export interface RefusedLine {
+  readonly line: number
+  readonly reason: string
+}
+
+/** What became of a batch of lines. */
+export interface ImportedBatch<L extends Line> {
+  readonly last: L
+  readonly imported: number
+  /** They were there already, with the same id, username and email as far as the line names them. */
+  readonly skipped: number
+  readonly refused: readonly RefusedLine[]
+}
+
+interface Rooms {
+  readonly db: Knex
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+  /** What this server hashes with, so that its own export can always come back. */
+  readonly own: Argon2Parameters
+}
+
+const linesPerBatch = 500
+
+/**
+ * Takes people over from another system, a transaction for every 500 lines. A refused line never
+ * takes others with it, and whoever is there already is left alone: the same file can be imported
+ * again after whatever interrupted it.
+ */
+export async function* importPeople<L extends Line>(
+  rooms: Rooms,
+  lines: AsyncIterable<L>,
+): AsyncGenerator<ImportedBatch<L>> {
+  let batch: L[] = []
+  for await (const line of lines) {
+    batch.push(line)
+    if (batch.length < linesPerBatch) continue
+    yield await importBatch(rooms, batch, line)
+    batch = []
+  }
+  const last = batch.at(-1)
+  if (last) yield await importBatch(rooms, batch, last)
+}
+
+interface Candidate {
+  readonly line: number
+  readonly row: PersonRow
+}
+
+async function importBatch<L extends Line>(
+  { db, audit, now, own }: Rooms,
+  lines: readonly L[],
+  last: L,
+): Promise<ImportedBatch<L>> {
+  const refused: RefusedLine[] = []
+  const candidates: Candidate[] = []
+  for (const { number: line, text } of lines) {
+    if (text?.trim() === '') continue
+    const read =
+      text === undefined
+        ? { reason: 'is longer than 64 KiB or not UTF-8' }
+        : readPersonLine(text, now(), own)
+    if ('row' in read) candidates.push({ line, row: read.row })
+    else refused.push({ line, reason: read.reason })
+  }
+  if (candidates.length === 0) return { last, imported: 0, skipped: 0, refused }
+
+  return db.transaction(async (trx) => {
+    const fresh = await insert(trx, candidates)
+    const left = candidates.filter(({ line }) => !fresh.has(line))
+    const taken = left.length > 0 ? await whyNotInserted(trx, left) : []
+    if (fresh.size > 0) {
+      const detail = { imported: fresh.size, lines: [lines[0]?.number, last.number] }
+      await audit.record({ event: 'user.imported', detail }, trx)
+    }
+    const all = [...refused, ...taken].sort((a, b) => a.line - b.line)
+    return { last, imported: fresh.size, skipped: left.length - taken.length, refused: all }
+  })
+}
+
+/** @returns the lines whose people were not there; of two alike in one batch the first comes in */
+async function insert(trx: Knex.Transaction, candidates: Candidate[]): Promise<Set<number>> {
+  const columns =
+    'id, username, email, email_verified_at, full_name, password_hash, password_changed_at, must_change_password, roles, created_at, disabled_at'
+  const { rows } = await trx.raw<{ rows: { id: string }[] }>(
+    `INSERT INTO users (${columns})
+     SELECT ${columns} FROM jsonb_populate_recordset(NULL::users, ?::jsonb)
+     ON CONFLICT DO NOTHING RETURNING id`,
+    [JSON.stringify(candidates.map(({ row }) => row))],
+  )
+  const inserted = new Set(rows.map(({ id }) => id))
+  const fresh = candidates.filter(({ row }) => inserted.delete(row.id))
+  return new Set(fresh.map(({ line }) => line))
+}
+
+interface Holders {
+  line: number
+  id: string | null
+  username: string | null
+  email: string | null
+}
+
+/** Who has the id, the username and the address of each line: one person, or a conflict. */
+async function whyNotInserted(trx: Db, left: Candidate[]): Promise<RefusedLine[]> {
+  const asked = left.map(({ line, row }) => ({ ...row, line, id: row.named ? row.id : null }))
+  const { rows } = await trx.raw<{ rows: Holders[] }>(
+    `SELECT asked.line, a.id, b.id AS username, c.id AS email
+     FROM jsonb_to_recordset(?::jsonb) AS asked (line int, id uuid, username text, email text)
+     LEFT JOIN users a ON a.id = asked.id
+     LEFT JOIN users b ON lower(b.username) = lower(asked.username)
+     LEFT JOIN users c ON lower(c.email) = lower(asked.email)`,
+    [JSON.stringify(asked)],
+  )
+  const holders = new Map(rows.map((row) => [row.line, row]))
+  return asked.flatMap((person) => {
+    const held = holders.get(person.line)
+    const named = (['id', 'username', 'email'] as const).filter((name) => person[name] !== null)
+    const owners = new Set(named.map((name) => held?.[name] ?? null))
+    if (owners.size === 1 && !owners.has(null)) return []
+    const taken = named.filter((name) => held?.[name])
+    return [{ line: person.line, reason: `${taken.join(' and ')}: somebody else has it` }]
+  })
+}

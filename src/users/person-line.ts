@@ -1,0 +1,140 @@
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { Argon2Parameters } from './argon2-hashes.ts'
+import { HashRefused } from './hash-limits.ts'
+import { readHash } from './legacy-hashes.ts'
+import { noPassword } from './passwords.ts'
+import { isRole, isUsername, normalName, type UserRow } from './user.ts'
+
+/** One person on one line of JSON: what `users export` writes and `users import` reads. */
+
+/** What is empty in the other system is absent here. */
+const text = z
+  .string()
+  .nullish()
+  .transform((given) => (given ? normalName(given) || null : null))
+
+const matching = (holds: (text: string) => boolean, message: string) =>
+  text.refine((given) => given === null || holds(given), message)
+
+const moment = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
+  .transform((given) => new Date(given))
+  .refine((date) => date.getTime() >= 0, 'must not be before 1970')
+
+const members = z.strictObject({
+  id: z.uuid().toLowerCase().nullish(),
+  username: matching(isUsername, 'must be 1 to 200 characters without spaces and @'),
+  // Wider than what a registration takes: these people receive mail there already.
+  email: matching(
+    (given) => given.length <= 254 && /^[^\s@\p{C}]{1,64}@[^\s@\p{C}]+$/u.test(given),
+    'must be an e-mail address',
+  ),
+  email_verified: z.boolean().nullish(),
+  email_verified_at: moment.nullish(),
+  full_name: matching(
+    (given) => /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(given),
+    'must be 1 to 200 characters',
+  ),
+  roles: z
+    .array(z.string().refine(isRole, 'must be 1 to 64 letters, digits or . _ : -'))
+    .max(100)
+    .nullish(),
+  password_hash: z.string().min(1).nullish(),
+  password_changed_at: moment.nullish(),
+  must_change_password: z.boolean().nullish(),
+  created_at: moment.nullish(),
+  disabled: z.boolean().nullish(),
+  disabled_at: moment.nullish(),
+})
+
+/** A person as the table will hold them; whether the line names the `id` tells who they are. */
+export interface PersonRow extends UserRow {
+  readonly named: boolean
+}
+
+export type ReadLine = { readonly row: PersonRow } | { readonly reason: string }
+
+/** Refuses what breaks a rule, with all that is wrong in one sentence, and never shows a value. */
+export function readPersonLine(json: string, now: Date, own: Argon2Parameters): ReadLine {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch {
+    return { reason: 'is not JSON' }
+  }
+  const parsed = members.safeParse(value)
+  if (!parsed.success) {
+    const reasons = parsed.error.issues.map(({ path, message }) =>
+      path.length > 0 ? `${path.join('.')}: ${message}` : message,
+    )
+    return { reason: reasons.join('; ').slice(0, 500) }
+  }
+  const reason = contradiction(parsed.data) ?? whyHashRefused(parsed.data.password_hash, own)
+  return reason === undefined ? { row: rowOf(parsed.data, now) } : { reason }
+}
+
+type Members = z.output<typeof members>
+
+function contradiction(person: Members): string | undefined {
+  const { username, email, email_verified, email_verified_at, disabled, disabled_at } = person
+  if (username === null && email === null) return 'has neither a username nor an email'
+  if (email === null && (email_verified || email_verified_at)) return 'has no email to be verified'
+  if (email_verified === false && email_verified_at) return 'email_verified contradicts its time'
+  if (disabled === false && disabled_at) return 'disabled contradicts its time'
+  return undefined
+}
+
+function whyHashRefused(hash: string | null | undefined, own: Argon2Parameters) {
+  try {
+    if (hash && !isUnusable(hash)) readHash(hash, own)
+    return undefined
+  } catch (error) {
+    if (error instanceof HashRefused) return error.message
+    throw error
+  }
+}
+
+/** Django writes `!` and something random where nobody can sign in with a password. */
+const isUnusable = (hash: string): boolean => hash.startsWith('!')
+
+/** A time that the other system did not tell is that of the account, or of the import. */
+function rowOf(person: Members, now: Date): PersonRow {
+  const createdAt = person.created_at ?? now
+  const hash = person.password_hash
+  return {
+    // By creation, as the ids of those who register here are.
+    id: person.id ?? uuidv7({ msecs: createdAt.getTime() }),
+    named: Boolean(person.id),
+    username: person.username,
+    email: person.email,
+    email_verified_at: person.email_verified_at ?? (person.email_verified ? createdAt : null),
+    full_name: person.full_name,
+    password_hash: hash && !isUnusable(hash) ? hash : noPassword,
+    password_changed_at: person.password_changed_at ?? createdAt,
+    must_change_password: person.must_change_password ?? false,
+    roles: [...new Set(person.roles ?? [])],
+    created_at: createdAt,
+    disabled_at: person.disabled_at ?? (person.disabled ? now : null),
+  }
+}
+
+/** The line that, imported again, makes the same person. Whoever has no password has no hash here. */
+export function writePersonLine(row: UserRow): string {
+  const line: Record<keyof Members, unknown> = {
+    id: row.id,
+    username: row.username ?? undefined,
+    email: row.email ?? undefined,
+    email_verified: row.email === null ? undefined : row.email_verified_at !== null,
+    email_verified_at: row.email_verified_at ?? undefined,
+    full_name: row.full_name ?? undefined,
+    roles: row.roles,
+    password_hash: row.password_hash === noPassword ? undefined : row.password_hash,
+    password_changed_at: row.password_changed_at,
+    must_change_password: row.must_change_password || undefined,
+    created_at: row.created_at,
+    disabled: row.disabled_at !== null || undefined,
+    disabled_at: row.disabled_at ?? undefined,
+  }
+  return JSON.stringify(line)
+}

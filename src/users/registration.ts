@@ -1,0 +1,94 @@
+import type { Knex } from 'knex'
+import { v7 as uuidv7 } from 'uuid'
+import type { AuditEvent } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import type { Outbox } from '../mail/outbox.ts'
+import type { Db } from '../stores/postgres.ts'
+import type { Passwords } from './passwords.ts'
+import { normalName, type User } from './user.ts'
+import type { Users } from './users.ts'
+
+interface Rooms {
+  readonly db: Knex
+  readonly users: Users
+  readonly passwords: Passwords
+  readonly outbox: Outbox
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+}
+
+export interface RegistrationRequest {
+  readonly username?: string | undefined
+  readonly email: string
+  readonly fullName?: string | undefined
+  readonly password: string
+  readonly ip: string
+}
+
+export interface Registered {
+  /** What the caller is shown: the same for an address that is somebody's already. */
+  readonly user: User
+  /** False when the address or the username was taken: the owner of the address is told by mail. */
+  readonly fresh: boolean
+}
+
+/** People who add themselves. */
+export class Registration {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /**
+   * Registers a person and sends them a link. Nobody learns from the answer whether an address or a
+   * username is taken (ASVS 6.3.8): the mail tells whoever reads that address.
+   * @throws PasswordRefused
+   */
+  async register(request: RegistrationRequest): Promise<Registered> {
+    const { db, users, passwords, outbox, audit } = this.#rooms
+    const { password, ip, ...input } = request
+    const personal = [input.username, input.email, input.fullName].filter(
+      (text) => text !== undefined,
+    )
+    const hash = await passwords.hash(password, personal)
+    return db.transaction(async (trx) => {
+      const user = await users.insert(trx, { ...input, password }, hash)
+      if (user) {
+        const to = normalName(request.email)
+        await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })
+        await audit.record({ event: 'user.registered', userId: user.id, ip }, trx)
+        return { user, fresh: true }
+      }
+      await this.#tellOwner(trx, request)
+      return { user: this.#asIfRegistered(request), fresh: false }
+    })
+  }
+
+  async #tellOwner(trx: Knex.Transaction, request: RegistrationRequest): Promise<void> {
+    const { email, username, ip } = request
+    const { users, outbox, audit } = this.#rooms
+    const owner = await users.findByEmail(email, trx)
+    const template = owner ? 'registration_attempt' : 'username_taken'
+    const to = owner?.email ?? normalName(email)
+    const data = { ip, username }
+    await outbox.put(trx, { template, to, ...(owner && { userId: owner.id }), data })
+    await audit.record({ event: 'user.registration_repeated', userId: owner?.id, ip }, trx)
+  }
+
+  #asIfRegistered({ username, email, fullName }: RegistrationRequest): User {
+    const now = this.#rooms.now()
+    return {
+      id: uuidv7(),
+      username: username === undefined ? null : normalName(username),
+      email: normalName(email),
+      emailVerifiedAt: null,
+      fullName: fullName?.trim() || null,
+      roles: [],
+      mustChangePassword: false,
+      passwordChangedAt: now,
+      createdAt: now,
+      disabledAt: null,
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { AuditEvent } from '../audit/audit-log.ts'
+import type { Revocations } from '../revocations/revocations.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { Db } from '../stores/postgres.ts'
+
+interface Rooms {
+  readonly families: RefreshFamilies
+  readonly revocations: Revocations
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+}
+
+/** A person ends their own sessions; the access tokens end with them, at once. */
+export class UserSessions {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @returns whether there was such a session of this person */
+  async end(userId: string, sid: string, ip: string): Promise<boolean> {
+    const { families, revocations, audit } = this.#rooms
+    return revocations.decide(async (trx, revoke) => {
+      const [ended] = await families.end(trx, revoke, { sid, user_id: userId }, 'signed_out')
+      if (ended === undefined) return false
+      await audit.record({ event: 'session.revoked', userId, sid, ip }, trx)
+      return true
+    })
+  }
+
+  /** @returns how many ended */
+  async endAll(userId: string, ip: string): Promise<number> {
+    const { families, revocations, audit } = this.#rooms
+    return revocations.decide(async (trx, revoke) => {
+      const ended = await families.end(trx, revoke, { user_id: userId }, 'signed_out')
+      const detail = { sessions: ended.length }
+      await audit.record({ event: 'user.sessions_ended', userId, ip, detail }, trx)
+      return ended.length
+    })
+  }
+}

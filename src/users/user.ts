@@ -1,0 +1,70 @@
+/** A person. */
+export interface User {
+  /** The `sub` of their tokens: never given to anybody else (ASVS 10.3.3). */
+  readonly id: string
+  readonly username: string | null
+  readonly email: string | null
+  /** null: the address is not proven. */
+  readonly emailVerifiedAt: Date | null
+  readonly fullName: string | null
+  readonly roles: readonly string[]
+  /** Signing in is refused until the password was reset. */
+  readonly mustChangePassword: boolean
+  readonly passwordChangedAt: Date
+  readonly createdAt: Date
+  readonly disabledAt: Date | null
+}
+
+export interface UserRow {
+  id: string
+  username: string | null
+  email: string | null
+  email_verified_at: Date | null
+  full_name: string | null
+  password_hash: string
+  password_changed_at: Date
+  must_change_password: boolean
+  roles: string[]
+  created_at: Date
+  disabled_at: Date | null
+}
+
+export const userOf = (row: UserRow): User => ({
+  id: row.id,
+  username: row.username,
+  email: row.email,
+  emailVerifiedAt: row.email_verified_at,
+  fullName: row.full_name,
+  roles: row.roles,
+  mustChangePassword: row.must_change_password,
+  passwordChangedAt: row.password_changed_at,
+  createdAt: row.created_at,
+  disabledAt: row.disabled_at,
+})
+
+export const adminRole = 'admin'
+
+/** A change of a person that cannot be made; the message says why. */
+export class UserRefused extends Error {
+  override readonly name = 'UserRefused'
+  readonly reason: UserRefusal
+
+  constructor(reason: UserRefusal, message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+export type UserRefusal = 'taken' | 'malformed' | 'unknown' | 'last_admin' | 'wrong_password'
+
+/** No `@`, so that nobody's username is somebody else's e-mail address. */
+export const isUsername = (text: string): boolean => /^[^\s@\p{C}]{1,200}$/u.test(text)
+
+export const isRole = (text: string): boolean => /^[\w.:-]{1,64}$/.test(text)
+
+/** SQLSTATE of a unique index that refuses. */
+export const isTaken = (error: { readonly code?: unknown } | undefined): boolean =>
+  error?.code === '23505'
+
+/** How people who are the same are found to be the same. */
+export const normalName = (text: string): string => text.normalize('NFKC').trim()

@@ -1,0 +1,199 @@
+import type { Knex } from 'knex'
+import { v7 as uuidv7 } from 'uuid'
+import type { AuditEvent } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+import type { Actor } from './administration.ts'
+import { noPassword, type Passwords } from './passwords.ts'
+import {
+  isRole,
+  isUsername,
+  normalName,
+  type User,
+  UserRefused,
+  type UserRow,
+  userOf,
+} from './user.ts'
+
+export interface NewUser {
+  readonly username?: string | null | undefined
+  readonly email?: string | null | undefined
+  readonly emailVerified?: boolean | undefined
+  readonly fullName?: string | null | undefined
+  /** Absent: nobody can sign in until the person has reset it. */
+  readonly password?: string | undefined
+  readonly roles?: readonly string[] | undefined
+}
+
+export interface Candidate {
+  readonly user: User
+  readonly passwordHash: string
+}
+
+/** Which people to list. */
+export interface UserFilter {
+  readonly role?: string | undefined
+  readonly state?: 'active' | 'disabled' | 'unverified' | undefined
+  /** Part of a username, an address or a name. */
+  readonly text?: string | undefined
+}
+
+interface Rooms {
+  readonly db: Knex
+  readonly passwords: Passwords
+  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly now: Now
+}
+
+/** The table of people. */
+export class Users {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** Who this username or e-mail address may be, before anything is proven. */
+  async candidate(identifier: string): Promise<Candidate | undefined> {
+    const row = await this.#identified(identifier)
+    return row && { user: userOf(row), passwordHash: row.password_hash }
+  }
+
+  /**
+   * The person, if the password is theirs. Nobody, disabled and wrong are one answer that takes one
+   * time; the password of somebody disabled is still checked.
+   */
+  async authenticate(who: Candidate | undefined, password: string): Promise<User | undefined> {
+    const { passwords } = this.#rooms
+    const matches = await passwords.matches(password, who?.passwordHash)
+    if (!who || !matches || who.user.disabledAt) return undefined
+    if (passwords.isOutdated(who.passwordHash)) await this.#renewHash(who, password)
+    return who.user
+  }
+
+  /**
+   * Asks somebody who is signed in already for their password again.
+   * @throws UserRefused `wrong_password`
+   */
+  async demand(id: string, password: string, message = 'The password is wrong.'): Promise<void> {
+    const row = await this.#rooms.db<UserRow>('users').where({ id }).first()
+    if (await this.#rooms.passwords.matches(password, row?.password_hash)) return
+    throw new UserRefused('wrong_password', message)
+  }
+
+  /**
+   * @throws UserRefused when a name is taken or malformed
+   * @throws PasswordRefused
+   */
+  async create(input: NewUser, { actorId, ip }: Actor = {}): Promise<User> {
+    const personal = [input.username, input.email, input.fullName]
+    const passwordHash =
+      input.password === undefined
+        ? noPassword
+        : await this.#rooms.passwords.hash(
+            input.password,
+            personal.filter((text) => typeof text === 'string'),
+          )
+    return this.#rooms.db.transaction(async (trx) => {
+      const user = await this.insert(trx, input, passwordHash)
+      const name = input.username ?? input.email
+      if (!user) throw new UserRefused('taken', `There is a user ${name} already.`)
+      const detail = actorId === undefined ? {} : { by: actorId }
+      await this.#rooms.audit.record({ event: 'user.created', userId: user.id, ip, detail }, trx)
+      return user
+    })
+  }
+
+  /** @returns undefined when the username or the address is taken: the unique indexes decide */
+  async insert(
+    trx: Knex.Transaction,
+    input: NewUser,
+    passwordHash: string,
+  ): Promise<User | undefined> {
+    const now = this.#rooms.now()
+    const username = typeof input.username === 'string' ? normalName(input.username) : null
+    const roles = [...new Set(input.roles ?? [])]
+    if (username !== null && !isUsername(username)) {
+      throw new UserRefused('malformed', 'A username is 1 to 200 characters without spaces and @.')
+    }
+    if (!roles.every(isRole)) {
+      throw new UserRefused('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
+    }
+    const [row]: UserRow[] = await trx('users')
+      .insert({
+        id: uuidv7(),
+        username,
+        email: input.email ? normalName(input.email) : null,
+        email_verified_at: input.email && input.emailVerified ? now : null,
+        full_name: input.fullName?.trim() || null,
+        password_hash: passwordHash,
+        password_changed_at: now,
+        roles,
+        created_at: now,
+      })
+      .onConflict()
+      .ignore()
+      .returning('*')
+    return row && userOf(row)
+  }
+
+  async find(id: string, db: Db = this.#rooms.db): Promise<User | undefined> {
+    const row = await db<UserRow>('users').where({ id }).first()
+    return row && userOf(row)
+  }
+
+  async findByEmail(email: string, db: Db = this.#rooms.db): Promise<User | undefined> {
+    const row: UserRow | undefined = await db('users')
+      .whereRaw('lower(email) = lower(?)', [normalName(email)])
+      .first()
+    return row && userOf(row)
+  }
+
+  /** By username, address or id: for the command line. */
+  async findAny(identifier: string): Promise<User | undefined> {
+    const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(identifier)
+    if (isId) return this.find(identifier)
+    const row = await this.#identified(identifier)
+    return row && userOf(row)
+  }
+
+  /** Newest first; `after` is the id of the last one of the page before. */
+  async page(filter: UserFilter, limit: number, after?: string): Promise<User[]> {
+    const query = this.#filtered(filter).orderBy('id', 'desc').limit(limit)
+    const rows: UserRow[] = await (after === undefined ? query : query.where('id', '<', after))
+    return rows.map(userOf)
+  }
+
+  async count(filter: UserFilter): Promise<number> {
+    const [row] = await this.#filtered(filter).clearSelect().count({ count: '*' })
+    return Number((row as { count?: string } | undefined)?.count ?? 0)
+  }
+
+  #filtered({ role, state, text }: UserFilter) {
+    const query = this.#rooms.db<UserRow>('users').select('*')
+    if (role !== undefined) query.whereRaw('? = ANY (roles)', [role])
+    if (state === 'disabled') query.whereNotNull('disabled_at')
+    if (state === 'active') query.whereNull('disabled_at')
+    if (state === 'unverified') query.whereNull('email_verified_at').whereNotNull('email')
+    if (text !== undefined) {
+      const like = `%${text.replace(/[\\%_]/g, '\\$&')}%`
+      query.whereRaw(`concat_ws(' ', username, email, full_name) ILIKE ?`, [like])
+    }
+    return query
+  }
+
+  async #identified(identifier: string): Promise<UserRow | undefined> {
+    // Not trimmed: what is typed to be checked is compared as it is.
+    const name = identifier.normalize('NFKC')
+    const column = name.includes('@') ? 'email' : 'username'
+    return this.#rooms.db('users').whereRaw(`lower(${column}) = lower(?)`, [name]).first()
+  }
+
+  /** Unless the password was changed meanwhile. */
+  async #renewHash({ user, passwordHash }: Candidate, password: string): Promise<void> {
+    await this.#rooms
+      .db('users')
+      .where({ id: user.id, password_hash: passwordHash })
+      .update({ password_hash: await this.#rooms.passwords.renew(password) })
+  }
+}

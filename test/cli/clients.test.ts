@@ -1,0 +1,128 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { exportJWK, generateKeyPair } from 'jose'
+import { emptyFolder, production, signet } from '../support/signet.ts'
+import { startServer } from '../support/start-server.ts'
+
+async function beside(t: ExecutionContext<unknown>) {
+  const server = await startServer(t)
+  const cwd = await emptyFolder(t)
+  const env = { ...production(server.databaseUrl), REDIS_KEY_PREFIX: server.keyPrefix }
+  const run = (...args: string[]) => signet(['clients', ...args], { cwd, env })
+  return { server, run, cwd }
+}
+
+test('clients create: the secret that is printed works at once', async (t) => {
+  const { server, run } = await beside(t)
+  const created = await run('create', 'billing', '--grant', 'client_credentials', '--scope', 'a b')
+  t.is(created.code, 0, created.stderr)
+  const [, secret = ''] = /^client_secret {2}(scs_\S{43})$/m.exec(created.stdout) ?? []
+  const answer = await server.clientCredentials({}, { id: 'billing', secret })
+  t.like(answer.body, { scope: 'a b' })
+})
+
+test('lists may be parted by commas or spaces or repeated, and never swallow the id', async (t) => {
+  const { run } = await beside(t)
+  const grants = ['--first-party', '--grant', 'password,refresh_token']
+  const spellings = [
+    ['create', ...grants, '--scope', 'read write', 'one', '--json'],
+    ['create', ...grants, '--scope', 'read,write', 'one', '--json'],
+    ['create', ...grants, '--scope', 'read', '--scope', 'write', 'one', '--json'],
+    ['create', 'one', '--scope=read write', ...grants, '--json'],
+  ]
+  for (const [number, args] of spellings.entries()) {
+    const named = args.map((arg) => (arg === 'one' ? `one-${number}` : arg))
+    const { stderr, json, code } = await run(...named)
+    t.is(code, 0, stderr)
+    t.like(json(), { id: `one-${number}`, scopes: ['read', 'write'] })
+    t.deepEqual(json().grantTypes, ['password', 'refresh_token'])
+  }
+  const apart = await run('create', 'one', ...grants, '--scope', 'read', 'write')
+  t.is(apart.code, 1)
+  t.regex(apart.stderr, /too many arguments.*--help/s)
+})
+
+test('every option of clients create reaches the client', async (t) => {
+  const { run, cwd } = await beside(t)
+  const { publicKey } = await generateKeyPair('ES256')
+  await writeFile(join(cwd, 'jwks.json'), JSON.stringify({ keys: [await exportJWK(publicKey)] }))
+  const created = await run(
+    ...['create', 'app-2', '--name', 'The App', '--auth', 'private_key_jwt', '--jwks', 'jwks.json'],
+    ...['--first-party', '--grant', 'password', '--scope', 'a,b', '--default-scope', 'a'],
+    ...['--audience', 'https://one.example', '--introspect', '*', '--refresh-tokens', 'never'],
+    ...['--access-token-seconds', '60', '--session-idle-seconds', '61'],
+    ...['--session-absolute-seconds', '62', '--lets-unverified-in', '--json'],
+  )
+  t.is(created.code, 0, created.stderr)
+  const { jwks, secret, createdAt, ...client } = created.json()
+  t.deepEqual(client, {
+    ...{ id: 'app-2', name: 'The App', authenticationMethod: 'private_key_jwt', firstParty: true },
+    ...{ grantTypes: ['password'], scopes: ['a', 'b'], defaultScopes: ['a'] },
+    ...{ audiences: ['https://one.example'], introspects: ['*'], refreshTokens: 'never' },
+    letsUnverifiedIn: true,
+    ...{ accessTokenSeconds: 60, sessionIdleSeconds: 61, sessionAbsoluteSeconds: 62 },
+    disabledAt: null,
+  })
+  t.is(jwks.keys.length, 1)
+  t.is(secret, undefined)
+})
+
+test('clients create: each mistake is told by its option, all at once', async (t) => {
+  const { run } = await beside(t)
+  const cases: [string[], RegExp[]][] = [
+    [['x'], [/required option '--grant <types>'/]],
+    [['--grant', 'password', '--scope', 'a'], [/missing required argument 'id'/]],
+    [['x', '--grant', 'implicit'], [/--grant: .*"client_credentials"/]],
+    [['x', '--auth', 'basic', '--grant', 'password'], [/Allowed choices are client_secret_basic/]],
+    [
+      ['x', '--grant', 'password', '--access-token-seconds', '1h'],
+      [/'1h' is invalid.*whole number/],
+    ],
+    [
+      ['x', '--grant', 'password,client_credentials', '--auth', 'none', '--default-scope', 'z'],
+      [
+        /^(signet: )?--grant: only a first-party/m,
+        /^--grant: a public/m,
+        /^--default-scope: must/m,
+      ],
+    ],
+    [['app', '--grant', 'client_credentials'], [/There is a client app already/]],
+    [['a b', '--grant', 'client_credentials'], [/the client_id: is 1 to 100 letters/]],
+    [['x', '--grant', 'client_credentials', '--jwks', 'no.json'], [/no\.json cannot be read/]],
+  ]
+  for (const [args, expected] of cases) {
+    const { code, stderr } = await run('create', ...args)
+    t.is(code, 1, args.join(' '))
+    for (const sentence of expected) t.regex(stderr, sentence)
+    t.notRegex(stderr, /^ +at /m)
+  }
+})
+
+test('clients rotate-secret: both secrets work in the overlap, only the new one without', async (t) => {
+  const { server, run } = await beside(t)
+  const created = await run('create', 'billing', '--grant', 'client_credentials', '--json')
+  const first = created.json().secret
+  const second = (await run('rotate-secret', 'billing', '--json')).json().secret
+  const status = async (secret: string) =>
+    (await server.clientCredentials({}, { id: 'billing', secret })).status
+  t.deepEqual([await status(first), await status(second)], [200, 200])
+  const third = (await run('rotate-secret', 'billing', '--overlap-hours', '0', '--json')).json()
+  t.is(third.overlapSeconds, 0)
+  t.deepEqual([await status(second), await status(third.secret)], [401, 200])
+  const wrong = await run('rotate-secret', 'billing', '--overlap-hours', '1e9')
+  t.like(wrong, { code: 1 })
+  t.regex(wrong.stderr, /number from 0 to 8760/)
+})
+
+test('clients disable ends what the client has, and list shows it', async (t) => {
+  const { server, run } = await beside(t)
+  const { body } = await server.signIn()
+  t.like((await run('disable', 'app', '--json')).json(), { id: 'app', sessions: 1 })
+  t.is((await server.refresh(body.refresh_token)).status, 401)
+  t.is((await server.clientCredentials()).status, 401)
+  const listed = await run('list')
+  t.regex(listed.stdout, /^ID +AUTH +GRANTS +SCOPES +AUDIENCES +STATE\n(.*\n)?app .* disabled 20/)
+  t.notRegex((await run('list', '--json')).stdout, /digest|scs_/)
+  t.regex((await run('disable', 'nobody')).stderr, /no client nobody.*signet clients list/)
+})

@@ -1,0 +1,66 @@
+import { generateKeyPairSync } from 'node:crypto'
+import test from 'ava'
+import type { NewClient } from '../../src/clients/new-client.ts'
+import { register } from '../support/clients.ts'
+import { orders } from '../support/fixtures.ts'
+import { startServer } from '../support/start-server.ts'
+
+const pair = (bits: number) => generateKeyPairSync('rsa', { modulusLength: bits })
+const keys = (...all: object[]) => ({
+  authenticationMethod: 'private_key_jwt' as const,
+  jwks: { keys: all as { kty: 'RSA' }[] },
+})
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+
+const contradictions: [string, Partial<NewClient>, RegExp][] = [
+  ['an id with a space', { id: 'a b' }, /1 to 100 letters/],
+  ['an id that is a path', { id: '../x' }, /1 to 100 letters/],
+  ['no name', { name: ' ' }, /name/],
+  ['no grant', { grantTypes: [] }, /grantTypes/],
+  ['a grant that is none', { grantTypes: ['implicit' as never] }, /grantTypes/],
+  ['a scope with a quote', { scopes: ['a"b'] }, /no scope token/],
+  ['a default beyond the scopes', { defaultScopes: ['admin'] }, /among the scopes/],
+  ['no audience', { audiences: [] }, /audiences/],
+  ['an audience with a fragment', { audiences: [`${orders}#x`] }, /neither a URI/],
+  ['keys for a secret', { jwks: keys(ec).jwks }, /go together/],
+  ['a key client without keys', { authenticationMethod: 'private_key_jwt' }, /go together/],
+  ['a private key', keys(pair(2048).privateKey.export({ format: 'jwk' })), /private key/],
+  ['a symmetric key', keys({ kty: 'oct', k: 'AAAA' }), /kty/],
+  ['an RSA key of 1024 bits', keys(pair(1024).publicKey.export({ format: 'jwk' })), /2048/],
+  ['a key without its numbers', keys({ kty: 'RSA', e: 'AQAB' }), /no public key/],
+  ['a point that is on no curve', keys({ ...ec, x: ec.y }), /no public key/],
+  ['a curve that no algorithm has', keys(curve('secp384r1')), /RS256, PS256, ES256, EdDSA/],
+  ['a key for encryption', keys({ ...ec, use: 'enc' }), /for signatures/],
+  ['a key for another algorithm', keys({ ...ec, alg: 'ES512' }), /RS256, PS256, ES256, EdDSA/],
+  ['two keys with one kid', keys({ ...ec, kid: 'a' }, { ...ec, kid: 'a' }), /kid/],
+  ['two keys without kid', keys(ec, ec), /kid/],
+]
+
+function curve(namedCurve: string) {
+  return generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' })
+}
+
+test('what contradicts itself is refused when a client is registered, with the reason', async (t) => {
+  const server = await startServer(t)
+  for (const [name, different, reason] of contradictions) {
+    const error = await t.throwsAsync(register(server, 'new', different), undefined, name)
+    t.regex(error?.message ?? '', reason, name)
+    t.is(await server.db('clients').where({ id: 'new' }).first(), undefined, name)
+  }
+  const error = await t.throwsAsync(register(server, 'app'))
+  t.regex(error?.message ?? '', /There is a client app already/)
+})
+
+test('a key that can be used is registered as it is', async (t) => {
+  const server = await startServer(t)
+  const ed = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+  const modulus = pair(3072).publicKey.export({ format: 'jwk' })
+  const good = [
+    { ...ec, use: 'sig', alg: 'ES256', kid: 'a' },
+    { ...ed, kid: 'b' },
+    { ...modulus, kid: 'c' },
+  ]
+  await register(server, 'keyed', keys(...good))
+  const { jwks } = await server.db('clients').where({ id: 'keyed' }).first('jwks')
+  t.deepEqual(jwks, { keys: good })
+})

@@ -1,0 +1,278 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { createProgram } from '../src/cli/program.ts'
+import { variables } from '../src/environment.ts'
+import { problems } from '../src/http/problem.ts'
+import { freePort } from '../src/stores/postmaster.ts'
+import { delayLimits, limits } from '../src/throttle/limits.ts'
+import { startServer, type TestServer } from './support/start-server.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const readme = await readFile(join(root, 'README.md'), 'utf8')
+
+const chapter = (title: string): string =>
+  readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
+
+const blocks = (text: string, language: string): string[] =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
+    ([, code]) => code as string,
+  )
+
+/** The client and the person that a first start makes, with secrets that this test knows. */
+async function likeFirstStart({ rooms, app }: TestServer) {
+  const { secret } = await rooms.clients.create({
+    id: 'demo',
+    name: 'Demo',
+    firstParty: true,
+    grantTypes: ['password', 'refresh_token', 'client_credentials'],
+    scopes: ['read', 'write', 'offline_access'],
+    audiences: [app.issuer],
+  })
+  await rooms.users.create({
+    username: 'admin',
+    password: 'the password of admin',
+    roles: ['admin'],
+  })
+  return { CLIENT: `demo:${secret}`, PASSWORD: 'the password of admin' }
+}
+
+test('the curl lines of the README work as they are pasted', async (t) => {
+  const server = await startServer(t)
+  const given: Record<string, string> = { URL: server.url, ...(await likeFirstStart(server)) }
+  const pasted = blocks(chapter('Getting tokens'), 'bash')
+  t.true(pasted.length >= 5)
+  const script = pasted
+    .join('echo\n')
+    .replace(/^(\w+)=(\S*…|http:\S+)(?= |$)/gm, (line, name) =>
+      name in given ? `${name}='${given[name]}'` : line,
+    )
+  t.notRegex(script.replace(/#.*/g, ''), /…/, 'something is left to fill in')
+  const tokens = 'printf "%s\\n" "$ACCESS_TOKEN" "$REFRESH_TOKEN" "$SERVICE_TOKEN"'
+  const { stdout } = await promisify(execFile)('bash', [
+    '-euo',
+    'pipefail',
+    '-c',
+    `${script}\n${tokens}`,
+  ])
+
+  const lines = stdout.trim().split('\n')
+  const [access, refresh, service] = lines.slice(-3)
+  t.regex(stdout, /"active":true.*"active":false/s)
+  t.false((await server.introspect(access as string)).body.active, 'its session was ended')
+  t.regex(refresh as string, /^srt_/)
+  t.is((await server.rooms.accessTokens.verify(service as string))?.claims.sub, 'demo')
+})
+
+test('the curl lines about accounts work as they are pasted', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'signet-readme-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const server = await startServer(t, { environment: { DATA_DIR: join(folder, '.data') } })
+  const given = { ...(await likeFirstStart(server)), URL: server.url }
+  const pasted = blocks(chapter('Accounts'), 'bash')
+  t.true(pasted.length >= 4)
+  const field = /^field\(\).*$/m.exec(chapter('Getting tokens'))?.[0] ?? ''
+  // The mail may take longer than a second here.
+  const wait = 'sleep() { until ls .data/outbox/*.eml; do command sleep 0.1; done; }'
+  const told = 'echo; echo "$KEY_TOKEN"'
+  const { stdout } = await promisify(execFile)(
+    'bash',
+    ['-euo', 'pipefail', '-c', [field, wait, ...pasted, told].join('\n')],
+    { cwd: folder, env: { ...process.env, ...given }, timeout: 60_000 },
+  )
+
+  t.regex(stdout, /"email":"grace@example.org","email_verified":false.*"email_verified":true/s)
+  const token = stdout.trim().split('\n').at(-1) as string
+  const claims = (await server.rooms.accessTokens.verify(token))?.claims
+  const grace = await server.rooms.users.findAny('grace@example.org')
+  t.is(claims?.sub, grace?.id, stdout)
+  t.is(claims?.client_id, 'backup')
+  t.deepEqual(claims?.amr, ['api_key'])
+})
+
+test('the commands in the documents are commands, with options that exist', async (t) => {
+  const texts = [...(await documents()).values()]
+  const commands = texts.flatMap((text) => [...text.matchAll(/npx signet ([^\n`]+)/g)])
+  t.true(commands.length > 30)
+  for (const [, line = ''] of commands) {
+    const words = line.replace(/#.*/, '').trim().split(/\s+/)
+    let command = createProgram()
+    for (;;) {
+      const next = command.commands.find((one) => one.name() === words[0])
+      if (!next) break
+      command = next
+      words.shift()
+    }
+    if (words.includes('--help')) continue
+    command.exitOverride()
+    const { operands, unknown } = command.parseOptions(words)
+    t.deepEqual(unknown, [], line)
+    t.is(operands.length, command.registeredArguments.length, line)
+    t.is(command.commands.length, 0, `${line} is only the beginning of a command`)
+  }
+})
+
+async function runService(t: ExecutionContext, code: string, issuer: string): Promise<string> {
+  const port = await freePort()
+  const env = { ...process.env, ISSUER: issuer, PORT: String(port), NODE_OPTIONS: '' }
+  const args = ['--input-type=module', '--eval', code]
+  const child: ChildProcess = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' })
+  const exit = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exit
+  })
+  const url = `http://127.0.0.1:${port}/`
+  for (let tries = 0; tries < 300; tries += 1) {
+    if (
+      await fetch(url).then(
+        () => true,
+        () => false,
+      )
+    )
+      break
+    await sleep(50)
+  }
+  return url
+}
+
+test('the service of the README lets in whom it should', async (t) => {
+  const server = await startServer(t)
+  const { CLIENT } = await likeFirstStart(server)
+  const [id = '', secret = ''] = CLIENT.split(':')
+  const [code = ''] = blocks(chapter('Verifying in a service'), 'js')
+  const service = await runService(t, code, server.app.issuer)
+  const ask = async (token: string) =>
+    (await fetch(service, { headers: { authorization: `Bearer ${token}` } })).status
+  const tokenFor = async (form: Record<string, string>, as?: { id: string; secret: string }) =>
+    (await server.clientCredentials(form, as)).body.access_token as string
+
+  const good = await tokenFor({ scope: 'read' }, { id, secret })
+  t.is(await ask(good), 200)
+  t.is(await ask(await tokenFor({ scope: 'write' }, { id, secret })), 403)
+  t.is(await ask(await tokenFor({ scope: 'read' })), 401, 'for another audience')
+  t.is(await ask(`${good.slice(0, -8)}AAAAAAAA`), 401)
+  t.is(await ask('none'), 401)
+})
+
+test('every route is in one table: of the README, or of the JSON API in docs/endpoints.md', async (t) => {
+  const server = await startServer(t)
+  const api = await readFile(join(root, 'docs/endpoints.md'), 'utf8')
+  const rows = [...`${chapter('Endpoints')}${api}`.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(
+    ([, route = '']) => route.replace(/\{(\w+)\}/g, ':$1'),
+  )
+  t.deepEqual(rows.sort(), [...server.app.routes].sort())
+})
+
+const rowsOf = (text: string): string[][] =>
+  [...text.matchAll(/^\| (.*) \|$/gm)].map(([, row = '']) => row.split(' | '))
+
+test('docs/accounts.md tells every limit as throttle/limits.ts has it', async (t) => {
+  const page = await readFile(join(root, 'docs/accounts.md'), 'utf8')
+  const duration = (seconds: number) => {
+    const [size, unit] = [
+      [86_400, 'day'],
+      [3600, 'hour'],
+      [60, 'minute'],
+      [1, 'second'],
+    ].find(([size = 1]) => seconds % Number(size) === 0) as [number, string]
+    return `${seconds / size} ${unit}${seconds === size ? '' : 's'}`
+  }
+  const real = Object.values(limits)
+    .flat()
+    .map(({ policy, points, windowSeconds, per }) =>
+      [`\`${policy}\``, points, duration(windowSeconds), per.join(', ')].join(' | '),
+    )
+  const told = rowsOf(page).filter(([, , window]) => /^\d+ (minute|hour|day)s?$/.test(window ?? ''))
+  t.deepEqual(told.map((row) => row.slice(0, 4).join(' | ')).sort(), real.sort())
+
+  const { freeFailures, firstDelaySeconds, longestDelaySeconds, forgetSeconds } = delayLimits
+  const delays = rowsOf(page).filter(([name]) => name?.startsWith('delay: '))
+  t.deepEqual(
+    delays.map(([, value]) => value),
+    [
+      String(freeFailures),
+      ...[firstDelaySeconds, longestDelaySeconds, forgetSeconds].map(duration),
+    ],
+  )
+})
+
+test('docs/accounts.md tells every problem type with its status and title', async (t) => {
+  const page = await readFile(join(root, 'docs/accounts.md'), 'utf8')
+  const told = rowsOf(page).filter(([, status]) => /^[45]\d\d$/.test(status ?? ''))
+  const real = Object.entries(problems).map(([type, [status, title]]) =>
+    [`\`${type}\``, status, title].join(' | '),
+  )
+  t.deepEqual(told.map((row) => row.slice(0, 3).join(' | ')).sort(), real.sort())
+})
+
+/** Every document of the product, by its path from the root. */
+async function documents(): Promise<Map<string, string>> {
+  const top = await readdir(root)
+  const inside = ['docs', 'keys', 'bench', 'examples'].filter((folder) => top.includes(folder))
+  const deeper = await Promise.all(
+    inside.map(async (folder) =>
+      (await readdir(join(root, folder), { recursive: true })).map((file) => join(folder, file)),
+    ),
+  )
+  const files = [...top, ...deeper.flat()].filter((file) => file.endsWith('.md'))
+  const texts = files.map(async (file) => [file, await readFile(join(root, file), 'utf8')] as const)
+  return new Map(await Promise.all(texts))
+}
+
+test('every link between the documents leads somewhere', async (t) => {
+  const texts = await documents()
+  t.true(texts.size > 10)
+  const dead: string[] = []
+  for (const [file, text] of texts) {
+    for (const [, link = ''] of text.replace(/^```.*?^```/gms, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link) || link.startsWith('../../commits')) continue
+      const [path = '', anchor] = link.split('#')
+      const target = path === '' ? file : join(dirname(file), path)
+      const found = existsSync(join(root, target))
+      const heading = anchor === undefined || anchors(texts.get(target) ?? '').has(anchor)
+      if (!found || !heading) dead.push(`${file}: ${link}`)
+    }
+  }
+  t.deepEqual(dead, [])
+})
+
+/** Headings as the usual renderers name them. */
+const anchors = (text: string): Set<string> =>
+  new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+
+test('every variable and every audit event that the documents name exists', async (t) => {
+  const texts = await documents()
+  const others = ['ERR_JWT_EXPIRED']
+  const unknown: string[] = []
+  for (const [file, text] of texts) {
+    const prose = text.replace(/^```.*?^```/gms, '')
+    for (const [, name = ''] of prose.matchAll(
+      /(?<![\w$])([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?!\w|\*)/g,
+    )) {
+      if (!(name in variables) && !others.includes(name)) unknown.push(`${file}: ${name}`)
+    }
+  }
+  t.deepEqual(unknown, [])
+
+  const source = await readFile(join(root, 'src/audit/audit-log.ts'), 'utf8')
+  const declared = [...source.matchAll(/^ {2}\| '([a-z_]+\.[a-z_]+)'$/gm)].map(([, name]) => name)
+  const table = (texts.get('SECURITY.md') ?? '').match(/^\| `[a-z_]+\.[a-z_]+`.*$/gm) ?? []
+  const told = table.flatMap((row) => row.match(/(?<=`)[a-z_]+\.[a-z_]+(?=`)/g) ?? [])
+  t.true(declared.length > 10)
+  t.deepEqual(told.sort(), declared.sort())
+})

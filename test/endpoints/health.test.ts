@@ -1,0 +1,63 @@
+import test from 'ava'
+import { ready } from '../../src/endpoints/health.ts'
+import type { Context } from '../../src/http/context.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import { startServer } from '../support/start-server.ts'
+
+test('a server that has all it needs is live and ready, each thing by name', async (t) => {
+  const server = await startServer(t)
+  await eventually(() => server.rooms.index?.trusted ?? false, 'Redis is trusted')
+  const live = await server.get('/health/live')
+  t.like(live, { status: 200, body: { status: 'ok' } })
+  t.is(live.headers.get('cache-control'), 'no-store')
+  const answer = await server.get('/health/ready')
+  t.is(answer.status, 200, answer.text)
+  t.is(answer.headers.get('cache-control'), 'no-store')
+  t.is(answer.body.status, 'ok')
+  const names = ['accepting', 'database', 'keys', 'migrations', 'redis']
+  t.deepEqual(Object.keys(answer.body.checks).sort(), names)
+  for (const name of names) t.is(answer.body.checks[name], 'ok', name)
+})
+
+test('a server that is told to stop asks for no more traffic and still answers', async (t) => {
+  const server = await startServer(t)
+  server.app.drain()
+  const answer = await server.get('/health/ready')
+  t.is(answer.status, 503)
+  t.is(answer.body.checks.accepting, 'is shutting down')
+  t.is((await server.get('/health/live')).status, 200)
+  t.is((await server.signIn()).status, 200)
+})
+
+test('Redis away or not used is no reason to send traffic elsewhere', async (t) => {
+  const without = await startServer(t, { redis: false })
+  t.like(await without.get('/health/ready'), {
+    ...{ status: 200, body: { checks: { redis: 'ok, not used' } } },
+  })
+  const redis = await startRedisServer()
+  t.teardown(redis.close)
+  const server = await startServer(t, { redis: redis.url })
+  await redis.kill()
+  await eventually(async () => {
+    const { status, body } = await server.get('/health/ready')
+    t.is(status, 200)
+    return body.checks.redis.startsWith('ok, away')
+  }, 'the loss shows')
+})
+
+test('a check that hangs or throws is a failed one, by name and in bounded time', async (t) => {
+  const ctx = { set() {} } as unknown as Context
+  const checks = {
+    fine: async () => undefined,
+    note: async () => 'ok, but look',
+    broken: async () => Promise.reject(new Error('password=secret')),
+    slow: () => new Promise<undefined>(() => {}),
+  }
+  await ready(checks)(ctx, async () => undefined)
+  t.is(ctx.status, 503)
+  t.deepEqual(ctx.body, {
+    status: 'unavailable',
+    checks: { fine: 'ok', note: 'ok, but look', broken: 'fails', slow: 'no answer in time' },
+  })
+})

@@ -1,0 +1,135 @@
+import test from 'ava'
+import { registerPublic } from '../support/clients.ts'
+import { app } from '../support/fixtures.ts'
+import { assertionOf, type KeyClient, registerWithKey } from '../support/key-clients.ts'
+import { rawRequest, sendRaw } from '../support/raw-http.ts'
+import { basic } from '../support/requests.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+const documentPath = '/.well-known/oauth-authorization-server'
+const secretMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
+
+/** Posts a form by any of the announced methods. */
+async function authenticated(
+  server: TestServer,
+  { method, key }: { method: string; key: KeyClient },
+  url: string,
+  form: Record<string, string>,
+) {
+  const fields = new URLSearchParams(form)
+  const headers: Record<string, string> = {}
+  if (method === 'client_secret_basic') headers.authorization = basic(app)
+  if (method === 'client_secret_post') {
+    fields.set('client_id', app.id)
+    fields.set('client_secret', app.secret)
+  }
+  if (method === 'private_key_jwt') {
+    fields.set('client_assertion', await assertionOf(server, key))
+    const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+    fields.set('client_assertion_type', type)
+  }
+  if (method === 'none') fields.set('client_id', 'mobile')
+  return server.request(new URL(url).pathname, { method: 'POST', headers, body: fields })
+}
+
+test('RFC 8414 §2: the document says what is there and nothing else', async (t) => {
+  const server = await startServer(t)
+  const { status, headers, body } = await server.get(documentPath)
+  const { issuer } = server.app
+  t.is(status, 200)
+  t.is(headers.get('content-type'), 'application/json; charset=utf-8')
+  t.deepEqual(body, {
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    token_endpoint: `${issuer}/oauth/token`,
+    token_endpoint_auth_methods_supported: [...secretMethods, 'none'],
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
+    response_types_supported: [],
+    grant_types_supported: [
+      'password',
+      'refresh_token',
+      'client_credentials',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+    ],
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    revocation_endpoint_auth_methods_supported: [...secretMethods, 'none'],
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    introspection_endpoint_auth_methods_supported: secretMethods,
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+  })
+})
+
+test('RFC 8414 §2: every endpoint, method and grant that is announced works', async (t) => {
+  const server = await startServer(t)
+  const key = await registerWithKey(server, 'keyed')
+  await registerPublic(server, 'mobile')
+  const { body: document } = await server.get(documentPath)
+  t.is((await server.get(new URL(document.jwks_uri).pathname)).body.keys.length, 2)
+
+  const person = { username: 'ada', password: 'correct horse battery staple' }
+  const signIn = { grant_type: 'password', scope: 'read offline_access', ...person }
+  for (const method of document.token_endpoint_auth_methods_supported) {
+    const { token_endpoint: url, revocation_endpoint } = document
+    const { body, status } = await authenticated(server, { method, key }, url, signIn)
+    t.is(status, 200, method)
+    const refresh = { grant_type: 'refresh_token', refresh_token: body.refresh_token }
+    t.is((await authenticated(server, { method, key }, url, refresh)).status, 200, method)
+    const own = await authenticated(server, { method, key }, url, {
+      grant_type: 'client_credentials',
+    })
+    t.is(own.status, method === 'none' ? 400 : 200, method)
+    const token = { token: body.access_token }
+    t.true(document.revocation_endpoint_auth_methods_supported.includes(method))
+    t.is(
+      (await authenticated(server, { method, key }, revocation_endpoint, token)).status,
+      200,
+      method,
+    )
+  }
+  for (const method of [...secretMethods, 'none']) {
+    const announced = document.introspection_endpoint_auth_methods_supported.includes(method)
+    const asked = await authenticated(server, { method, key }, document.introspection_endpoint, {
+      token: 'x',
+    })
+    t.is(asked.status, announced ? 200 : 401, method)
+  }
+})
+
+test('RFC 8414 §3.1: an issuer with a path has its document between host and path', async (t) => {
+  const environment = { ISSUER: 'https://example.com/auth/eu' }
+  const server = await startServer(t, { environment })
+  const { status, headers, body } = await server.get(`${documentPath}/auth/eu`)
+  t.is(status, 200)
+  t.is(headers.get('access-control-allow-origin'), '*')
+  t.is(body.issuer, environment.ISSUER)
+  t.is((await server.get(documentPath)).status, 404)
+  t.is((await server.get(`/auth/eu${documentPath}`)).status, 404)
+
+  const { pathname } = new URL(body.token_endpoint)
+  t.is(pathname, '/auth/eu/oauth/token')
+  const answer = await server.post(pathname, { grant_type: 'client_credentials' })
+  t.is(answer.status, 200, 'what is announced is what answers')
+  const { access_token: token } = answer.body
+  const introspection = new URL(body.introspection_endpoint).pathname
+  t.true((await server.post(introspection, { token })).body.active)
+  t.is((await server.post(new URL(body.revocation_endpoint).pathname, { token })).status, 200)
+  const keys = await server.get(new URL(body.jwks_uri).pathname)
+  t.is(keys.body.keys.length, 2)
+  t.is(keys.headers.get('access-control-allow-origin'), '*')
+  t.is((await server.post('/oauth/token', { grant_type: 'client_credentials' })).status, 404)
+  t.is((await server.get('/health/live')).status, 200, 'a probe knows no issuer')
+})
+
+test('the document may be cached, and asked for again at no cost', async (t) => {
+  const server = await startServer(t)
+  const first = await server.get(documentPath)
+  t.is(first.headers.get('cache-control'), 'public, max-age=300')
+  const etag = first.headers.get('etag') ?? ''
+  const again = rawRequest('GET', documentPath, { 'if-none-match': etag })
+  const { status, body } = await sendRaw(server.url, again)
+  t.is(status, 304)
+  t.is(body, '')
+  t.is((await server.get(`${documentPath}?x=${Math.random()}`)).text, first.text)
+})

@@ -1,0 +1,90 @@
+import test from 'ava'
+import { app } from '../support/fixtures.ts'
+import { basic } from '../support/requests.ts'
+import { startServer } from '../support/start-server.ts'
+
+const friend = 'https://app.example'
+const stranger = 'https://evil.example'
+const environment = { CORS_ORIGINS: `${friend},http://localhost:5173` }
+
+const documents = ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']
+const endpoints = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']
+
+const preflight = (origin: string, method: string) => ({
+  method: 'OPTIONS',
+  headers: {
+    origin,
+    'access-control-request-method': method,
+    'access-control-request-headers': 'authorization,content-type',
+  },
+})
+
+test('ASVS 3.4.2: what is published is for scripts of every origin', async (t) => {
+  const server = await startServer(t, { environment })
+  for (const path of documents) {
+    for (const origin of [friend, stranger, 'null']) {
+      const { status, headers } = await server.get(path, { origin })
+      t.is(status, 200)
+      t.is(headers.get('access-control-allow-origin'), '*', `${path} for ${origin}`)
+      t.is(headers.get('access-control-allow-credentials'), null)
+      t.is(headers.get('cross-origin-resource-policy'), 'cross-origin')
+      t.regex(headers.get('access-control-expose-headers') ?? '', /ETag/)
+    }
+    const asked = await server.request(path, preflight(stranger, 'GET'))
+    t.is(asked.status, 204)
+    t.is(asked.headers.get('access-control-allow-origin'), '*')
+  }
+})
+
+test('ASVS 3.4.2: OAuth endpoints answer the scripts of listed origins only', async (t) => {
+  const server = await startServer(t, { environment })
+  const lookalikes = [
+    ...[stranger, 'null', `${friend}.evil.example`, `${friend}:8443`, 'http://app.example'],
+    ...['https://APP.example', `${friend}/`, 'https://evil.example,https://app.example', '*', ''],
+  ]
+  for (const path of endpoints) {
+    for (const origin of [friend, 'http://localhost:5173']) {
+      const asked = await server.request(path, preflight(origin, 'POST'))
+      t.is(asked.status, 204)
+      t.is(asked.headers.get('access-control-allow-origin'), origin)
+      t.regex(asked.headers.get('access-control-allow-methods') ?? '', /\bPOST\b/)
+      t.regex(asked.headers.get('access-control-allow-headers') ?? '', /Authorization/)
+      t.is(asked.headers.get('access-control-max-age'), '600')
+    }
+    for (const origin of lookalikes) {
+      const asked = await server.request(path, preflight(origin, 'POST'))
+      t.is(asked.headers.get('access-control-allow-origin'), null, origin)
+      t.is(asked.headers.get('access-control-allow-methods'), null, origin)
+    }
+  }
+})
+
+test('a script of a listed origin can read refusals as well as tokens', async (t) => {
+  const server = await startServer(t, { environment })
+  const requests = {
+    'a token': { expected: 200, as: basic(app) },
+    'a refusal': { expected: 401, as: basic({ ...app, secret: 'wrong' }) },
+  }
+  for (const [name, { expected, as }] of Object.entries(requests)) {
+    for (const origin of [friend, stranger]) {
+      const { status, headers } = await server.request('/oauth/token', {
+        method: 'POST',
+        headers: { authorization: as, origin },
+        body: new URLSearchParams({ grant_type: 'client_credentials' }),
+      })
+      t.is(status, expected, name)
+      const seen = origin === friend ? friend : null
+      t.is(headers.get('access-control-allow-origin'), seen, `${name} for ${origin}`)
+      t.is(headers.get('access-control-allow-credentials'), null)
+      t.regex(headers.get('vary') ?? '', /\bOrigin\b/, 'no cache mixes origins up')
+    }
+  }
+})
+
+test('without a list no foreign script reads anything from an OAuth endpoint', async (t) => {
+  const server = await startServer(t)
+  for (const path of endpoints) {
+    const asked = await server.request(path, preflight(friend, 'POST'))
+    t.is(asked.headers.get('access-control-allow-origin'), null)
+  }
+})

@@ -1,0 +1,86 @@
+import test from 'ava'
+import { ada, app } from '../support/fixtures.ts'
+import { rawRequest, sendRaw } from '../support/raw-http.ts'
+import { basic } from '../support/requests.ts'
+import { startServer } from '../support/start-server.ts'
+
+test('ASVS 16.2.1: each request is one line of JSON: when, where, who, what', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
+  lines.length = 0
+  const answer = await server.signIn()
+  t.is(lines.length, 1)
+  const line = JSON.parse(lines[0] ?? '')
+  t.like(line, { method: 'POST', path: '/oauth/token', status: 200, ip: '127.0.0.1' })
+  t.like(line, { clientId: 'app', grant: 'password', msg: 'request' })
+  t.is(line.requestId, answer.headers.get('x-request-id'))
+  t.regex(line.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+})
+
+test('ASVS 16.4.1: control characters in what callers send stay inside one line', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
+  const evil = 'x\r\n{"level":60,"msg":"forged"}\n\u001b[31m\u0085\u2028\u0007'
+  const forms = [
+    { grant_type: 'password', username: evil, password: evil },
+    { grant_type: evil },
+    { grant_type: 'refresh_token', refresh_token: evil },
+    { grant_type: 'client_credentials', scope: evil },
+    { grant_type: 'client_credentials', resource: evil },
+    { [evil]: evil },
+  ]
+  lines.length = 0
+  for (const form of forms) t.is((await server.token(form)).status, 400)
+  t.is((await server.introspect(evil)).status, 200)
+  t.is((await server.revoke(evil)).status, 200)
+  t.is((await server.clientCredentials({}, { id: evil, secret: evil })).status, 401)
+  t.is((await server.token({ client_id: evil }, null)).status, 401)
+  await server.get(`/${encodeURIComponent(evil)}`)
+  await server.get('/', { 'user-agent': 'x\ty', 'x-request-id': 'forged', referer: 'forged' })
+  t.is(lines.length, forms.length + 6)
+  for (const line of lines) {
+    t.notRegex(line.slice(0, -1), /\p{Cc}/u)
+    t.is(JSON.parse(line).level, 30)
+    t.notRegex(line, /"msg":"forged"|"requestId":"forged"/)
+  }
+})
+
+test('ASVS 16.2.5: no password, secret or token of a request reaches the log', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
+  const { body } = await server.signIn()
+  const next = await server.refresh(body.refresh_token)
+  await server.signIn({ password: 'a-wrong-password' })
+  await server.clientCredentials({}, { id: app.id, secret: 'a-wrong-secret' })
+  await server.clientCredentials({ client_id: app.id, client_secret: 'a-wrong-secret' }, null)
+  await server.introspect(body.access_token)
+  await server.revoke(next.body.refresh_token)
+  await server.refresh(next.body.refresh_token)
+  await server.get(`/oauth/token?client_secret=${app.secret}&access_token=${body.access_token}`)
+  const log = lines.join('')
+  const secrets = [
+    ...[ada.password, app.secret, basic(app), 'a-wrong-password', 'a-wrong-secret'],
+    ...[body.access_token, body.refresh_token, next.body.access_token, next.body.refresh_token],
+    body.access_token.split('.')[2],
+  ]
+  for (const secret of secrets) t.false(log.includes(secret))
+  t.true(lines.length >= 8)
+})
+
+test('a request that its sender gives up is one line and no error', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
+  lines.length = 0
+  const headers = {
+    authorization: basic(app),
+    'content-type': 'application/x-www-form-urlencoded',
+    'content-length': '1000',
+  }
+  await sendRaw(server.url, rawRequest('POST', '/oauth/token', headers), { hangUp: true })
+  t.is((await server.clientCredentials()).status, 200)
+  const levels = lines.map((line) => JSON.parse(line).level)
+  t.deepEqual(
+    levels.filter((level) => level > 30),
+    [],
+  )
+})

@@ -1,0 +1,110 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join, normalize, relative } from 'node:path'
+import test from 'ava'
+
+/**
+ * Who may know whom: an import goes down this list, never up and never sideways. What belongs together
+ * at the bottom, such as the environment and its rules, is one room.
+ */
+const levels: readonly (readonly string[])[] = [
+  ['main'],
+  ['cli'],
+  ['app'],
+  ['routes', 'background', 'measures'],
+  ['rooms'],
+  ['endpoints'],
+  ['admin'],
+  ['account'],
+  ['http'],
+  ['grants', 'janitor'],
+  ['users', 'clients'],
+  ['sessions', 'tokens'],
+  ['revocations', 'audit', 'mail', 'throttle'],
+  ['keyring'],
+  ['stores', 'telemetry'],
+  ['oauth', 'config', 'clock'],
+]
+
+/** Imported by services that have nothing else of Signet. */
+const apart = 'verifier'
+
+const together: Readonly<Record<string, string>> = {
+  environment: 'config',
+  'environment-rules': 'config',
+  'config-typos': 'config',
+}
+
+const forbidden =
+  /^(utils?|helpers?|common|shared|misc|base|index)$|(^|[-.])(manager|service|util|helper)s?$/
+
+const files = async (folder: string): Promise<string[]> =>
+  (await readdir(folder, { recursive: true }))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file))
+
+function roomOf(file: string): string {
+  const [first = '', ...rest] = relative('src', file).split('/')
+  const name = rest.length > 0 ? first : basename(first, '.ts')
+  return together[name] ?? name
+}
+
+const level = (room: string): number => levels.findIndex((rooms) => rooms.includes(room))
+
+/** Static, for side effects, or dynamic. */
+const imports = (source: string): string[] =>
+  [...source.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)'([^']+)'/g)].map(([, name = '']) => name)
+
+async function edges() {
+  const sources = await files('src')
+  const found = sources.map(async (file) => {
+    const local = imports(await readFile(file, 'utf8')).filter((name) => name.startsWith('.'))
+    return local.map((name) => ({ file, imported: normalize(join(dirname(file), name)) }))
+  })
+  return (await Promise.all(found)).flat()
+}
+
+test('every room has its level', async (t) => {
+  const rooms = new Set((await files('src')).map(roomOf))
+  t.true(rooms.size > 15)
+  t.deepEqual(
+    [...rooms].filter((room) => room !== apart && level(room) === -1),
+    [],
+  )
+})
+
+test('an import goes down the levels, never up or sideways', async (t) => {
+  const all = await edges()
+  t.true(all.length > 200)
+  const wrong = all.filter(({ file, imported }) => {
+    const [from, to] = [roomOf(file), roomOf(imported)]
+    if (from === apart || to === apart) return from !== to
+    return from !== to && level(from) >= level(to)
+  })
+  t.deepEqual(
+    wrong.map(({ file, imported }) => `${file} → ${imported}`),
+    [],
+  )
+})
+
+test('imports stay inside src, where the build is', async (t) => {
+  const outside = (await edges()).filter(({ imported }) => !imported.startsWith('src/'))
+  t.deepEqual(outside, [])
+})
+
+test('rooms and files have the nouns of what they hold', async (t) => {
+  const names = [...(await files('src')), ...(await files('test'))].flatMap((file) =>
+    file.replace(/(\.test)?\.ts$/, '').split('/'),
+  )
+  t.deepEqual(
+    names.filter((name) => forbidden.test(name)),
+    [],
+  )
+})
+
+test('no folder lies deeper than two, and no test is left out', async (t) => {
+  for (const file of await files('src')) t.true(file.split('/').length <= 4, file)
+  for (const file of (await files('test')).filter((name) => name.endsWith('.test.ts'))) {
+    const source = await readFile(file, 'utf8')
+    t.notRegex(source, /^\s*test(\.\w+)*\.(skip|only|todo|failing)\b/m, file)
+  }
+})

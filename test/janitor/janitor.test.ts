@@ -1,0 +1,187 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import test from 'ava'
+import { v7 as uuidv7 } from 'uuid'
+import { type Chore, Janitor } from '../../src/janitor/janitor.ts'
+import { app } from '../support/fixtures.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+const hours = 3600
+
+/** So many seconds from now on the clock of the server. */
+const at = (server: TestServer, seconds: number) =>
+  new Date(server.clock.now().getTime() + seconds * 1000)
+
+/** A janitor that only the test lets run. */
+const quiet = { environment: { JANITOR_SECONDS: '86400' } }
+
+async function insertSessions(server: TestServer, columns: readonly Record<string, unknown>[]) {
+  const { id } = await server.db('users').first()
+  const rows = columns.map((special) => ({
+    ...{ sid: uuidv7(), user_id: id, client_id: app.id, scope: [], audience: [], amr: [] },
+    ...{ seed_digest: randomBytes(32), auth_time: at(server, 0) },
+    ...{ idle_expires_at: at(server, hours), expires_at: at(server, hours), ...special },
+  }))
+  await server.db.batchInsert('refresh_families', rows, 1000)
+  return rows.map(({ sid }) => sid)
+}
+
+const sids = async (server: TestServer) => (await server.db('refresh_families').pluck('sid')).sort()
+
+test('only sessions go that are dead for longer than any access token of theirs lives', async (t) => {
+  const server = await startServer(t, quiet)
+  // ACCESS_TOKEN_MAX_SECONDS is 3600, and the clocks of verifiers may differ by 60.
+  const long = -3600 - 60 - 5
+  const short = -3600 - 60 + 15
+  const gone = [
+    { expires_at: at(server, long), idle_expires_at: at(server, long) },
+    { idle_expires_at: at(server, long) },
+    { revoked_at: at(server, long), revoked_reason: 'reuse' },
+  ]
+  const kept = [
+    {},
+    { expires_at: at(server, short), idle_expires_at: at(server, short) },
+    { idle_expires_at: at(server, short) },
+    { revoked_at: at(server, short), revoked_reason: 'reuse' },
+  ]
+  await insertSessions(server, gone)
+  const staying = await insertSessions(server, kept)
+  t.like(await server.rooms.janitor.run(), { sessions: gone.length })
+  t.deepEqual(await sids(server), staying.sort())
+})
+
+test('the boundaries of revocations, assertions and audit events', async (t) => {
+  const server = await startServer(t, quiet)
+  const revocation = (seconds: number) => ({
+    ...{
+      kind: 'jti',
+      value: `${seconds}`,
+      revoked_at: at(server, -9),
+      expires_at: at(server, seconds),
+    },
+  })
+  await server.db('revocations').insert([revocation(-5), revocation(60)])
+  const assertion = (seconds: number) => ({
+    ...{ client_id: app.id, jti_digest: randomBytes(32), expires_at: at(server, seconds) },
+  })
+  await server.db('client_assertions').insert([assertion(-5), assertion(60)])
+  const day = 86_400
+  const event = (seconds: number) => ({ at: at(server, seconds), event: `${seconds}` })
+  await server.db('audit_events').delete()
+  await server.db('audit_events').insert([event(-400 * day - 60), event(-400 * day + 60)])
+  const swept = await server.rooms.janitor.run()
+  t.like(swept, { revocations: 1, client_assertions: 1, audit_events: 1 })
+  t.deepEqual(await server.db('revocations').pluck('value'), ['60'])
+  t.is((await server.db('client_assertions')).length, 1)
+  t.deepEqual(await server.db('audit_events').pluck('event'), [`${-400 * day + 60}`])
+})
+
+test('a table larger than a batch is walked to its end, and then from its beginning', async (t) => {
+  const server = await startServer(t, quiet)
+  const dead = { idle_expires_at: at(server, -2 * hours) }
+  const mixed = Array.from({ length: 3500 }, (_, index) => (index % 2 === 0 ? dead : {}))
+  await insertSessions(server, mixed)
+  t.like(await server.rooms.janitor.run(), { sessions: 1750 })
+  t.is((await sids(server)).length, 1750)
+  const cursor = () => server.db('janitor_runs').where({ task: 'sessions' }).first('cursor')
+  t.deepEqual(await cursor(), { cursor: null })
+  server.clock.advance({ hours: 3 })
+  t.like(await server.rooms.janitor.run(), { sessions: 1750 })
+  t.deepEqual(await sids(server), [])
+})
+
+test('what one run does not reach, the next goes on with', async (t) => {
+  const server = await startServer(t, quiet)
+  await insertSessions(
+    server,
+    Array.from({ length: 21_000 }, () => ({ idle_expires_at: at(server, -2 * hours) })),
+  )
+  t.like(await server.rooms.janitor.run(), { sessions: 20_000 })
+  const [run] = await server.rooms.janitor.runs().then((runs) => runs.filter(isSessions))
+  t.like(run, { rows: 20_000, caughtUpAt: null })
+  server.clock.advance({ minutes: 1 })
+  t.like(await server.rooms.janitor.run(), { sessions: 1000 })
+  const [next] = await server.rooms.janitor.runs().then((runs) => runs.filter(isSessions))
+  t.is(next?.rows, 21_000)
+  t.deepEqual(next?.caughtUpAt, next?.ranAt)
+})
+
+const isSessions = ({ task }: { task: string }) => task === 'sessions'
+
+test('two janitors at once do not collide and delete each row once', async (t) => {
+  const server = await startServer(t, quiet)
+  const beside = await startServer(t, { ...quiet, beside: server })
+  const dead = { idle_expires_at: at(server, -2 * hours) }
+  for (let round = 0; round < 3; round += 1) {
+    await insertSessions(
+      server,
+      Array.from({ length: 2500 }, () => dead),
+    )
+    const runs = await Promise.all(
+      [server, beside, server, beside].map(({ rooms }) => rooms.janitor.run()),
+    )
+    const swept = runs.reduce((sum, { sessions = 0 }) => sum + sessions, 0)
+    const left = (await sids(server)).length
+    t.is(swept + left, 2500, 'each row is counted once')
+    await server.rooms.janitor.run()
+    t.deepEqual(await sids(server), [])
+  }
+  const runs = await server.rooms.janitor.runs()
+  t.is(runs.find(isSessions)?.rows, 7500)
+})
+
+test('an instance leaves a chore to the one that is at it', async (t) => {
+  const server = await startServer(t, quiet)
+  const other = await server.db.transaction()
+  await other.raw('SELECT pg_advisory_xact_lock(7468386)')
+  t.deepEqual(await server.rooms.janitor.run(), {})
+  await other.rollback()
+  t.deepEqual(Object.keys(await server.rooms.janitor.run()).length >= 4, true)
+})
+
+test('a chore that fails keeps no other from being done', async (t) => {
+  const server = await startServer(t, quiet)
+  const done: string[] = []
+  const chore = (name: string, fails: boolean): Chore => ({
+    name,
+    async sweep() {
+      if (fails) throw new Error('the disk is full')
+      done.push(name)
+      return { rows: 1, done: true }
+    },
+  })
+  const chores = [chore('first', false), chore('broken', true), chore('last', false)]
+  const janitor = new Janitor({ db: server.db, now: server.clock.now, chores })
+  const error = await t.throwsAsync<AggregateError>(janitor.run())
+  t.deepEqual(
+    error?.errors.map(({ message, cause }) => [message, cause.message]),
+    [['sweeping broken failed', 'the disk is full']],
+  )
+  t.deepEqual(done, ['first', 'last'])
+  t.deepEqual(
+    janitor.lastSeen.map(({ task, rows }) => [task, rows]),
+    [
+      ['first', 1],
+      ['last', 1],
+    ],
+  )
+})
+
+test('age, lag and rows of each chore are metrics', async (t) => {
+  const server = await startServer(t, quiet)
+  const metric = async (name: string, task: string) => {
+    const text = await server.rooms.metrics.registry.metrics()
+    const line = text.split('\n').find((one) => one.startsWith(`signet_${name}{task="${task}"}`))
+    return line === undefined ? undefined : Number(line.split(' ').at(-1))
+  }
+  const value = randomUUID()
+  const times = { revoked_at: at(server, -9), expires_at: at(server, -5) }
+  await server.db('revocations').insert({ kind: 'jti', value, ...times })
+  await server.rooms.janitor.run()
+  server.clock.advance({ minutes: 5 })
+  for (const task of ['sessions', 'revocations', 'client_assertions', 'audit_events']) {
+    const age = await metric('janitor_last_run_age_seconds', task)
+    t.true(age !== undefined && age >= 300 && age < 360, `${task}: ${age}`)
+    t.is(Math.round((await metric('janitor_lag_seconds', task)) ?? 0), Math.round(age ?? -1))
+    t.is(await metric('janitor_deleted_rows', task), task === 'revocations' ? 1 : 0)
+  }
+})

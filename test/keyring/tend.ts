@@ -1,0 +1,42 @@
+import type { JSONWebKeySet } from 'jose'
+import { later, secondsBetween } from '../../src/clock.ts'
+import { tellingSeconds } from '../../src/keyring/timing.ts'
+import type { Clock, TestServer } from '../support/start-server.ts'
+
+/** What a server does every few seconds, done now: its clock was moved and the real one was not. */
+export async function tend({ rooms, clock }: TestServer): Promise<void> {
+  await rooms.rotation.ensure()
+  const stopped = later(clock.now(), -tellingSeconds(rooms.timing))
+  await rooms.signingKeys.forgetPrivateHalves(stopped)
+  await rooms.keyring.reread()
+}
+
+/** Moves the clock to so many seconds after (or, negative, before) a moment that is known to be set. */
+export function advanceTo(clock: Clock, moment: Date | null | undefined, seconds = 0): void {
+  if (!moment) throw new Error('there is no such moment')
+  clock.advance({ seconds: secondsBetween(clock.now(), moment) + seconds })
+}
+
+export async function fetchJwks(server: TestServer): Promise<JSONWebKeySet> {
+  return (await server.get('/.well-known/jwks.json')).body
+}
+
+export const kids = (jwks: JSONWebKeySet): string[] => jwks.keys.map(({ kid }) => kid ?? '')
+
+export const publishedKids = async (server: TestServer): Promise<string[]> =>
+  kids(await fetchJwks(server))
+
+/** The kid in the header of a token. */
+export const signerOf = (token: string): string =>
+  JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+
+/** A fresh access token of the client `app`. */
+export async function freshToken(server: TestServer): Promise<string> {
+  const answer = await server.clientCredentials()
+  if (answer.status !== 200) throw new Error(`no token: ${answer.text}`)
+  return answer.body.access_token
+}
+
+export async function currentSigner(server: TestServer): Promise<string> {
+  return signerOf(await freshToken(server))
+}

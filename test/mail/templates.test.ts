@@ -1,0 +1,124 @@
+import test from 'ava'
+import type { Mail, MailData } from '../../src/mail/outbox.ts'
+import { render, templateNames } from '../../src/mail/templates.ts'
+import { openTransport } from '../../src/mail/transport.ts'
+import { openLog } from '../../src/telemetry/log.ts'
+import { appUrl, openMailRoom } from '../support/mail-room.ts'
+import { startMailbox } from '../support/mailbox.ts'
+
+const at = new Date('2026-11-21T10:15:30Z')
+
+for (const template of templateNames()) {
+  test(`${template} says what happened, when and where, and loads nothing from anywhere`, (t) => {
+    const data = { ip: '2001:db8::7' }
+    const { subject, text, html } = render(template, { appUrl, at, data })
+    t.regex(text, /on 21 November 2026 at 10:15 UTC, from the network address 2001:db8::7/)
+    t.regex(text, /If it was not you/)
+    t.regex(subject, /^[A-Z][\w .-]{10,70}$/)
+    t.notRegex(html, /<(img|link|script|style|iframe|svg|object)|src=|url\(/i)
+    for (const [, url] of html.matchAll(/href="([^"]*)"/g)) t.true(url?.startsWith(`${appUrl}/`))
+    t.true(html.split('\n').every((line) => line.length < 998))
+  })
+}
+
+test('a caller without an address, such as the command line, leaves none in the mail', (t) => {
+  for (const ip of [undefined, null, 'evil\r\nBcc: a@b', '<b>1.2.3.4</b>']) {
+    const { text, html } = render('password_changed', { appUrl, at, data: { ip } })
+    t.regex(text, /was changed on 21 November 2026 at 10:15 UTC\./)
+    t.notRegex(html, /evil|1\.2\.3\.4/)
+  }
+})
+
+test('what a stranger chose as a name is escaped, and never becomes a link in somebody’s mailbox', (t) => {
+  const named = (username: string) => render('username_taken', { appUrl, at, data: { username } })
+  t.regex(named('J.R. “Ada” O’Hara').text, /The username “J\.R\. “Ada” O’Hara” is taken/)
+  const { html, text } = named('<b onload="x">&\'')
+  t.true(html.includes('“&lt;b onload=&quot;x&quot;&gt;&amp;&#39;”'), html)
+  t.true(text.includes('“<b onload="x">&\'”'))
+  for (const name of [
+    '<script>alert(1)</script>',
+    'win-at.evil.example',
+    'https://evil',
+    'a@b',
+    'a\r\nb',
+    'x'.repeat(65),
+    'a\u202eb',
+  ]) {
+    const { html, text } = named(name)
+    t.regex(text, /The username that was chosen is taken/)
+    t.notRegex(html + text, /script|evil|a@b|xxx|\u202e/)
+  }
+})
+
+test('the old address learns of the new one no more than its owner needs', (t) => {
+  const tell = (newEmail: string) =>
+    render('email_change_requested', { appUrl, at, data: { newEmail } }).text
+  t.regex(tell('bernadette@new.example'), /to b…@new\.example was asked for/)
+  t.regex(tell('<b>@x"y'), /to another one was asked for/)
+})
+
+const recipients = [
+  'victim@people.example, second@people.example',
+  'victim@people.example\r\nBcc: second@people.example',
+  'victim@people.example>\r\nRCPT TO:<second@people.example',
+  'victim@people.example;second@people.example',
+  'Ada <second@people.example>',
+  '"second@people.example"@people.example',
+  'victim@people.example\0',
+  'group: second@people.example;',
+  'nobody',
+]
+
+for (const to of recipients) {
+  test(`ASVS 1.3.11: no mail goes to ${JSON.stringify(to)}`, async (t) => {
+    const mailbox = await startMailbox(t)
+    const room = await openMailRoom(t, { smtpUrl: mailbox.url })
+    await room.put({ template: 'username_taken', to: to.replace('\0', '\u0001') })
+    await room.sender.run()
+    t.is(mailbox.mails.length, 0)
+    t.like((await room.rows())[0], { last_error: 'the recipient is no address', attempts: 1 })
+    t.truthy((await room.rows())[0].given_up_at)
+  })
+}
+
+test('ASVS 1.3.11: a transport never reads a recipient as a list, whoever calls it', async (t) => {
+  const mailbox = await startMailbox(t)
+  const { send } = openTransport({
+    ...{ smtpUrl: mailbox.url, from: 'signet@mail.example', issuer: 'https://issuer.example' },
+    ...{ directory: '', log: openLog({ level: 'silent', format: 'json' }) },
+  })
+  const message = { ...render('username_taken', { appUrl, at, data: {} }), createdAt: at }
+  for (const end of [', second@people.example', '\r\nBcc: second@people.example', '']) {
+    const sending = send({ ...message, id: 'x', to: `one@people.example${end}` })
+    await (end === '' ? sending : t.throwsAsync(sending))
+  }
+  t.deepEqual(
+    mailbox.mails.map(({ envelope }) => envelope.to),
+    [['one@people.example']],
+  )
+})
+
+test('ASVS 1.3.11: no data of a mail adds a header or a recipient', async (t) => {
+  const mailbox = await startMailbox(t)
+  const room = await openMailRoom(t, { smtpUrl: mailbox.url })
+  const nasty = 'x\r\nBcc: second@people.example\r\n\r\n.\r\nRCPT TO:<second@people.example>'
+  const { userId, to } = await room.person()
+  const data: MailData = { ip: nasty, username: nasty, newEmail: nasty }
+  for (const template of templateNames()) {
+    await room.put({ template, to, userId, data } as Mail)
+  }
+  await room.sender.run()
+  t.is(mailbox.mails.length, templateNames().length)
+  const expected = 'auto-submitted content-type date from message-id mime-version subject to'
+  for (const { envelope, headers, raw } of mailbox.mails) {
+    t.deepEqual(envelope.to, [to])
+    t.is(
+      headers
+        .map(({ key }) => key)
+        .sort()
+        .join(' '),
+      expected,
+    )
+    t.notRegex(raw, /second/)
+  }
+})

@@ -1,0 +1,156 @@
+import test, { type ExecutionContext } from 'ava'
+import { RevocationLog } from '../../src/revocations/revocation-log.ts'
+import { Revocations } from '../../src/revocations/revocations.ts'
+import { RevokedIndex } from '../../src/revocations/revoked-index.ts'
+import { openRedis } from '../../src/stores/redis.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+const becomesTrusted = (server: TestServer) =>
+  eventually(() => server.rooms.index?.trusted ?? false, 'Redis is trusted')
+
+const sessionOf = async (server: TestServer) => (await server.signIn()).body
+
+const isActive = async (server: TestServer, token: string): Promise<boolean> =>
+  (await server.introspect(token)).body.active
+
+/** An instance on the same database that nobody has told where Redis is. */
+const cutOff = (t: ExecutionContext, server: TestServer) =>
+  startServer(t, { beside: server, redis: 'redis://127.0.0.1:1' })
+
+test('what an instance revoked that could not reach Redis, the others learn from the log', async (t) => {
+  const server = await startServer(t)
+  await becomesTrusted(server)
+  const alone = await cutOff(t, server)
+  const { access_token, refresh_token } = await sessionOf(server)
+  t.true(await isActive(server, access_token))
+  t.is((await alone.revoke(refresh_token)).status, 200)
+  t.false(await isActive(alone, access_token))
+  await eventually(async () => !(await isActive(server, access_token)), 'it is followed')
+  t.true(server.rooms.index?.trusted, 'the answer came from Redis')
+})
+
+test('what a process revoked that died before it told Redis is followed', async (t) => {
+  const server = await startServer(t)
+  await becomesTrusted(server)
+  const { access_token } = await sessionOf(server)
+  const { jti } = (await server.introspect(access_token)).body
+  const expiresAt = new Date(server.clock.now().getTime() + 600_000)
+  const log = new RevocationLog(server.db, server.clock.now)
+  await log.append(server.db, [{ kind: 'jti', value: jti, expiresAt }])
+  await eventually(async () => !(await isActive(server, access_token)), 'it is followed')
+  t.true(server.rooms.index?.trusted)
+})
+
+/** Rooms of their own, so that nothing runs by itself and each step is the test's. */
+async function byHand(t: ExecutionContext) {
+  const server = await startServer(t, { redis: false })
+  const redisServer = await startRedisServer()
+  t.teardown(redisServer.close)
+  const redis = openRedis({ urls: [redisServer.url], timeoutMilliseconds: 1000, keyPrefix: '' })
+  t.teardown(() => redis.disconnect())
+  const now = server.clock.now
+  const log = new RevocationLog(server.db, now)
+  const index = new RevokedIndex({ redis, log, now })
+  const revocations = new Revocations({ db: server.db, log, index })
+  await revocations.start()
+  await eventually(() => index.trusted, 'Redis is filled')
+  const expiresAt = new Date(now().getTime() + 600_000)
+  const entry = (value: string) => ({ kind: 'jti' as const, value, expiresAt })
+  return { server, redisServer, redis, log, index, revocations, entry }
+}
+
+test('an entry that a refill passed over and Redis then refused is not lost', async (t) => {
+  const { server, redis, redisServer, log, index, entry } = await byHand(t)
+  for (const silent of ['one', 'two', 'three']) {
+    index.distrust('the test says so')
+    // The refill reads the log now, and goes on after the copy below has failed.
+    const live = log.live.bind(log)
+    let passed = () => {}
+    const copied = new Promise<void>((resolve) => (passed = resolve))
+    Object.assign(log, {
+      async *live() {
+        yield* live()
+        await copied
+      },
+    })
+    const filling = index.fill()
+    await eventually(async () => (await redis.dbsize()) > 0, 'the refill has begun')
+    await log.append(server.db, [entry(silent)])
+    redisServer.pause()
+    await index.copy([entry(silent)])
+    redisServer.resume()
+    await redis.del(`revoked:jti:${silent}`)
+    Object.assign(log, { live })
+    passed()
+    await filling
+    t.false(index.trusted, 'the refill that missed it is not believed')
+    await index.fill()
+    t.true(await index.holdsAny([entry(silent)]))
+  }
+})
+
+test('a Redis that fell back to an earlier state is not believed', async (t) => {
+  const { redis, index, revocations, entry } = await byHand(t)
+  await revocations.decide(async (_trx, revoke) => revoke(entry('before')))
+  // What a failover to a replica that lagged looks like: the last writes are gone, the rest is there.
+  const [count = ''] = await redis.keys('revoked:count:*')
+  const older = await redis.get(count)
+  await revocations.decide(async (_trx, revoke) => revoke(entry('lost')))
+  await redis.del('revoked:jti:lost')
+  await redis.set(count, older ?? '')
+  t.true(await revocations.holdAny([entry('lost')]))
+  t.false(await revocations.holdAny([entry('never')]))
+  await eventually(() => index.trusted, 'it is refilled')
+  t.true(await index.holdsAny([entry('lost')]))
+})
+
+test('a fallback that only a write meets is noticed by the write', async (t) => {
+  const { redis, index, revocations, entry } = await byHand(t)
+  await revocations.decide(async (_trx, revoke) => revoke(entry('lost')))
+  const [count = ''] = await redis.keys('revoked:count:*')
+  await redis.set(count, '1')
+  await redis.del('revoked:jti:lost')
+  await revocations.decide(async (_trx, revoke) => revoke(entry('next')))
+  t.false(index.trusted)
+  t.true(await revocations.holdAny([entry('lost')]))
+})
+
+test('while the log cannot be followed Redis is not asked', async (t) => {
+  const { server, log, index, revocations, entry } = await byHand(t)
+  const changes = log.changes.bind(log)
+  await log.append(server.db, [entry('silent')])
+  t.false(await revocations.holdAny([entry('silent')]), 'nobody has copied it yet')
+  Object.assign(log, { changes: () => Promise.reject(new Error('away')) })
+  await t.throwsAsync(revocations.follow(), { message: 'away' })
+  t.true(await revocations.holdAny([entry('silent')]), 'the log is asked')
+  Object.assign(log, { changes })
+  await revocations.follow()
+  t.true(await index.holdsAny([entry('silent')]))
+})
+
+test('a log that went back to a backup makes Redis be filled again', async (t) => {
+  const { log, index, revocations, server, entry } = await byHand(t)
+  const changes = log.changes.bind(log)
+  Object.assign(log, { changes: async () => ({ entries: [], watermark: 2n ** 60n }) })
+  await revocations.follow()
+  Object.assign(log, { changes })
+  await log.append(server.db, [entry('since the restore')])
+  await revocations.follow()
+  await eventually(() => index.trusted, 'it is refilled')
+  t.true(await index.holdsAny([entry('since the restore')]))
+})
+
+test('asking and writing at once never shakes the trust', async (t) => {
+  const { index, revocations, entry } = await byHand(t)
+  const values = Array.from({ length: 300 }, (_, at) => `value ${at}`)
+  const answers = await Promise.all(
+    values.map(async (value) => {
+      const before = index.holdsAny([entry(`not ${value}`)])
+      await revocations.decide(async (_trx, revoke) => revoke(entry(value)))
+      return [await before, await index.holdsAny([entry(value)])]
+    }),
+  )
+  t.deepEqual(answers, Array(300).fill([false, true]))
+})

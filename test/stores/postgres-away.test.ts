@@ -1,0 +1,156 @@
+import test, { type ExecutionContext } from 'ava'
+import pg from 'pg'
+import { eventually } from '../support/eventually.ts'
+import type { Answer } from '../support/requests.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+import { type TcpProxy, type Weather, wiredDatabase } from '../support/tcp-proxy.ts'
+
+/** A bound that a busy machine keeps as well: with DATABASE_TIMEOUT_SECONDS at 2 it is about 4. */
+const boundSeconds = 30
+
+async function wiredServer(t: ExecutionContext) {
+  const { proxy, url: database, directUrl } = await wiredDatabase(t)
+  const logged: Record<string, unknown>[] = []
+  const server = await startServer(t, {
+    ...{ database, environment: { DATABASE_TIMEOUT_SECONDS: '2' } },
+    logTo: (line) => logged.push(JSON.parse(line)),
+  })
+  const { body } = await server.signIn()
+  return { server, proxy, logged, directUrl, body }
+}
+
+function strike(proxy: TcpProxy, weather: Weather, isCut: boolean): void {
+  proxy.weather = weather
+  if (isCut) proxy.cut()
+}
+
+function isTryLater(t: ExecutionContext, answer: Answer, what: string): void {
+  t.is(answer.status, 503, `${what}: ${answer.text}`)
+  t.is(answer.body.error, 'temporarily_unavailable')
+  t.regex(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
+  t.is(answer.headers.get('cache-control'), 'no-store')
+  t.notRegex(answer.text, /select|postgres|ECONN|127\.0\.0\.1/i)
+}
+
+/** What needs the database, each as one request. */
+const requests = (server: TestServer, { access_token, refresh_token }: Answer['body']) => ({
+  signIn: () => server.signIn(),
+  refresh: () => server.refresh(refresh_token),
+  clientCredentials: () => server.clientCredentials(),
+  introspect: () => server.introspect(access_token),
+  revoke: () => server.revoke(access_token),
+})
+
+const storms: [string, Weather, boolean][] = [
+  ['refuses connections', 'refuse', true],
+  ['hangs', 'hang', false],
+  ['hangs for new connections', 'hang', true],
+]
+
+for (const [name, weather, isCut] of storms) {
+  test(`while PostgreSQL ${name} callers get 503 in bounded time, and then it goes on`, async (t) => {
+    const { server, proxy, logged, body } = await wiredServer(t)
+    strike(proxy, weather, isCut)
+    const startedAt = performance.now()
+    const answers = await Promise.all(
+      Object.entries(requests(server, body)).map(async ([what, ask]) => ({
+        what,
+        is: await ask(),
+      })),
+    )
+    for (const { what, is } of answers) isTryLater(t, is, what)
+    t.true(performance.now() - startedAt < boundSeconds * 1000)
+
+    t.is((await server.get('/.well-known/jwks.json')).body.keys.length, 2)
+    t.is((await server.get('/.well-known/oauth-authorization-server')).status, 200)
+    t.is((await server.get('/health/live')).status, 200)
+    const ready = await server.get('/health/ready')
+    t.is(ready.status, 503)
+    t.like(ready.body.checks, { accepting: 'ok', keys: 'ok' })
+    t.not(ready.body.checks.database, 'ok')
+    t.true(logged.some(({ msg }) => String(msg).includes('check that it runs')))
+
+    proxy.weather = 'fine'
+    await eventually(async () => (await server.get('/health/ready')).status === 200, 'it is ready')
+    t.is((await server.refresh(body.refresh_token)).status, 200)
+    t.is((await server.signIn()).status, 200)
+  })
+}
+
+test('connections cut under load are 200 or 503 and never a 500 or a crash', async (t) => {
+  const { server, proxy, logged, body } = await wiredServer(t)
+  const statuses = new Set<number>()
+  let working = true
+  const work = async (ask: () => Promise<Answer>) => {
+    while (working) statuses.add((await ask()).status)
+  }
+  const { signIn, clientCredentials, introspect } = requests(server, body)
+  const workers = [signIn, clientCredentials, introspect, introspect].map(work)
+  for (let round = 0; round < 25; round += 1) {
+    await server.introspect(body.access_token)
+    proxy.cut()
+  }
+  working = false
+  await Promise.all(workers)
+  t.deepEqual(
+    [...statuses].filter((status) => status !== 200 && status !== 503),
+    [],
+  )
+  const bugs = logged.filter(({ msg }) => String(msg).includes('mistake of this server'))
+  t.deepEqual(bugs, [])
+  await eventually(async () => (await server.signIn()).status === 200, 'it goes on')
+})
+
+/** What an operator of the database does from outside. */
+async function administer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url,
+    options: '-c default_transaction_read_only=off',
+  })
+  await client.connect()
+  await client.query(sql).finally(() => client.end())
+}
+
+const disconnectAll = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE datname = current_database() AND pid <> pg_backend_pid()`
+
+test('a PostgreSQL that became read-only is a 503, and the log names the remedy', async (t) => {
+  const { server, logged, directUrl, body } = await wiredServer(t)
+  const name = new URL(directUrl).pathname.slice(1)
+  const readOnly = (is: 'on' | 'off') =>
+    administer(
+      directUrl,
+      `ALTER DATABASE ${name} SET default_transaction_read_only = ${is}; ${disconnectAll}`,
+    )
+  await readOnly('on')
+  await eventually(
+    async () => (await server.refresh(body.refresh_token)).status === 503,
+    'the connections are new ones',
+  )
+  isTryLater(t, await server.refresh(body.refresh_token), 'refresh')
+  t.true(logged.some(({ msg }) => String(msg).includes('point DATABASE_URL at the primary')))
+  await readOnly('off')
+  await eventually(
+    async () => (await server.refresh(body.refresh_token)).status === 200,
+    'it goes on',
+  )
+})
+
+test('what PostgreSQL says of a statement brings no value of it into the log', async (t) => {
+  const { server, logged, body } = await wiredServer(t)
+  await server.db.raw('ALTER TABLE refresh_families RENAME COLUMN amr TO gone')
+  const answer = await server.signIn()
+  t.is(answer.status, 500)
+  t.deepEqual(answer.body, {
+    error: 'server_error',
+    error_description: 'the server met an unexpected condition',
+  })
+  const lines = logged.filter(({ level }) => level === 50)
+  t.is(lines.filter(({ msg }) => String(msg).includes('mistake of this server')).length, 1)
+  const { id, password_hash } = await server.db('users').first()
+  const text = JSON.stringify(lines)
+  t.regex(text, /insert into/)
+  for (const value of [id, password_hash, body.refresh_token, 'offline_access']) {
+    t.false(text.includes(value), value)
+  }
+})

@@ -1,0 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Asks again until it is so, for work that another process or the background does. */
+export async function eventually(
+  isSo: () => boolean | Promise<boolean>,
+  what: string,
+  seconds = 20,
+): Promise<void> {
+  const deadline = performance.now() + seconds * 1000
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`)
+    await sleep(20)
+  }
+}

@@ -1,0 +1,28 @@
+import type { NewClient } from '../../src/clients/new-client.ts'
+import { accessTokenType, apiKeyType, tokenExchangeType } from '../../src/grants/token-exchange.ts'
+import type { Answer, Credentials, Form } from './requests.ts'
+import type { TestServer } from './start-server.ts'
+
+/** RFC 8693, as a service that was given an API key does it. */
+export const exchange = {
+  /** What such a service is registered with. */
+  client: (server: TestServer): Partial<NewClient> => ({
+    grantTypes: [tokenExchangeType],
+    scopes: ['account'],
+    audiences: [server.app.issuer],
+    introspects: ['*'],
+  }),
+
+  of: (server: TestServer, key: string, as: Credentials | null, form: Form = {}): Promise<Answer> =>
+    server.token(
+      {
+        grant_type: tokenExchangeType,
+        subject_token: key,
+        subject_token_type: apiKeyType,
+        ...form,
+      },
+      as,
+    ),
+
+  accessTokenType,
+}

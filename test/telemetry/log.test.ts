@@ -1,0 +1,128 @@
+import test, { type ExecutionContext } from 'ava'
+import { openLog } from '../../src/telemetry/log.ts'
+import { ada, app, masterKeyText } from '../support/fixtures.ts'
+import { Browser, basic } from '../support/requests.ts'
+import { emptyFolder, production, serve } from '../support/signet.ts'
+import { copyTemplate } from '../support/start-server.ts'
+import { administer } from '../support/template.ts'
+
+async function start(t: ExecutionContext<unknown>) {
+  const url = await copyTemplate(t)
+  const cwd = await emptyFolder(t)
+  const env = { ...production(url), LOG_LEVEL: 'trace', JANITOR_SECONDS: '1' }
+  const serving = await serve(t, { cwd, env })
+  /** Everything it has said, when it has ended. */
+  const ended = async () => {
+    serving.signal('SIGTERM')
+    t.is(await serving.exited, 0)
+    t.is(serving.stderr(), '', 'in production every line is in the log')
+    return serving.stdout().trimEnd().split('\n')
+  }
+  return { server: new Browser(serving.url), url, ended }
+}
+
+test('ASVS 16.2.5: a run with every endpoint and every kind of secret logs none of them', async (t) => {
+  const { server, url, ended } = await start(t)
+  const wrong = { id: app.id, secret: 'scs_a secret that is wrong' }
+  const password = 'a password that is wrong'
+  const signedIn = (await server.signIn()).body
+  const refreshed = (await server.refresh(signedIn.refresh_token)).body
+  await server.signIn({ password })
+  await server.signIn({ username: password, password: '' })
+  await server.clientCredentials({}, wrong)
+  await server.clientCredentials({ client_id: app.id, client_secret: wrong.secret }, null)
+  const assertion = `${signedIn.access_token}.assertion`
+  const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+  await server.clientCredentials(
+    { client_id: app.id, client_assertion_type: type, client_assertion: assertion },
+    null,
+  )
+  await server.introspect(signedIn.access_token)
+  await server.introspect(refreshed.refresh_token)
+  await server.introspect(signedIn.access_token, wrong)
+  await server.revoke(refreshed.access_token)
+  await server.revoke(refreshed.refresh_token)
+  await server.refresh(signedIn.refresh_token)
+  await server.refresh(refreshed.refresh_token)
+  const query = new URLSearchParams({ access_token: signedIn.access_token, password: ada.password })
+  for (const path of ['/oauth/token', '/.well-known/jwks.json', '/nowhere', '/health/ready']) {
+    await server.get(`${path}?${query}`, { authorization: `Bearer ${refreshed.access_token}` })
+  }
+  await server.request(`/oauth/token?${query}`, { method: 'POST', body: query })
+  await server.get('/.well-known/oauth-authorization-server')
+  const lines = await ended()
+
+  const secrets = {
+    ...{ password: ada.password, wrongPassword: password, masterKey: masterKeyText },
+    ...{ secret: app.secret, wrongSecret: wrong.secret, basic: basic(app).slice(6), assertion },
+    ...{ access: signedIn.access_token, refresh: signedIn.refresh_token },
+    ...{ access2: refreshed.access_token, refresh2: refreshed.refresh_token },
+    signature: signedIn.access_token.split('.')[2],
+    databasePassword: `:${new URL(url).password}@127.0.0.1`,
+  }
+  const log = lines.join('\n')
+  t.true(lines.length > 15)
+  for (const [name, secret] of Object.entries(secrets)) {
+    t.true(secret.length > 10, name)
+    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
+      t.false(log.includes(form), name)
+    }
+  }
+  for (const line of lines) t.regex(JSON.parse(line).time, /Z$/)
+})
+
+test('ASVS 16.5.1: a bug is answered blankly, and logged whole and once under the request’s id', async (t) => {
+  const { server, url, ended } = await start(t)
+  await administer(url, 'ALTER TABLE users RENAME TO gone')
+  const answer = await server.signIn()
+  t.is(answer.status, 500)
+  t.deepEqual(answer.body, {
+    error: 'server_error',
+    error_description: 'the server met an unexpected condition',
+  })
+  const id = answer.headers.get('x-request-id')
+  const lines = (await ended()).map((line) => JSON.parse(line))
+  const own = lines.filter(({ requestId }) => requestId === id)
+  t.is(own.length, 2, 'the bug, and the request')
+  t.like(own[0], { level: 50, err: { code: '42P01' } })
+  t.regex(own[0].err.stack, /relation "users" does not exist\n +at /)
+  t.like(own[1], { level: 50, msg: 'request', status: 500 })
+  t.is(lines.filter((line) => 'err' in line).length, 1)
+})
+
+test('the row that broke a constraint, which PostgreSQL quotes, stays out of the log', async (t) => {
+  const { server, url, ended } = await start(t)
+  await administer(url, 'ALTER TABLE refresh_families ADD CHECK (generation > 0) NOT VALID')
+  t.is((await server.signIn()).status, 500)
+  const log = (await ended()).join('\n')
+  t.regex(log, /violates check constraint/)
+  t.regex(log, /"detail":"\[redacted\]"/)
+  t.notRegex(log, /Failing row contains/)
+})
+
+test('secrets that somebody logs by mistake are redacted', (t) => {
+  const lines: string[] = []
+  const log = openLog({ level: 'trace', format: 'json', to: (line) => lines.push(line) })
+  for (const name of ['authorization', 'password', 'client_secret', 'refresh_token', 'token']) {
+    log.info({ [name]: 'hunter2', body: { [name]: 'hunter2' } }, 'oops')
+  }
+  t.is(lines.length, 5)
+  for (const line of lines) {
+    t.notRegex(line, /hunter2/)
+    t.is(line.match(/\[redacted\]/g)?.length, 2)
+  }
+})
+
+test('ASVS 16.4.1: for people too, nothing that callers send breaks a line or moves the cursor', async (t) => {
+  const cwd = await emptyFolder(t)
+  const env = { ...production(await copyTemplate(t)), LOG_FORMAT: 'pretty' }
+  const serving = await serve(t, { cwd, env })
+  const evil = 'x\r\n[00:00:00] FATAL: forged\u001b[2J\u009b2J'
+  const server = new Browser(serving.url)
+  await server.clientCredentials({}, { id: evil, secret: evil })
+  await server.token({ client_id: evil }, null)
+  serving.signal('SIGTERM')
+  t.is(await serving.exited, 0)
+  t.notRegex(serving.stdout(), /^\[00:00:00\] FATAL/m)
+  t.notRegex(serving.stdout().replaceAll('\n', ''), /\p{Cc}/u)
+})

@@ -1,0 +1,117 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { ExecutionContext } from 'ava'
+import { openPostgres, type Postgres } from '../../src/stores/postgres.ts'
+import { openRedis, type RedisClient } from '../../src/stores/redis.ts'
+import { delayLimits } from '../../src/throttle/limits.ts'
+import { Throttle } from '../../src/throttle/throttle.ts'
+import { Throttled } from '../../src/throttle/throttled.ts'
+import { Clock, copyTemplate } from '../support/start-server.ts'
+
+export const stores = ['redis', 'postgres'] as const
+export type Store = (typeof stores)[number]
+
+const secret = createHash('sha256').update('the throttle of the tests').digest()
+
+/** Sixty times slower than the real ones, so that no busy machine outlasts a delay. */
+const delays = { ...delayLimits, firstDelaySeconds: 60, longestDelaySeconds: 54_000 }
+
+/** Instances of the throttle on one real store, and a way to let time pass in it. */
+export interface TestThrottle {
+  readonly throttle: Throttle
+  readonly clock: Clock
+  readonly postgres: Postgres
+  readonly redis: RedisClient | undefined
+  /** Every time that Redis was found to be away or back. */
+  readonly turns: boolean[]
+  /** Another instance with connections of its own. */
+  beside(): Promise<Throttle>
+  /** Every counter is as old as if so many seconds had passed. */
+  age(seconds: number): Promise<void>
+  /** Everything that the store holds, keys and values. */
+  dump(): Promise<string[]>
+}
+
+export interface Options {
+  /** A Redis of the test's own. */
+  readonly redisUrl?: string
+  readonly databaseUrl?: string
+}
+
+export async function openThrottle(
+  t: ExecutionContext<unknown>,
+  store: Store,
+  { redisUrl, databaseUrl }: Options = {},
+): Promise<TestThrottle> {
+  const clock = new Clock()
+  const keyPrefix = `${randomUUID()}:`
+  const url = databaseUrl ?? (await copyTemplate(t))
+  const turns: boolean[] = []
+  const open = async () => {
+    const postgres = openPostgres({ url, poolSize: 10, timeoutSeconds: 60 })
+    t.teardown(() => postgres.close())
+    const redis = store === 'redis' ? connect(t, keyPrefix, redisUrl) : undefined
+    if (redis) await once(redis, 'ready')
+    const onAway = (away: boolean) => void turns.push(away)
+    const { pool } = postgres
+    const rooms = { pool, redis, secret, now: clock.now, onAway, delays }
+    return { postgres, redis, throttle: new Throttle(rooms) }
+  }
+  const { throttle, postgres, redis } = await open()
+  return {
+    ...{ throttle, clock, postgres, redis, turns },
+    beside: async () => (await open()).throttle,
+    age: (seconds) =>
+      redis ? ageRedis(redis, keyPrefix, seconds) : agePostgres(postgres, seconds),
+    dump: async () => {
+      if (redis) return redis.keys(`${keyPrefix}*`)
+      return (await postgres.db('throttle')).map((row) => JSON.stringify(row))
+    },
+  }
+}
+
+/** A shared Redis may be slow under other tests; one of the test's own is there to be lost. */
+function connect(t: ExecutionContext<unknown>, keyPrefix: string, own?: string): RedisClient {
+  const url = own ?? process.env.TEST_REDIS_URL ?? ''
+  const redis = openRedis({ urls: [url], keyPrefix, timeoutMilliseconds: own ? 1000 : 10_000 })
+  redis.on('error', () => undefined)
+  t.teardown(() => redis.disconnect())
+  return redis
+}
+
+async function ageRedis(redis: RedisClient, keyPrefix: string, seconds: number): Promise<void> {
+  for (const name of await redis.keys(`${keyPrefix}*`)) {
+    const key = name.slice(keyPrefix.length)
+    await redis.pexpire(key, (await redis.pttl(key)) - seconds * 1000)
+  }
+}
+
+async function agePostgres({ db }: Postgres, seconds: number): Promise<void> {
+  await db('throttle').decrement('expire', seconds * 1000)
+}
+
+/** What became of it: the error when it was refused, else undefined. */
+export async function refusal(job: () => unknown): Promise<Throttled | undefined> {
+  try {
+    await job()
+    return undefined
+  } catch (error) {
+    if (error instanceof Throttled) return error
+    throw error
+  }
+}
+
+/** Runs so many, a hundred at once. @returns how many were let through */
+export async function letThrough(
+  times: number,
+  job: (i: number) => Promise<unknown>,
+): Promise<number> {
+  let passed = 0
+  for (let from = 0; from < times; from += 100) {
+    const jobs = Array.from({ length: Math.min(100, times - from) }, (_, i) =>
+      refusal(() => job(from + i)),
+    )
+    passed += (await Promise.all(jobs)).filter((one) => one === undefined).length
+  }
+  return passed
+}

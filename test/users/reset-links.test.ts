@@ -1,0 +1,66 @@
+import test from 'ava'
+import { ada } from '../support/fixtures.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+const ip = '203.0.113.7'
+const wanted = 'seven lamps over the harbour'
+
+/** ada, who reads ada@old.example, with a link to reset her password. */
+async function prepare(server: TestServer) {
+  const { db, rooms } = server
+  const [row] = await db('users')
+    .where({ username: ada.username })
+    .update({ email: 'ada@old.example', email_verified_at: server.clock.now() })
+    .returning('*')
+  const holder = { userId: row.id as string, email: 'ada@old.example' }
+  const issue = () =>
+    rooms.oneTimeTokens.issue(db, { ...holder, purpose: 'password_reset', seconds: 3600 })
+  const move = async () => {
+    const moved = { ...holder, email: 'ada@new.example', purpose: 'email_verification' } as const
+    const token = await rooms.oneTimeTokens.issue(db, { ...moved, seconds: 3600 })
+    return rooms.emailAddresses.confirm(token, ip)
+  }
+  return { issue, move, user: async () => rooms.users.find(holder.userId) }
+}
+
+test('ASVS 6.4.3: a reset link dies when the password is changed otherwise', async (t) => {
+  const server = await startServer(t)
+  const { issue, user } = await prepare(server)
+  const token = await issue()
+  const person = await user()
+  if (!person) throw new Error('ada is gone')
+  await server.rooms.credentials.set(person, wanted)
+  t.is(await server.rooms.credentials.reset(token, 'another lamp on the quay', ip), undefined)
+  t.truthy(await server.rooms.credentials.reset(await issue(), 'another lamp on the quay', ip))
+})
+
+test('a reset link sent to an address is worth nothing once the address is another', async (t) => {
+  const server = await startServer(t)
+  const { issue, move } = await prepare(server)
+  const token = await issue()
+  t.is((await move())?.email, 'ada@new.example')
+  t.is(await server.rooms.credentials.reset(token, wanted, ip), undefined)
+  t.is((await server.db('one_time_tokens')).length, 0)
+  const inFlight = await issue()
+  t.is(await server.rooms.credentials.reset(inFlight, wanted, ip), undefined)
+  t.is((await server.signIn()).status, 200, 'the password is what it was')
+})
+
+test('the old address is told where the account went, and a taken name is named', async (t) => {
+  const server = await startServer(t)
+  const { move, user } = await prepare(server)
+  const person = await user()
+  if (!person) throw new Error('ada is gone')
+  await server.rooms.emailAddresses.requestChange(person, 'ada@new.example', ada.password, ip)
+  await move()
+  const request = { username: ada.username, email: 'eve@people.example', password: wanted, ip }
+  await server.rooms.registration.register(request)
+  const mails = await server.db('outgoing_mail').orderBy('created_at').orderBy('id')
+  const told = mails.map(({ template, recipient, data }) => [template, recipient, data])
+  t.deepEqual(told, [
+    ['verify_email', 'ada@new.example', { ip }],
+    ['email_change_requested', 'ada@old.example', { ip, newEmail: 'ada@new.example' }],
+    ['email_changed', 'ada@old.example', { ip, newEmail: 'ada@new.example' }],
+    ['username_taken', 'eve@people.example', { ip, username: ada.username }],
+  ])
+})
