@@ -31,7 +31,11 @@ export function openApi(rooms: Rooms): Middleware {
   }
 }
 
-export function describe({ operations, issuer, version }: Rooms) {
+export function describe({
+  operations,
+  issuer,
+  version,
+}: Rooms): ReturnType<typeof createDocument> {
   const paths: ZodOpenApiPathsObject = { ...pathsOf(new URL(issuer)) }
   for (const one of operations) {
     paths[one.path] = { ...paths[one.path], [one.method]: describeOperation(one) }
