@@ -62,6 +62,7 @@ export async function createApp(world: World): Promise<App> {
     start: () => background.start(),
     drain() {
       draining = true
+      rooms.feed.drain()
     },
     stop: () => background.stop(),
   }

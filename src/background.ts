@@ -1,5 +1,6 @@
 import { every, later } from './clock.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
+import { isUnavailable } from './stores/unavailable.ts'
 
 /** What an instance does while nobody asks it anything. */
 export class Background {
@@ -15,8 +16,9 @@ export class Background {
   /** Makes what is missing, reads the keys, and goes on from there. */
   async start(): Promise<void> {
     const { config, log } = this.#world
-    const { revocations, throttle, apiClients, mailSender, janitor } = this.#rooms
+    const { revocations, feed, throttle, apiClients, mailSender, janitor } = this.#rooms
     await revocations.start()
+    await feed.start()
     await throttle.start()
     await tendKeys(this.#world, this.#rooms)
     await apiClients.ensureOwn()
@@ -28,6 +30,7 @@ export class Background {
         tendKeys(this.#world, this.#rooms),
       ),
       again(1, 'following the revocations', () => revocations.follow()),
+      again(0.5, 'following for the verifiers', () => followQuietly(feed)),
       again(config.JANITOR_SECONDS, 'sweeping', () => janitor.run()),
       () => mailSender.stop(),
     ]
@@ -35,9 +38,17 @@ export class Background {
 
   /** After what is under way. */
   async stop(): Promise<void> {
+    this.#rooms.feed.drain()
     await Promise.all(this.#stops.map((stop) => stop()))
     this.#rooms.revocations.stop()
   }
+}
+
+/** A database that is away is in the log already, and `signet_feed_age_seconds` shows it. */
+async function followQuietly(feed: Rooms['feed']): Promise<void> {
+  await feed.follow().catch((error) => {
+    if (!isUnavailable(error)) throw error
+  })
 }
 
 /** Sees to it that a successor is published and that a key which signs no more has no private half. */

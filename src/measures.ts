@@ -20,6 +20,12 @@ export function measure({ pool, now }: World, rooms: Rooms): void {
   metrics.gauge('redis_trusted', '1 while Redis answers revocation checks', () =>
     index?.trusted ? 1 : 0,
   )
+  const { feed } = rooms
+  metrics.gauge('feed_entries', 'Live revocations in the list for verifiers', () => feed.size)
+  metrics.gauge('feed_waiting', 'Verifiers that wait for news', () => feed.waiting)
+  metrics.gauge('feed_age_seconds', 'Time since the list for verifiers was read', () =>
+    secondsBetween(feed.readAt, now()),
+  )
   metrics.gauges('signing_key_age_seconds', 'Time since publication, by state', 'state', () => {
     const published = keyring.current.keys.filter((key) => key.publishedAt <= now())
     return Object.fromEntries(

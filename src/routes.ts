@@ -18,6 +18,7 @@ import { jwks } from './endpoints/jwks.ts'
 import { metadata } from './endpoints/metadata.ts'
 import { openApi } from './endpoints/openapi.ts'
 import { revocation } from './endpoints/revocation.ts'
+import { revocationsFeed } from './endpoints/revocations-feed.ts'
 import { token } from './endpoints/token.ts'
 import { clientCredentials } from './grants/client-credentials.ts'
 import { password } from './grants/password.ts'
@@ -77,6 +78,7 @@ export function createRouter(
     introspection({ ...rooms, issuer }),
   )
   router.get(`${path}/.well-known/jwks.json`, publicDocument, jwks({ ...rooms, now }))
+  router.get(`${path}/.well-known/revocations`, publicDocument, revocationsFeed(rooms))
   // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
   const document = `/.well-known/oauth-authorization-server${path}`
   router.get(document, publicDocument, metadata({ issuer, grants }))

@@ -11,6 +11,9 @@ interface Rooms {
 
 const maxAgeSeconds = 300
 
+/** The feed never hands out an older list while its database answers: read twice a second, signed again every 5 s. */
+export const feedStalenessSeconds = 10
+
 /** RFC 8414: what is really there and nothing else. Made once: it depends on no request. */
 export function metadata({ issuer, grants }: Rooms): Middleware {
   const confidential = authenticationMethods.filter((method) => method !== 'none')
@@ -29,6 +32,9 @@ export function metadata({ issuer, grants }: Rooms): Middleware {
     introspection_endpoint: `${issuer}/oauth/introspect`,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    // Not registered: docs/verifying.md says what they mean.
+    revocations_uri: `${issuer}/.well-known/revocations`,
+    revocations_staleness_seconds: feedStalenessSeconds,
   })
   return (ctx) => sendPublic(ctx, document, maxAgeSeconds)
 }

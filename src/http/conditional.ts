@@ -7,7 +7,7 @@ export function sendPublic(ctx: Context, body: string, maxAgeSeconds: number): v
   ctx.set({ etag, 'cache-control': `public, max-age=${maxAgeSeconds}` })
   ctx.type = 'application/json; charset=utf-8'
   ctx.status = 200
-  if (has(ctx.get('if-none-match'), etag)) ctx.status = 304
+  if (isKnown(ctx, etag)) ctx.status = 304
   else ctx.body = body
 }
 
@@ -15,7 +15,10 @@ export function sendPublic(ctx: Context, body: string, maxAgeSeconds: number): v
  * RFC 9110 §13.1.2, weak comparison. Koa's `ctx.fresh` would not do: it takes `Cache-Control: no-cache`
  * for a wish to have everything again, and Node's fetch sends that with every If-None-Match.
  */
-function has(ifNoneMatch: string, etag: string): boolean {
-  const known = ifNoneMatch.split(',').map((one) => one.trim().replace(/^W\//, ''))
-  return known.includes(etag) || ifNoneMatch.trim() === '*'
+export function isKnown(ctx: Context, etag: string): boolean {
+  const ifNoneMatch = ctx.get('if-none-match')
+  const known = ifNoneMatch.split(',').map(withoutWeakness)
+  return known.includes(withoutWeakness(etag)) || ifNoneMatch.trim() === '*'
 }
+
+const withoutWeakness = (etag: string): string => etag.trim().replace(/^W\//, '')

@@ -9,6 +9,8 @@ interface Rooms {
   readonly log: RevocationLog
   /** Absent without Redis: then the log alone answers. */
   readonly index: RevokedIndex | undefined
+  /** Told after each commit that revoked something. */
+  readonly onDecided?: () => void
 }
 
 /** Part of a transaction: what is revoked in it. */
@@ -36,7 +38,7 @@ export class Revocations {
 
   /** What is followed from: enough for a command, which copies what it decides and asks nothing. */
   async mark(): Promise<void> {
-    if (this.#rooms.index) this.#watermark = await this.#rooms.log.watermark()
+    if (this.#rooms.index) this.#watermark = (await this.#rooms.log.position()).watermark
   }
 
   stop(): void {
@@ -52,6 +54,7 @@ export class Revocations {
         decided.push(...revocations)
       }),
     )
+    if (decided.length > 0) this.#rooms.onDecided?.()
     await this.#rooms.index?.copy(decided)
     return result
   }

@@ -6,6 +6,7 @@ import { sharedSecret } from '../keyring/shared-secret.ts'
 import { generateKey } from '../keyring/signing-key.ts'
 import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds, type Timing } from '../keyring/timing.ts'
+import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { RevocationLog } from '../revocations/revocation-log.ts'
 import { Revocations } from '../revocations/revocations.ts'
 import { RevokedIndex } from '../revocations/revoked-index.ts'
@@ -38,16 +39,25 @@ export async function createTokenRooms({ config, db, redis, masterKeys, now, log
       trusted ? 'redis answers' : 'postgres answers instead of redis',
     )
   const index = redis && new RevokedIndex({ redis, log: revocationLog, now, onTrust })
-  const revocations = new Revocations({ db, log: revocationLog, index })
-
   const signingKeys = new SigningKeys(db, masterKeys)
   const keyring = new LiveKeyring(signingKeys)
+  const feed = new RevocationFeed({
+    ...{ log: revocationLog, keyring, issuer: config.issuer, now },
+    onSigned: () => metrics.feedDocuments.inc(),
+  })
+  const revocations = new Revocations({
+    ...{ db, log: revocationLog, index },
+    onDecided: () => feed.hasten(),
+  })
   const rotation = new Rotation({
     signingKeys,
     now,
     timing,
     generate: () => generateKey(config.KEY_BITS),
-    announce: () => revocations.follow(),
+    async announce() {
+      feed.hasten()
+      await revocations.follow()
+    },
     async record(trx, { event, kid, detail }) {
       await audit.record({ event, detail: { kid, ...detail } }, trx)
       if (event !== 'key.revoked') return
@@ -82,6 +92,7 @@ export async function createTokenRooms({ config, db, redis, masterKeys, now, log
       revocationLog,
       revocations,
       index,
+      feed,
       signingKeys,
       keyring,
       rotation,

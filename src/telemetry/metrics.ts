@@ -38,6 +38,11 @@ export class Metrics {
     labelNames: ['active'] as const,
     ...this.#register,
   })
+  readonly feedDocuments = new Counter({
+    name: 'signet_feed_documents_total',
+    help: 'Lists of revocations that were signed for verifiers',
+    ...this.#register,
+  })
   readonly mails = new Counter({
     name: 'signet_mails_total',
     help: 'Mails by template and outcome: sent, retried, given_up, dropped (not needed any more)',

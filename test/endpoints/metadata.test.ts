@@ -58,6 +58,8 @@ test('RFC 8414 §2: the document says what is there and nothing else', async (t)
     introspection_endpoint: `${issuer}/oauth/introspect`,
     introspection_endpoint_auth_methods_supported: secretMethods,
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+    revocations_uri: `${issuer}/.well-known/revocations`,
+    revocations_staleness_seconds: 10,
   })
 })
 

@@ -1,0 +1,43 @@
+import { isKnown } from '../http/conditional.ts'
+import type { Context, Middleware } from '../http/context.ts'
+import { OAuthError } from '../oauth/error.ts'
+import type { RevocationFeed } from '../revocations/revocation-feed.ts'
+
+/** Proxies and load balancers end a request that is silent for longer. */
+const longestWaitSeconds = 30
+
+/**
+ * The live revocations as a signed list of digests, for verifiers that ask nobody about a token. It
+ * is public: it says how many there are, and names nothing. docs/verifying.md has its format.
+ */
+export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Middleware {
+  return async (ctx) => {
+    const since = parameter(ctx, 'since')
+    const waitSeconds = since === undefined ? 0 : waitOf(parameter(ctx, 'wait'))
+    const leaving = new AbortController()
+    const leave = () => leaving.abort()
+    ctx.res.once('close', leave)
+    const document = await feed.read({ since, waitSeconds, gone: leaving.signal })
+    ctx.res.off('close', leave)
+    if (!document) {
+      const options = { headers: { 'retry-after': '1' } }
+      throw new OAuthError('temporarily_unavailable', 'the log was not read yet', options)
+    }
+    ctx.set({ etag: document.etag, 'cache-control': 'public, max-age=1' })
+    ctx.type = 'application/jwt'
+    ctx.status = 200
+    if (isKnown(ctx, document.etag)) ctx.status = 304
+    else ctx.body = document.jwt
+  }
+}
+
+function parameter(ctx: Context, name: string): string | undefined {
+  const [value, ...more] = ctx.URL.searchParams.getAll(name)
+  if (more.length > 0) throw new OAuthError('invalid_request', `${name} is repeated`)
+  return value || undefined
+}
+
+function waitOf(text = '0'): number {
+  if (!/^\d{1,5}$/.test(text)) throw new OAuthError('invalid_request', 'wait is whole seconds')
+  return Math.min(Number(text), longestWaitSeconds)
+}

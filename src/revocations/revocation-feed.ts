@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Now } from '../clock.ts'
+import type { LiveKeyring } from '../keyring/live-keyring.ts'
+import { type FeedCursor, parseCursor } from './feed-cursor.ts'
+import { type FeedDocument, FeedDocuments } from './feed-documents.ts'
+import { LiveList } from './live-list.ts'
+import type { LoggedRevocation, RevocationLog } from './revocation-log.ts'
+
+interface Rooms {
+  readonly log: RevocationLog
+  readonly keyring: LiveKeyring
+  readonly issuer: string
+  readonly now: Now
+  readonly onSigned?: () => void
+}
+
+/** What a reader asks for. */
+export interface FeedRequest {
+  readonly since?: string | undefined
+  /** How long to wait for news, in seconds; 0: not at all. */
+  readonly waitSeconds: number
+  /** Raised when the reader has gone. */
+  readonly gone?: AbortSignal
+}
+
+/** Beyond it readers are answered at once: they ask again, and nothing grows here. */
+const maxWaiting = 10_000
+const pruneSeconds = 60
+const hasteMilliseconds = 50
+
+/**
+ * The log as those see it who ask neither PostgreSQL nor Redis: an instance reads it twice a second,
+ * keeps the live entries in memory and tells its readers of new ones as soon as it knows them.
+ */
+export class RevocationFeed {
+  readonly #rooms: Rooms
+  readonly #documents: FeedDocuments
+  readonly #waiting = new Set<() => void>()
+  #list: LiveList | undefined
+  /** Before the statement that read it was sent: nothing committed earlier is missing. */
+  #readAt = new Date(0)
+  #prunedAt = new Date(0)
+  #running: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
+  #soon: Promise<void> | undefined
+  #draining = false
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+    this.#documents = new FeedDocuments(rooms)
+  }
+
+  get size(): number {
+    return this.#list?.size ?? 0
+  }
+
+  get readAt(): Date {
+    return this.#readAt
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Reads the whole log. */
+  start(): Promise<void> {
+    return this.follow()
+  }
+
+  /** Reads what is new, in a turn that begins after this call. Who calls meanwhile shares the next one. */
+  follow(): Promise<void> {
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        this.#running = this.#follow()
+        return this.#running
+      })
+    return this.#next
+  }
+
+  /** Something was revoked here: readers should not have to wait for the next turn. */
+  hasten(): void {
+    // It fails when the database does, and the next turn says so.
+    if (this.#list && !this.#draining) this.#followSoon().catch(() => undefined)
+  }
+
+  /** @returns undefined while the log was never read */
+  async read({ since, waitSeconds, gone }: FeedRequest): Promise<FeedDocument | undefined> {
+    const cursor = parseCursor(since)
+    const deadline = performance.now() + waitSeconds * 1000
+    await this.#catchUpWith(cursor)
+    for (;;) {
+      const list = this.#list
+      if (!list) return undefined
+      const news = cursor ? list.newsFor(cursor) : 0
+      const leftMilliseconds = deadline - performance.now()
+      if (news !== undefined || leftMilliseconds <= 0 || !this.#mayWait(gone)) {
+        return this.#documents.document(list, news, this.#readAt)
+      }
+      await this.#change(leftMilliseconds, gone)
+    }
+  }
+
+  /** Answers everybody who waits and lets nobody wait any more. */
+  drain(): void {
+    this.#draining = true
+    this.#wake()
+  }
+
+  /** A turn that all who ask for one within a moment share: however many ask, it is no storm. */
+  #followSoon(): Promise<void> {
+    this.#soon ??= sleep(hasteMilliseconds, undefined, { ref: false }).then(() => {
+      this.#soon = undefined
+      return this.follow()
+    })
+    return this.#soon
+  }
+
+  /** Another instance has told a reader more than this one knows: it reads on, before it says otherwise. */
+  async #catchUpWith(cursor: FeedCursor | undefined): Promise<void> {
+    const known = this.#list?.cursor
+    if (!cursor || !known || cursor.history !== known.history) return
+    if (cursor.watermark > known.watermark) await this.#followSoon().catch(() => undefined)
+  }
+
+  #mayWait(gone: AbortSignal | undefined): boolean {
+    return !this.#draining && !gone?.aborted && this.#waiting.size < maxWaiting
+  }
+
+  #change(milliseconds: number, gone: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(done)
+        gone?.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, milliseconds)
+      this.#waiting.add(done)
+      gone?.addEventListener('abort', done)
+    })
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done()
+  }
+
+  async #follow(): Promise<void> {
+    const { log, now } = this.#rooms
+    const readAt = now()
+    const before = this.#list?.cursor
+    if (!this.#list || !before) return this.#load(readAt)
+    const changes = await log.changes(before.watermark)
+    // Another history, or numbers that went back: the database was restored.
+    if (changes.history !== before.history || changes.watermark < before.watermark) {
+      return this.#load(readAt)
+    }
+    const news = this.#list.advance(changes)
+    this.#readAt = readAt
+    if (news) this.#documents.forget()
+    this.#prune(readAt)
+    if (news) this.#wake()
+  }
+
+  /** The position is noted first: what commits during the reading comes with the next turn. */
+  async #load(readAt: Date): Promise<void> {
+    const { log } = this.#rooms
+    const position = await log.position()
+    const entries: LoggedRevocation[] = []
+    for await (const page of log.live()) entries.push(...page)
+    const settled = entries.filter(({ xid }) => xid < position.watermark)
+    const list = new LiveList(position, settled)
+    list.advance(await log.changes(position.watermark))
+    this.#list = list
+    this.#readAt = readAt
+    this.#prunedAt = readAt
+    this.#documents.forget()
+    this.#wake()
+  }
+
+  #prune(at: Date): void {
+    if (at.getTime() - this.#prunedAt.getTime() < pruneSeconds * 1000) return
+    this.#prunedAt = at
+    this.#list?.prune(at)
+    this.#documents.forget()
+  }
+}

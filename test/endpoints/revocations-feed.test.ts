@@ -1,0 +1,303 @@
+import test from 'ava'
+import { decodeJwt } from 'jose'
+import type { Knex } from 'knex'
+import { eventually } from '../support/eventually.ts'
+import { digestOf, type List, readFeed } from '../support/feed-reader.ts'
+import { app } from '../support/fixtures.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+const path = '/.well-known/revocations'
+
+const signed = async (server: TestServer): Promise<number> => {
+  const metric = await server.rooms.metrics.feedDocuments.get()
+  return metric.values[0]?.value ?? 0
+}
+
+const entry = (server: TestServer, value: string, seconds = 600) => ({
+  ...{ kind: 'jti' as const, value },
+  expiresAt: new Date(server.clock.now().getTime() + seconds * 1000),
+})
+
+const append = (server: TestServer, value: string, db: Knex = server.db, seconds?: number) =>
+  server.rooms.revocationLog.append(db, [entry(server, value, seconds)])
+
+/** Entries by the hundred thousand, as one transaction each would be too slow to make. */
+const flood = (server: TestServer, count: number) =>
+  server.db.raw(
+    `INSERT INTO revocations (kind, value, revoked_at, expires_at)
+     SELECT 'jti', 'j' || n, now(), now() + n % 3660 * interval '1 second' + interval '2 minutes'
+       FROM generate_series(1, ?) AS n`,
+    [count],
+  )
+
+const settled = (server: TestServer) =>
+  eventually(async () => {
+    const { seq } = await readFeed(server)
+    return seq.split('.').length === 2
+  }, 'no transaction of the cluster is older than the entries')
+
+test('whatever is revoked is in a signed list of digests: token, session, client and key', async (t) => {
+  const server = await startServer(t)
+  server.clock.advance({ minutes: 20 })
+  const first = (await server.signIn()).body
+  const second = (await server.signIn()).body
+  const before = await readFeed(server)
+  t.is(before.revoked.size, 0)
+  t.is(before.since, undefined, 'it is the full list')
+  await server.revoke(first.access_token)
+  await server.revoke(second.refresh_token)
+  const { kid } = server.rooms.keyring.current.signer(server.clock.now())
+  await server.rooms.rotation.rotate({ emergency: true })
+  server.clock.advance({ minutes: 2 })
+  await server.rooms.rotation.revoke(kid)
+  await server.rooms.keyring.reread()
+  await server.rooms.clients.disable(app.id)
+  const { jti } = decodeJwt(first.access_token)
+  const { sid } = decodeJwt(second.access_token)
+  const wanted = new Set([
+    digestOf('jti', String(jti)),
+    digestOf('sid', String(sid)),
+    digestOf('client', app.id),
+    digestOf('kid', kid),
+  ])
+  let list: List | undefined
+  await eventually(async () => {
+    list = await readFeed(server)
+    return [...wanted].every((digest) => list?.revoked.has(digest))
+  }, 'all of it is published')
+  const now = server.clock.now().getTime() / 1000
+  for (const digest of wanted) {
+    const expiry = list?.revoked.get(digest) ?? 0
+    t.true(expiry > now && expiry <= now + 3660 + 60 + 60, 'until its last token has expired')
+    t.is(expiry % 60, 0, 'to the minute')
+  }
+  t.is(list?.iat, Math.floor(server.rooms.feed.readAt.getTime() / 1000))
+  const { text } = await server.get(path)
+  const plain = Buffer.from(text.split('.')[1] ?? '', 'base64url').toString()
+  for (const secret of [String(jti), String(sid), app.id]) t.false(plain.includes(secret))
+})
+
+test('since: a delta after one revocation is under 1 kB, and nothing is told twice for ever', async (t) => {
+  const server = await startServer(t)
+  for (let n = 0; n < 40; n += 1) await append(server, `old ${n}`)
+  await server.rooms.feed.follow()
+  await settled(server)
+  const full = await readFeed(server)
+  t.is(full.revoked.size, 40)
+  await append(server, 'new')
+  await server.rooms.feed.follow()
+  const delta = await readFeed(server, { since: full.seq })
+  t.deepEqual([...delta.revoked.keys()], [digestOf('jti', 'new')])
+  t.true(delta.bytes < 1000, `${delta.bytes} bytes`)
+  t.is(typeof delta.since, 'string', 'it says that it is a delta')
+  await eventually(async () => {
+    const { seq } = await readFeed(server, { since: delta.seq })
+    const next = await readFeed(server, { since: seq })
+    return next.revoked.size === 0
+  }, 'who has everything is told nothing')
+})
+
+test('a list that was away for longer than the log remembers gets all that lives, not a hole', async (t) => {
+  const server = await startServer(t)
+  const { seq } = await readFeed(server)
+  await append(server, 'short', server.db, 60)
+  await append(server, 'long', server.db, 36_000)
+  await server.rooms.feed.follow()
+  await settled(server)
+  server.clock.advance({ minutes: 5 })
+  await server.rooms.janitor.run()
+  await server.rooms.feed.follow()
+  await append(server, 'late')
+  await server.rooms.feed.follow()
+  const list = await readFeed(server, { since: seq })
+  const living = [digestOf('jti', 'long'), digestOf('jti', 'late')]
+  t.deepEqual([...list.revoked.keys()].sort(), living.sort(), 'what has expired concerns nobody')
+  t.is(list.since, undefined)
+})
+
+test('a number of another history, of the future or of nobody gets the full list', async (t) => {
+  const server = await startServer(t)
+  await append(server, 'one')
+  await server.rooms.feed.follow()
+  const { seq } = await readFeed(server)
+  const [history = '', watermark = ''] = seq.split('.')
+  const another = `${history.startsWith('A') ? 'B' : 'A'}${history.slice(1)}.${watermark}`
+  const future = `${history}.${BigInt(watermark) + 1_000_000n}`
+  for (const since of [another, future, 'garbage', '../..', `${history}.-1`, '9'.repeat(5000)]) {
+    const list = await readFeed(server, { since })
+    t.is(list.since, undefined, since.slice(0, 40))
+    t.deepEqual([...list.revoked.keys()], [digestOf('jti', 'one')])
+  }
+})
+
+test('a reader misses no entry that was numbered early and committed late', async (t) => {
+  const server = await startServer(t)
+  const { feed } = server.rooms
+  const known = new Set<string>()
+  let { seq } = await readFeed(server)
+  const read = async () => {
+    await feed.follow()
+    const list = await readFeed(server, { since: seq })
+    for (const digest of list.revoked.keys()) known.add(digest)
+    seq = list.seq
+  }
+  // Open and commit in every order of three, each with a reading in between.
+  const orders = ['012', '021', '102', '120', '201', '210']
+  for (const order of orders) {
+    const names = ['a', 'b', 'c'].map((name) => `${order}${name}`)
+    const open: Knex.Transaction[] = []
+    for (const name of names) {
+      const trx = await server.db.transaction()
+      await append(server, name, trx)
+      open.push(trx)
+      await read()
+    }
+    for (const at of order) {
+      t.false(known.has(digestOf('jti', names[Number(at)] ?? '')), 'not before its commit')
+      await open[Number(at)]?.commit()
+      await read()
+      t.true(known.has(digestOf('jti', names[Number(at)] ?? '')), `${order}: ${at}`)
+    }
+  }
+})
+
+test('a reader that meets another instance each time misses nothing', async (t) => {
+  const one = await startServer(t)
+  const two = await startServer(t, { beside: one })
+  const servers = [one, two]
+  const known = new Set<string>()
+  const written: string[] = []
+  let { seq } = await readFeed(one)
+  const read = async (turn: number) => {
+    const list = await readFeed(servers[turn % 2] ?? one, { since: seq })
+    for (const digest of list.revoked.keys()) known.add(digest)
+    seq = list.seq
+  }
+  let writing = true
+  const writer = async (name: number) => {
+    for (let turn = 0; turn < 25; turn += 1) {
+      const value = `${name}/${turn}`
+      await one.db.transaction(async (trx) => {
+        await append(one, value, trx)
+        await trx.raw('SELECT pg_sleep(? * random())', [0.02])
+      })
+      written.push(digestOf('jti', value))
+    }
+  }
+  const reader = (async () => {
+    for (let turn = 0; writing; turn += 1) await read(turn)
+  })()
+  await Promise.all([1, 2, 3].map(writer))
+  writing = false
+  await reader
+  await eventually(async () => {
+    await read(written.length)
+    await read(written.length + 1)
+    return written.every((digest) => known.has(digest))
+  }, 'it knows all that was written')
+  t.is(new Set(written).size, 75)
+})
+
+test('wait: an answer comes with the news, on every instance, and is signed once for all who wait', async (t) => {
+  const server = await startServer(t)
+  const beside = await startServer(t, { beside: server })
+  const { access_token } = (await server.signIn()).body
+  const digest = digestOf('jti', String(decodeJwt(access_token).jti))
+  await settled(server)
+  const { seq } = await readFeed(server)
+  const readers = [server, beside].flatMap((instance) =>
+    Array.from({ length: 20 }, () => readFeed(instance, { since: seq, wait: 30 })),
+  )
+  await eventually(
+    () => server.rooms.feed.waiting === 20 && beside.rooms.feed.waiting === 20,
+    'all wait',
+  )
+  const before = await signed(server)
+  await server.revoke(access_token)
+  for (const list of await Promise.all(readers)) t.true(list.revoked.has(digest))
+  t.is((await signed(server)) - before, 1)
+})
+
+test('wait: in vain it ends with an empty delta that is as fresh as can be', async (t) => {
+  const server = await startServer(t)
+  await append(server, 'known')
+  await server.rooms.feed.follow()
+  await settled(server)
+  const { seq, iat } = await readFeed(server)
+  server.clock.advance({ seconds: 90 })
+  const list = await readFeed(server, { since: seq, wait: 1 })
+  t.is(list.revoked.size, 0)
+  t.true(list.iat >= iat + 90)
+  t.is(typeof list.since, 'string')
+  t.is((await server.get(`${path}?since=${seq}&since=${seq}`)).status, 400)
+  t.is((await server.get(`${path}?since=${seq}&wait=soon`)).status, 400)
+})
+
+test('wait: who hangs up is forgotten, and a server that stops lets nobody wait', async (t) => {
+  const server = await startServer(t)
+  await settled(server)
+  const { seq } = await readFeed(server)
+  const leaving = new AbortController()
+  const left = fetch(`${server.url}${path}?since=${seq}&wait=30`, { signal: leaving.signal })
+  await eventually(() => server.rooms.feed.waiting === 1, 'it waits')
+  leaving.abort()
+  t.is((await left.catch((error) => error)).name, 'AbortError')
+  await eventually(() => server.rooms.feed.waiting === 0, 'it is forgotten')
+  const patient = readFeed(server, { since: seq, wait: 30 })
+  await eventually(() => server.rooms.feed.waiting === 1, 'another waits')
+  server.app.drain()
+  t.is((await patient).revoked.size, 0)
+  t.is(server.rooms.feed.waiting, 0)
+})
+
+test('RFC 9110 §13: the same entries have the same tag at every instance, and a 304', async (t) => {
+  const server = await startServer(t)
+  const beside = await startServer(t, { beside: server })
+  await append(server, 'one')
+  await server.rooms.feed.follow()
+  await beside.rooms.feed.follow()
+  const { headers } = await server.get(path)
+  const etag = headers.get('etag') ?? ''
+  t.is(headers.get('content-type'), 'application/jwt')
+  t.is(headers.get('cache-control'), 'public, max-age=1')
+  t.is(headers.get('access-control-allow-origin'), '*')
+  for (const instance of [server, beside]) {
+    const again = await instance.get(path, { 'if-none-match': etag })
+    t.is(again.status, 304)
+    t.is(again.text, '')
+  }
+  await append(server, 'two')
+  await server.rooms.feed.follow()
+  t.is((await server.get(path, { 'if-none-match': etag })).status, 200)
+})
+
+test('100,000 live entries are under 3 MB, and signed once however many read them', async (t) => {
+  const server = await startServer(t)
+  await flood(server, 100_000)
+  await server.rooms.feed.follow()
+  t.is(server.rooms.feed.size, 100_000)
+  const before = await signed(server)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => server.get(path)))
+  t.true((await signed(server)) - before <= 2, 'once, or twice when a time to sign again fell in')
+  t.true(answers.every(({ status, text }) => status === 200 && text.length < 3e6))
+  t.log(`${answers[0]?.text.length} bytes`)
+  const list = await readFeed(server)
+  t.is(list.revoked.size, 100_000)
+  for (const n of [1, 777, 100_000]) t.true(list.revoked.has(digestOf('jti', `j${n}`)))
+  // Readers that are behind by different amounts are given one of a handful of answers.
+  await settled(server)
+  const { seq } = await readFeed(server)
+  const behind: string[] = [seq]
+  for (let n = 0; n < 30; n += 1) {
+    await append(server, `late ${n}`)
+    await server.rooms.feed.follow()
+    behind.push((await readFeed(server, { since: seq })).seq)
+  }
+  await settled(server)
+  const made = await signed(server)
+  for (const [at, since] of behind.entries()) {
+    const { revoked } = await readFeed(server, { since })
+    for (let n = at; n < 30; n += 1) t.true(revoked.has(digestOf('jti', `late ${n}`)))
+  }
+  t.true((await signed(server)) - made <= 14, 'five sizes and an empty one, some a second time')
+})
