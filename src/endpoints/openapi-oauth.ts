@@ -75,6 +75,25 @@ const file = (summary: string): ZodOpenApiOperationObject => ({
   },
 })
 
+const revocationsList: ZodOpenApiOperationObject = {
+  tags: ['Discovery'],
+  summary: 'The live revocations, signed, for services that verify tokens by themselves',
+  requestParams: {
+    query: z.object({
+      since: z
+        .string()
+        .optional()
+        .meta({ description: '`seq` of the last list: only what is new' }),
+      wait: z.int().min(0).max(30).optional().meta({ description: 'seconds to wait for news' }),
+    }),
+  },
+  responses: {
+    200: { description: 'The list', content: { 'application/jwt': { schema: z.string() } } },
+    304: { description: 'The list that the caller has' },
+    400: json('A parameter is repeated, or `wait` is no number', oauthError),
+  },
+}
+
 const tokenFields = {
   grant_type: z.enum(grantTypes),
   username: z.string().optional(),
@@ -109,6 +128,7 @@ export const oauthPaths: ZodOpenApiPathsObject = {
   '/.well-known/jwks.json': {
     get: get('Discovery', 'Public keys (RFC 7517)', z.object({ keys: z.array(z.looseObject({})) })),
   },
+  '/.well-known/revocations': { get: revocationsList },
   '/.well-known/oauth-authorization-server': {
     get: get(
       'Discovery',

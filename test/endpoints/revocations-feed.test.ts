@@ -119,6 +119,7 @@ test('a number of another history, of the future or of nobody gets the full list
   const server = await startServer(t)
   await append(server, 'one')
   await server.rooms.feed.follow()
+  await settled(server)
   const { seq } = await readFeed(server)
   const [history = '', watermark = ''] = seq.split('.')
   const another = `${history.startsWith('A') ? 'B' : 'A'}${history.slice(1)}.${watermark}`
