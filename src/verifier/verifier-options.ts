@@ -50,3 +50,69 @@ export type VerifierEvent =
       readonly about: 'discovery' | 'keys' | 'revocations'
       readonly reason: string
     }
+
+/** The options, with every default in its place. */
+export interface Settings extends Omit<Required<VerifierOptions>, 'audience' | 'revocations'> {
+  readonly audience: readonly string[]
+  readonly revocations: Required<RevocationOptions> | undefined
+}
+
+const defaults = {
+  clockToleranceSeconds: 5,
+  requiredClaims: [],
+  rememberTokens: 1000,
+  timeoutSeconds: 5,
+  jwksMaxAgeSeconds: 300,
+  jwksMaxStaleSeconds: 86_400,
+  unknownKidCooldownSeconds: 30,
+  // Looked up with each request: what traces or mocks it may come later than the verifier.
+  fetch: ((...request) => globalThis.fetch(...request)) as typeof globalThis.fetch,
+  now: () => new Date(),
+  onEvent: () => undefined,
+} as const
+
+const revocationDefaults = {
+  onStale: 'accept',
+  maxStaleSeconds: 60,
+  maxListBytes: 16 * 1024 * 1024,
+} as const
+
+/** The issuer keeps a revocation for a minute longer than its token lives: no tolerance may be longer. */
+const maxClockToleranceSeconds = 60
+
+/** @throws TypeError on the first mistake: a verifier that checks less than was meant must not start */
+export function readOptions(options: VerifierOptions): Settings {
+  const { audience: given, revocations: feed = {}, ...others } = options
+  const audience = typeof given === 'string' ? [given] : [...(given ?? [])]
+  const revocations = feed === false ? undefined : { ...revocationDefaults, ...defined(feed) }
+  const settings = { ...defaults, ...defined(others), audience, revocations }
+  const { clockToleranceSeconds, rememberTokens } = settings
+  const named = audience.length > 0 && audience.every((name) => typeof name === 'string' && name)
+  demand(named, 'audience has to name this service')
+  demand(Array.isArray(settings.requiredClaims), 'requiredClaims has to be a list of names')
+  demand(
+    clockToleranceSeconds >= 0 && clockToleranceSeconds <= maxClockToleranceSeconds,
+    `clockToleranceSeconds has to be between 0 and ${maxClockToleranceSeconds}`,
+  )
+  demand(Number.isSafeInteger(rememberTokens) && rememberTokens >= 0, 'rememberTokens is a number')
+  for (const name of ['timeoutSeconds', 'jwksMaxAgeSeconds', 'jwksMaxStaleSeconds'] as const) {
+    demand(settings[name] > 0, `${name} has to be more than 0`)
+  }
+  demand(settings.unknownKidCooldownSeconds > 0, 'unknownKidCooldownSeconds has to be more than 0')
+  if (revocations) {
+    demand(['accept', 'reject'].includes(revocations.onStale), 'onStale is accept or reject')
+    demand(revocations.maxStaleSeconds > 0, 'maxStaleSeconds has to be more than 0')
+    demand(revocations.maxListBytes > 0, 'maxListBytes has to be more than 0')
+  }
+  return settings
+}
+
+/** An option that is undefined is one that was not given. */
+function defined<T extends object>(options: T): T {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as T
+}
+
+function demand(isSo: unknown, message: string): asserts isSo {
+  if (!isSo) throw new TypeError(message)
+}

@@ -1,4 +1,19 @@
+import { assertTime, frozen, readClaims } from './access-token.ts'
 import type { AccessTokenClaims } from './claims.ts'
+import { assertSignature, readJws } from './compact-jws.ts'
+import { markOf } from './digest-set.ts'
+import { assertIssuer, Discovery } from './discovery.ts'
+import { reasonOf } from './download.ts'
+import { KeySet } from './key-set.ts'
+import { RevocationFeed } from './revocation-feed.ts'
+import { VerificationError } from './verification-error.ts'
+import { type VerifiedToken, VerifiedTokens } from './verified-tokens.ts'
+import {
+  readOptions,
+  type Settings,
+  type VerifierEvent,
+  type VerifierOptions,
+} from './verifier-options.ts'
 
 export type { AccessTokenClaims } from './claims.ts'
 export { type VerificationCode, VerificationError } from './verification-error.ts'
@@ -27,4 +42,150 @@ export interface Verifier {
   readonly status: VerifierStatus
   /** Ends the long poll and all timers. A forgotten close keeps no process alive. */
   close(): Promise<void>
+}
+
+/**
+ * Verifies access tokens of one issuer for one service, without asking anybody about a token. Nothing
+ * is fetched before the first `verify` or `ready`.
+ * @throws TypeError when an option is wrong
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const settings = readOptions(options)
+  assertIssuer(settings.issuer)
+  return new OfflineVerifier(settings)
+}
+
+/** As long as the issuer writes the claims of a token. */
+const maxPayloadLength = 8192
+
+class OfflineVerifier implements Verifier {
+  readonly #settings: Settings
+  readonly #keys: KeySet
+  readonly #feed: RevocationFeed | undefined
+  readonly #remembered: VerifiedTokens
+  readonly #closing = new AbortController()
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.#remembered = new VerifiedTokens(settings.rememberTokens)
+    const rooms = { ...settings, signal: this.#closing.signal }
+    const onProblem = this.#problem('discovery')
+    const discovery = new Discovery({ ...rooms, onProblem })
+    this.#keys = new KeySet({
+      ...rooms,
+      discovery,
+      maxAgeSeconds: settings.jwksMaxAgeSeconds,
+      maxStaleSeconds: settings.jwksMaxStaleSeconds,
+      onProblem: this.#problem('keys'),
+      onKeys: (kids, changed) => {
+        if (changed) this.#tell({ type: 'keys', kids })
+        const { revocationsUri } = discovery.metadata ?? {}
+        if (revocationsUri && !rooms.signal.aborted) this.#feed?.follow(revocationsUri)
+      },
+    })
+    if (!settings.revocations) return
+    this.#feed = new RevocationFeed({
+      ...rooms,
+      ...settings.revocations,
+      findKey: (kid) => this.#keys.find(kid),
+      onList: (list) => this.#tell({ type: 'list', ...list }),
+      onStale: (staleSeconds) => this.#tell({ type: 'stale', staleSeconds }),
+      onFresh: () => this.#tell({ type: 'fresh' }),
+      onProblem: this.#problem('revocations'),
+    })
+  }
+
+  async verify(token: string): Promise<AccessTokenClaims> {
+    const waiting = this.#prepare()
+    if (waiting) await waiting
+    if (typeof token !== 'string' || token.length > 2 * maxPayloadLength) {
+      throw new VerificationError('token_malformed', 'not a compact JWS')
+    }
+    const digest = this.#remembered.digestOf(token)
+    const remembered = digest === undefined ? undefined : this.#remembered.get(digest)
+    // A key that is no longer published takes its tokens with it, however well they are known.
+    const isKnown = remembered && this.#keys.known(remembered.kid) === remembered.key
+    const verified = isKnown ? remembered : await this.#read(token)
+    try {
+      this.#assertLive(verified)
+    } catch (error) {
+      if (digest !== undefined) this.#remembered.delete(digest)
+      throw error
+    }
+    if (digest !== undefined && !isKnown) this.#remembered.add(digest, verified)
+    return verified.claims
+  }
+
+  async ready(): Promise<void> {
+    await this.#prepare()
+    if (!this.#feed?.following || this.#feed.staleSeconds < Number.POSITIVE_INFINITY) return
+    throw new VerificationError('revocations_stale', 'the first list of revocations did not come')
+  }
+
+  get status(): VerifierStatus {
+    return {
+      staleSeconds: this.#feed?.staleSeconds ?? Number.POSITIVE_INFINITY,
+      following: this.#feed?.following ?? false,
+      keys: this.#keys.size,
+      entries: this.#feed?.entries ?? 0,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#feed?.ended()
+  }
+
+  /** Nothing to wait for, nearly always. */
+  #prepare(): Promise<void> | undefined {
+    if (this.#closing.signal.aborted) {
+      throw new VerificationError('keys_unavailable', 'the verifier was closed')
+    }
+    const keys = this.#keys.tend()
+    return keys ? keys.then(() => this.#feed?.first) : this.#feed?.first
+  }
+
+  /** What never changes about a token: spelling, signature and claims. */
+  async #read(token: string): Promise<VerifiedToken> {
+    const jws = readJws(token, 'at+jwt', maxPayloadLength)
+    const key = this.#keys.known(jws.kid) ?? (await this.#keys.find(jws.kid))
+    assertSignature(jws, key)
+    const claims = frozen(readClaims(jws.payload, this.#settings))
+    const marks = [markOf('jti', claims.jti), markOf('client', claims.client_id)]
+    if (claims.sid !== undefined) marks.push(markOf('sid', claims.sid))
+    return { claims, kid: jws.kid, key, marks: [...marks, markOf('kid', jws.kid)] }
+  }
+
+  /** What changes: time, revocations, and whether we would know of them. */
+  #assertLive({ claims, marks }: VerifiedToken): void {
+    const { now, clockToleranceSeconds, revocations } = this.#settings
+    assertTime(claims, now().getTime() / 1000, clockToleranceSeconds)
+    if (!revocations || !this.#feed) return
+    if (this.#feed.holdsAny(marks)) {
+      throw new VerificationError(
+        'token_revoked',
+        'the token, its session, client or key is revoked',
+      )
+    }
+    const isStale = this.#feed.following ? this.#feed.checkStale() : true
+    if (isStale && revocations.onStale === 'reject') {
+      throw new VerificationError('revocations_stale', 'the list of revocations is too old to tell')
+    }
+  }
+
+  #problem(about: 'discovery' | 'keys' | 'revocations') {
+    return (error: unknown) => {
+      if (this.#closing.signal.aborted) return
+      this.#tell({ type: 'problem', about, reason: reasonOf(error) })
+    }
+  }
+
+  /** Whoever listens cannot break what it listens to. */
+  #tell(event: VerifierEvent): void {
+    try {
+      this.#settings.onEvent(event)
+    } catch {
+      // Its own affair.
+    }
+  }
 }
