@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { absolutePath } from 'swagger-ui-dist'
+import absolutePath from 'swagger-ui-dist/absolute-path.js'
 import type { Middleware } from '../http/context.ts'
 
 /** The files of Swagger UI that the page needs, and nothing else of the folder. */
