@@ -139,7 +139,9 @@ export async function startServer(
 export async function copyTemplate(t: ExecutionContext<unknown>): Promise<string> {
   const serverUrl = required('TEST_DATABASE_URL')
   const name = `signet_test_${randomUUID().replaceAll('-', '')}`
-  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${templateName}`)
+  const strategy = process.env.TEST_DATABASE_STRATEGY
+  const how = strategy ? ` STRATEGY ${strategy}` : ''
+  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${templateName}${how}`)
   t.teardown(() => administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
   return databaseUrl(serverUrl, name)
 }
