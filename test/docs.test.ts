@@ -13,6 +13,7 @@ import { variables } from '../src/environment.ts'
 import { problems } from '../src/http/problem.ts'
 import { freePort } from '../src/stores/postmaster.ts'
 import { delayLimits, limits } from '../src/throttle/limits.ts'
+import { eventually } from './support/eventually.ts'
 import { startServer, type TestServer } from './support/start-server.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -160,6 +161,8 @@ test('the service of the README lets in whom it should', async (t) => {
   t.is(await ask(await tokenFor({ scope: 'read' })), 401, 'for another audience')
   t.is(await ask(`${good.slice(0, -8)}AAAAAAAA`), 401)
   t.is(await ask('none'), 401)
+  await server.revoke(good, { id, secret })
+  await eventually(async () => (await ask(good)) === 401, 'it learns of the revocation')
 })
 
 test('every route is in one table: of the README, or of the JSON API in docs/endpoints.md', async (t) => {

@@ -108,3 +108,16 @@ test('no folder lies deeper than two, and no test is left out', async (t) => {
     t.notRegex(source, /^\s*test(\.\w+)*\.(skip|only|todo|failing)\b/m, file)
   }
 })
+
+test('the package of the verifier alone is that of the server, without its dependencies', async (t) => {
+  const read = async (file: string) => JSON.parse(await readFile(file, 'utf8'))
+  const server = await read('package.json')
+  const verifier = await read('src/verifier/package.json')
+  t.deepEqual(verifier.dependencies, { jose: server.dependencies.jose })
+  for (const same of ['name', 'version', 'engines', 'license', 'type']) {
+    t.deepEqual(verifier[same], server[same], same)
+  }
+  const { './package.json': _, ...exported } = server.exports
+  const moved = JSON.stringify(exported).replaceAll('./dist/src/verifier/', './')
+  t.deepEqual(verifier.exports, JSON.parse(moved))
+})
