@@ -86,23 +86,20 @@ export function readOptions(options: VerifierOptions): Settings {
   const audience = typeof given === 'string' ? [given] : [...(given ?? [])]
   const revocations = feed === false ? undefined : { ...revocationDefaults, ...defined(feed) }
   const settings = { ...defaults, ...defined(others), audience, revocations }
-  const { clockToleranceSeconds, rememberTokens } = settings
   const named = audience.length > 0 && audience.every((name) => typeof name === 'string' && name)
   demand(named, 'audience has to name this service')
   demand(Array.isArray(settings.requiredClaims), 'requiredClaims has to be a list of names')
-  demand(
-    clockToleranceSeconds >= 0 && clockToleranceSeconds <= maxClockToleranceSeconds,
-    `clockToleranceSeconds has to be between 0 and ${maxClockToleranceSeconds}`,
-  )
-  demand(Number.isSafeInteger(rememberTokens) && rememberTokens >= 0, 'rememberTokens is a number')
-  for (const name of ['timeoutSeconds', 'jwksMaxAgeSeconds', 'jwksMaxStaleSeconds'] as const) {
-    demand(settings[name] > 0, `${name} has to be more than 0`)
-  }
-  demand(settings.unknownKidCooldownSeconds > 0, 'unknownKidCooldownSeconds has to be more than 0')
+  demandNumber(settings, 'clockToleranceSeconds', 0, maxClockToleranceSeconds)
+  demandNumber(settings, 'rememberTokens', 0)
+  demandNumber(settings, 'timeoutSeconds', 0.001, 3600)
+  demandNumber(settings, 'jwksMaxAgeSeconds', 0.001)
+  demandNumber(settings, 'jwksMaxStaleSeconds', 0.001)
+  demandNumber(settings, 'unknownKidCooldownSeconds', 0.001)
   if (revocations) {
+    demand(typeof feed === 'object', 'revocations is false or an object')
     demand(['accept', 'reject'].includes(revocations.onStale), 'onStale is accept or reject')
-    demand(revocations.maxStaleSeconds > 0, 'maxStaleSeconds has to be more than 0')
-    demand(revocations.maxListBytes > 0, 'maxListBytes has to be more than 0')
+    demandNumber(revocations, 'maxStaleSeconds', 0.001)
+    demandNumber(revocations, 'maxListBytes', 1)
   }
   return settings
 }
@@ -115,4 +112,10 @@ function defined<T extends object>(options: T): T {
 
 function demand(isSo: unknown, message: string): asserts isSo {
   if (!isSo) throw new TypeError(message)
+}
+
+function demandNumber<T>(options: T, name: keyof T, from: number, to = 2 ** 31): void {
+  const value = options[name]
+  const fits = typeof value === 'number' && value >= from && value <= to
+  demand(fits, `${String(name)} has to be a number between ${from} and ${to}`)
 }
