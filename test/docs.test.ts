@@ -5,7 +5,6 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createProgram } from '../src/cli/program.ts'
@@ -14,9 +13,9 @@ import { problems } from '../src/http/problem.ts'
 import { freePort } from '../src/stores/postmaster.ts'
 import { delayLimits, limits } from '../src/throttle/limits.ts'
 import { eventually } from './support/eventually.ts'
+import { root } from './support/root.ts'
 import { startServer, type TestServer } from './support/start-server.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = await readFile(join(root, 'README.md'), 'utf8')
 
 const chapter = (title: string): string =>

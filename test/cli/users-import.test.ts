@@ -3,13 +3,12 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { masterKeyText, testEnvironment } from '../support/fixtures.ts'
+import { root } from '../support/root.ts'
 import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const bcrypt = '$2b$05$abcdefghijklmnopqrstuu5fSCHhsfzfFnNvbUX2feibCYCQ6YPSq'
 const password = 'the old password'
 

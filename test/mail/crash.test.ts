@@ -6,7 +6,7 @@ import { sendSeconds } from '../../src/mail/transport.ts'
 import { openMailRoom } from '../support/mail-room.ts'
 import { startMailbox } from '../support/mailbox.ts'
 
-const program = fileURLToPath(new URL('../support/sender-process.ts', import.meta.url))
+const program = fileURLToPath(new URL('../support/sender-process.js', import.meta.url))
 
 /** A sender that dies by kill -9 at a step of its first conversation, and what another one does then. */
 async function crashAt(t: ExecutionContext, fatal: 'recipient' | 'taken') {
@@ -23,7 +23,7 @@ async function crashAt(t: ExecutionContext, fatal: 'recipient' | 'taken') {
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const ada = await room.person()
   await room.put({ template: 'reset_password', ...ada })
-  child = spawn(process.execPath, ['--import=tsx', program, room.databaseUrl, mailbox.url], {
+  child = spawn(process.execPath, [program, room.databaseUrl, mailbox.url], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   t.teardown(() => child?.kill('SIGKILL'))

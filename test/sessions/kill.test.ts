@@ -4,15 +4,13 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { freePort } from '../../src/stores/postmaster.ts'
 import { eventually } from '../support/eventually.ts'
 import { masterKeyText, testEnvironment } from '../support/fixtures.ts'
 import { Browser } from '../support/requests.ts'
+import { program } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** A real `signet serve` that can be killed and started again on the same port and database. */
 async function serveProcess(t: ExecutionContext) {
@@ -36,8 +34,7 @@ async function serveProcess(t: ExecutionContext) {
   }
   const browser = new Browser(url)
   const launch = () => {
-    const args = ['--import', import.meta.resolve('tsx'), main, 'serve']
-    const child = spawn(process.execPath, args, { cwd: folder, env, stdio: 'pipe' })
+    const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, env, stdio: 'pipe' })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
     return { child, said: () => said }

@@ -9,7 +9,7 @@ import pg from 'pg'
 import { openEmbeddedPostgres } from '../../src/stores/embedded-postgres.ts'
 import { commandOf } from '../../src/stores/postmaster-file.ts'
 
-const source = new URL('../../src/stores/embedded-postgres.ts', import.meta.url).href
+const source = new URL('../../src/stores/embedded-postgres.js', import.meta.url).href
 
 /** A process of its own that opens the folder, claims it, and closes when asked to. */
 const neighbour = `
@@ -32,7 +32,7 @@ const open = (directory: string, said: string[] = []) =>
   openEmbeddedPostgres({ directory, say: (line) => said.push(line) })
 
 function startNeighbour(folder: string) {
-  const args = ['--import=tsx', '--input-type=module', '-e', neighbour]
+  const args = ['--input-type=module', '-e', neighbour]
   const stdio: ['ignore', 'inherit', 'inherit', 'ipc'] = ['ignore', 'inherit', 'inherit', 'ipc']
   const child = spawn(process.execPath, args, { stdio, env: { ...process.env, FOLDER: folder } })
   const end = async () => {

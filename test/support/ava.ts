@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { root } from './root.ts'
 import { type Tally, tally } from './tally.ts'
 
-const entry = fileURLToPath(new URL('../../node_modules/ava/entrypoints/cli.mjs', import.meta.url))
+const entry = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
 
 /**
  * ava gets a process group of its own: Ctrl-C reaches it once, from here, and whatever a test has

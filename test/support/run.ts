@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { runAva } from './ava.ts'
+import { buildTests, builtName } from './build.ts'
 import { borrowPostgresServer, startPostgresServer, stopLeftovers } from './postgres-server.ts'
 import { redisProgram } from './redis-program.ts'
 import { startRedisServer } from './redis-server.ts'
@@ -33,6 +34,7 @@ console.log(`${counts.passed} passed, ${counts.failed} failed`)
 process.exitCode = counts.failed > 0 ? 1 : 0
 
 async function test(): Promise<Tally> {
+  await buildTests()
   const folder = await temporaryFolder()
   const redis = await redisFor()
   const postgresUrl = await postgresFor(join(folder, 'postgres-server'))
@@ -53,7 +55,7 @@ async function test(): Promise<Tally> {
     TEST_REDIS_SERVER: redis.program,
     ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
   }
-  return runAva(process.argv.slice(2), env, interruption.signal)
+  return runAva(process.argv.slice(2).map(builtName), env, interruption.signal)
 }
 
 /** Everything that the run and its tests put on the disk, so that one removal leaves nothing. */

@@ -3,17 +3,17 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { freePort, stopPostmaster } from '../../src/stores/postmaster.ts'
 import { findPostmaster } from '../../src/stores/postmaster-file.ts'
 import { eventually } from './eventually.ts'
 import { masterKeyText } from './fixtures.ts'
+import { root } from './root.ts'
 
 type Environment = Readonly<Record<string, string>>
 
 /** The built `signet` command, as somebody who has installed it runs it. */
-export const program = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url))
+export const program = join(root, 'dist', 'src', 'main.js')
 
 export interface Ran {
   readonly code: number | null
