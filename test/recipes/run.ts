@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startPostgresServer, stopLeftovers } from '../support/postgres-server.ts'
+import { redisProgram } from '../support/redis-program.ts'
+import { startRedisServer } from '../support/redis-server.ts'
+import { prepareTemplate } from '../support/template.ts'
+import { checkApache } from './apache.ts'
+import { Closing } from './closing.ts'
+import type { Stores } from './installation.ts'
+import { needPackages } from './packages.ts'
+import { checkPython } from './python.ts'
+import { Report } from './report.ts'
+
+/**
+ * `npm run recipes`: the code of docs/recipes against a real `signet serve`, and services that verify
+ * through rotations; arguments name parts of it. The last line is for machines: `N passed, N failed`.
+ */
+const parts = { python: checkPython, apache: checkApache }
+const say = (line: string) => console.log(`• ${line}`)
+const closing = new Closing()
+const report = new Report()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void finish(`stopped by ${signal}`))
+}
+const late = setTimeout(() => void finish('not done within 5 minutes'), 300_000)
+
+let finishing: Promise<void> | undefined
+await recipes().then(
+  () => finish(),
+  (error) => finish((error as Error).message),
+)
+
+function finish(problem?: string): Promise<void> {
+  finishing ??= (async () => {
+    clearTimeout(late)
+    if (problem !== undefined) console.error(`✘ ${problem}`)
+    await closing.close()
+    const { passed, failed: counted } = report.tally
+    const failed = counted + (problem === undefined ? 0 : 1)
+    console.log(`${passed} passed, ${failed} failed`)
+    process.exit(failed > 0 ? 1 : 0)
+  })()
+  return finishing
+}
+
+async function recipes(): Promise<void> {
+  build()
+  await needPackages(say)
+  const stores = await openStores()
+  const wanted = process.argv.slice(2)
+  for (const [name, show] of Object.entries(parts)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue
+    say(`docs/recipes/${name}.md`)
+    await show(stores, report, closing)
+  }
+}
+
+function build(): void {
+  const cwd = fileURLToPath(new URL('../..', import.meta.url))
+  const { status, stdout } = spawnSync('npm', ['run', '--silent', 'build'], {
+    cwd,
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`npm run build failed:\n${stdout}`)
+}
+
+async function openStores(): Promise<Stores> {
+  const folder = await mkdtemp(join(tmpdir(), 'signet-recipes-'))
+  // As root, PostgreSQL and Apache run as somebody else, who must get through.
+  await chmod(folder, 0o711)
+  closing.add(() => stopLeftovers(folder))
+  process.env.TMPDIR = folder
+  const redis = await startRedisServer({ program: redisProgram(say) })
+  closing.add(() => redis.close())
+  const postgres = await startPostgresServer(join(folder, 'postgres-server'), () => undefined)
+  closing.add(() => postgres.close())
+  await prepareTemplate(postgres.url)
+  return { postgresUrl: postgres.url, redisUrl: redis.url, folder }
+}

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Closing } from './closing.ts'
+
+/** TLS as an operator's proxy ends it, with a certificate that whoever is told of it trusts. */
+export interface TlsFront {
+  readonly url: string
+  readonly certificate: string
+  /** The paths that were asked for. */
+  readonly asked: readonly string[]
+  /** Where requests go. */
+  target: string
+}
+
+export async function startTlsFront(folder: string, closing: Closing): Promise<TlsFront> {
+  const [key, certificate] = [join(folder, 'tls.key'), join(folder, 'tls.crt')]
+  const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=tests']
+  const names = ['-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate]
+  const { status, stderr } = spawnSync('openssl', [...args, ...names], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`openssl has made no certificate: ${stderr}`)
+  const asked: string[] = []
+  const front = { url: '', certificate, asked, target: '' }
+  const pair = { key: await readFile(key), cert: await readFile(certificate) }
+  const server = createServer(pair, (incoming, answer) => {
+    asked.push(incoming.url ?? '')
+    const { method, headers } = incoming
+    const on = request(new URL(incoming.url ?? '/', front.target), { method, headers }, (from) => {
+      answer.writeHead(from.statusCode ?? 502, from.headers)
+      from.pipe(answer)
+    })
+    on.on('error', () => answer.destroy())
+    incoming.pipe(on)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.add(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  front.url = `https://localhost:${(server.address() as AddressInfo).port}`
+  return front
+}
