@@ -95,8 +95,9 @@ export class EvilIssuer {
 
   metadataOf(changes: Claims = {}): Claims {
     const { issuer } = this
-    const feed = this.hasFeed && { revocations_uri: `${issuer}/feed` }
-    return { issuer, jwks_uri: `${issuer}/keys`, ...feed, ...changes }
+    const place = issuer.replace(/\/$/, '')
+    const feed = this.hasFeed && { revocations_uri: `${place}/feed` }
+    return { issuer, jwks_uri: `${place}/keys`, ...feed, ...changes }
   }
 
   readonly keys: Answer = (_request, response) => {
@@ -135,11 +136,15 @@ export class EvilIssuer {
 
   list(claims: Claims = {}, header: Claims = {}, signer: Signer = rsa(this.signer.privateKey)) {
     const entries = this.#entries.slice(Number(claims.since ?? 0))
-    const revoked: Record<string, Buffer> = {}
+    const revoked: Record<string, Buffer[]> = {}
     for (const { expiresAt, digest } of entries) {
-      revoked[expiresAt] = Buffer.concat([revoked[expiresAt] ?? Buffer.alloc(0), digest])
+      revoked[expiresAt] ??= []
+      revoked[expiresAt].push(digest)
     }
-    const groups = Object.entries(revoked).map(([at, bytes]) => [at, bytes.toString('base64url')])
+    const groups = Object.entries(revoked).map(([expiresAt, digests]) => [
+      expiresAt,
+      Buffer.concat(digests).toString('base64url'),
+    ])
     return forge(
       { alg: 'RS256', typ: 'revocations+jwt', kid: this.signer.kid, ...header },
       {
