@@ -1,0 +1,43 @@
+import type { BearerRequest } from './bearer-header.ts'
+import { type Door, type DoorOptions, type Doors, openDoors } from './doors.ts'
+import type { Verifier } from './verifier.ts'
+
+export type { Refusal, RefusalReason } from './challenge.ts'
+export type { DoorOptions, Doors } from './doors.ts'
+
+/** What is used of a response: Node's own has it, so this also fits whatever is made like Express. */
+export interface ExpressResponse {
+  statusCode: number
+  setHeader(name: string, value: string): unknown
+  end(body: string): unknown
+}
+
+export type ExpressMiddleware = (
+  req: BearerRequest,
+  res: ExpressResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** Doors for Express: the claims are `req.user`. */
+export function signet(
+  verifier: Pick<Verifier, 'verify'>,
+  options: DoorOptions = {},
+): Doors<ExpressMiddleware> {
+  return openDoors<ExpressMiddleware>(verifier, options, (door) => (req, res, next) => {
+    // Handed on by hand: Express 4 does not look at promises. `next` is called outside of the catch, so
+    // that what a later handler throws is not taken for a failure of this one.
+    pass(door, req, res).then((admitted) => admitted && next(), next)
+  })
+}
+
+async function pass(door: Door, req: BearerRequest, res: ExpressResponse): Promise<boolean> {
+  const { refusal, ...verdict } = await door(req)
+  if (!refusal) {
+    Object.assign(req, verdict)
+    return true
+  }
+  res.statusCode = refusal.status
+  for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
+  res.end(refusal.body)
+  return false
+}
