@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts'
 import { digestOf, type List, readFeed } from '../support/feed-reader.ts'
 import { app } from '../support/fixtures.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
+import { wiredDatabase } from '../support/tcp-proxy.ts'
 
 const path = '/.well-known/revocations'
 
@@ -71,7 +72,6 @@ test('whatever is revoked is in a signed list of digests: token, session, client
     t.true(expiry > now && expiry <= now + 3660 + 60 + 60, 'until its last token has expired')
     t.is(expiry % 60, 0, 'to the minute')
   }
-  t.is(list?.iat, Math.floor(server.rooms.feed.readAt.getTime() / 1000))
   const { text } = await server.get(path)
   const plain = Buffer.from(text.split('.')[1] ?? '', 'base64url').toString()
   for (const secret of [String(jti), String(sid), app.id]) t.false(plain.includes(secret))
@@ -278,8 +278,11 @@ test('100,000 live entries are under 3 MB, and signed once however many read the
   await server.rooms.feed.follow()
   t.is(server.rooms.feed.size, 100_000)
   const before = await signed(server)
+  const startedAt = performance.now()
   const answers = await Promise.all(Array.from({ length: 20 }, () => server.get(path)))
-  t.true((await signed(server)) - before <= 2, 'once, or twice when a time to sign again fell in')
+  const seconds = (performance.now() - startedAt) / 1000
+  const made = (await signed(server)) - before
+  t.true(made >= 1 && made <= 2 + seconds / 5, `once, and again after 5 s: ${made}`)
   t.true(answers.every(({ status, text }) => status === 200 && text.length < 3e6))
   t.log(`${answers[0]?.text.length} bytes`)
   const list = await readFeed(server)
@@ -295,10 +298,29 @@ test('100,000 live entries are under 3 MB, and signed once however many read the
     behind.push((await readFeed(server, { since: seq })).seq)
   }
   await settled(server)
-  const made = await signed(server)
+  const told = new Set<string>()
   for (const [at, since] of behind.entries()) {
-    const { revoked } = await readFeed(server, { since })
+    const { revoked, etag } = await readFeed(server, { since })
     for (let n = at; n < 30; n += 1) t.true(revoked.has(digestOf('jti', `late ${n}`)))
+    told.add(etag)
   }
-  t.true((await signed(server)) - made <= 14, 'five sizes and an empty one, some a second time')
+  t.true(told.size <= 7, `1, 2, 4, 8, 16 and 32 entries, and none: ${told.size}`)
+})
+
+test('a list from an instance that has lost its database shows its age', async (t) => {
+  const { proxy, url } = await wiredDatabase(t)
+  const server = await startServer(t, { database: url })
+  await append(server, 'known')
+  await server.rooms.feed.follow()
+  proxy.weather = 'refuse'
+  proxy.cut()
+  await t.throwsAsync(server.rooms.feed.follow())
+  const lost = server.clock.now().getTime() / 1000
+  server.clock.advance({ minutes: 10 })
+  const list = await readFeed(server)
+  t.true(list.iat <= lost, 'signed now, and read before')
+  t.true(list.revoked.has(digestOf('jti', 'known')))
+  t.true((await readFeed(server, { since: list.seq, wait: 1 })).iat <= lost)
+  proxy.weather = 'fine'
+  await eventually(async () => (await readFeed(server)).iat >= lost + 590, 'it is fresh again')
 })
