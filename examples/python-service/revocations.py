@@ -1,0 +1,89 @@
+"""Follows the list of revocations, so that a revoked token is refused within about a second. The format:
+docs/verifying.md, "The list of revocations"."""
+
+import base64
+import hashlib
+import random
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+from signet_tokens import ISSUER, read
+
+URL = f"{ISSUER}/.well-known/revocations"
+WAIT, LIMIT_SECONDS, LIMIT_BYTES, FULL_EVERY = 25, 5, 16 * 1024 * 1024, 900
+
+
+def digest(kind, value):
+    return hashlib.sha256(f"{kind}:{value}".encode()).digest()[:16]
+
+
+class Revocations:
+    def __init__(self):
+        self._expiries, self._seq, self._full_at, self._fresh_at = {}, None, 0.0, 0.0
+
+    def follow(self):
+        """Reads the first list, or tries to, and goes on in a thread that keeps no process alive."""
+        pause = self._turn()
+        threading.Thread(target=self._run, args=(pause,), daemon=True).start()
+
+    def hold(self, kid, claims):
+        marks = [("jti", claims["jti"]), ("client", claims["client_id"]), ("kid", kid)]
+        if "sid" in claims:
+            marks.append(("sid", claims["sid"]))
+        return any(digest(*mark) in self._expiries for mark in marks)
+
+    @property
+    def stale_seconds(self):
+        """How old the list is. A service that rather refuses than not know compares it with 60."""
+        return time.time() - self._fresh_at
+
+    def _run(self, pause):
+        while True:
+            time.sleep(pause)
+            pause = self._turn()
+
+    def _turn(self):
+        """Returns for how long to pause. Whatever goes wrong, it is tried again: this must never end."""
+        try:
+            self._poll()
+            return 0.5
+        except Exception as error:  # pylint: disable=broad-except
+            print(f"revocations: {error!r}", flush=True)
+            return random.uniform(1, 5)
+
+    def _poll(self):
+        if time.time() - self._full_at >= FULL_EVERY:
+            self._seq = None  # A restored database may have lost what deltas never repeat.
+        query = {"since": self._seq, "wait": WAIT} if self._seq else {}
+        asked, self._seq = self._seq, None  # After any failure below: everything again.
+        header, claims = read(self._fetch(query), "revocations+jwt", leeway=60)
+        if digest("kid", header["kid"]) in self._expiries:
+            raise ValueError("signed by a revoked key")
+        if "since" in claims and not asked:
+            raise ValueError("a delta for the whole")
+        now, news = time.time(), {}
+        for expiry, packed in claims["revoked"].items():
+            digests = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+            for at in range(0, len(digests), 16):
+                news[digests[at : at + 16]] = int(expiry)
+        # United, never replaced: an old list that somebody replays takes nothing back.
+        united = {**self._expiries, **news}
+        self._expiries = {mark: expiry for mark, expiry in united.items() if expiry > now - 60}
+        self._fresh_at = max(self._fresh_at, min(claims["iat"], now))
+        if "since" not in claims:
+            self._full_at = now
+        self._seq = claims["seq"]
+
+    @staticmethod
+    def _fetch(query):
+        seconds = LIMIT_SECONDS + (WAIT if query else 0)
+        deadline, text = time.monotonic() + seconds, b""
+        url = f"{URL}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=seconds) as answer:
+            while chunk := answer.read1(65536):
+                text += chunk
+                if len(text) > LIMIT_BYTES or time.monotonic() > deadline:
+                    raise ValueError("too long a list, or too slow")
+        return text.decode("ascii")

@@ -1,0 +1,119 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { freePort } from '../src/stores/postmaster.ts'
+import { eventually } from './support/eventually.ts'
+import { root } from './support/root.ts'
+import { startServer, type TestServer } from './support/start-server.ts'
+
+/** The client and the person that a first start makes, with secrets that this test knows. */
+async function likeFirstStart({ rooms, app }: TestServer) {
+  const { secret } = await rooms.clients.create({
+    id: 'demo',
+    name: 'Demo',
+    firstParty: true,
+    grantTypes: ['password', 'refresh_token', 'client_credentials'],
+    scopes: ['read', 'write', 'offline_access'],
+    audiences: [app.issuer],
+  })
+  const password = 'the password of admin'
+  await rooms.users.create({ username: 'admin', password, roles: ['admin'] })
+  return { demo: { id: 'demo', secret: secret as string }, password }
+}
+
+/** The Koa example in a process of its own. */
+async function startExample(t: ExecutionContext, issuer: string) {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const { PATH = '' } = process.env
+  const child = spawn(process.execPath, ['examples/koa-service/service.js'], {
+    cwd: root,
+    env: { PATH, ISSUER: issuer, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      said += chunk
+    })
+  }
+  const exited = once(child, 'close').then(([code]) => code as number | null)
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  await eventually(() => said.includes('"ready"') || child.exitCode !== null, 'it is ready')
+  const ask = async (path: string, token?: string) => {
+    const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+    return (await fetch(url + path, { headers })).status
+  }
+  const stop = () => {
+    child.kill('SIGTERM')
+    return exited
+  }
+  return { url, ask, stop, said: () => said }
+}
+
+test('the curl lines of the Koa example work as they are pasted', async (t) => {
+  const server = await startServer(t)
+  const { demo, password } = await likeFirstStart(server)
+  const service = await startExample(t, server.app.issuer)
+  const readme = await readFile(join(root, 'examples/koa-service/README.md'), 'utf8')
+  const given: Record<string, string> = {
+    URL: server.url,
+    SERVICE: service.url,
+    CLIENT: `demo:${demo.secret}`,
+    PASSWORD: password,
+  }
+  const pasted = [...readme.matchAll(/^```bash\n(.*?)^```/gms)].map(([, code]) => code)
+  const script = pasted
+    .join('')
+    .replace(/^(\w+)=(\S*…|http:\S+)(?= |$)/gm, (line, name) =>
+      name in given ? `${name}='${given[name]}'` : line,
+    )
+  t.notRegex(script.replace(/#.*/g, ''), /…/, 'something is left to fill in')
+  // News may take longer than two seconds here.
+  const bearer = '-H "Authorization: Bearer $TOKEN"'
+  const wait = `sleep() { while curl -sf -o /dev/null ${bearer} "$SERVICE/"; do command sleep 0.1; done; }`
+  const args = ['-euo', 'pipefail', '-c', `${wait}\n${script}`]
+  const { stdout } = await promisify(execFile)('bash', args, { timeout: 60_000 })
+
+  const statuses = [...stdout.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status)
+  t.deepEqual(statuses, ['401', '200', '200', '200', '401'], stdout)
+  t.regex(service.said(), /"token_revoked"/)
+})
+
+test('the Koa example lets in whom it should, and goes on without the server', async (t) => {
+  const server = await startServer(t)
+  const { demo, password } = await likeFirstStart(server)
+  await server.rooms.users.create({ username: 'ben', password: 'the password of ben', roles: [] })
+  const service = await startExample(t, server.app.issuer)
+  const signIn = async (username: string, secret: string, scope: string) =>
+    (await server.signIn({ username, password: secret, scope }, demo)).body
+  const admin = await signIn('admin', password, 'read offline_access')
+  const ben = await signIn('ben', 'the password of ben', 'write')
+  const elsewhere = (await server.clientCredentials()).body.access_token
+
+  t.deepEqual(await service.ask('/reports', admin.access_token), 200)
+  t.is(await service.ask('/audit', admin.access_token), 200)
+  t.is(await service.ask('/', ben.access_token), 200)
+  t.is(await service.ask('/reports', ben.access_token), 403, 'lacks the scope')
+  t.is(await service.ask('/audit', ben.access_token), 403, 'lacks the role')
+  t.is(await service.ask('/', elsewhere), 401, 'for another audience')
+  t.is(await service.ask('/'), 401)
+  t.is(await service.ask('/hello'), 200)
+  t.is(await service.ask('/hello', elsewhere), 401)
+  t.is(await service.ask('/health'), 200)
+
+  await server.revoke(admin.refresh_token, demo)
+  const isRefused = async () => (await service.ask('/', admin.access_token)) === 401
+  await eventually(isRefused, 'the ended session is refused')
+  t.is(await service.ask('/', ben.access_token), 200)
+  await server.stop()
+  t.is(await service.ask('/', ben.access_token), 200, 'nobody is asked about a token')
+  t.is(await service.ask('/', admin.access_token), 401)
+  t.is(await service.stop(), 0, service.said())
+})
