@@ -1,0 +1,48 @@
+import { resolve } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import type { Pace } from './contest.ts'
+import { workNames } from './works.ts'
+
+export interface Options {
+  readonly only: readonly string[]
+  readonly pace: Pace
+  readonly json: boolean
+  readonly write: boolean
+  readonly build: boolean
+  readonly against: string | undefined
+}
+
+export function readArguments(args: readonly string[]): Options {
+  const command = new Command('npm run bench --')
+    .description('measures this server, what limits it, and other servers, in one run')
+    .option('--only <works>', `parted by commas: ${workNames.join(', ')}`, names, [])
+    .option('--rounds <n>', 'rounds of each contestant; the median counts', positive, 5)
+    .option('--seconds <n>', 'length of a round', positive, 3)
+    .option('--warm-up <n>', 'seconds before the first round', positive, 2)
+    .option('--json', 'print everything as JSON')
+    .option('--write', 'put the tables into docs/performance.md')
+    .option('--no-build', 'measure dist/ as it is')
+    .option('--against <main.js>', 'another build of Signet, measured beside this one', resolve)
+  const given = command.parse(args, { from: 'user' }).opts()
+  return {
+    only: given.only,
+    pace: { rounds: given.rounds, seconds: given.seconds, warmUpSeconds: given.warmUp },
+    json: given.json ?? false,
+    write: given.write ?? false,
+    build: given.build,
+    against: given.against,
+  }
+}
+
+function names(text: string): string[] {
+  const given = text.split(/[\s,]+/).filter(Boolean)
+  const unknown = given.find((name) => !workNames.includes(name))
+  if (unknown) throw new InvalidArgumentError(`there is no work ${unknown}.`)
+  return given
+}
+
+function positive(text: string): number {
+  const number = Number(text)
+  if (!(number > 0)) throw new InvalidArgumentError('it must be a number above 0.')
+  return number
+}

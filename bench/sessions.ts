@@ -1,0 +1,65 @@
+import pg from 'pg'
+import { masterKeysFrom } from '../src/keyring/master-keys.ts'
+import { sharedSecret } from '../src/keyring/shared-secret.ts'
+import { RefreshTokenCodec } from '../src/sessions/refresh-token.ts'
+import { openPostgres } from '../src/stores/postgres.ts'
+import { masterKeyText } from '../test/support/fixtures.ts'
+import { audience, type Installation } from './signet.ts'
+
+/**
+ * Sessions are made in SQL, thousands at once, as sign-ins would have made them over the last days: ids
+ * in the order of time, spread over all people. The seed of each follows from its id, so that tokens
+ * can be computed for any of them.
+ */
+const plant = `
+  WITH people AS (SELECT array_agg(id) AS ids FROM users),
+  begun AS (
+    SELECT n, now() - interval '6 days' * (1 - n::float / $1::int) AS at FROM generate_series(1, $1::int) AS n
+  ),
+  named AS (
+    SELECT at, ids[1 + n % cardinality(ids)] AS user_id,
+           encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+             substring(int8send(floor(extract(epoch FROM at) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+             52, 1), 53, 1), 'hex')::uuid AS sid
+      FROM begun, people
+  )
+  INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr,
+                                idle_expires_at, expires_at, ip, user_agent)
+  SELECT sid, user_id, 'app', '{read,write,offline_access}', ARRAY[$2], sha256(decode(md5(sid::text), 'hex')),
+         at, '{pwd}', now() + interval '7 days', now() + interval '30 days', '192.0.2.1',
+         'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+    FROM named`
+
+export async function plantSessions({ databaseUrl }: Installation, count: number): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    await client.query(plant, [count, audience])
+    await client.query('VACUUM ANALYZE refresh_families')
+  } finally {
+    await client.end()
+  }
+}
+
+/** Refresh tokens of so many sessions, from all over the table. */
+export async function refreshTokens(
+  { databaseUrl }: Installation,
+  count: number,
+): Promise<string[]> {
+  const { db, close } = openPostgres({ url: databaseUrl, poolSize: 2, timeoutSeconds: 60 })
+  try {
+    const masterKeys = masterKeysFrom([masterKeyText])
+    const secret = await sharedSecret(db, masterKeys, 'refresh tokens', new Date())
+    const codec = new RefreshTokenCodec(secret)
+    const { rows } = await db.raw<{ rows: { sid: string; generation: number; seed: Buffer }[] }>(
+      `SELECT sid, generation, decode(md5(sid::text), 'hex') AS seed FROM refresh_families
+        WHERE revoked_at IS NULL AND seed_digest = sha256(decode(md5(sid::text), 'hex'))
+          AND idle_expires_at > now() + interval '1 day'
+        ORDER BY random() LIMIT ?`,
+      [count],
+    )
+    return rows.map((row) => codec.encode(row))
+  } finally {
+    await close()
+  }
+}

@@ -1,0 +1,59 @@
+import { asked } from '../contest.ts'
+import { serve } from '../signet.ts'
+import { type Build, form, type OpenWork, processesOf, startBench, type World } from '../world.ts'
+
+/** Without Redis the log of revocations in PostgreSQL is asked instead. */
+export const introspection: OpenWork = (world) => open(world, true)
+export const introspectionWithoutRedis: OpenWork = (world) => open(world, false)
+
+async function open(world: World, withRedis: boolean) {
+  const limit = startBench('limits/koa-redis.mjs')
+  const children = [limit]
+  const job = { method: 'POST', connections: 64 }
+  const contestants = []
+  let answer: unknown
+  let body = ''
+  for (const build of world.builds) {
+    const { installation } = build
+    const server = withRedis
+      ? build.server
+      : await serve(world.stage, installation, { REDIS_URL: 'none' })
+    if (!withRedis) children.push(server.child)
+    const headers = { ...form, authorization: installation.basic }
+    const url = `${server.url}/oauth/introspect`
+    body = `token=${await freshToken(build)}`
+    answer = await fetch(url, { method: 'POST', headers, body }).then((said) => said.json())
+    const processes = processesOf(world, server.child)
+    contestants.push(asked(build, world.generator, { ...job, url, headers, body }, processes))
+  }
+  const { redisUrl } = world.stage
+  const { port } = await limit.ask<{ port: number }>({ redisUrl, answer })
+  contestants.push(
+    asked(
+      { name: 'Koa with Redis', role: 'limit' },
+      world.generator,
+      { ...job, url: `http://127.0.0.1:${port}/`, headers: form, body },
+      { server: limit.pid },
+    ),
+  )
+  return {
+    name: withRedis ? 'introspection' : 'introspection_without_redis',
+    title: withRedis ? 'introspection, live token' : 'the same without Redis',
+    limit: 'bare Koa with one Redis round trip',
+    goal: '≥ 60 %',
+    contestants,
+    close: async () => {
+      for (const child of children) await child.close()
+    },
+  }
+}
+
+async function freshToken({ server, installation }: Build): Promise<string> {
+  const response = await fetch(`${server.url}/oauth/token`, {
+    method: 'POST',
+    headers: { ...form, authorization: installation.basic },
+    body: 'grant_type=client_credentials',
+  })
+  const { access_token: token } = (await response.json()) as { access_token: string }
+  return token
+}

@@ -1,0 +1,38 @@
+import type { Child } from '../child.ts'
+import { startBench, threads, type World } from '../world.ts'
+
+export type PeerName = 'oidc-provider' | 'oauth2-server'
+
+export interface Peer {
+  readonly name: string
+  readonly child: Child
+  readonly tokenUrl: string
+  readonly jwksUrl: string
+  readonly introspectionUrl: string
+  readonly basic: string
+  /** Refresh tokens of so many sessions. */
+  seed(sessions: number): Promise<string[]>
+}
+
+/** Another authorization server on the same work; with its state in memory, or in PostgreSQL. */
+export async function openPeer(
+  { stage }: World,
+  program: PeerName,
+  { onPostgres = false, people = 0 } = {},
+): Promise<Peer> {
+  const child = startBench(`peers/${program}.mjs`, threads)
+  const databaseUrl = onPostgres
+    ? await stage.createDatabase(`${program.replace('-', '_')}_${child.pid}`)
+    : undefined
+  const { port } = await child.ask<{ port: number }>({ databaseUrl, people })
+  const url = `http://127.0.0.1:${port}`
+  const paths =
+    program === 'oidc-provider' ? ['/token', '/jwks', '/token/introspection'] : ['/token', '', '']
+  const [token, jwks, introspection] = paths.map((path) => url + path) as [string, string, string]
+  return {
+    name: program + (onPostgres ? ' on PostgreSQL' : ''),
+    ...{ child, tokenUrl: token, jwksUrl: jwks, introspectionUrl: introspection },
+    basic: `Basic ${Buffer.from('app:the-secret-of-the-bench').toString('base64')}`,
+    seed: (sessions) => child.ask<string[]>({ seed: sessions }),
+  }
+}

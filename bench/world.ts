@@ -1,0 +1,60 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Child, startChild } from './child.ts'
+import type { Contestant, Pace, Work } from './contest.ts'
+import { type Installation, install, type Server, serve, thisBuild } from './signet.ts'
+import type { Stage } from './stage.ts'
+
+/** What every work is given. */
+export interface World {
+  readonly stage: Stage
+  readonly pace: Pace
+  readonly generator: Child
+  /** This build, and another one when `--against` names it. */
+  readonly builds: readonly Build[]
+}
+
+export interface Build extends Pick<Contestant, 'name' | 'role'> {
+  readonly installation: Installation
+  readonly server: Server
+}
+
+export type OpenWork = (world: World) => Promise<Work>
+
+const people = 1000
+
+export async function openWorld(stage: Stage, pace: Pace, against?: string): Promise<World> {
+  const generator = startBench('generator.mjs')
+  stage.onClose(generator.close)
+  const builds: Build[] = [await open(stage, 'signet', 'this server', 'signet', thisBuild)]
+  if (against) builds.push(await open(stage, 'other', 'the other build', 'peer', against))
+  return { stage, pace, generator, builds }
+}
+
+async function open(
+  stage: Stage,
+  database: string,
+  name: string,
+  role: Contestant['role'],
+  program: string,
+): Promise<Build> {
+  stage.say(`Starting ${name}`)
+  const installation = await install(stage, { name: database, program, people })
+  return { name, role, installation, server: await serve(stage, installation) }
+}
+
+/** As src/main.ts sets it, so that limits and peers have the threads that the server has. */
+export const threads = { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism() + 2)) }
+
+/** A program of this folder in a process of its own. */
+export const startBench = (file: string, env: Readonly<Record<string, string>> = {}): Child =>
+  startChild([join(fileURLToPath(new URL('.', import.meta.url)), file)], env)
+
+export const form = { 'content-type': 'application/x-www-form-urlencoded' }
+
+/** Whose CPU time is counted for a round: the server and the stores that it asks. */
+export const processesOf = ({ stage }: World, server: { readonly pid: number }) => ({
+  server: server.pid,
+  postgres: stage.postgres.pid,
+})
