@@ -45,6 +45,9 @@ export function forgeries(good: string, { privateKey, publicKey }: Stolen) {
     ),
     'a kid that was never published': forge(headed({ kid: 'made-up' }), claims, rsa(stranger)),
     'no JWT at all': 'nonsense',
+    'a header that is no JSON': forge('{"alg":"RS256"', claims, rsa(stranger)),
+    'a header that is nested 1500 deep': forge('['.repeat(1500), claims, rsa(stranger)),
+    'a kid that is no string': forge(headed({ kid: ['a', {}] }), claims, rsa(stranger)),
   }
 }
 

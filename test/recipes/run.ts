@@ -13,12 +13,12 @@ import type { Stores } from './installation.ts'
 import { needPackages } from './packages.ts'
 import { checkPython } from './python.ts'
 import { Report } from './report.ts'
+import { checkRotation } from './rotation-scenario.ts'
 
 /**
  * `npm run recipes`: the code of docs/recipes against a real `signet serve`, and services that verify
- * through rotations; arguments name parts of it. The last line is for machines: `N passed, N failed`.
+ * through rotations; arguments name parts of it (rotation, python, apache). The last line is for machines: `N passed, N failed`.
  */
-const parts = { python: checkPython, apache: checkApache }
 const say = (line: string) => console.log(`• ${line}`)
 const closing = new Closing()
 const report = new Report()
@@ -49,13 +49,20 @@ function finish(problem?: string): Promise<void> {
 async function recipes(): Promise<void> {
   build()
   await needPackages(say)
+  say('docs/recipes, and two services through the rotations of a server: about 100 s')
   const stores = await openStores()
   const wanted = process.argv.slice(2)
-  for (const [name, show] of Object.entries(parts)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue
-    say(`docs/recipes/${name}.md`)
-    await show(stores, report, closing)
-  }
+  const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name)
+  // It mostly waits, so that the others need no time of their own.
+  const rotation = isWanted('rotation') ? checkRotation(stores, report, closing) : undefined
+  const settled = rotation?.then(
+    () => undefined,
+    (error: Error) => error,
+  )
+  if (isWanted('python')) await checkPython(stores, report, closing)
+  if (isWanted('apache')) await checkApache(stores, report, closing)
+  const problem = await settled
+  if (problem) throw problem
 }
 
 function build(): void {

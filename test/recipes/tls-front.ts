@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { request } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Closing } from './closing.ts'
+import { forward } from './forward.ts'
 
 /** TLS as an operator's proxy ends it, with a certificate that whoever is told of it trusts. */
 export interface TlsFront {
@@ -28,13 +28,7 @@ export async function startTlsFront(folder: string, closing: Closing): Promise<T
   const pair = { key: await readFile(key), cert: await readFile(certificate) }
   const server = createServer(pair, (incoming, answer) => {
     asked.push(incoming.url ?? '')
-    const { method, headers } = incoming
-    const on = request(new URL(incoming.url ?? '/', front.target), { method, headers }, (from) => {
-      answer.writeHead(from.statusCode ?? 502, from.headers)
-      from.pipe(answer)
-    })
-    on.on('error', () => answer.destroy())
-    incoming.pipe(on)
+    forward(incoming, answer, front.target)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
