@@ -74,12 +74,10 @@ async function openReader(server: Server): Promise<Reader> {
   return reader
 }
 
-const post = (server: Server, { basic }: Installation, path: string, body: string) =>
-  fetch(`${server.url}${path}`, {
-    method: 'POST',
-    headers: { authorization: basic, 'content-type': 'application/x-www-form-urlencoded' },
-    body,
-  })
+function post(server: Server, { basic }: Installation, path: string, body: string) {
+  const headers = { authorization: basic, 'content-type': 'application/x-www-form-urlencoded' }
+  return fetch(`${server.url}${path}`, { method: 'POST', headers, body })
+}
 
 /** Seconds from the answer of the server until each verifier refused the token. */
 async function revokeOnce(server: Server, installation: Installation, readers: readonly Reader[]) {
