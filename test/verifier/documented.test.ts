@@ -1,0 +1,166 @@
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { freePort } from '../../src/stores/postmaster.ts'
+import { Challenge } from '../../src/verifier/challenge.ts'
+import { startTestIssuer } from '../../src/verifier/testing.ts'
+import { type VerificationCode, VerificationError } from '../../src/verifier/verification-error.ts'
+import { readOptions } from '../../src/verifier/verifier-options.ts'
+import { eventually } from '../support/eventually.ts'
+import { root } from '../support/root.ts'
+
+const page = await readFile(join(root, 'docs/verifying.md'), 'utf8')
+const source = (file: string) => readFile(join(root, 'src/verifier', file), 'utf8')
+
+const chapter = (title: string): string =>
+  page.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
+
+const rows = (title: string): string[][] =>
+  [...chapter(title).matchAll(/^\| (`[^|]*) \|$|^\| (`.*) \|$/gm)].map(([, one, more]) =>
+    (one ?? more ?? '').split(' | '),
+  )
+
+const blocks = (title: string, language: string): string[] =>
+  [...chapter(title).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
+    ([, code]) => code as string,
+  )
+
+const named = (cell = ''): string => cell.replaceAll('`', '')
+
+test('docs/verifying.md tells every option with its default', async (t) => {
+  const text = await source('verifier-options.ts')
+  const members = (name: string) => {
+    const [, body = ''] = new RegExp(`export interface ${name} \\{(.*?)^\\}`, 'ms').exec(text) ?? []
+    return [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, member = '']) => member)
+  }
+  const feed = members('RevocationOptions')
+  const options = members('VerifierOptions')
+  t.true(feed.length >= 3 && options.length >= 12)
+  const told = rows('Options')
+  t.deepEqual(
+    told.map(([name]) => named(name)).sort(),
+    [...options, ...feed.map((name) => `revocations.${name}`)].sort(),
+  )
+
+  const settings = readOptions({ issuer: 'https://signet.example', audience: 'x' })
+  const real: Record<string, unknown> = { ...settings }
+  for (const [name, value] of Object.entries(settings.revocations ?? {})) {
+    real[`revocations.${name}`] = value
+  }
+  const inWords = ['issuer', 'audience', 'revocations', 'fetch', 'now', 'onEvent']
+  for (const [name, value] of told) {
+    if (inWords.includes(named(name))) continue
+    const wanted = JSON.stringify(real[named(name)]).replaceAll('"', "'")
+    t.is(named(value), wanted, name)
+  }
+})
+
+test('docs/verifying.md tells every code with the status that doors answer', async (t) => {
+  const text = await source('verification-error.ts')
+  const codes = [...text.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, code]) => code as VerificationCode)
+  t.true(codes.length >= 14)
+  const challenge = new Challenge('api')
+  const real = codes.map((code) => {
+    const { status } = challenge.notVerified(new VerificationError(code, 'a test'))
+    return `${code} ${status}`
+  })
+  const told = rows('Errors').map(([code, status]) => `${named(code)} ${status}`)
+  t.deepEqual(told, real)
+})
+
+test('docs/verifying.md tells every reason of a refusal', async (t) => {
+  const text = await source('challenge.ts')
+  const [, union = ''] = /export type RefusalReason =(.*?)\n\n/s.exec(text) ?? []
+  const reasons = [...union.matchAll(/'(\w+)'/g)].map(([, reason = '']) => reason)
+  t.is(reasons.length, 4)
+  for (const reason of reasons) t.true(chapter('Quick start').includes(`\`${reason}\``), reason)
+})
+
+test('docs/verifying.md tells every member of the test issuer and its options', async (t) => {
+  const text = await source('testing.ts')
+  const told = chapter('Testing your service')
+  for (const name of ['TestIssuerOptions', 'TestIssuer']) {
+    const [, body = ''] = new RegExp(`export interface ${name} \\{(.*?)^\\}`, 'ms').exec(text) ?? []
+    const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?(:]/gm)].map(([, one]) => one)
+    t.true(members.length >= 5)
+    for (const one of members) t.regex(told, new RegExp(`\\b${one}\\b`))
+  }
+})
+
+test('the worked example of a list is right', (t) => {
+  const text = chapter('The list of revocations')
+  const digests = ['jti:0b5c1b1e-6f1d-4c7e-9a53-3f9d2e7a8c10', 'client:billing'].map((what) => {
+    t.true(text.includes(what))
+    const digest = createHash('sha256').update(what).digest().subarray(0, 16)
+    t.true(text.includes(digest.toString('hex')), what)
+    return digest
+  })
+  const [json = '{}'] = blocks('The list of revocations', 'json')
+  t.deepEqual(JSON.parse(json).revoked, {
+    1767226560: Buffer.concat(digests).toString('base64url'),
+  })
+})
+
+async function startPasted(t: ExecutionContext, code: string, issuer: string) {
+  const port = await freePort()
+  const { PATH = '' } = process.env
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
+    cwd: root,
+    env: { PATH, ISSUER: issuer, PORT: String(port) },
+    stdio: 'inherit',
+  })
+  const exited = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  const url = `http://127.0.0.1:${port}`
+  const answers = () =>
+    fetch(url).then(
+      () => true,
+      () => child.exitCode !== null,
+    )
+  await eventually(answers, 'the pasted service answers')
+  return async (path: string, token?: string) => {
+    const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+    const response = await fetch(url + path, { headers })
+    return `${response.status} ${((await response.json()) as { sub?: string }).sub}`
+  }
+}
+
+test('the quick starts for Koa, Express and Fastify work as they are pasted', async (t) => {
+  const issuer = await startTestIssuer()
+  t.teardown(() => issuer.close())
+  const pasted = blocks('Quick start', 'js')
+  t.is(pasted.length, 3)
+  const ann = await issuer.token({ sub: 'ann', scope: 'reports:read', roles: ['auditor'] })
+  const ben = await issuer.token({ sub: 'ben' })
+  const another = await issuer.token({ aud: 'https://another.example' })
+  const check = async (code: string) => {
+    const ask = await startPasted(t, code, issuer.issuer)
+    for (const path of ['/me', '/news', '/reports', '/audit']) {
+      t.is(await ask(path, ann), '200 ann', path)
+      t.regex(await ask(path, another), /^401 /, path)
+    }
+    t.is(await ask('/me', ben), '200 ben')
+    t.is(await ask('/news'), '200 null')
+    t.regex(await ask('/me'), /^401 /)
+    t.regex(await ask('/reports', ben), /^403 /)
+    t.regex(await ask('/audit', ben), /^403 /)
+  }
+  await Promise.all(pasted.map(check))
+})
+
+test('the test of the chapter on testing passes', async (t) => {
+  const [code = ''] = blocks('Testing your service', 'js')
+  const args = ['--input-type=module', '--eval', code]
+  const { PATH = '' } = process.env
+  const options = { cwd: root, env: { PATH }, timeout: 60_000 }
+  const { stdout } = await promisify(execFile)(process.execPath, args, options)
+  t.regex(stdout, /(# pass 1|pass 1)\b/)
+  t.regex(stdout, /fail 0\b/)
+})
