@@ -119,7 +119,13 @@ async function contests(): Promise<Contest[]> {
   ]
 }
 
-async function perSecond(verify: Verify, { tokens, concurrency }: Contest): Promise<number> {
+interface Round {
+  readonly perSecond: number
+  readonly cpuMicroseconds: number
+}
+
+async function play(verify: Verify, { tokens, concurrency }: Contest): Promise<Round> {
+  const cpuBefore = process.cpuUsage()
   const started = performance.now()
   let done = 0
   let elapsed = 0
@@ -131,13 +137,16 @@ async function perSecond(verify: Verify, { tokens, concurrency }: Contest): Prom
     }
   }
   await Promise.all(Array.from({ length: concurrency }, worker))
-  return (done / elapsed) * 1000
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return { perSecond: (done / elapsed) * 1000, cpuMicroseconds: (user + system) / done }
 }
 
 interface Result {
   readonly work: string
   readonly contestant: string
   readonly perSecond: Spread
+  /** Of all threads together, for one token. */
+  readonly cpuMicroseconds: Spread
   /** How many times as many the verifier does. */
   readonly ratio: Spread
 }
@@ -145,18 +154,19 @@ interface Result {
 /** Everybody takes a turn in each round, so that what slows the machine down slows down all. */
 async function run(contest: Contest): Promise<Result[]> {
   const names = Object.keys(contest.contestants)
-  const figures = new Map<string, number[]>(names.map((name) => [name, []]))
+  const figures = new Map<string, Round[]>(names.map((name) => [name, []]))
   // The first turn is for the compiler.
   for (let round = 0; round <= rounds; round++) {
     for (const [name, verify] of Object.entries(contest.contestants)) {
-      const figure = await perSecond(verify, contest)
+      const figure = await play(verify, contest)
       if (round > 0) figures.get(name)?.push(figure)
     }
   }
-  const ours = figures.get(signet) ?? []
+  const speeds = (name: string) => (figures.get(name) ?? []).map(({ perSecond }) => perSecond)
   return [...figures].map(([contestant, theirs]) => ({
-    ...{ work: contest.work, contestant },
-    ...{ perSecond: spreadOf(theirs), ratio: ratioOf(ours, theirs) },
+    ...{ work: contest.work, contestant, perSecond: spreadOf(speeds(contestant)) },
+    cpuMicroseconds: spreadOf(theirs.map(({ cpuMicroseconds }) => cpuMicroseconds)),
+    ratio: ratioOf(speeds(signet), speeds(contestant)),
   }))
 }
 
@@ -203,15 +213,18 @@ const goals = [
 
 function print(results: readonly Result[], memory: Memory): void {
   const count = (value: number) => Math.round(value).toLocaleString('en')
-  const head = ['tokens', 'by', 'per second', 'range', 'signet/verifier is', 'goal']
+  const head = ['tokens', 'by', 'per second', 'range', 'CPU µs', 'signet/verifier is', 'goal']
+  const spelled = ({ median, lowest, highest }: Spread) =>
+    `${median.toFixed(2)} × (${lowest.toFixed(2)}–${highest.toFixed(2)})`
   const table = new Table({ head, style: { head: [], border: [] } })
-  for (const { work, contestant, perSecond, ratio } of results) {
+  for (const { work, contestant, perSecond, cpuMicroseconds, ratio } of results) {
     const goal = goals.find((one) => one.work === work && one.contestant === contestant)
     const verdict = goal && (ratio.median >= goal.atLeast ? 'holds' : 'MISSED')
     table.push([
       ...[work, contestant, count(perSecond.median)],
       `${count(perSecond.lowest)}–${count(perSecond.highest)}`,
-      contestant === signet ? '' : `${ratio.median.toFixed(2)} ×`,
+      cpuMicroseconds.median.toFixed(1),
+      contestant === signet ? '' : spelled(ratio),
       goal ? `≥ ${goal.atLeast} ×: ${verdict}` : '',
     ])
   }

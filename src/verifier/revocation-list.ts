@@ -33,7 +33,7 @@ const sequence = /^[\w.-]{1,64}$/
  */
 export async function readRevocationList(text: string, rooms: ListRooms): Promise<RevocationList> {
   const jws = readJws(text, 'revocations+jwt', rooms.maxListBytes)
-  assertSignature(jws, await rooms.findKey(jws.kid))
+  await assertSignature(jws, await rooms.findKey(jws.kid))
   const claims = jsonObject(jws.payload)
   if (!claims) throw new Error('the list is not a JSON object')
   const { iss, iat, seq, since, revoked } = claims

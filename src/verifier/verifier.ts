@@ -149,7 +149,7 @@ class OfflineVerifier implements Verifier {
   async #read(token: string): Promise<VerifiedToken> {
     const jws = readJws(token, 'at+jwt', maxPayloadLength)
     const key = this.#keys.known(jws.kid) ?? (await this.#keys.find(jws.kid))
-    assertSignature(jws, key)
+    await assertSignature(jws, key)
     const claims = frozen(readClaims(jws.payload, this.#settings))
     const marks = [markOf('jti', claims.jti), markOf('client', claims.client_id)]
     if (claims.sid !== undefined) marks.push(markOf('sid', claims.sid))
