@@ -7,8 +7,6 @@ import { forward } from './forward.ts'
 /** A proxy or CDN in front of the server that hands out the JWKS for as long as `max-age` lets it. */
 export interface CachingFront {
   readonly url: string
-  /** How often services asked for the JWKS, by their `User-Agent`. */
-  readonly asked: ReadonlyMap<string, number>
   target: string
   /** From now on the JWKS stays as it is. */
   hold(): void
@@ -23,7 +21,6 @@ interface Options {
 
 export async function startCachingFront(options: Options, closing: Closing): Promise<CachingFront> {
   const { speed, serviceSeconds } = options
-  const asked = new Map<string, number>()
   let held = false
   let cached = { body: '', until: 0 }
   const jwks = async () => {
@@ -36,15 +33,13 @@ export async function startCachingFront(options: Options, closing: Closing): Pro
     return body
   }
   const front = {
-    ...{ url: '', target: '', asked },
+    ...{ url: '', target: '' },
     hold: () => {
       held = true
     },
   }
   const server = createServer((incoming, answer) => {
     if (incoming.url !== '/.well-known/jwks.json') return forward(incoming, answer, front.target)
-    const [agent = ''] = (incoming.headers['user-agent'] ?? '').split('/')
-    asked.set(agent, (asked.get(agent) ?? 0) + 1)
     const headers = {
       'content-type': 'application/json',
       'cache-control': `max-age=${serviceSeconds}`,

@@ -42,45 +42,16 @@ export async function checkRotation(stores: Stores, report: Report, closing: Clo
   traffic.start()
   closing.add(() => traffic.end())
   await eventually(() => traffic.signer !== undefined, 'a token is made')
-  const [first, second] = [traffic.signer as string, await successor(server)]
-
-  await report.check('Rotation: in an emergency the successor signs at once', async () => {
-    await server.signet('keys', 'rotate', '--now')
-    await traffic.until(second, 20)
-    return `${short(first)} → ${short(second)}`
+  const second = await rotateInEmergency(scene, report)
+  const third = await rotateOnPlan(scene, second, report)
+  const next = await successor(server)
+  await report.check('Rotation: a key leaves when its last token has expired', async () => {
+    const jwks = async () => (await server.get('/.well-known/jwks.json')).text
+    await eventually(async () => !(await jwks()).includes(second), 'it leaves', 90)
+    assert.equal(traffic.liveTokenOf(second), undefined)
+    return undefined
   })
-  const published = performance.now()
-  const third = await successor(server)
-  await server.signet('keys', 'rotate')
-  await report.check(
-    'Rotation: the server is stopped and started while a rotation is under way',
-    async () => {
-      await scene.stop()
-      await new Promise((resolve) => setTimeout(resolve, 3000))
-      await server.start()
-      assert.equal(traffic.signer, second)
-      return undefined
-    },
-  )
-  await report.check(
-    'Rotation: the normal one makes the successor sign 960 s after its publication',
-    async () => {
-      await traffic.until(third, 90)
-      const seconds = Math.round(((performance.now() - published) / 1000) * speed)
-      return `${short(second)} → ${short(third)} after ${seconds}s of the keys`
-    },
-  )
-  const fourth = await successor(server)
-  await report.check(
-    'Rotation: the key before leaves the JWKS when its last token has expired',
-    async () => {
-      const jwks = async () => (await server.get('/.well-known/jwks.json')).text
-      await eventually(async () => !(await jwks()).includes(second), 'it leaves', 90)
-      assert.equal(traffic.liveTokenOf(second), undefined)
-      return undefined
-    },
-  )
-  await revokeLeaked(scene, { leaked: third, next: fourth }, report)
+  await revokeLeaked(scene, { leaked: third, next }, report)
   for (const [name, { checked, refused }] of Object.entries(traffic.counts)) {
     await report.check(`Rotation: ${name} refused no good token through all of it`, async () => {
       assert.deepEqual(refused, [])
@@ -89,6 +60,38 @@ export async function checkRotation(stores: Stores, report: Report, closing: Clo
     })
   }
   await showThatItCounts(scene, report)
+}
+
+/** @returns the key that signs after it */
+async function rotateInEmergency({ server, traffic }: Scene, report: Report): Promise<string> {
+  const [first, second] = [traffic.signer as string, await successor(server)]
+  await report.check('Rotation: in an emergency the successor signs at once', async () => {
+    await server.signet('keys', 'rotate', '--now')
+    await traffic.until(second, 20)
+    return `${short(first)} → ${short(second)}`
+  })
+  return second
+}
+
+/** To a key that was published a moment ago; while it waits for its turn the server is restarted. */
+async function rotateOnPlan(scene: Scene, second: string, report: Report): Promise<string> {
+  const { server, traffic, stop } = scene
+  const published = performance.now()
+  const third = await successor(server)
+  await server.signet('keys', 'rotate')
+  await report.check('Rotation: under way, the server is stopped and started', async () => {
+    await stop()
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    await server.start()
+    assert.equal(traffic.signer, second)
+    return undefined
+  })
+  await report.check('Rotation: on plan, when every cache can know the successor', async () => {
+    await traffic.until(third, 90)
+    const seconds = Math.round(((performance.now() - published) / 1000) * speed)
+    return `${short(second)} → ${short(third)}, ${seconds} s of the keys after its publication`
+  })
+  return third
 }
 
 /** Its tokens are rightly refused; the successor was published long enough ago for everybody. */

@@ -11,8 +11,6 @@ import { forward } from './forward.ts'
 export interface TlsFront {
   readonly url: string
   readonly certificate: string
-  /** The paths that were asked for. */
-  readonly asked: readonly string[]
   /** Where requests go. */
   target: string
 }
@@ -23,11 +21,9 @@ export async function startTlsFront(folder: string, closing: Closing): Promise<T
   const names = ['-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate]
   const { status, stderr } = spawnSync('openssl', [...args, ...names], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`openssl has made no certificate: ${stderr}`)
-  const asked: string[] = []
-  const front = { url: '', certificate, asked, target: '' }
+  const front = { url: '', certificate, target: '' }
   const pair = { key: await readFile(key), cert: await readFile(certificate) }
   const server = createServer(pair, (incoming, answer) => {
-    asked.push(incoming.url ?? '')
     forward(incoming, answer, front.target)
   })
   server.listen(0, '127.0.0.1')
