@@ -10,6 +10,8 @@ export interface Options {
   readonly write: boolean
   readonly build: boolean
   readonly against: string | undefined
+  /** Where CPU profiles of this server go. */
+  readonly profile: string | undefined
 }
 
 export function readArguments(args: readonly string[]): Options {
@@ -22,7 +24,8 @@ export function readArguments(args: readonly string[]): Options {
     .option('--json', 'print everything as JSON')
     .option('--write', 'put the tables into docs/performance.md')
     .option('--no-build', 'measure dist/ as it is')
-    .option('--against <main.js>', 'another build of Signet, measured beside this one', resolve)
+    .option('--profile <folder>', 'write a CPU profile of this server there', path)
+    .option('--against <main.js>', 'another build of Signet, measured beside this one', path)
   const given = command.parse(args, { from: 'user' }).opts()
   return {
     only: given.only,
@@ -31,6 +34,7 @@ export function readArguments(args: readonly string[]): Options {
     write: given.write ?? false,
     build: given.build,
     against: given.against,
+    profile: given.profile,
   }
 }
 
@@ -46,3 +50,5 @@ function positive(text: string): number {
   if (!(number > 0)) throw new InvalidArgumentError('it must be a number above 0.')
   return number
 }
+
+const path = (text: string): string => resolve(text)

@@ -25,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 try {
   const machine = describeMachine(stage)
-  const world = await openWorld(stage, options.pace, options.against)
+  const world = await openWorld(stage, options)
   const outcomes: Outcome[] = []
   for (const open of works) {
     const work = await open(world)

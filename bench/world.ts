@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Options } from './arguments.ts'
 import { type Child, startChild } from './child.ts'
 import type { Contestant, Pace, Work } from './contest.ts'
 import { type Installation, install, type Server, serve, thisBuild } from './signet.ts'
@@ -24,24 +25,41 @@ export type OpenWork = (world: World) => Promise<Work>
 
 const people = 1000
 
-export async function openWorld(stage: Stage, pace: Pace, against?: string): Promise<World> {
+export async function openWorld(
+  stage: Stage,
+  { pace, against, profile }: Pick<Options, 'pace' | 'against' | 'profile'>,
+): Promise<World> {
+  const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
   const generator = startBench('generator.mjs')
   stage.onClose(generator.close)
-  const builds: Build[] = [await open(stage, 'signet', 'this server', 'signet', thisBuild)]
-  if (against) builds.push(await open(stage, 'other', 'the other build', 'peer', against))
+  const builds: Build[] = [
+    await open(stage, { database: 'signet', program: thisBuild, ...own, nodeArguments: profiling }),
+  ]
+  if (against) builds.push(await open(stage, { database: 'other', program: against, ...other }))
   return { stage, pace, generator, builds }
 }
 
+const own = { name: 'this server', role: 'signet' } as const
+const other = { name: 'the other build', role: 'peer' } as const
+
 async function open(
   stage: Stage,
-  database: string,
-  name: string,
-  role: Contestant['role'],
-  program: string,
+  {
+    database,
+    name,
+    role,
+    program,
+    nodeArguments,
+  }: Pick<Build, 'name' | 'role'> & {
+    readonly database: string
+    readonly program: string
+    readonly nodeArguments?: readonly string[]
+  },
 ): Promise<Build> {
   stage.say(`Starting ${name}`)
   const installation = await install(stage, { name: database, program, people })
-  return { name, role, installation, server: await serve(stage, installation) }
+  const server = await serve(stage, installation, {}, nodeArguments)
+  return { name, role, installation, server }
 }
 
 /** As src/main.ts sets it, so that limits and peers have the threads that the server has. */

@@ -16,7 +16,7 @@ export const password: OpenWork = async (world) => {
       scope: 'read offline_access',
     }).toString(),
   )
-  const job = { method: 'POST', connections: 16, bodies }
+  const job = { method: 'POST', connections: 8, bodies }
   return {
     name: 'password',
     title: '`password`',
