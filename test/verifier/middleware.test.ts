@@ -237,7 +237,7 @@ everywhere(
       ]) {
         const headers = { Authorization: first as string, authorization: second as string }
         const answer = await sendRaw(service.url, rawRequest('GET', path, headers))
-        t.is(answer.status, 400, `two headers: ${first}, ${second}`)
+        t.is(answer.status, 400, `two headers, second of ${(second as string).slice(0, 6)}`)
       }
     }
   },
