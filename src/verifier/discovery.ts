@@ -64,9 +64,7 @@ export class Discovery {
     const age = this.#rooms.now().getTime() - this.#readAt
     if (known && age >= 0 && age < rereadSeconds * 1000) return known
     try {
-      const read = await discover(this.#rooms)
-      // A document that no longer names the feed switches no check off.
-      this.#metadata = { ...known, ...read }
+      this.#metadata = await discover(this.#rooms)
       this.#readAt = this.#rooms.now().getTime()
       return this.#metadata
     } catch (error) {

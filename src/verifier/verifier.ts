@@ -6,6 +6,7 @@ import { assertIssuer, Discovery } from './discovery.ts'
 import { reasonOf } from './download.ts'
 import { KeySet } from './key-set.ts'
 import { RevocationFeed } from './revocation-feed.ts'
+import { UnitedLists } from './united-lists.ts'
 import { VerificationError } from './verification-error.ts'
 import { type VerifiedToken, VerifiedTokens } from './verified-tokens.ts'
 import {
@@ -62,6 +63,7 @@ class OfflineVerifier implements Verifier {
   readonly #settings: Settings
   readonly #keys: KeySet
   readonly #feed: RevocationFeed | undefined
+  readonly #lists: UnitedLists | undefined
   readonly #remembered: VerifiedTokens
   readonly #closing = new AbortController()
 
@@ -80,17 +82,23 @@ class OfflineVerifier implements Verifier {
       onKeys: (kids, changed) => {
         if (changed) this.#tell({ type: 'keys', kids })
         const { revocationsUri } = discovery.metadata ?? {}
+        // Metadata that no longer name a feed switch no check off.
         if (revocationsUri && !rooms.signal.aborted) this.#feed?.follow(revocationsUri)
       },
     })
     if (!settings.revocations) return
-    this.#feed = new RevocationFeed({
+    this.#lists = new UnitedLists({
       ...rooms,
       ...settings.revocations,
-      findKey: (kid) => this.#keys.find(kid),
       onList: (list) => this.#tell({ type: 'list', ...list }),
       onStale: (staleSeconds) => this.#tell({ type: 'stale', staleSeconds }),
       onFresh: () => this.#tell({ type: 'fresh' }),
+    })
+    this.#feed = new RevocationFeed({
+      ...rooms,
+      ...settings.revocations,
+      lists: this.#lists,
+      findKey: (kid) => this.#keys.find(kid),
       onProblem: this.#problem('revocations'),
     })
   }
@@ -118,16 +126,16 @@ class OfflineVerifier implements Verifier {
 
   async ready(): Promise<void> {
     await this.#prepare()
-    if (!this.#feed?.following || this.#feed.staleSeconds < Number.POSITIVE_INFINITY) return
+    if (!this.#feed?.following || this.status.staleSeconds < Number.POSITIVE_INFINITY) return
     throw new VerificationError('revocations_stale', 'the first list of revocations did not come')
   }
 
   get status(): VerifierStatus {
     return {
-      staleSeconds: this.#feed?.staleSeconds ?? Number.POSITIVE_INFINITY,
+      staleSeconds: this.#lists?.staleSeconds ?? Number.POSITIVE_INFINITY,
       following: this.#feed?.following ?? false,
       keys: this.#keys.size,
-      entries: this.#feed?.entries ?? 0,
+      entries: this.#lists?.entries ?? 0,
     }
   }
 
@@ -160,14 +168,14 @@ class OfflineVerifier implements Verifier {
   #assertLive({ claims, marks }: VerifiedToken): void {
     const { now, clockToleranceSeconds, revocations } = this.#settings
     assertTime(claims, now().getTime() / 1000, clockToleranceSeconds)
-    if (!revocations || !this.#feed) return
-    if (this.#feed.holdsAny(marks)) {
+    if (!revocations || !this.#lists) return
+    if (this.#lists.holdsAny(marks)) {
       throw new VerificationError(
         'token_revoked',
         'the token, its session, client or key is revoked',
       )
     }
-    const isStale = this.#feed.following ? this.#feed.checkStale() : true
+    const isStale = this.#feed?.following ? this.#lists.checkStale() : true
     if (isStale && revocations.onStale === 'reject') {
       throw new VerificationError('revocations_stale', 'the list of revocations is too old to tell')
     }
