@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Pace } from './contest.ts'
-import { workNames } from './works.ts'
+import { allNames } from './works.ts'
 
 export interface Options {
-  readonly only: readonly string[]
+  /** Works, `start_up` and `tables`. */
+  readonly names: readonly string[]
   readonly pace: Pace
   readonly json: boolean
   readonly write: boolean
@@ -17,18 +18,20 @@ export interface Options {
 export function readArguments(args: readonly string[]): Options {
   const command = new Command('npm run bench --')
     .description('measures this server, what limits it, and other servers, in one run')
-    .option('--only <works>', `parted by commas: ${workNames.join(', ')}`, names, [])
+    .option('--only <works>', `parted by commas: ${allNames.join(', ')}`, names)
+    .option('--tables', 'also with millions of sessions, which takes minutes more')
     .option('--rounds <n>', 'rounds of each contestant; the median counts', positive, 5)
     .option('--seconds <n>', 'length of a round', positive, 3)
     .option('--warm-up <n>', 'seconds before the first round', positive, 2)
     .option('--json', 'print everything as JSON')
-    .option('--write', 'put the tables into docs/performance.md')
+    .option('--write', 'put the tables into docs/performance.md as well')
     .option('--no-build', 'measure dist/ as it is')
-    .option('--profile <folder>', 'write a CPU profile of this server there', path)
+    .option('--profile <folder>', 'write CPU profiles of this server there', path)
     .option('--against <main.js>', 'another build of Signet, measured beside this one', path)
   const given = command.parse(args, { from: 'user' }).opts()
+  const wanted: string[] = given.only ?? allNames.filter((name) => name !== 'tables')
   return {
-    only: given.only,
+    names: given.tables ? [...new Set([...wanted, 'tables'])] : wanted,
     pace: { rounds: given.rounds, seconds: given.seconds, warmUpSeconds: given.warmUp },
     json: given.json ?? false,
     write: given.write ?? false,
@@ -38,9 +41,11 @@ export function readArguments(args: readonly string[]): Options {
   }
 }
 
+const path = (text: string): string => resolve(text)
+
 function names(text: string): string[] {
   const given = text.split(/[\s,]+/).filter(Boolean)
-  const unknown = given.find((name) => !workNames.includes(name))
+  const unknown = given.find((name) => !allNames.includes(name))
   if (unknown) throw new InvalidArgumentError(`there is no work ${unknown}.`)
   return given
 }
@@ -50,5 +55,3 @@ function positive(text: string): number {
   if (!(number > 0)) throw new InvalidArgumentError('it must be a number above 0.')
   return number
 }
-
-const path = (text: string): string => resolve(text)

@@ -98,7 +98,8 @@ export const counted = (name: string, child: Child): Contestant => ({
 const cpuTimes = (processes: Readonly<Record<string, number | undefined>>) =>
   Object.fromEntries(Object.entries(processes).map(([who, pid]) => [who, cpuTimeOf(pid)]))
 
-function withoutTokens(job: Readonly<Record<string, unknown>>) {
+/** For a generator that has them already. */
+export function withoutTokens(job: Readonly<Record<string, unknown>>) {
   const { chain } = job as { chain?: { tokens?: unknown } }
   return chain ? { ...job, chain: { ...chain, tokens: undefined } } : job
 }

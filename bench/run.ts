@@ -3,36 +3,66 @@ import { contest } from './contest.ts'
 import { build, installPeers } from './installation.ts'
 import { describeMachine } from './machine.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
-import { print } from './report.ts'
-import { openStage } from './stage.ts'
-import { worksNamed } from './works.ts'
+import { chaptersOf, type Report, writePage } from './report.ts'
+import { openStage, type Stage } from './stage.ts'
+import { measureStartUp } from './start-up.ts'
+import { measureTables } from './tables/tables.ts'
+import { durationOf, works } from './works.ts'
 import { openWorld } from './world.ts'
 
 /** `npm run bench`: this server, the limits and the peers in one run. What it started ends with it. */
 const options = readArguments(process.argv.slice(2))
-// The table alone is on standard output.
+const { names, pace } = options
+// The tables alone are on standard output.
 const say = (line: string) => process.stderr.write(`• ${line}\n`)
-const works = worksNamed(options.only)
+
+const minutes = durationOf(names, pace, options.against ? 2 : 1) / 60
+say(`Measuring ${names.join(', ')}: about ${minutes.toFixed(0)} minutes, at most ${bound(minutes)}`)
 if (options.build) build(say)
 installPeers(say)
-
 const stage = await openStage(say)
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, async () => {
-    await stage.close()
-    process.exit(1)
-  })
-}
+stopBy(stage)
 try {
-  const machine = describeMachine(stage)
-  const world = await openWorld(stage, options)
-  const outcomes: Outcome[] = []
-  for (const open of works) {
-    const work = await open(world)
-    outcomes.push(outcomeOf(work, await contest(work, options.pace, say)))
-    await work.close()
-  }
-  await print({ machine, pace: options.pace, outcomes }, options)
+  const report = await measure(stage)
+  if (options.write) await writePage(report)
+  const text = options.json
+    ? JSON.stringify(report, null, 2)
+    : Object.values(chaptersOf(report)).join('\n\n')
+  process.stdout.write(`${text}\n`)
 } finally {
   await stage.close()
+}
+process.exit()
+
+async function measure(on: Stage): Promise<Report> {
+  const machine = describeMachine(on)
+  const world = await openWorld(on, options)
+  const outcomes: Outcome[] = []
+  for (const name of names) {
+    const listed = works[name]
+    if (!listed) continue
+    const work = await listed.open(world)
+    outcomes.push(outcomeOf(work, await contest(work, pace, say)))
+    await work.close()
+  }
+  const startUp = names.includes('start_up') ? await measureStartUp(world) : undefined
+  const tables = names.includes('tables') ? await measureTables(world) : undefined
+  return { machine, pace, outcomes, startUp, tables }
+}
+
+function bound(about: number): number {
+  return Math.ceil(2 * about + 3)
+}
+
+/** Interrupted, or far beyond its time: nothing that it started stays. */
+function stopBy(open: Stage): void {
+  const stop = async (why: string) => {
+    say(`stopping: ${why}`)
+    await open.close()
+    process.exit(1)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void stop(signal))
+  }
+  setTimeout(() => void stop('it takes too long'), bound(minutes) * 60_000).unref()
 }

@@ -7,35 +7,54 @@ import { masterKeyText } from '../test/support/fixtures.ts'
 import { audience, type Installation } from './signet.ts'
 
 /**
- * Sessions are made in SQL, thousands at once, as sign-ins would have made them over the last days: ids
- * in the order of time, spread over all people. The seed of each follows from its id, so that tokens
- * can be computed for any of them.
+ * Sessions are made in SQL, thousands at once, as sign-ins would have made them day by day: ids in the
+ * order of time, spread over all people. The seed of each follows from its id, so that tokens can be
+ * computed for any of them.
  */
 const plant = `
-  WITH people AS (SELECT array_agg(id) AS ids FROM users),
+  WITH people AS (SELECT id, row_number() OVER () - 1 AS number FROM users),
   begun AS (
-    SELECT n, now() - interval '6 days' * (1 - n::float / $1::int) AS at FROM generate_series(1, $1::int) AS n
+    SELECT n, now() - $4::interval - $5::interval * (1 - n::float / $1::int) AS at
+      FROM generate_series(1, $1::int) AS n
   ),
   named AS (
-    SELECT at, ids[1 + n % cardinality(ids)] AS user_id,
+    SELECT at, people.id AS user_id,
            encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
              substring(int8send(floor(extract(epoch FROM at) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
              52, 1), 53, 1), 'hex')::uuid AS sid
-      FROM begun, people
+      FROM begun JOIN people ON people.number = n % (SELECT count(*) FROM users)
+     ORDER BY n
   )
   INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr,
                                 idle_expires_at, expires_at, ip, user_agent)
-  SELECT sid, user_id, 'app', '{read,write,offline_access}', ARRAY[$2], sha256(decode(md5(sid::text), 'hex')),
-         at, '{pwd}', now() + interval '7 days', now() + interval '30 days', '192.0.2.1',
-         'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+  SELECT sid, user_id, 'app', '{read,write,offline_access}', ARRAY[$3],
+         sha256(decode(md5(sid::text), 'hex')), at, '{pwd}',
+         now() - $2::interval + interval '7 days', now() - $2::interval + interval '30 days',
+         '192.0.2.1', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
     FROM named`
 
-export async function plantSessions({ databaseUrl }: Installation, count: number): Promise<void> {
+/** So many in a statement. */
+const most = 250_000
+
+/** @param daysAgo how long ago the newest of them began: after 30 days all have expired */
+export async function plantSessions(
+  { databaseUrl }: Installation,
+  count: number,
+  { daysAgo = 0, say = (_line: string) => {} } = {},
+): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
-    await client.query(plant, [count, audience])
+    for (let planted = 0; planted < count; planted += most) {
+      const some = Math.min(most, count - planted)
+      const newest = daysAgo + (6 * (count - planted - some)) / count
+      const ages = [daysAgo, newest, (6 * some) / count].map((days) => `${days} days`)
+      const [ago, ...window] = ages
+      await client.query(plant, [some, ago, audience, ...window])
+      if (count > most) say(`${planted + some} of ${count} sessions are planted`)
+    }
     await client.query('VACUUM ANALYZE refresh_families')
+    await client.query('VACUUM ANALYZE users')
   } finally {
     await client.end()
   }

@@ -1,7 +1,8 @@
 import type { Outcome, Standing } from './outcome.ts'
 import type { Spread } from './statistics.ts'
 
-const number = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+const formats = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+export const number = (value: number): string => formats.format(value)
 
 /** Markdown whose columns stand below each other, to be read on a terminal too. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -59,7 +60,7 @@ export const costTable = (outcomes: readonly Outcome[]): string =>
         .filter(({ p50 }) => p50 !== undefined)
         .map(({ name, p50, p99, cost }) => {
           const { server = 0, postgres = 0, generator = 0 } = cost
-          const micro = (value: number) => (value > 0 ? number.format(value) : '')
+          const micro = (value: number) => (value > 0 ? number(value) : '')
           return [
             ...[title, name, milliseconds(p50), milliseconds(p99)],
             ...[micro(server), micro(postgres), micro(generator)],
@@ -81,9 +82,9 @@ const peerCell = ({ name, perSecond, ours, failures }: Standing): string =>
   `${name} ${spread(perSecond)}, ${ours.median.toFixed(1)}×${failures ? ' (failures)' : ''}`
 
 export const spread = ({ median, lowest, highest }: Spread): string =>
-  `${number.format(median)} (${number.format(lowest)}–${number.format(highest)})`
+  `${number(median)} (${number(lowest)}–${number(highest)})`
 
-const percent = ({ median, lowest, highest }: Spread): string =>
+export const percent = ({ median, lowest, highest }: Spread): string =>
   `${share(median)} % (${share(lowest)}–${share(highest)})`
 
 const share = (value: number): string => (value * 100).toFixed(0)

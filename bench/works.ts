@@ -1,3 +1,4 @@
+import type { Pace } from './contest.ts'
 import { clientCredentials } from './works/client-credentials.ts'
 import { introspection, introspectionWithoutRedis } from './works/introspection.ts'
 import { jwks, jwksUnchanged } from './works/jwks.ts'
@@ -5,19 +6,34 @@ import { password } from './works/password.ts'
 import { refresh } from './works/refresh.ts'
 import type { OpenWork } from './world.ts'
 
-const works: Readonly<Record<string, OpenWork>> = {
-  client_credentials: clientCredentials,
-  refresh,
-  password,
-  introspection,
-  introspection_without_redis: introspectionWithoutRedis,
-  jwks,
-  jwks_304: jwksUnchanged,
+interface Listed {
+  readonly open: OpenWork
+  /** This server, the limit and peers: what a round consists of. */
+  readonly contestants: number
 }
 
-export const workNames = Object.keys(works)
+export const works: Readonly<Record<string, Listed>> = {
+  client_credentials: { open: clientCredentials, contestants: 4 },
+  refresh: { open: refresh, contestants: 5 },
+  password: { open: password, contestants: 3 },
+  introspection: { open: introspection, contestants: 2 },
+  introspection_without_redis: { open: introspectionWithoutRedis, contestants: 2 },
+  jwks: { open: jwks, contestants: 3 },
+  jwks_304: { open: jwksUnchanged, contestants: 2 },
+}
 
-export const worksNamed = (names: readonly string[]): OpenWork[] =>
-  Object.entries(works)
-    .filter(([name]) => names.length === 0 || names.includes(name))
-    .map(([, open]) => open)
+/** What else `--only` may name; the tables take long and are only measured when they are asked for. */
+export const furtherNames = ['start_up', 'tables']
+export const allNames = [...Object.keys(works), ...furtherNames]
+
+/** About how long a run takes, in seconds. */
+export function durationOf(names: readonly string[], pace: Pace, builds: number): number {
+  const perContestant = pace.warmUpSeconds + pace.rounds * (pace.seconds + 0.3)
+  const starting = 15
+  return names.reduce((sum, name) => {
+    const contestants = works[name]?.contestants
+    if (contestants) return sum + (contestants + builds - 1) * perContestant + 6
+    if (name === 'start_up') return sum + 35
+    return sum + 180 + 4 * perContestant + 2 * (perContestant + 4 * pace.rounds)
+  }, starting)
+}
