@@ -4,36 +4,39 @@ import type { AddressInfo } from 'node:net'
 import type { Closing } from './closing.ts'
 import { forward } from './forward.ts'
 
-/** A proxy or CDN in front of the server that hands out the JWKS for as long as `max-age` lets it. */
+/** A proxy in front of the server that goes on handing out the JWKS that it has, whoever asks. */
 export interface CachingFront {
   readonly url: string
   target: string
+  /** Takes the JWKS as it is now, to be handed out from now on for as long as it may be. */
+  refresh(): Promise<void>
   /** From now on the JWKS stays as it is. */
   hold(): void
 }
 
 interface Options {
-  /** Time runs so many times as fast: `max-age` of the server is shortened by it. */
-  readonly speed: number
-  /** The `max-age` that services are told: how long they may keep the set. */
+  /** How long a JWKS is handed out. */
+  readonly keptSeconds: number
+  /** The `max-age` that services are told: how long they may keep it on top of that. */
   readonly serviceSeconds: number
 }
 
 export async function startCachingFront(options: Options, closing: Closing): Promise<CachingFront> {
-  const { speed, serviceSeconds } = options
+  const { keptSeconds, serviceSeconds } = options
   let held = false
   let cached = { body: '', until: 0 }
-  const jwks = async () => {
-    if (held || performance.now() < cached.until) return cached.body
+  const refresh = async () => {
     const answer = await fetch(new URL('/.well-known/jwks.json', front.target))
     if (!answer.ok) throw new Error(`the server answers ${answer.status}`)
-    const [, maxAge] = /max-age=(\d+)/.exec(answer.headers.get('cache-control') ?? '') ?? []
-    const body = await answer.text()
-    cached = { body, until: performance.now() + (Number(maxAge) * 1000) / speed }
-    return body
+    const until = performance.now() + keptSeconds * 1000
+    cached = { body: await answer.text(), until }
+  }
+  const jwks = async () => {
+    if (!held && performance.now() >= cached.until) await refresh()
+    return cached.body
   }
   const front = {
-    ...{ url: '', target: '' },
+    ...{ url: '', target: '', refresh },
     hold: () => {
       held = true
     },

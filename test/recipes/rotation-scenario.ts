@@ -1,39 +1,9 @@
 import { strict as assert } from 'node:assert'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { freePort } from '../../src/stores/postmaster.ts'
 import { eventually } from '../support/eventually.ts'
-import { orders } from '../support/fixtures.ts'
-import { type CachingFront, startCachingFront } from './caching-front.ts'
 import type { Closing } from './closing.ts'
-import { ageKeys, type Installation, install, type Stores } from './installation.ts'
-import { fileOfPage } from './page.ts'
+import type { Installation, Stores } from './installation.ts'
 import type { Report } from './report.ts'
-import { type Service, startPython, startService } from './services.ts'
-import { Traffic } from './traffic.ts'
-
-/**
- * For the keys time runs so many times as fast: their rows are aged as it passes. So the 960 s of a
- * propagation are 32 s, and the 900 s of a token are its 30 real ones. What else takes part has its own
- * time shortened by as much: `max-age`, and how long the services keep a JWKS. Nothing else is changed:
- * the server, its commands, the services and their libraries run as they are. What that leaves out:
- * clocks that differ, since the 60 s which are allowed for them are 2 real ones, and the server, which
- * rereads once a real second, needs one of these.
- */
-const speed = 30
-/** Of the 600 s that a service may keep a JWKS: a minute less, for a machine that is busy. */
-const serviceSeconds = 540 / speed
-
-/** Keys stay for tokens of 1020 s, those made live for 900: what differs is for a busy machine, too. */
-const environment = { ACCESS_TOKEN_SECONDS: '30', ACCESS_TOKEN_MAX_SECONDS: '1020' }
-
-interface Scene {
-  readonly server: Installation
-  readonly front: CachingFront
-  readonly services: Readonly<Record<string, Service>>
-  readonly traffic: Traffic
-  readonly stop: () => Promise<void>
-}
+import { keptSeconds, type Scene, serviceSeconds, setTheScene, speed } from './rotation-scene.ts'
 
 /** Real services verify what a real server signs, through everything that happens to its keys. */
 export async function checkRotation(stores: Stores, report: Report, closing: Closing) {
@@ -48,13 +18,13 @@ export async function checkRotation(stores: Stores, report: Report, closing: Clo
   await report.check('Rotation: a key leaves when its last token has expired', async () => {
     const jwks = async () => (await server.get('/.well-known/jwks.json')).text
     await eventually(async () => !(await jwks()).includes(second), 'it leaves', 90)
-    assert.equal(traffic.liveTokenOf(second), undefined)
+    assert.ok(traffic.liveTokenOf(second) === undefined, 'one of its tokens is still good')
     return undefined
   })
   await revokeLeaked(scene, { leaked: third, next }, report)
   for (const [name, { checked, refused }] of Object.entries(traffic.counts)) {
     await report.check(`Rotation: ${name} refused no good token through all of it`, async () => {
-      assert.deepEqual(refused, [])
+      assert.equal(refused.length, 0, `${refused.length} of ${checked} refused: ${refused[0]}`)
       assert.ok(checked > 200, `only ${checked} were checked`)
       return `${checked} good tokens checked, 0 wrongly refused`
     })
@@ -63,9 +33,12 @@ export async function checkRotation(stores: Stores, report: Report, closing: Clo
 }
 
 /** @returns the key that signs after it */
-async function rotateInEmergency({ server, traffic }: Scene, report: Report): Promise<string> {
+async function rotateInEmergency(scene: Scene, report: Report): Promise<string> {
+  const { server, front, traffic } = scene
   const [first, second] = [traffic.signer as string, await successor(server)]
   await report.check('Rotation: in an emergency the successor signs at once', async () => {
+    // The next successor is published now, and is not in the copy that services have from here on.
+    await front.refresh()
     await server.signet('keys', 'rotate', '--now')
     await traffic.until(second, 20)
     return `${short(first)} → ${short(second)}`
@@ -80,8 +53,9 @@ async function rotateOnPlan(scene: Scene, second: string, report: Report): Promi
   const third = await successor(server)
   await server.signet('keys', 'rotate')
   await report.check('Rotation: under way, the server is stopped and started', async () => {
+    await pause(5)
     await stop()
-    await new Promise((resolve) => setTimeout(resolve, 3000))
+    await pause(3)
     await server.start()
     assert.equal(traffic.signer, second)
     return undefined
@@ -108,7 +82,7 @@ async function revokeLeaked(
   await traffic.until(next, 20)
   const start = performance.now()
   // Without a list of revocations a service learns of it from the JWKS: 300 s and 600 s at most.
-  const limits = Object.entries({ 'signet/verifier': 5, PyJWT: 900 / speed + 5 })
+  const limits = Object.entries({ 'signet/verifier': 5, PyJWT: keptSeconds + serviceSeconds + 5 })
   await Promise.all(
     limits.map(([name, seconds]) =>
       report.check(`Rotation: ${name} refuses the tokens of a key that was revoked`, async () => {
@@ -137,56 +111,7 @@ async function showThatItCounts({ server, front, traffic }: Scene, report: Repor
   )
 }
 
-async function setTheScene(stores: Stores, closing: Closing): Promise<Scene> {
-  const front = await startCachingFront({ speed, serviceSeconds }, closing)
-  const server = await install(stores, closing, { ...environment, ISSUER: front.url })
-  front.target = server.url
-  const serving = await server.start()
-  letTimeRun(server, closing)
-  const common = { ISSUER: front.url, AUDIENCE: orders }
-  const files = {
-    'service.py': await fileOfPage('python', 'service.py'),
-    'signet_tokens.py': await fileOfPage('python', 'pyjwt/signet_tokens.py'),
-  }
-  const folder = join(stores.folder, 'rotation')
-  const settings = { ...common, JWKS_SECONDS: String(serviceSeconds) }
-  const services = {
-    PyJWT: await startPython(folder, files, settings, closing),
-    'signet/verifier': await startService(
-      {
-        command: process.execPath,
-        args: [fileURLToPath(new URL('node-service.js', import.meta.url))],
-        ...{ folder, port: await freePort() },
-        env: { ...common, COOLDOWN_SECONDS: String(serviceSeconds / 10) },
-      },
-      closing,
-    ),
-  }
-  const stop = async () => {
-    serving.signal('SIGTERM')
-    await serving.exited
-  }
-  return { server, front, services, traffic: new Traffic(server, services), stop }
-}
-
-/** The real time counts too, so the rows are aged by one less. */
-function letTimeRun({ db }: Installation, closing: Closing): void {
-  let ended = false
-  const run = async () => {
-    let last = performance.now()
-    while (!ended) {
-      await new Promise((resolve) => setTimeout(resolve, 200))
-      const now = performance.now()
-      await ageKeys(db, ((now - last) / 1000) * (speed - 1))
-      last = now
-    }
-  }
-  const running = run()
-  closing.add(() => {
-    ended = true
-    return running
-  })
-}
+const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 
 const listed = async (server: Installation) =>
   (await server.signet('keys', 'list', '--json')).json()
