@@ -19,6 +19,14 @@ def digest(kind, value):
     return hashlib.sha256(f"{kind}:{value}".encode()).digest()[:16]
 
 
+def covers(since, own):
+    """Whether a delta from `since` on leaves no hole for who is at `own`: docs/verifying.md, step 5."""
+    its, ours = since.split("."), own.split(".")
+    if since == own or len(its) < 2 or len(ours) < 2:
+        return since == own
+    return its[0] == ours[0] and int(its[1]) <= int(ours[1]) and its[2:] in ([], ours[2:])
+
+
 class Revocations:
     def __init__(self):
         self._expiries, self._seq, self._full_at, self._fresh_at = {}, None, 0.0, 0.0
@@ -61,8 +69,8 @@ class Revocations:
         header, claims = read(self._fetch(query), "revocations+jwt", leeway=60)
         if digest("kid", header["kid"]) in self._expiries:
             raise ValueError("signed by a revoked key")
-        if "since" in claims and not asked:
-            raise ValueError("a delta for the whole")
+        if "since" in claims and not (asked and covers(claims["since"], asked)):
+            raise ValueError("a delta for somebody else")
         now, news = time.time(), {}
         for expiry, packed in claims["revoked"].items():
             digests = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))

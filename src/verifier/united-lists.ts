@@ -1,4 +1,5 @@
 import { DigestSet, markOf, wordsAt } from './digest-set.ts'
+import { covers } from './list-cursor.ts'
 import { digestBytes, type RevocationList } from './revocation-list.ts'
 
 interface Rooms {
@@ -71,7 +72,9 @@ export class UnitedLists {
     // Whoever has a key that was revoked could go on telling this service that all is well.
     if (this.holdsAny([markOf('kid', list.kid)])) throw this.#restart('signed by a revoked key')
     // Somebody in between answers without reading the question: that would be a hole.
-    if (list.since !== undefined && !asked) throw this.#restart('a delta for the whole')
+    if (list.since !== undefined && !(asked && covers(list.since, asked))) {
+      throw this.#restart('a delta for somebody else')
+    }
     const news = this.#addAll(list.groups)
     const full = list.since === undefined
     if (news > 0 || full) this.#rooms.onList({ full, entries: this.entries })
