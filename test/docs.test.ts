@@ -224,7 +224,9 @@ async function documents(): Promise<Map<string, string>> {
       (await readdir(join(root, folder), { recursive: true })).map((file) => join(folder, file)),
     ),
   )
-  const files = [...top, ...deeper.flat()].filter((file) => file.endsWith('.md'))
+  const files = [...top, ...deeper.flat()].filter(
+    (file) => file.endsWith('.md') && !file.includes('node_modules'),
+  )
   const texts = files.map(async (file) => [file, await readFile(join(root, file), 'utf8')] as const)
   return new Map(await Promise.all(texts))
 }
