@@ -69,6 +69,11 @@ test('an old list that is replayed takes nothing back, adds nothing and is not f
   issuer.revoke('jti', 'a')
   for (const verifier of [lenient, strict]) await becomes(verifier, token, 'token_revoked')
 
+  await eventually(() => issuer.waiting.size === 2, 'both wait')
+  issuer.advance(10)
+  issuer.answerAll()
+  const areFresh = () => [lenient, strict].every(({ status }) => status.staleSeconds === 0)
+  await eventually(areFresh, 'an empty delta makes fresh')
   issuer.answers.feed = (_request, response) => response.end(old)
   issuer.answerAll()
   issuer.advance(60)
