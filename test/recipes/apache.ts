@@ -5,7 +5,7 @@ import { install, type Stores } from './installation.ts'
 import { fileOfPage } from './page.ts'
 import { checkRefusals } from './refusals.ts'
 import type { Report } from './report.ts'
-import { startApache } from './services.ts'
+import { startApache } from './running-service.ts'
 import { startTlsFront } from './tls-front.ts'
 
 /** docs/recipes/apache.md, as it stands there but for the host of the issuer. */

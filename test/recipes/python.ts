@@ -8,7 +8,7 @@ import { type Installation, install, type Stores } from './installation.ts'
 import { fileOfPage } from './page.ts'
 import { checkRefusals } from './refusals.ts'
 import type { Report } from './report.ts'
-import { type Service, startPython } from './services.ts'
+import { type Service, startPython } from './running-service.ts'
 
 const example = fileURLToPath(new URL('../../examples/python-service', import.meta.url))
 

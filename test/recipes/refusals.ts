@@ -3,7 +3,7 @@ import { invoices, orders } from '../support/fixtures.ts'
 import { forgeries, oddities } from './forgeries.ts'
 import type { Installation } from './installation.ts'
 import type { Report } from './report.ts'
-import type { Service } from './services.ts'
+import type { Service } from './running-service.ts'
 
 export interface Subject {
   readonly name: string
