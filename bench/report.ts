@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Pace } from './contest.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { Outcome } from './outcome.ts'
+import { sizingTable } from './sizing.ts'
 import { type StartUp, startUpTable } from './start-up.ts'
 import { costTable, failureLines, throughputTable } from './table.ts'
 import type { Tables } from './tables/tables.ts'
@@ -30,6 +31,7 @@ export function chaptersOf(report: Report): Record<string, string> {
       throughput: chapter(throughputTable(outcomes), ...failureLines(outcomes)),
       cost: costTable(outcomes),
     }),
+    ...(outcomes.length > 0 && startUp && tables && { sizing: sizingTable(report) }),
     ...(startUp && { 'start-up': startUpTable(startUp) }),
     ...(tables && { tables: chapter(tablesText(tables), ...failureLines(tables.outcomes)) }),
   }

@@ -20,8 +20,9 @@ const minutes = durationOf(names, pace, options.against ? 2 : 1) / 60
 say(`Measuring ${names.join(', ')}: about ${minutes.toFixed(0)} minutes, at most ${bound(minutes)}`)
 if (options.build) build(say)
 installPeers(say)
-const stage = await openStage(say)
-stopBy(stage)
+const opening = openStage(say)
+stopBy(opening)
+const stage = await opening
 try {
   const report = await measure(stage)
   if (options.write) await writePage(report)
@@ -55,10 +56,10 @@ function bound(about: number): number {
 }
 
 /** Interrupted, or far beyond its time: nothing that it started stays. */
-function stopBy(open: Stage): void {
+function stopBy(open: Promise<Stage>): void {
   const stop = async (why: string) => {
     say(`stopping: ${why}`)
-    await open.close()
+    await open.then(({ close }) => close()).catch(() => undefined)
     process.exit(1)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -39,7 +39,13 @@ const settings = { shared_buffers: '1GB', max_wal_size: '8GB', max_connections: 
 
 export async function openStage(say: Say): Promise<Stage> {
   const closers: (() => Promise<unknown>)[] = []
-  const close = async () => {
+  let closed: Promise<void> | undefined
+  // Whoever closes waits for all of it: what fails because of it must not end the process before.
+  const close = () => {
+    closed ??= undoAll()
+    return closed
+  }
+  const undoAll = async () => {
     for (const undo of closers.splice(0).reverse()) {
       await undo().catch((error: Error) => say(`while tidying up: ${error.message}`))
     }

@@ -3,7 +3,7 @@ import { asked, type Contestant, type Sample, withoutTokens } from '../contest.t
 import { type Installation, type Server, serve } from '../signet.ts'
 import { processesOf, type World } from '../world.ts'
 
-const warmUpSeconds = 1
+const warmUpSeconds = 2
 
 /**
  * Refreshes while the janitor sweeps every second, sixty times as often as it does by default, beside

@@ -19,15 +19,15 @@ export async function sizeOf({ databaseUrl }: Installation, name: string): Promi
     // A backend tells its counts when it has been idle for a moment, at the latest after a second.
     const { rows } = await client.query(
       `SELECT (SELECT count(*) FROM ${name})::float AS rows,
-              pg_table_size($1::regclass)::float AS heap,
-              pg_total_relation_size($1::regclass)::float AS total,
+              pg_table_size($1::text::regclass)::float AS heap,
+              pg_total_relation_size($1::text::regclass)::float AS total,
               n_tup_upd::float AS updates, n_tup_hot_upd::float AS hot
-         FROM pg_stat_user_tables WHERE relname = $1::name`,
+         FROM pg_stat_user_tables WHERE relname = $1::text`,
       [name],
     )
     const indexes = await client.query(
       `SELECT indexrelname AS name, pg_relation_size(indexrelid)::float AS bytes
-         FROM pg_stat_user_indexes WHERE relname = $1::name ORDER BY 1`,
+         FROM pg_stat_user_indexes WHERE relname = $1::text ORDER BY 1`,
       [name],
     )
     const [{ rows: count, heap, total, updates, hot }] = rows
@@ -41,19 +41,22 @@ export async function sizeOf({ databaseUrl }: Installation, name: string): Promi
   }
 }
 
-/** As many revocations as a bad day brings, only to see what one takes. */
-export async function plantRevocations(
-  { databaseUrl }: Installation,
-  count: number,
-): Promise<void> {
+/** As many decisions as a bad day brings, only to see what one takes. */
+const decisions = [
+  `INSERT INTO revocations (kind, value, revoked_at, expires_at)
+   SELECT 'sid', gen_random_uuid()::text, now(), now() + interval '1 hour'
+     FROM generate_series(1, $1)`,
+  `INSERT INTO audit_events (at, event, user_id, client_id, sid, ip)
+   SELECT now(), 'user.signed_in', gen_random_uuid(), 'app', gen_random_uuid(), '192.0.2.1'
+     FROM generate_series(1, $1)`,
+]
+
+export async function plantDecisions({ databaseUrl }: Installation, count: number): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  await client
-    .query(
-      `INSERT INTO revocations (kind, value, revoked_at, expires_at)
-       SELECT 'sid', gen_random_uuid()::text, now(), now() + interval '1 hour'
-         FROM generate_series(1, $1)`,
-      [count],
-    )
-    .finally(() => client.end())
+  try {
+    for (const statement of decisions) await client.query(statement, [count])
+  } finally {
+    await client.end()
+  }
 }

@@ -5,14 +5,14 @@ import { type Installation, install, person, type Server, serve } from '../signe
 import { before } from '../works/refresh.ts'
 import { form, processesOf, type World } from '../world.ts'
 import { sweeping } from './janitor.ts'
-import { plantRevocations, sizeOf, type TableSize } from './sizes.ts'
+import { plantDecisions, sizeOf, type TableSize } from './sizes.ts'
 
 const people = 100_000
 const sizes = { small: 10_000, large: 2_000_000 }
 /** All over the table: each round meets pages that the one before has not warmed. */
 const chains = { small: 9_000, large: 60_000 }
 const expired = 500_000
-const revocations = 100_000
+const decisions = 100_000
 
 /** What large tables cost. */
 export interface Tables {
@@ -58,7 +58,7 @@ export async function measureTables(world: World): Promise<Tables> {
   outcomes.push(
     outcomeOf(janitor, await contest(janitor, { ...pace, warmUpSeconds: 1 }, stage.say)),
   )
-  await plantRevocations(large.installation, revocations)
+  await plantDecisions(large.installation, decisions)
   return {
     outcomes,
     sizes: [
