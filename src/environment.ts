@@ -41,6 +41,11 @@ export const variables = {
     .describe(
       'longest time for a statement, a connect, or the wait for a connection; beyond it callers get 503',
     ),
+  DATABASE_PREPARED_STATEMENTS: flag
+    .default(true)
+    .describe(
+      'prepare the most frequent statements by name; `false` behind a pooler that hands on connections without them, such as PgBouncer before 1.21 in transaction mode',
+    ),
   DATABASE_ALLOW_NEWER: flag
     .default(false)
     .describe('start on a database that a newer release has migrated, to roll back by one release'),
