@@ -132,7 +132,9 @@ test('a row that cannot be written refuses only its own caller', async (t) => {
       BEGIN RAISE EXCEPTION 'poisoned'; END $$;
     CREATE TRIGGER refuse BEFORE UPDATE ON refresh_families FOR EACH ROW
       WHEN (OLD.sid = '${poisoned}') EXECUTE FUNCTION refuse()`)
-  const settled = await Promise.allSettled(sids.map((sid) => steps.take(stepOf(sid))))
+  // PostgreSQL tells of a failure a moment before it lets go of the rows.
+  const turn = async (step: Step) => (await steps.take(step)) ?? steps.takeAlone(step)
+  const settled = await Promise.allSettled(sids.map((sid) => turn(stepOf(sid))))
   const refused = settled.flatMap(({ status }, at) => (status === 'rejected' ? sids[at] : []))
   t.deepEqual(refused, [poisoned])
   t.is((await db('refresh_families').where({ generation: 1 })).length, 19)
