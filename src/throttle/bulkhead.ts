@@ -1,3 +1,4 @@
+import { Admission } from './admission.ts'
 import { FairQueue } from './fair-queue.ts'
 import { addressOf } from './networks.ts'
 
@@ -35,14 +36,18 @@ const leastJobSeconds = 0.001
 export class Bulkhead {
   readonly #options: BulkheadOptions
   readonly #queue = new FairQueue<Waiting>()
+  readonly #admission: Admission
   #running = 0
-  #admitted = 0
   #refusals = 0
   /** How long a job takes, in seconds: a moving average, to refuse at once what could only time out. */
   #jobSeconds = 0.02
 
   constructor(options: BulkheadOptions) {
     this.#options = options
+    this.#admission = new Admission({
+      targetSeconds: options.queueSeconds,
+      least: 2 * options.concurrency,
+    })
   }
 
   get running(): number {
@@ -64,14 +69,18 @@ export class Bulkhead {
    * @throws Overloaded
    */
   async admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
-    const { concurrency } = this.#options
-    const isFull = this.#secondsFor(this.#admitted - concurrency + 1) > this.#options.queueSeconds
-    if (isFull && !this.#queue.mayDisplace(sourceOf(ip))) throw this.#overloaded()
-    this.#admitted += 1
+    const { concurrency, queueSeconds } = this.#options
+    const admission = this.#admission
+    const isLong = this.#secondsFor(admission.underWay - concurrency + 1) > queueSeconds
+    if (admission.isFull || isLong) {
+      if (!this.#queue.mayDisplace(sourceOf(ip))) throw this.#overloaded()
+    }
+    const beganAt = performance.now() / 1000
+    admission.began()
     try {
       return await work()
     } finally {
-      this.#admitted -= 1
+      admission.ended(beganAt, performance.now() / 1000)
     }
   }
 
