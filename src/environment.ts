@@ -14,6 +14,15 @@ import {
 } from './environment-rules.ts'
 
 /**
+ * Signatures and password checks share the worker threads of the process: two are left for signatures,
+ * which are short and many. main.ts sets the number of threads; libuv's own is 4.
+ */
+function passwordConcurrency(): number {
+  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4
+  return Math.max(1, Math.min(64, availableParallelism(), threads - 2))
+}
+
+/**
  * Each variable with its rule, what it is for, and its default; `absent` says in words what holds
  * without it where that is no fixed value. docs/configuration.md is made from this.
  */
@@ -40,6 +49,11 @@ export const variables = {
     .default(3)
     .describe(
       'longest time for a statement, a connect, or the wait for a connection; beyond it callers get 503',
+    ),
+  DATABASE_PREPARED_STATEMENTS: flag
+    .default(true)
+    .describe(
+      'prepare the most frequent statements by name; `false` behind a pooler that hands on connections without them, such as PgBouncer before 1.21 in transaction mode',
     ),
   DATABASE_ALLOW_NEWER: flag
     .default(false)
@@ -101,9 +115,9 @@ export const variables = {
     .default(19_456)
     .describe('argon2id memory; hashes made with less are renewed at the next sign-in'),
   ARGON2_TIME_COST: whole(1, 20).default(2).describe('argon2id passes'),
-  PASSWORD_CONCURRENCY: whole(1, 64).default(Math.min(64, availableParallelism())).meta({
+  PASSWORD_CONCURRENCY: whole(1, 64).default(passwordConcurrency()).meta({
     description: 'password checks at once, each taking a core and `ARGON2_MEMORY_KIB`',
-    absent: 'the number of cores',
+    absent: 'the number of cores, and at most `UV_THREADPOOL_SIZE` − 2',
   }),
   PASSWORD_QUEUE_SECONDS: whole(1, 60)
     .default(2)

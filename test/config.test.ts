@@ -132,7 +132,10 @@ test('nothing set: a developer’s defaults', (t) => {
     migrateOnStart: true,
     logFormat: 'pretty',
     metricsPorts: [9464, 0],
-    PASSWORD_CONCURRENCY: Math.min(64, availableParallelism()),
+    // Of the threads, libuv's 4 if nobody says otherwise, two are for signatures.
+    PASSWORD_CONCURRENCY: Math.min(
+      ...[64, availableParallelism(), (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 2],
+    ),
   })
   t.is(readConfig({ PORT: '8080' }).issuer, 'http://127.0.0.1:8080')
   t.is(readConfig({ PORT: '' }).PORT, 3000, 'empty is not set')

@@ -7,7 +7,8 @@ import {
   grantTypes,
   refreshTokenPolicies,
 } from '../clients/client.ts'
-import { ClientRefused, type Clients } from '../clients/clients.ts'
+import { ClientRefused } from '../clients/client-refused.ts'
+import type { Clients } from '../clients/clients.ts'
 import { type Operation, operation } from '../http/operation.ts'
 import { invalidField, Problem } from '../http/problem.ts'
 

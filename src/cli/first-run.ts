@@ -1,5 +1,5 @@
 import { accountClientId } from '../account/api-clients.ts'
-import { ClientRefused } from '../clients/clients.ts'
+import { ClientRefused } from '../clients/client-refused.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { UserRefused } from '../users/user.ts'
 import { generatePassword } from './users.ts'

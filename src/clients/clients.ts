@@ -1,16 +1,20 @@
 import type { Knex } from 'knex'
-import type { z } from 'zod'
-import type { AuditEvent, AuditEventName } from '../audit/audit-log.ts'
+import type { AuditEvent } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { Db } from '../stores/postgres.ts'
 import { type Client, type ClientRow, clientOf, usesSecret } from './client.ts'
+import { columnsOf } from './client-columns.ts'
+import { ClientRefused, unknownClient } from './client-refused.ts'
+import { type Actor, ClientTrail } from './client-trail.ts'
+import type { KnownClient, KnownClients } from './known-clients.ts'
 import { type NewClient, newClient } from './new-client.ts'
-import { digestSecret, makeSecret } from './secrets.ts'
+import { addSecret } from './secret-slots.ts'
 
 interface Rooms {
   readonly db: Knex
+  readonly known: KnownClients
   readonly revocations: Revocations
   readonly families: RefreshFamilies
   readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
@@ -18,23 +22,6 @@ interface Rooms {
   /** No client may have longer access tokens: revocations are remembered for so long. */
   readonly accessTokenMaxSeconds: number
   readonly rememberSeconds: number
-}
-
-/** A change of a client that cannot be made; the message says why. */
-export class ClientRefused extends Error {
-  override readonly name = 'ClientRefused'
-  readonly reason: 'unknown' | 'refused' | 'too_long'
-
-  constructor(message: string, reason: 'unknown' | 'refused' | 'too_long' = 'refused') {
-    super(message)
-    this.reason = reason
-  }
-}
-
-/** A client with the digests of its live secrets. */
-export interface KnownClient {
-  readonly client: Client
-  readonly secretDigests: readonly Buffer[]
 }
 
 /** What can be wished for in one go. */
@@ -45,31 +32,24 @@ export interface ClientChanges {
   readonly overlapSeconds?: number | undefined
 }
 
-/** The administrator who does it; nobody on the command line. */
-interface Actor {
-  readonly actorId?: string | undefined
-  readonly ip?: string | undefined
-}
-
-/** The table of clients and their secrets. */
+/** The table of clients and their secrets, and what is changed in it. */
 export class Clients {
   readonly #rooms: Rooms
+  readonly #trail: ClientTrail
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
+    this.#trail = new ClientTrail(rooms.audit)
   }
 
-  /** A client that is not disabled, with its live secrets. */
-  async find(id: string): Promise<KnownClient | undefined> {
-    const { db, now } = this.#rooms
-    const { rows } = await db.raw<{ rows: (ClientRow & { digests: Buffer[] })[] }>(
-      `SELECT clients.*, ARRAY(
-                SELECT digest FROM client_secrets
-                 WHERE client_id = clients.id AND (expires_at IS NULL OR expires_at > :now)) AS digests
-         FROM clients WHERE id = :id AND disabled_at IS NULL`,
-      { id, now: now() },
-    )
-    return rows[0] && { client: clientOf(rows[0]), secretDigests: rows[0].digests }
+  /** A client that is not disabled, with its live secrets, as they were within the last seconds. */
+  find(id: string): Promise<KnownClient | undefined> {
+    return this.#rooms.known.find(id)
+  }
+
+  /** The same as it is now, for when the memory speaks against somebody. */
+  findAnew(id: string): Promise<KnownClient | undefined> {
+    return this.#rooms.known.findAnew(id)
   }
 
   async list(): Promise<Client[]> {
@@ -97,8 +77,8 @@ export class Clients {
         .returning('*')
       if (!row) throw new ClientRefused(`There is a client ${input.id} already.`)
       const client = clientOf(row)
-      const secret = usesSecret(client) ? await this.#addSecret(trx, client.id, 0) : undefined
-      await this.#record(trx, 'client.created', client.id, actor)
+      const secret = usesSecret(client) ? await addSecret(trx, client.id, 0, now()) : undefined
+      await this.#trail.record(trx, 'client.created', client.id, actor)
       return { client, secret }
     })
   }
@@ -121,8 +101,8 @@ export class Clients {
     { settings, disabled, overlapSeconds }: ClientChanges,
     actor: Actor = {},
   ): Promise<{ secret: string | undefined; sessions: number }> {
-    const { revocations } = this.#rooms
-    return revocations.decide(async (trx, revoke) => {
+    const { now } = this.#rooms
+    return this.#decide(id, async (trx, revoke) => {
       const row: ClientRow | undefined = await trx('clients').where({ id }).forUpdate().first()
       if (!row) throw unknownClient(id)
       if (settings) await this.#set(trx, row, settings, actor)
@@ -130,21 +110,21 @@ export class Clients {
       if (disabled === false) await this.#enable(trx, row, actor)
       if (overlapSeconds === undefined) return { secret: undefined, sessions }
       if (!usesSecret(clientOf(row))) throw new ClientRefused(`The client ${id} has no secret.`)
-      const secret = await this.#addSecret(trx, id, overlapSeconds)
-      await this.#record(trx, 'client.secret_rotated', id, actor, { overlapSeconds })
+      const secret = await addSecret(trx, id, overlapSeconds, now())
+      await this.#trail.record(trx, 'client.secret_rotated', id, actor, { overlapSeconds })
       return { secret, sessions }
     })
   }
 
   /** Like disabling it, and nothing of it stays but the trail. */
   async delete(id: string, actor: Actor = {}): Promise<void> {
-    const { revocations, families, now, rememberSeconds } = this.#rooms
-    await revocations.decide(async (trx, revoke) => {
+    const { families, now, rememberSeconds } = this.#rooms
+    await this.#decide(id, async (trx, revoke) => {
       const ended = await families.end(trx, revoke, { client_id: id }, 'client_disabled')
       const found = await trx('clients').where({ id }).delete()
       if (found === 0) throw unknownClient(id)
       await revoke({ kind: 'client', value: id, expiresAt: later(now(), rememberSeconds) })
-      await this.#record(trx, 'client.deleted', id, actor, { sessions: ended.length })
+      await this.#trail.record(trx, 'client.deleted', id, actor, { sessions: ended.length })
     })
   }
 
@@ -155,6 +135,7 @@ export class Clients {
       .where({ id })
       .whereRaw('audiences <> ?::text[]', [[...audiences]])
       .update({ audiences: [...audiences] })
+    this.#rooms.known.forget(id)
   }
 
   /** For a client that belongs to the server itself. */
@@ -182,6 +163,12 @@ export class Clients {
     return { sessions }
   }
 
+  /** Whatever became of it: a commit whose answer was lost may have happened. */
+  #decide<T>(id: string, work: (trx: Knex.Transaction, revoke: Revoke) => Promise<T>): Promise<T> {
+    const { revocations, known } = this.#rooms
+    return revocations.decide(work).finally(() => known.forget(id))
+  }
+
   async #set(
     trx: Knex.Transaction,
     row: ClientRow,
@@ -192,7 +179,7 @@ export class Clients {
     const wished = newClient.parse({ ...clientOf(row), ...settings, id })
     const columns = columnsOf(wished, this.#rooms.accessTokenMaxSeconds)
     await trx('clients').where({ id }).update(columns)
-    await this.#record(trx, 'client.changed', id, actor, { fields: Object.keys(settings) })
+    await this.#trail.record(trx, 'client.changed', id, actor, { fields: Object.keys(settings) })
   }
 
   async #disable(trx: Knex.Transaction, revoke: Revoke, id: string, actor: Actor): Promise<number> {
@@ -203,14 +190,14 @@ export class Clients {
       ...([trx, revoke, { client_id: id }, 'client_disabled'] as const),
     )
     await revoke({ kind: 'client', value: id, expiresAt: later(now(), rememberSeconds) })
-    await this.#record(trx, 'client.disabled', id, actor, { sessions })
+    await this.#trail.record(trx, 'client.disabled', id, actor, { sessions })
     return sessions
   }
 
   async #enable(trx: Knex.Transaction, { id, disabled_at }: ClientRow, actor: Actor) {
     if (disabled_at) await this.#refuseWhileRevoked(id)
     await trx('clients').where({ id }).update({ disabled_at: null })
-    await this.#record(trx, 'client.enabled', id, actor)
+    await this.#trail.record(trx, 'client.enabled', id, actor)
   }
 
   /** Its revocation names the client and no moment: new tokens would be dead as the old ones are. */
@@ -221,69 +208,4 @@ export class Clients {
       `The tokens of ${id} are revoked until the last has expired, ${minutes} minutes after it ended: wait, or take another id.`,
     )
   }
-
-  #record(
-    trx: Knex.Transaction,
-    event: AuditEventName,
-    clientId: string,
-    { actorId, ip }: Actor,
-    detail: Record<string, unknown> = {},
-  ): Promise<void> {
-    const by = actorId === undefined ? {} : { by: actorId }
-    return this.#rooms.audit.record({ event, clientId, ip, detail: { ...by, ...detail } }, trx)
-  }
-
-  /** The newest secret stays beside the new one, in the other of the two slots. */
-  async #addSecret(trx: Knex.Transaction, id: string, overlapSeconds: number): Promise<string> {
-    const now = this.#rooms.now()
-    const secret = makeSecret()
-    const newest: { slot: number } | undefined = await trx('client_secrets')
-      .where({ client_id: id, expires_at: null })
-      .first('slot')
-    if (newest) {
-      await trx('client_secrets')
-        .where({ client_id: id, slot: newest.slot })
-        .update({ expires_at: later(now, overlapSeconds) })
-    }
-    await trx('client_secrets')
-      .insert({
-        client_id: id,
-        slot: newest?.slot === 1 ? 2 : 1,
-        digest: digestSecret(secret),
-        created_at: now,
-        expires_at: null,
-      })
-      .onConflict(['client_id', 'slot'])
-      .merge()
-    return secret
-  }
 }
-
-/** @throws ClientRefused when its tokens would outlive what is remembered of revocations */
-function columnsOf(given: z.output<typeof newClient>, accessTokenMaxSeconds: number) {
-  if ((given.accessTokenSeconds ?? 0) > accessTokenMaxSeconds) {
-    throw new ClientRefused(
-      `Access tokens of ${given.accessTokenSeconds} s are longer than ACCESS_TOKEN_MAX_SECONDS (${accessTokenMaxSeconds}).`,
-      'too_long',
-    )
-  }
-  return {
-    name: given.name,
-    token_endpoint_auth_method: given.authenticationMethod,
-    jwks: given.jwks && JSON.stringify(given.jwks),
-    first_party: given.firstParty,
-    grant_types: given.grantTypes,
-    scopes: given.scopes,
-    default_scopes: given.defaultScopes,
-    audiences: given.audiences,
-    introspects: given.introspects,
-    refresh_tokens: given.refreshTokens,
-    access_token_seconds: given.accessTokenSeconds,
-    session_idle_seconds: given.sessionIdleSeconds,
-    session_absolute_seconds: given.sessionAbsoluteSeconds,
-    lets_unverified_in: given.letsUnverifiedIn,
-  }
-}
-
-const unknownClient = (id: string) =>
-  new ClientRefused(`There is no client ${id}. See: signet clients list`, 'unknown')

@@ -16,15 +16,14 @@ export function clientCredentials({ accessTokens, lifetimes }: Rooms): Grant {
       const own = client.scopes.filter((scope) => scope !== offlineAccess)
       const standard = client.defaultScopes.filter((scope) => scope !== offlineAccess)
       const scope = narrowScope(params.get('scope'), own, standard)
-      const seconds = lifetimesOf(client, lifetimes).accessTokenSeconds
       const token = await accessTokens.issue({
         subject: client.id,
         clientId: client.id,
         audience: chooseAudience(params, client.audiences),
         scope,
-        seconds,
+        seconds: lifetimesOf(client, lifetimes).accessTokenSeconds,
       })
-      return tokenResponse(token, seconds, scope)
+      return tokenResponse(token, scope)
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Client, GrantType } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
+import type { IssuedAccessToken } from '../tokens/access-tokens.ts'
 
 /** RFC 6749 §5.1. */
 export interface TokenResponse {
@@ -52,14 +53,13 @@ export const lifetimesOf = (client: Client, lifetimes: Lifetimes): Lifetimes => 
 })
 
 export const tokenResponse = (
-  accessToken: string,
-  seconds: number,
+  { token, expiresIn }: IssuedAccessToken,
   scope: readonly string[],
   refreshToken?: string,
 ): TokenResponse => ({
-  access_token: accessToken,
+  access_token: token,
   token_type: 'Bearer',
-  expires_in: seconds,
+  expires_in: expiresIn,
   scope: scope.join(' '),
   ...(refreshToken !== undefined && { refresh_token: refreshToken }),
 })

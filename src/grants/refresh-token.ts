@@ -47,7 +47,7 @@ export function refreshToken(rooms: Rooms): Grant {
         seconds: own.accessTokenSeconds,
         person: { sid, authTime, amr, roles },
       })
-      return tokenResponse(token, own.accessTokenSeconds, scope, rotated.token)
+      return tokenResponse(token, scope, rotated.token)
     },
   }
 }

@@ -93,7 +93,7 @@ export class SignIn {
       ...{ subject: user.id, clientId: client.id, audience, scope, seconds },
       person: { sid, authTime, amr, roles: user.roles },
     })
-    return tokenResponse(token, seconds, scope, staysSignedIn ? begun.token : undefined)
+    return tokenResponse(token, scope, staysSignedIn ? begun.token : undefined)
   }
 }
 

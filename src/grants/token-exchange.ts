@@ -50,7 +50,7 @@ export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Rooms):
         ...{ subject: key.userId, clientId: client.id, audience, scope, seconds },
         person: { sid: key.id, authTime: key.createdAt, amr: [apiKeyMethod], roles: key.roles },
       })
-      return { ...tokenResponse(token, seconds, scope), issued_token_type: accessTokenType }
+      return { ...tokenResponse(token, scope), issued_token_type: accessTokenType }
     },
   }
 }

@@ -1,7 +1,8 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Assertions } from '../clients/assertions.ts'
 import { isPublic, usesSecret } from '../clients/client.ts'
-import type { Clients, KnownClient } from '../clients/clients.ts'
+import type { Clients } from '../clients/clients.ts'
+import type { KnownClient } from '../clients/known-clients.ts'
 import { matchesAny } from '../clients/secrets.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { formDecode, type Params } from '../oauth/params.ts'
@@ -35,8 +36,14 @@ export function authenticateClient({ clients, assertions, throttle, audit }: Roo
     ctx.state.facts.clientId = credentials.id
     const facts = { client: credentials.id, ip: ctx.state.ip }
     throttle.refuseBlocked('clientAuthentication', facts)
-    const known = await clients.find(credentials.id)
-    const refusal = await check(known, credentials, assertions)
+    let known = await clients.find(credentials.id)
+    let refusal = await check(known, credentials, assertions)
+    if (refusal !== undefined && known?.fromMemory) {
+      // A secret made at another instance is good here at once. And each refusal has cost one query:
+      // a faster one would tell that there is such a client.
+      known = await clients.findAnew(credentials.id)
+      refusal = await check(known, credentials, assertions)
+    }
     if (!known || refusal !== undefined) {
       await audit.record({
         event: 'client.authentication_failed',

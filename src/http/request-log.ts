@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import proxyAddress from 'proxy-addr'
+import type { Client } from '../clients/client.ts'
+import type { Params } from '../oauth/params.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Context, Middleware } from './context.ts'
+import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
 
 interface Rooms {
   readonly log: Log
@@ -18,19 +20,19 @@ interface Rooms {
  */
 export function requestLog({ log, metrics, trustedProxies }: Rooms): Middleware {
   const trust = proxyAddress.compile([...trustedProxies])
+  // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
+  const lines = log.child({}, { redact: [] })
   return async (ctx, next) => {
     const startedAt = performance.now()
     mendTarget(ctx)
     const requestId = randomUUID()
-    ctx.state.requestId = requestId
-    ctx.state.ip = callerAddress(ctx.req, trust)
-    ctx.state.log = log.child({ requestId })
-    ctx.state.facts = {}
+    ctx.state = new State(requestId, callerAddress(ctx.req, trust), log)
     ctx.set('x-request-id', requestId)
     await next()
     const route = String(ctx._matchedRoute ?? 'none')
     metrics.requests.inc({ route, method: knownMethod(ctx.method), status: ctx.status })
     const line = {
+      requestId,
       method: ctx.method,
       path: ctx.path.slice(0, 200),
       status: ctx.status,
@@ -38,7 +40,30 @@ export function requestLog({ log, metrics, trustedProxies }: Rooms): Middleware 
       ip: ctx.state.ip,
       ...ctx.state.facts,
     }
-    ctx.state.log[ctx.status >= 500 ? 'error' : 'info'](line, 'request')
+    lines[ctx.status >= 500 ? 'error' : 'info'](line, 'request')
+  }
+}
+
+/** A log of its own is made for a request when something happens that is worth a line of its own. */
+class State implements RequestState {
+  readonly requestId: string
+  readonly ip: string
+  readonly facts: RequestFacts = {}
+  // Named by the doors behind.
+  declare params: Params
+  declare client: Client
+  readonly #parent: Log
+  #log: Log | undefined
+
+  constructor(requestId: string, ip: string, parent: Log) {
+    this.requestId = requestId
+    this.ip = ip
+    this.#parent = parent
+  }
+
+  get log(): Log {
+    this.#log ??= this.#parent.child({ requestId: this.requestId })
+    return this.#log
   }
 }
 

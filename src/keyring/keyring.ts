@@ -51,17 +51,27 @@ export class Keyring {
 
   /** Seconds that the JWKS may be cached: until the published set changes, at most five minutes. */
   jwksMaxAge(now: Date): number {
-    const changes = this.keys
+    return maxAge(now, this.jwksChangesAt(now))
+  }
+
+  /** When the published set changes next by the clock alone, if it does. */
+  jwksChangesAt(now: Date): Date | undefined {
+    const ends = this.keys
       .filter((key) => !key.revokedAt)
       .flatMap(({ publishedUntil }) => publishedUntil ?? [])
       .filter((at) => at > now)
-      .map((at) => Math.ceil(secondsBetween(now, at)))
-    return Math.min(jwksMaxAgeSeconds, ...changes)
+    return ends.sort((a, b) => a.getTime() - b.getTime())[0]
   }
 
   #published(now: Date): SigningKey[] {
     return this.keys.filter((key) => isPublished(key, now))
   }
 }
+
+/** Counts down to the change, so that no cache outlives it. */
+export const maxAge = (now: Date, changesAt: Date | undefined): number =>
+  changesAt
+    ? Math.min(jwksMaxAgeSeconds, Math.ceil(secondsBetween(now, changesAt)))
+    : jwksMaxAgeSeconds
 
 const publicKey = (jwk: JWK): KeyObject => createPublicKey({ key: jwk as never, format: 'jwk' })

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { ApiClients } from '../account/api-clients.ts'
 import { Assertions } from '../clients/assertions.ts'
 import { Clients } from '../clients/clients.ts'
+import { KnownClients } from '../clients/known-clients.ts'
 import { SignIn } from '../grants/sign-in.ts'
 import { sharedSecret } from '../keyring/shared-secret.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
@@ -27,11 +28,13 @@ import type { World } from './world.ts'
 /** Clients and people, their passwords and their mail. */
 export async function createPeopleRooms(world: World, tokens: TokenRooms) {
   const { config, db, pool, redis, masterKeys, now, log } = world
-  const { audit, revocations, families, accessTokens, lifetimes, rememberSeconds } = tokens
+  const { statements, audit, revocations, families, accessTokens, lifetimes, rememberSeconds } =
+    tokens
   const { issuer } = config
   const { accessTokenMaxSeconds } = lifetimes
 
   const clients = new Clients({
+    known: new KnownClients({ statements, now }),
     ...{ db, revocations, families, audit, now, accessTokenMaxSeconds, rememberSeconds },
   })
   const audiences = [issuer, `${issuer}/oauth/token`]

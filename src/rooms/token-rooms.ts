@@ -13,6 +13,8 @@ import { RevokedIndex } from '../revocations/revoked-index.ts'
 import { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { RefreshRotation } from '../sessions/refresh-rotation.ts'
 import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
+import { Steps } from '../sessions/rotation-statement.ts'
+import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
@@ -21,7 +23,8 @@ import { daySeconds, type World } from './world.ts'
 export type TokenRooms = Awaited<ReturnType<typeof createTokenRooms>>
 
 /** Keys, tokens, sessions and what is revoked of them: what would be there without any people. */
-export async function createTokenRooms({ config, db, redis, masterKeys, now, log }: World) {
+export async function createTokenRooms(world: World) {
+  const { config, db, redis, masterKeys, now, log } = world
   const accessTokenMaxSeconds = config.ACCESS_TOKEN_MAX_SECONDS
   const rememberSeconds = accessTokenMaxSeconds + skewSeconds
   const timing: Timing = {
@@ -31,6 +34,7 @@ export async function createTokenRooms({ config, db, redis, masterKeys, now, log
   }
 
   const metrics = new Metrics()
+  const statements = createStatements(world)
   const audit = new AuditLog(db, now)
   const revocationLog = new RevocationLog(db, now)
   const onTrust = (trusted: boolean, reason: string) =>
@@ -73,7 +77,8 @@ export async function createTokenRooms({ config, db, redis, masterKeys, now, log
   })
   const graceSeconds = config.REFRESH_GRACE_SECONDS
   const refreshRotation = new RefreshRotation({
-    ...{ db, codec, families, revocations, audit, now, graceSeconds },
+    ...{ codec, families, revocations, audit, now, graceSeconds },
+    steps: new Steps(statements),
   })
   const accessTokens = new AccessTokens({ keyring, revocations, issuer: config.issuer, now })
   const keysPerUser = config.API_KEYS_PER_USER
@@ -88,6 +93,7 @@ export async function createTokenRooms({ config, db, redis, masterKeys, now, log
   return {
     ...{
       metrics,
+      statements,
       audit,
       revocationLog,
       revocations,
@@ -100,4 +106,13 @@ export async function createTokenRooms({ config, db, redis, masterKeys, now, log
     },
     ...{ families, refreshRotation, accessTokens, apiKeys, lifetimes, rememberSeconds },
   }
+}
+
+function createStatements({ pool, config, log }: World): Statements {
+  const onUnknown = (error: Error) =>
+    log.warn(
+      { err: error },
+      'a prepared statement was not known: none is used any more; behind a pooler set DATABASE_PREPARED_STATEMENTS=false',
+    )
+  return new Statements({ pool, prepared: config.DATABASE_PREPARED_STATEMENTS, onUnknown })
 }

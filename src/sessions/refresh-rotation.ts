@@ -1,15 +1,15 @@
-import type { Knex } from 'knex'
 import type { AuditEvent } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
 import { digestOf, type RefreshTokenCodec, type RefreshTokenContent } from './refresh-token.ts'
+import type { Advanced, Step, Steps } from './rotation-statement.ts'
 import { type FamilyRow, isLive, type Session, sessionOf } from './session.ts'
 
 interface Rooms {
-  readonly db: Knex
   readonly codec: RefreshTokenCodec
+  readonly steps: Steps
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
@@ -54,52 +54,57 @@ export class RefreshRotation {
   }
 
   /**
-   * One conditional UPDATE lets exactly one of many callers win, and says whose session it is and
-   * whether they are still welcome. Zero rows is the signal to look why.
+   * One round trip lets exactly one of many callers win, and says whose session it is and whether they
+   * are still welcome. No row is the signal to look why.
    */
   async rotate(token: string, presenter: Presenter): Promise<Rotation> {
-    const content = this.#rooms.codec.decode(token)
+    const { codec, steps } = this.#rooms
+    const content = codec.decode(token)
     if (!content) return { outcome: 'forged' }
-    const row = await this.#advance(content, presenter)
+    const row = await steps.take(this.#step(content, presenter))
     return row ? this.#answer('rotated', row, content) : this.#lookWhy(content, presenter)
   }
 
-  async #advance(
-    content: RefreshTokenContent,
-    presenter: Presenter,
-  ): Promise<FamilyRow | undefined> {
+  #step({ sid, generation, seed }: RefreshTokenContent, presenter: Presenter): Step {
+    const { clientId, idleSeconds } = presenter
     const now = this.#rooms.now()
-    const { rows } = await this.#rooms.db.raw<{ rows: FamilyRow[] }>(
-      `UPDATE refresh_families AS family
-          SET generation = generation + 1,
-              rotated_at = :now,
-              idle_expires_at = LEAST(:idleExpiresAt, expires_at)
-         FROM users
-        WHERE sid = :sid AND generation = :generation AND seed_digest = :digest
-          AND client_id = :clientId AND revoked_at IS NULL
-          AND expires_at > :now AND idle_expires_at > :now
-          AND users.id = family.user_id AND users.disabled_at IS NULL
-    RETURNING family.*, users.roles`,
-      {
-        now,
-        idleExpiresAt: later(now, presenter.idleSeconds),
-        sid: content.sid,
-        generation: content.generation,
-        digest: digestOf(content.seed),
-        clientId: presenter.clientId,
-      },
-    )
-    return rows[0]
+    const idleExpiresAt = later(now, idleSeconds)
+    return { sid, generation, digest: digestOf(seed), clientId, now, idleExpiresAt }
   }
 
   async #lookWhy(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
-    const { families, now, graceSeconds } = this.#rooms
+    const row = await this.#rooms.families.look(content)
+    const refusal = this.#refusal(row, presenter)
+    if (!row || refusal) return { outcome: refusal ?? 'unknown' }
+    // Nothing speaks against it but that somebody had locked the row: now it is waited for.
+    if (content.generation === row.generation) return this.#waitForTurn(content, presenter)
+    return this.#judgeSpent(row, content, presenter)
+  }
+
+  async #waitForTurn(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
+    const { steps, families } = this.#rooms
+    const advanced = await steps.takeAlone(this.#step(content, presenter))
+    if (advanced) return this.#answer('rotated', advanced, content)
     const row = await families.look(content)
-    if (!row) return { outcome: 'unknown' }
-    if (row.client_id !== presenter.clientId) return { outcome: 'other_client' }
-    if (row.revoked_at) return { outcome: 'revoked' }
-    if (row.user_disabled_at) return { outcome: 'user_disabled' }
-    if (!isLive(row, now())) return { outcome: 'expired' }
+    const refusal = this.#refusal(row, presenter)
+    if (!row || refusal) return { outcome: refusal ?? 'unknown' }
+    return this.#judgeSpent(row, content, presenter)
+  }
+
+  #refusal(row: FamilyRow | undefined, { clientId }: Presenter): RotationFailure | undefined {
+    if (!row) return 'unknown'
+    if (row.client_id !== clientId) return 'other_client'
+    if (row.revoked_at) return 'revoked'
+    if (row.user_disabled_at) return 'user_disabled'
+    return isLive(row, this.#rooms.now()) ? undefined : 'expired'
+  }
+
+  async #judgeSpent(
+    row: FamilyRow,
+    content: RefreshTokenContent,
+    presenter: Presenter,
+  ): Promise<Rotation> {
+    const { now, graceSeconds } = this.#rooms
     // Ahead of its row, an authentic token shows that the database went back to a backup.
     if (content.generation >= row.generation) return { outcome: 'unknown' }
     const isLast = content.generation === row.generation - 1
@@ -122,7 +127,7 @@ export class RefreshRotation {
     })
   }
 
-  #answer(outcome: 'rotated' | 'repeated', row: FamilyRow, content: RefreshTokenContent): Rotation {
+  #answer(outcome: 'rotated' | 'repeated', row: Advanced, content: RefreshTokenContent): Rotation {
     const token = this.#rooms.codec.encode({ ...content, generation: row.generation })
     return { outcome, session: sessionOf(row), roles: row.roles, token }
   }

@@ -11,20 +11,24 @@ export interface Session {
   readonly expiresAt: Date
 }
 
-/** What a person's session looks like in SQL. */
-export interface SessionRow {
+/** The columns that a session is made of. */
+export interface SessionColumns {
   sid: string
   user_id: string
   client_id: string
   scope: string[]
   audience: string[]
-  seed_digest: Buffer
-  generation: number
   auth_time: Date
   amr: string[]
-  rotated_at: Date | null
   idle_expires_at: Date
   expires_at: Date
+}
+
+/** What a person's session looks like in SQL. */
+export interface SessionRow extends SessionColumns {
+  seed_digest: Buffer
+  generation: number
+  rotated_at: Date | null
   revoked_at: Date | null
   revoked_reason: string | null
   ip: string | null
@@ -44,7 +48,7 @@ export type FamilyRow = SessionRow & { roles: string[]; user_disabled_at: Date |
 export const isLive = (row: SessionRow, now: Date): boolean =>
   row.revoked_at === null && row.expires_at > now && row.idle_expires_at > now
 
-export const sessionOf = (row: SessionRow): Session => ({
+export const sessionOf = (row: SessionColumns): Session => ({
   sid: row.sid,
   userId: row.user_id,
   clientId: row.client_id,

@@ -7,10 +7,19 @@ const mostBlocks = 10_000
  */
 export class Blocks {
   readonly #until = new Map<string, number>()
+  /** When the last of them is over. */
+  #quietAt = 0
+
+  /** Nobody is blocked, as nearly always: then nobody has to be named. */
+  get quiet(): boolean {
+    return performance.now() >= this.#quietAt
+  }
 
   add(key: string, milliseconds: number): void {
     this.#until.delete(key)
-    this.#until.set(key, performance.now() + milliseconds)
+    const until = performance.now() + milliseconds
+    this.#quietAt = Math.max(this.#quietAt, until)
+    this.#until.set(key, until)
     if (this.#until.size <= mostBlocks) return
     for (const oldest of this.#until.keys()) {
       this.#until.delete(oldest)

@@ -112,6 +112,7 @@ export class Throttle {
    * @throws Throttled
    */
   refuseBlocked<K extends Kind>(kind: K, facts: FactsFor<K>): void {
+    if (this.#blocks.quiet) return
     for (const limit of this.#limits[kind]) {
       const millisecondsLeft = this.#blocks.millisecondsLeft(this.#keys.of(limit, facts))
       if (millisecondsLeft === 0) continue

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { errors, jwtVerify, SignJWT } from 'jose'
+import { errors, jwtVerify } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import type { Mark, Revocations } from '../revocations/revocations.ts'
 import { type AccessTokenClaims, accessTokenClaims, isOwnHeader } from './claims.ts'
+import { signToken } from './signature.ts'
+import { tokenLife } from './token-life.ts'
+import { VerifiedTokens } from './verified-tokens.ts'
 
 /** What a token says of the person that it acts for: RFC 9068 §2.2.1 and §2.2.3.1. */
 export interface PersonClaims {
@@ -20,8 +23,15 @@ export interface AccessTokenRequest {
   readonly clientId: string
   readonly audience: readonly string[]
   readonly scope: readonly string[]
+  /** The longest life: this one may be a little shorter. */
   readonly seconds: number
   readonly person?: PersonClaims
+}
+
+export interface IssuedAccessToken {
+  readonly token: string
+  /** Its life, RFC 6749 §5.1. */
+  readonly expiresIn: number
 }
 
 export interface VerifiedAccessToken {
@@ -42,23 +52,26 @@ const compactJws = /^[\w-]{1,2048}\.[\w-]{1,8192}\.[\w-]{1,1024}$/
 /** Signs and verifies access tokens: JWT profile of RFC 9068, RS256. */
 export class AccessTokens {
   readonly #rooms: Rooms
+  readonly #verified = new VerifiedTokens()
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
   }
 
-  issue(request: AccessTokenRequest): Promise<string> {
+  async issue(request: AccessTokenRequest): Promise<IssuedAccessToken> {
     const now = this.#rooms.now()
-    const { kid, privateKey } = this.#rooms.keyring.current.signer(now)
+    const signer = this.#rooms.keyring.current.signer(now)
     const { audience, person } = request
     const iat = epochSeconds(now)
+    const jti = randomUUID()
+    const expiresIn = tokenLife(request.seconds, jti)
     const claims: AccessTokenClaims = {
       iss: this.#rooms.issuer,
       sub: request.subject,
       aud: audience.length === 1 ? (audience[0] as string) : [...audience],
-      exp: iat + request.seconds,
+      exp: iat + expiresIn,
       iat,
-      jti: randomUUID(),
+      jti,
       client_id: request.clientId,
       scope: request.scope.join(' '),
       ...(person && {
@@ -68,9 +81,7 @@ export class AccessTokens {
         roles: [...person.roles],
       }),
     }
-    return new SignJWT({ ...claims })
-      .setProtectedHeader({ alg: 'RS256', typ: 'at+jwt', kid })
-      .sign(privateKey)
+    return { token: await signToken(signer, claims), expiresIn }
   }
 
   /**
@@ -78,8 +89,19 @@ export class AccessTokens {
    * question. Undefined for everything else, whatever it is: RFC 8725 §3, RFC 9068 §4.
    */
   async verify(token: string): Promise<VerifiedAccessToken | undefined> {
-    if (!compactJws.test(token) || !isCanonical(token)) return undefined
     const now = this.#rooms.now()
+    const known = this.#verified.recall(token)
+    if (known) {
+      const isPublished = this.#rooms.keyring.current.verificationKey(known.kid, now) !== undefined
+      return isPublished && known.claims.exp > epochSeconds(now) ? known : undefined
+    }
+    const verified = await this.#check(token, now)
+    if (verified) this.#verified.remember(token, verified)
+    return verified
+  }
+
+  async #check(token: string, now: Date): Promise<VerifiedAccessToken | undefined> {
+    if (!compactJws.test(token) || !isCanonical(token)) return undefined
     try {
       const { payload, protectedHeader } = await jwtVerify(
         token,

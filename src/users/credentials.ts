@@ -48,7 +48,7 @@ export class Credentials {
   ): Promise<Changed> {
     const { users, passwords } = this.#rooms
     await users.demand(user.id, current, wrongPassword)
-    const hash = await passwords.hash(wanted, personal(user))
+    const hash = await passwords.hash(wanted, personal(user), actor.ip)
     return this.#replace(user, hash, {
       ...{ ...actor, keep: sid },
       // Of two who know the old password the first decides: for the second it is wrong by now.
@@ -85,7 +85,7 @@ export class Credentials {
     const holder = await oneTimeTokens.peek(db, presented)
     const known = holder && (await users.find(holder.userId))
     if (!holder || !known || known.disabledAt) return undefined
-    const hash = await passwords.hash(password, personal(known))
+    const hash = await passwords.hash(password, personal(known), ip)
     try {
       const { user } = await this.#replace(known, hash, {
         ...{ ip, provesAddress: true },

@@ -47,27 +47,38 @@ export class Passwords {
     return assessPassword(password, personal, this.#policy)
   }
 
-  /** @throws PasswordRefused when there is a reason against it */
-  async hash(password: string, personal: readonly string[] = []): Promise<string> {
+  /**
+   * @param ip who asks, so that all addresses have their turn
+   * @throws PasswordRefused when there is a reason against it
+   */
+  async hash(password: string, personal: readonly string[] = [], ip?: string): Promise<string> {
     const reasons = await this.assess(password, personal)
     if (reasons.length > 0) throw new PasswordRefused(reasons)
-    return this.renew(password)
+    return this.renew(password, ip)
   }
 
   /** Hashes anew a password that was taken before, whatever the rules are by now. */
-  renew(password: string): Promise<string> {
+  renew(password: string, ip?: string): Promise<string> {
     return this.#bulkhead.run(async () => {
       const made = await hash(password.normalize('NFKC'), this.#options)
       // As the reference implementation writes and reads it, so that an export can go anywhere.
       return made.replace(/\$m=(\d+),p=(\d+),t=(\d+)\$/, '$m=$1,t=$3,p=$2$')
-    })
+    }, ip)
+  }
+
+  /**
+   * What will check or set a password soon, if there is room for it.
+   * @throws Overloaded before anything was done
+   */
+  admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
+    return this.#bulkhead.admit(work, ip)
   }
 
   /**
    * Costs the same whether there is a hash to compare with or not, so that nobody learns from the
    * time whether a person exists (ASVS 6.3.8). Another system's hash costs what it cost there, once.
    */
-  async matches(password: string, passwordHash: string | undefined): Promise<boolean> {
+  async matches(password: string, passwordHash: string | undefined, ip?: string): Promise<boolean> {
     const known = passwordHash === undefined ? undefined : this.#understood(passwordHash)
     const decoy = readHash(await this.#decoyHash(), this.#own)
     const against = known ?? decoy
@@ -76,7 +87,7 @@ export class Passwords {
     // Other systems hashed what was typed, this one its NFKC: for nearly everybody that is one string.
     const presented = new Set(tooLong ? [''] : [password, password.normalize('NFKC')])
     for (const text of presented) {
-      const same = await this.#bulkhead.run(() => against.verify(text))
+      const same = await this.#bulkhead.run(() => against.verify(text), ip)
       if (same) return known !== undefined && !tooLong
     }
     return false

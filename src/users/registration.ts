@@ -51,7 +51,7 @@ export class Registration {
     const personal = [input.username, input.email, input.fullName].filter(
       (text) => text !== undefined,
     )
-    const hash = await passwords.hash(password, personal)
+    const hash = await passwords.hash(password, personal, ip)
     return db.transaction(async (trx) => {
       const user = await users.insert(trx, { ...input, password }, hash)
       if (user) {

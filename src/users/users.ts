@@ -60,14 +60,27 @@ export class Users {
   }
 
   /**
+   * Work that begins with a password, if there is room for it.
+   * @throws Overloaded before anything was done
+   */
+  admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
+    return this.#rooms.passwords.admit(work, ip)
+  }
+
+  /**
    * The person, if the password is theirs. Nobody, disabled and wrong are one answer that takes one
    * time; the password of somebody disabled is still checked.
+   * @param ip who asks, so that all addresses have their turn
    */
-  async authenticate(who: Candidate | undefined, password: string): Promise<User | undefined> {
+  async authenticate(
+    who: Candidate | undefined,
+    password: string,
+    ip?: string,
+  ): Promise<User | undefined> {
     const { passwords } = this.#rooms
-    const matches = await passwords.matches(password, who?.passwordHash)
+    const matches = await passwords.matches(password, who?.passwordHash, ip)
     if (!who || !matches || who.user.disabledAt) return undefined
-    if (passwords.isOutdated(who.passwordHash)) await this.#renewHash(who, password)
+    if (passwords.isOutdated(who.passwordHash)) await this.#renewHash(who, password, ip)
     return who.user
   }
 
@@ -93,6 +106,7 @@ export class Users {
         : await this.#rooms.passwords.hash(
             input.password,
             personal.filter((text) => typeof text === 'string'),
+            ip,
           )
     return this.#rooms.db.transaction(async (trx) => {
       const user = await this.insert(trx, input, passwordHash)
@@ -190,10 +204,14 @@ export class Users {
   }
 
   /** Unless the password was changed meanwhile. */
-  async #renewHash({ user, passwordHash }: Candidate, password: string): Promise<void> {
+  async #renewHash(
+    { user, passwordHash }: Candidate,
+    password: string,
+    ip: string | undefined,
+  ): Promise<void> {
     await this.#rooms
       .db('users')
       .where({ id: user.id, password_hash: passwordHash })
-      .update({ password_hash: await this.#rooms.passwords.renew(password) })
+      .update({ password_hash: await this.#rooms.passwords.renew(password, ip) })
   }
 }

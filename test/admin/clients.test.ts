@@ -164,6 +164,7 @@ test('the client of this API stays: without it no administrator could undo it', 
   t.is((await admin.patch('clients/account', { disabled: true })).status, 409)
   t.is((await admin.delete('clients/account')).status, 409)
   t.is((await admin.patch('clients/account', { access_token_seconds: 60 })).status, 200)
-  t.is((await enter(server, 'root')).tokens.expires_in, 60)
+  const life = (await enter(server, 'root')).tokens.expires_in
+  t.true(life <= 60 && life >= 54)
   t.is((await admin.delete(`clients/${app.id}`)).status, 204)
 })

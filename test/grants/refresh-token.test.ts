@@ -85,11 +85,8 @@ test('RFC 6749 §6: a refresh token is worth nothing to another client, and says
 test('what a client has lost since the sign-in is left out of the next token', async (t) => {
   const server = await startServer(t)
   const { body } = await server.signIn({ resource: [orders, invoices] })
-  const change = { scopes: ['read', 'offline_access'], default_scopes: ['read'] }
-  await server
-    .db('clients')
-    .where({ id: 'app' })
-    .update({ ...change, audiences: [invoices] })
+  const change = { scopes: ['read', 'offline_access'], defaultScopes: ['read'] }
+  await server.rooms.clients.change('app', { ...change, audiences: [invoices] })
   const answer = await server.refresh(body.refresh_token)
   t.is(answer.body.scope, 'read offline_access')
   t.is(readToken(answer.body.access_token).claims.aud, invoices)

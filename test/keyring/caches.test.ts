@@ -3,6 +3,7 @@ import {
   createLocalJWKSet,
   createRemoteJWKSet,
   customFetch,
+  decodeJwt,
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose'
@@ -10,6 +11,9 @@ import { later } from '../../src/clock.ts'
 import { generateKey } from '../../src/keyring/signing-key.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 import { freshToken, signerOf, tend } from './tend.ts'
+
+/** No two tokens live equally long. */
+const endOf = (token: string): Date => new Date((decodeJwt(token).exp ?? 0) * 1000)
 
 /** What jose, Spring, PyJWT and others keep a fetched set for, beside what HTTP caches do. */
 const verifierCacheSeconds = 600
@@ -50,9 +54,8 @@ for (const [name, { at, emergency }] of Object.entries(rotations)) {
       await tend(server)
       if (step % 2 === 0) await tend(late)
       caches = [...caches, await take(server), await take(late)]
-      const expiresAt = later(server.clock.now(), 900)
       const fresh = await Promise.all([freshToken(server), freshToken(late)])
-      tokens = [...tokens, ...fresh.map((token) => ({ token, expiresAt }))]
+      tokens = [...tokens, ...fresh.map((token) => ({ token, expiresAt: endOf(token) }))]
       // One token for each key will do: they differ in nothing that a cache could be wrong about.
       const byKey = new Map(tokens.map(({ token }) => [signerOf(token), token]))
       for (const [kid, token] of byKey) {

@@ -48,9 +48,9 @@ test('ASVS 6.3.8: each of them costs one password check, no more and no less', a
   const { bulkhead } = server.rooms
   const run = bulkhead.run.bind(bulkhead)
   let checks = 0
-  bulkhead.run = (job) => {
+  bulkhead.run = (job, ip) => {
     checks += 1
-    return run(job)
+    return run(job, ip)
   }
   for (const [name, form] of Object.entries(attempts)) {
     checks = 0

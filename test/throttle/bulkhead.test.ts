@@ -121,6 +121,132 @@ test('a queue that could only time out is refused at once', async (t) => {
   await Promise.allSettled(waiting)
 })
 
+/** Fills the queue: a job is thought to take 20 ms at first, so 1000 wait for 20 s of one place. */
+function flooded(ip: string) {
+  const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 20 })
+  const order: string[] = []
+  const holder = job()
+  const all: Promise<unknown>[] = [bulkhead.run(holder.run, ip)]
+  const come = (name: string, from: string) => {
+    const turn = bulkhead.run(async () => void order.push(name), from)
+    const outcome = turn.then(
+      () => 'done',
+      (error) => error.name,
+    )
+    all.push(outcome)
+    return outcome
+  }
+  const flood = Array.from({ length: 1000 }, (_, index) => come(`flood ${index}`, ip))
+  const finish = async () => {
+    holder.finish()
+    await Promise.all(all)
+  }
+  return { bulkhead, order, come, flood, finish }
+}
+
+test('who sends a thousand at once is served in turn with somebody who sends one', async (t) => {
+  const { bulkhead, order, come, flood, finish } = flooded('192.0.2.1')
+  const guest = come('guest', '192.0.2.2')
+  await settled()
+  t.is(await flood.at(-1), 'Overloaded', 'the last of the longest line gives way')
+  t.is(bulkhead.waiting, 1000)
+  await finish()
+  t.is(await guest, 'done')
+  t.deepEqual(order.slice(0, 3), ['flood 0', 'guest', 'flood 1'])
+  t.is(order.length, 1000)
+})
+
+test('in a full queue nobody takes the place of who waits for no more than they do', async (t) => {
+  const { come, flood, order, finish } = flooded('192.0.2.1')
+  t.is(await come('one more', '192.0.2.1'), 'Overloaded', 'the flood takes no place')
+  const guests = Array.from({ length: 499 }, (_, index) => come(`guest ${index}`, '192.0.2.2'))
+  await settled()
+  const lost = await Promise.all(flood.slice(-499))
+  t.deepEqual([...new Set(lost)], ['Overloaded'], 'the last of the longer line, one for each')
+  guests.push(come('guest 499', '192.0.2.2'))
+  t.is(await come('guest 500', '192.0.2.2'), 'Overloaded', 'the lines are equal by now')
+  await finish()
+  t.deepEqual([...new Set(await Promise.all(guests))], ['done'])
+  t.is(order.length, 1000)
+})
+
+test('an IPv6 /64 is one address, so that 2^64 of them have one line', async (t) => {
+  const { come, finish } = flooded('2001:db8:1:2::1')
+  t.is(await come('a neighbour', '2001:db8:1:2:ffff::9'), 'Overloaded')
+  const elsewhere = come('elsewhere', '2001:db8:1:3::1')
+  await finish()
+  t.is(await elsewhere, 'done')
+})
+
+test('what would be refused at its check is refused before anything is done for it', async (t) => {
+  const { bulkhead, come, finish } = flooded('192.0.2.1')
+  let begun = 0
+  const begin = (ip: string) =>
+    bulkhead
+      .admit(async () => {
+        begun += 1
+        return come(`admitted ${ip}`, ip)
+      }, ip)
+      .catch((error) => error.name)
+  const storm = Array.from({ length: 1500 }, () => begin('192.0.2.1'))
+  await settled()
+  t.is(begun, 1001, 'as many as can be in time: one at once and 1000 in line')
+  const guest = begin('192.0.2.9')
+  t.is(begun, 1002, 'somebody else, in whose favour the flood gives way')
+  await finish()
+  t.is(await guest, 'done')
+  t.is((await Promise.all(storm)).filter((outcome) => outcome === 'Overloaded').length, 1500)
+  t.is(await begin('192.0.2.1'), 'done', 'and who comes when it is over')
+})
+
+test('those who are refused together are told to come back at different times', async (t) => {
+  const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 2 })
+  const holder = job()
+  const all = Array.from({ length: 400 }, () => bulkhead.run(holder.run))
+  const refused = all.slice(101)
+  holder.finish()
+  const told = (await Promise.allSettled(refused)).map(
+    (one) => one.status === 'rejected' && (one.reason as Overloaded).retryAfterSeconds,
+  )
+  t.deepEqual([...new Set(told)].sort(), [2, 3, 4])
+  t.is(bulkhead.refusals, refused.length)
+})
+
+test('a storm from everywhere, with failures and deadlines in it, leaves nothing behind', async (t) => {
+  const bulkhead = new Bulkhead({ concurrency: 3, queueSeconds: 0.05 })
+  const counts = { running: 0, most: 0, started: 0 }
+  const outcomes = { done: 0, failed: 0, refused: 0 }
+  const one = async (index: number) => {
+    const ip = `192.0.2.${index % 7}`
+    const work = async () => {
+      counts.started += 1
+      counts.running += 1
+      counts.most = Math.max(counts.most, counts.running)
+      for (let turn = 0; turn < index % 9; turn += 1) await settled()
+      counts.running -= 1
+      if (index % 5 === 0) throw new Error('failed')
+    }
+    const asked = index % 2 ? bulkhead.run(work, ip) : bulkhead.admit(() => bulkhead.run(work), ip)
+    await asked.then(
+      () => {
+        outcomes.done += 1
+      },
+      (error) => {
+        outcomes[error instanceof Overloaded ? 'refused' : 'failed'] += 1
+      },
+    )
+  }
+  for (let round = 0; round < 30; round += 1) {
+    await Promise.all(Array.from({ length: 200 }, (_, index) => one(round * 200 + index)))
+    t.deepEqual([bulkhead.running, bulkhead.waiting], [0, 0])
+  }
+  t.is(counts.most, 3)
+  t.is(outcomes.done + outcomes.failed + outcomes.refused, 6000, 'each has one outcome')
+  t.is(counts.started, outcomes.done + outcomes.failed, 'what was refused is never done')
+  t.is(bulkhead.refusals, outcomes.refused)
+  t.true(outcomes.refused > 0 && outcomes.done > 0)
+})
+
 test('ASVS 15.2.2: more sign-ins than can be checked are 503 with Retry-After, the rest is not', async (t) => {
   const server = await startServer(t, {
     environment: {

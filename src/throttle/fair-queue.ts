@@ -1,0 +1,63 @@
+/**
+ * Waiting lines, one for each source, that are served in turn: whoever sends a thousand at once waits
+ * for a thousand of their own, and somebody else for one of them.
+ */
+export class FairQueue<T> {
+  /** In the order in which the sources have their turn. None of them is empty. */
+  readonly #lines = new Map<string, T[]>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  push(source: string, item: T): void {
+    const line = this.#lines.get(source)
+    if (line) line.push(item)
+    else this.#lines.set(source, [item])
+    this.#size += 1
+  }
+
+  /** The next in turn; its source goes behind all others. */
+  shift(): T | undefined {
+    for (const [source, line] of this.#lines) {
+      const item = line.shift()
+      this.#lines.delete(source)
+      if (line.length > 0) this.#lines.set(source, line)
+      this.#size -= 1
+      return item
+    }
+    return undefined
+  }
+
+  remove(source: string, item: T): void {
+    const line = this.#lines.get(source) ?? []
+    const index = line.indexOf(item)
+    if (index >= 0) this.#take(source, line, index)
+  }
+
+  /** Whether another line would still be as long as this source's with one more, if it lost one. */
+  mayDisplace(source: string): boolean {
+    return this.#longest()[1].length > (this.#lines.get(source)?.length ?? 0) + 1
+  }
+
+  /** Takes out the last one of the longest line, to make room for one of this source. */
+  displace(source: string): T | undefined {
+    if (!this.mayDisplace(source)) return undefined
+    const [longest, line] = this.#longest()
+    return this.#take(longest, line, line.length - 1)
+  }
+
+  #longest(): [string, T[]] {
+    let longest: [string, T[]] = ['', []]
+    for (const one of this.#lines) if (one[1].length > longest[1].length) longest = one
+    return longest
+  }
+
+  #take(source: string, line: T[], index: number): T | undefined {
+    const [item] = line.splice(index, 1)
+    if (line.length === 0) this.#lines.delete(source)
+    this.#size -= 1
+    return item
+  }
+}
