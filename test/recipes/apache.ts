@@ -2,10 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Closing } from './closing.ts'
 import { install, type Stores } from './installation.ts'
+import { startApache } from './listeners.ts'
 import { fileOfPage } from './page.ts'
 import { checkRefusals } from './refusals.ts'
 import type { Report } from './report.ts'
-import { startApache } from './running-service.ts'
 import { startTlsFront } from './tls-front.ts'
 
 /** docs/recipes/apache.md, as it stands there but for the host of the issuer. */

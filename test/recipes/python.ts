@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { eventually } from '../support/eventually.ts'
 import type { Closing } from './closing.ts'
 import { type Installation, install, type Stores } from './installation.ts'
+import { type Service, startPython } from './listeners.ts'
 import { fileOfPage } from './page.ts'
 import { checkRefusals } from './refusals.ts'
 import type { Report } from './report.ts'
-import { type Service, startPython } from './running-service.ts'
 
 const example = fileURLToPath(new URL('../../examples/python-service', import.meta.url))
 

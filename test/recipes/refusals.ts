@@ -2,8 +2,8 @@ import { strict as assert } from 'node:assert'
 import { invoices, orders } from '../support/fixtures.ts'
 import { forgeries, oddities } from './forgeries.ts'
 import type { Installation } from './installation.ts'
+import type { Service } from './listeners.ts'
 import type { Report } from './report.ts'
-import type { Service } from './running-service.ts'
 
 export interface Subject {
   readonly name: string

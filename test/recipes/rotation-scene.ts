@@ -5,8 +5,8 @@ import { orders } from '../support/fixtures.ts'
 import { type CachingFront, startCachingFront } from './caching-front.ts'
 import type { Closing } from './closing.ts'
 import { ageKeys, type Installation, install, type Stores } from './installation.ts'
+import { type Service, startPython, startService } from './listeners.ts'
 import { fileOfPage } from './page.ts'
-import { type Service, startPython, startService } from './running-service.ts'
 import { Traffic } from './traffic.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { readToken } from '../support/clients.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Installation } from './installation.ts'
-import type { Service } from './running-service.ts'
+import type { Service } from './listeners.ts'
 
 interface Minted {
   readonly token: string
