@@ -16,8 +16,8 @@ export const works: Readonly<Record<string, Listed>> = {
   client_credentials: { open: clientCredentials, contestants: 4 },
   refresh: { open: refresh, contestants: 5 },
   password: { open: password, contestants: 3 },
-  introspection: { open: introspection, contestants: 2 },
-  introspection_without_redis: { open: introspectionWithoutRedis, contestants: 2 },
+  introspection: { open: introspection, contestants: 3 },
+  introspection_without_redis: { open: introspectionWithoutRedis, contestants: 3 },
   jwks: { open: jwks, contestants: 3 },
   jwks_304: { open: jwksUnchanged, contestants: 2 },
 }

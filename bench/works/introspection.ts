@@ -1,6 +1,7 @@
 import { asked } from '../contest.ts'
 import { serve } from '../signet.ts'
 import { type Build, form, type OpenWork, processesOf, startBench, type World } from '../world.ts'
+import { openPeer } from './peer.ts'
 
 /** Without Redis the log of revocations in PostgreSQL is asked instead. */
 export const introspection: OpenWork = (world) => open(world, true)
@@ -22,10 +23,24 @@ async function open(world: World, withRedis: boolean) {
     const headers = { ...form, authorization: installation.basic }
     const url = `${server.url}/oauth/introspect`
     body = `token=${await freshToken(build)}`
-    answer = await fetch(url, { method: 'POST', headers, body }).then((said) => said.json())
+    answer = await liveAnswer(url, headers, body)
     const processes = processesOf(world, server.child)
     contestants.push(asked(build, world.generator, { ...job, url, headers, body }, processes))
   }
+  // It does not introspect its JWTs, so it is asked about an opaque token.
+  const peer = await openPeer(world, 'oidc-provider', { onPostgres: !withRedis })
+  children.push(peer.child)
+  const [opaque = ''] = await peer.seed(1)
+  const proof = { ...form, authorization: peer.basic }
+  await liveAnswer(peer.introspectionUrl, proof, `token=${opaque}`)
+  contestants.push(
+    asked(
+      { name: `${peer.name} (opaque token)`, role: 'peer' },
+      world.generator,
+      { ...job, url: peer.introspectionUrl, headers: proof, body: `token=${opaque}` },
+      processesOf(world, peer.child),
+    ),
+  )
   const { redisUrl } = world.stage
   const { port } = await limit.ask<{ port: number }>({ redisUrl, answer })
   contestants.push(
@@ -46,6 +61,14 @@ async function open(world: World, withRedis: boolean) {
       for (const child of children) await child.close()
     },
   }
+}
+
+/** @throws Error when the token is not live: its answer would be shorter and cheaper */
+async function liveAnswer(url: string, headers: Record<string, string>, body: string) {
+  const response = await fetch(url, { method: 'POST', headers, body })
+  const answer = (await response.json()) as { active?: boolean }
+  if (!answer.active) throw new Error(`${url} does not know the token`)
+  return answer
 }
 
 async function freshToken({ server, installation }: Build): Promise<string> {
