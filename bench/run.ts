@@ -17,7 +17,7 @@ const { names, pace } = options
 const say = (line: string) => process.stderr.write(`• ${line}\n`)
 
 const minutes = durationOf(names, pace, options.against ? 2 : 1) / 60
-say(`Measuring ${names.join(', ')}: about ${minutes.toFixed(0)} minutes, at most ${bound(minutes)}`)
+say(`Measuring ${names.join(', ')}: about ${Math.ceil(minutes)} minutes, at most ${bound(minutes)}`)
 if (options.build) build(say)
 installPeers(say)
 const opening = openStage(say)
