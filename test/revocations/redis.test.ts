@@ -98,9 +98,9 @@ test('ASVS 13.1.3: a Redis that hangs costs one bounded wait, and the answers ar
   const startedAt = performance.now()
   t.false(await isActive(server, dead))
   t.true(await isActive(server, live))
-  await alwaysRight(t, server, 5)
-  // One second is what a command may take in the tests; the machine may be busy.
-  t.true(performance.now() - startedAt < 10_000)
+  await alwaysRight(t, server, 30)
+  // One second is what a command may take in the tests: waiting each time would be over a minute.
+  t.true(performance.now() - startedAt < 30_000)
   t.false(trusted(server))
   redis.resume()
   await becomesTrusted(server)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { clientStaleSeconds } from '../../src/clients/known-clients.ts'
 import { copyTemplate, startServer } from '../support/start-server.ts'
 
 /** Stands before PostgreSQL and can stop passing anything on, as a network that loses packets does. */
@@ -42,6 +43,7 @@ test('ASVS 16.5.2: a PostgreSQL that hangs is a 503 with Retry-After, and heals 
   way.setBroken(true)
   // The first is met by connections that are open, the second by the wait for new ones.
   for (const round of [1, 2]) {
+    server.clock.advance({ seconds: clientStaleSeconds })
     const startedAt = performance.now()
     const refused = await server.clientCredentials()
     t.is(refused.status, 503, `round ${round}: ${refused.text}`)
