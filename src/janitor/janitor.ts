@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
@@ -23,6 +24,8 @@ interface Rooms {
 const janitorLock = 7_468_386
 const batchRows = 1000
 const mostBatches = 20
+/** After a batch it rests for so many times as long: people who wait come first. */
+const restFactor = 4
 
 /** What was swept last, and when, by whichever instance it was. */
 export interface JanitorRun {
@@ -86,10 +89,12 @@ export class Janitor {
   async #do(chore: Chore): Promise<number | undefined> {
     let rows: number | undefined
     for (let batch = 0; batch < mostBatches; batch += 1) {
+      const startedAt = performance.now()
       const result = await this.#batch(chore)
       if (!result) break
       rows = (rows ?? 0) + result.rows
       if (result.done) break
+      await sleep((performance.now() - startedAt) * restFactor, undefined, { ref: false })
     }
     return rows
   }
