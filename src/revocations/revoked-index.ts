@@ -3,6 +3,7 @@ import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
+import { type Found, SharedQuestion } from './shared-question.ts'
 
 interface Rooms {
   readonly redis: RedisClient
@@ -39,6 +40,7 @@ export class RevokedIndex {
   #whole = false
   #filling: Promise<void> | undefined
   #told: string | undefined
+  readonly #shared = new SharedQuestion((keys) => this.#find(keys))
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
@@ -72,12 +74,17 @@ export class RevokedIndex {
   async holdsAny(
     marks: readonly Pick<Revocation, 'kind' | 'value'>[],
   ): Promise<boolean | undefined> {
+    if (!this.#whole) return undefined
+    const found = await this.#shared.find(marks.map(({ kind, value }) => this.#key(kind, value)))
+    return found?.some((value) => value !== null)
+  }
+
+  async #find(keys: readonly string[]): Promise<Found> {
     if (!this.#whole || !this.#count) return undefined
     const expected = String(this.#count.sent)
-    const keys = marks.map(({ kind, value }) => this.#key(kind, value))
     try {
       const [count, ...found] = await this.#rooms.redis.mget(this.#count.key, ...keys)
-      if (count === expected) return found.some((value) => value !== null)
+      if (count === expected) return found
       this.distrust('it lost entries')
     } catch {
       this.distrust('it does not answer in time')
