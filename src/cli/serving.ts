@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type App, createApp } from '../app.ts'
 import type { Config } from '../config.ts'
+import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Readable } from '../telemetry/scrape.ts'
 import { scrape } from '../telemetry/scrape.ts'
@@ -17,6 +18,9 @@ export interface Start {
   readonly say: Say
   readonly stop: StopSignals
 }
+
+/** Statements that may wait for each connection: a tenth of a second's work of a PostgreSQL that is well. */
+const waitingForEach = 50
 
 /** What to undo at the end, the newest first. */
 export type Closers = (() => Promise<unknown>)[]
@@ -43,6 +47,7 @@ export async function untilStopped(
 
 /** The rooms and what they do in the background. Between any two steps it may be asked to stop. */
 export async function openApp(world: OpenedWorld, { stop }: Start, closers: Closers): Promise<App> {
+  boundQueue(world.pool, waitingForEach * world.config.DATABASE_POOL_SIZE)
   const app = await createApp(world)
   closers.push(app.stop)
   await app.start()
