@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { table } from '../src/cli/output.ts'
@@ -28,21 +29,26 @@ interface Answer {
 /** An introspection: without Redis it asks the database each time, and no limit counts it. */
 let accessToken = ''
 
-async function ask(base: string): Promise<Answer> {
+/** A connection for each, without the work that fetch does: it is the server that is looked at. */
+function ask(base: string): Promise<Answer> {
   const startedAt = performance.now()
-  const status = await fetch(`${base}/oauth/introspect`, {
-    method: 'POST',
-    headers: { authorization },
-    body: new URLSearchParams({ token: accessToken }),
-    signal: AbortSignal.timeout(60_000),
-  }).then(
-    async (response) => {
-      await response.arrayBuffer()
-      return response.status
-    },
-    () => 0,
-  )
-  return { status, milliseconds: performance.now() - startedAt }
+  const body = new URLSearchParams({ token: accessToken }).toString()
+  return new Promise((resolve) => {
+    const done = (status: number) =>
+      resolve({ status, milliseconds: performance.now() - startedAt })
+    const headers = {
+      ...{ authorization, 'content-length': Buffer.byteLength(body) },
+      'content-type': 'application/x-www-form-urlencoded',
+    }
+    const options = { method: 'POST', agent: false, headers, timeout: 60_000 } as const
+    const sent = request(`${base}/oauth/introspect`, options, (response) => {
+      response.resume().once('end', () => done(response.statusCode ?? 0))
+      response.once('error', () => done(0))
+    })
+    sent.on('timeout', () => sent.destroy())
+    sent.on('error', () => done(0))
+    sent.end(body)
+  })
 }
 
 function summary(answers: readonly Answer[]): string {
@@ -83,11 +89,11 @@ async function hangingDatabase(
   isNew: boolean,
 ): Promise<Finding> {
   const what = isNew ? 'PostgreSQL hangs, also for new connections' : 'PostgreSQL hangs'
-  return observe(server, `${what}: 2,000 introspections at once`, async () => {
+  return observe(server, `${what}: 4,000 introspections at once`, async () => {
     proxy.weather = 'hang'
     if (isNew) proxy.cut()
     const [answers, keys] = await Promise.all([
-      Promise.all(Array.from({ length: 2_000 }, () => ask(server.url))),
+      Promise.all(Array.from({ length: 4_000 }, () => ask(server.url))),
       sleep(500).then(() => fetch(`${server.url}/.well-known/jwks.json`)),
     ])
     proxy.weather = 'fine'

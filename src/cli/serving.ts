@@ -19,8 +19,8 @@ export interface Start {
   readonly stop: StopSignals
 }
 
-/** Statements that may wait for each connection: a tenth of a second's work of a PostgreSQL that is well. */
-const waitingForEach = 50
+/** Statements that may wait for each connection: a PostgreSQL that is well does them in less than a second. */
+const waitingForEach = 200
 
 /** What to undo at the end, the newest first. */
 export type Closers = (() => Promise<unknown>)[]
