@@ -22,8 +22,10 @@ export function crossOrigin(allowed: readonly string[]): Middleware {
     maxAge: 600,
   }) as unknown as Middleware
   return (ctx, next) => {
-    if (ctx.req.headers.origin !== undefined) return answer(ctx, next)
-    // Nearly every caller is no browser: all that it has to be told is what caches have to know.
+    // What is public is cached for everybody, whoever asked first.
+    const isOpen = ctx.path.includes('/.well-known/')
+    if (isOpen || ctx.req.headers.origin !== undefined) return answer(ctx, next)
+    // Nearly every other caller is no browser: all it has to be told is what caches have to know.
     ctx.res.setHeader('vary', 'Origin')
     return next()
   }
