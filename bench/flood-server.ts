@@ -19,28 +19,34 @@ export interface FloodServer {
   readonly databaseUrl: string
   /** Makes people with this hash, and says their names. */
   addPeople(count: number, passwordHash: string): Promise<string[]>
+  /** Kills it and starts it again on the same port. */
+  restart(): Promise<void>
   close(): Promise<void>
 }
+
+type Environment = Readonly<Record<string, string>>
 
 const program = fileURLToPath(new URL('../dist/src/main.js', import.meta.url))
 
 export async function startFloodServer(
   workers: number,
   say: (line: string) => void,
-  change: (env: Record<string, string>) => Record<string, string> = (env) => env,
+  change: (env: Environment) => Environment | Promise<Environment> = (env) => env,
 ): Promise<FloodServer> {
   const folder = await mkdtemp(join(tmpdir(), 'signet-flood-'))
   await chmod(folder, 0o711)
   const postgres = await openEmbeddedPostgres({ directory: join(folder, 'postgres'), say })
   let child: ChildProcess | undefined
+  const end = async (signal: NodeJS.Signals) => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    const late = setTimeout(() => child?.kill('SIGKILL'), 20_000)
+    await exit
+    clearTimeout(late)
+  }
   const close = async () => {
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const exit = once(child, 'exit')
-      child.kill('SIGTERM')
-      const late = setTimeout(() => child?.kill('SIGKILL'), 20_000)
-      await exit
-      clearTimeout(late)
-    }
+    await end('SIGTERM')
     await postgres.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -49,23 +55,35 @@ export async function startFloodServer(
     const url = databaseUrl(postgres.url, templateName)
     const port = await freePort()
     const { PATH = '', HOME = '', TMPDIR = '' } = process.env
-    const env = change({
+    const env = await change({
       ...{ PATH, HOME, TMPDIR, ...production(url), REDIS_URL: 'none' },
       ...{ PORT: String(port), METRICS_PORT: '0' },
     })
     const args = workers > 1 ? ['serve', '--workers', String(workers)] : ['serve']
-    child = spawn(process.execPath, [program, ...args], {
-      ...{ cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] },
-    })
     const base = `http://127.0.0.1:${port}`
     const isUp = () =>
       fetch(`${base}/health/ready`).then(
         ({ ok }) => ok,
         () => false,
       )
-    await eventually(isUp, 'the server is ready', 60)
+    const launch = async () => {
+      child = spawn(process.execPath, [program, ...args], {
+        ...{ cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] },
+      })
+      await eventually(isUp, 'the server is ready', 60)
+    }
+    await launch()
+    const restart = async () => {
+      await end('SIGKILL')
+      await launch()
+    }
     const addPeople = (count: number, passwordHash: string) => insert(url, count, passwordHash)
-    return { url: base, port, pid: child.pid ?? 0, databaseUrl: url, addPeople, close }
+    return {
+      ...{ url: base, port, databaseUrl: url, addPeople, restart, close },
+      get pid() {
+        return child?.pid ?? 0
+      },
+    }
   } catch (error) {
     await close()
     throw error

@@ -91,7 +91,9 @@ export const variables = {
     .describe('how often an instance rereads the signing keys'),
   ACCESS_TOKEN_SECONDS: whole(30, 86_400)
     .default(900)
-    .describe('life of an access token, unless the client has its own'),
+    .describe(
+      'longest life of an access token, unless the client has its own; each is up to a tenth, and at most 60 s, shorter',
+    ),
   ACCESS_TOKEN_MAX_SECONDS: whole(30, 86_400)
     .default(3600)
     .describe(

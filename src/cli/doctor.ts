@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 import type { Config } from '../config.ts'
 import { openLog } from '../telemetry/log.ts'
+import { wholeNumber } from './arguments.ts'
 import { checkConfiguration } from './check-configuration.ts'
 import { checkDatabase } from './check-database.ts'
 import { checkKeys, checkMasterKeys } from './check-keys.ts'
 import { checkRedis } from './check-redis.ts'
 import { openDatabase } from './database.ts'
+import { doctorArgon2 } from './doctor-argon2.ts'
 import { explain } from './explain.ts'
 import { type Finding, failed, ok, report, warning } from './finding.ts'
 import { answers, example } from './output.ts'
@@ -19,8 +21,15 @@ export function doctorCommand(program: Command): void {
   const command = program
     .command('doctor')
     .description('look at everything that the server needs, and say what to do; changes nothing')
-  example(command, 'signet doctor', 'signet doctor --json')
-  answers(command, async () => {
+    .addArgument(
+      new Argument('[what]', 'argon2: measure password checks for a few seconds, recommend sizes')
+        // Without it everything else is looked at.
+        .choices(['argon2']),
+    )
+    .option('--milliseconds <count>', 'argon2: how long one check may take', wholeNumber, 50)
+  example(command, 'signet doctor', 'signet doctor --json', 'signet doctor argon2')
+  answers<{ milliseconds: number }>(command, async ({ milliseconds }, what) => {
+    if (what === 'argon2') return doctorArgon2(milliseconds)
     const findings = await examine()
     const isFailed = findings.some(({ state }) => state === 'failed')
     return { json: { ok: !isFailed, findings }, text: report(findings), failed: isFailed }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIPv6, type Socket } from 'node:net'
 import { StartRefused } from './explain.ts'
@@ -11,6 +12,28 @@ export interface DoorOptions {
   readonly variable: string
   /** A client that sends slowly or nothing does not hold a connection for longer. */
   readonly requestSeconds: number
+  /** Connections at once; beyond them a new one is closed at once. */
+  readonly mostConnections?: number
+}
+
+/** As many clients may knock at one moment as the kernel keeps: after a restart all of them do. */
+const backlog = 4096
+
+/** Files and sockets that are not clients: the database, Redis, the log. */
+const otherFiles = 256
+
+/**
+ * Fewer than the files that this process may open: or clients that hold connections and ask nothing would
+ * leave none to reach the database with. Node has raised its own limit as far as it may.
+ */
+function connectionsThatFit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.NaN)
+    return Math.max(otherFiles, Math.min(100_000, (files || 8192) - otherFiles))
+  } catch {
+    return 8192 - otherFiles
+  }
 }
 
 /** A listening HTTP server that can be closed without cutting anybody off. */
@@ -33,7 +56,7 @@ export class Door {
     return door
   }
 
-  private constructor({ handler, requestSeconds }: DoorOptions) {
+  private constructor({ handler, requestSeconds, mostConnections }: DoorOptions) {
     const limits = { maxHeaderSize: 16 * 1024, requireHostHeader: true }
     const times = {
       requestTimeout: requestSeconds * 1000,
@@ -47,6 +70,7 @@ export class Door {
       if (this.#lastAnswers) response.setHeader('connection', 'close')
       handler(request, response)
     })
+    this.#server.maxConnections = mostConnections ?? connectionsThatFit()
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
@@ -82,7 +106,7 @@ export class Door {
   #listen(port: number, host: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen(port, host, () => resolve())
+      this.#server.listen({ port, host, backlog }, () => resolve())
     })
   }
 }

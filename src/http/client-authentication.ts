@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Assertions } from '../clients/assertions.ts'
 import { isPublic, usesSecret } from '../clients/client.ts'
@@ -30,9 +31,7 @@ type Credentials =
  */
 export function authenticateClient({ clients, assertions, throttle, audit }: Rooms): Middleware {
   return async (ctx, next) => {
-    // Of two headers Node would drop one, and a proxy on the way perhaps the other.
-    const headers = (ctx.req.headersDistinct.authorization ?? []).filter((value) => value !== '')
-    const credentials = readCredentials(headers, ctx.state.params)
+    const credentials = readCredentials(authorizations(ctx.req), ctx.state.params)
     ctx.state.facts.clientId = credentials.id
     const facts = { client: credentials.id, ip: ctx.state.ip }
     throttle.refuseBlocked('clientAuthentication', facts)
@@ -80,6 +79,15 @@ async function check(
   if (credentials.method === 'assertion')
     return assertions.check(known.client, credentials.assertion)
   return isPublic(known.client) ? undefined : 'no credentials'
+}
+
+/** Of two headers Node would drop one, and a proxy on the way perhaps the other. */
+function authorizations({ rawHeaders }: IncomingMessage): string[] {
+  const isAuthorization = (name: string) =>
+    name.length === 13 && name.toLowerCase() === 'authorization'
+  return rawHeaders.filter(
+    (value, at) => at % 2 === 1 && value !== '' && isAuthorization(rawHeaders[at - 1] ?? ''),
+  )
 }
 
 function readCredentials(headers: readonly string[], params: Params): Credentials {

@@ -6,7 +6,7 @@ import type { Context, Middleware } from './context.ts'
  * the origins on the list. Cookies may go along to the JSON API alone: cookie mode needs them there.
  */
 export function crossOrigin(allowed: readonly string[]): Middleware {
-  return cors({
+  const answer = cors({
     origin: (ctx) => {
       if (ctx.path.includes('/.well-known/')) return '*'
       const origin = ctx.get('origin')
@@ -21,6 +21,14 @@ export function crossOrigin(allowed: readonly string[]): Middleware {
     exposeHeaders: 'ETag,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id',
     maxAge: 600,
   }) as unknown as Middleware
+  return (ctx, next) => {
+    // What is public is cached for everybody, whoever asked first.
+    const isOpen = ctx.path.includes('/.well-known/')
+    if (isOpen || ctx.req.headers.origin !== undefined) return answer(ctx, next)
+    // Nearly every other caller is no browser: all it has to be told is what caches have to know.
+    ctx.res.setHeader('vary', 'Origin')
+    return next()
+  }
 }
 
 /** For documents that other origins may embed as well as fetch. */

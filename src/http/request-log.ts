@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import proxyAddress from 'proxy-addr'
 import type { Client } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
@@ -19,14 +19,14 @@ interface Rooms {
  * Only the path is logged: a query might hold what does not belong into a log.
  */
 export function requestLog({ log, metrics, trustedProxies }: Rooms): Middleware {
-  const trust = proxyAddress.compile([...trustedProxies])
+  const addressOf = trustedProxies.length > 0 ? throughProxies(trustedProxies) : directAddress
   // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
   const lines = log.child({}, { redact: [] })
   return async (ctx, next) => {
     const startedAt = performance.now()
     mendTarget(ctx)
     const requestId = randomUUID()
-    ctx.state = new State(requestId, callerAddress(ctx.req, trust), log)
+    ctx.state = new State(requestId, addressOf(ctx.req), log)
     ctx.set('x-request-id', requestId)
     await next()
     const route = String(ctx._matchedRoute ?? 'none')
@@ -77,18 +77,35 @@ function mendTarget(ctx: Context): void {
   ctx.req.url = '/'
 }
 
-type Trust = ReturnType<typeof proxyAddress.compile>
+/** Where the caller has hung up already, nobody. */
+const nobody = '0.0.0.0'
 
 /**
  * The nearest caller that is no trusted proxy. Where a proxy forwards what is no address, the proxy
- * itself; where the caller has hung up already, nobody.
+ * itself.
  */
-function callerAddress(request: IncomingMessage, trust: Trust): string {
-  const seen: readonly (string | undefined)[] = proxyAddress.all(request, trust)
-  // IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone.
-  const plain = seen.map((ip = '') => ip.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*/, ''))
-  return plain.findLast((ip) => isIP(ip) !== 0) ?? '0.0.0.0'
+function throughProxies(trusted: readonly string[]): (request: IncomingMessage) => string {
+  const trust = proxyAddress.compile([...trusted])
+  return (request) => {
+    const seen: readonly (string | undefined)[] = proxyAddress.all(request, trust)
+    return seen.map(plainAddress).findLast((ip) => isIP(ip) !== 0) ?? nobody
+  }
 }
+
+const addresses = new WeakMap<Socket, string>()
+
+/** Whoever is on the other end of the connection, looked at once for each. */
+function directAddress({ socket }: IncomingMessage): string {
+  const known = addresses.get(socket)
+  if (known !== undefined) return known
+  const ip = plainAddress(socket.remoteAddress)
+  if (isIP(ip) === 0) return nobody
+  addresses.set(socket, ip)
+  return ip
+}
+
+/** IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone. */
+const plainAddress = (ip = ''): string => ip.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*/, '')
 
 /** A made-up method must not make a new time series. */
 const knownMethod = (method: string): string =>

@@ -73,7 +73,7 @@ export async function createTokenRooms(world: World) {
   const codec = new RefreshTokenCodec(await sharedSecret(db, masterKeys, 'refresh tokens', now()))
   const sessionsPerUser = config.SESSIONS_PER_USER
   const families = new RefreshFamilies({
-    ...{ db, codec, revocations, audit, now, sessionsPerUser, rememberSeconds },
+    ...{ db, statements, codec, revocations, audit, now, sessionsPerUser, rememberSeconds },
   })
   const graceSeconds = config.REFRESH_GRACE_SECONDS
   const refreshRotation = new RefreshRotation({

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditEvent } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { Db } from '../stores/postgres.ts'
+import type { Statements } from '../stores/statements.ts'
+import { beginAtOnce, isWelcome, type NewSession, rowOf } from './new-session.ts'
 import {
   digestOf,
   type RefreshTokenCodec,
@@ -24,6 +25,7 @@ import {
 
 interface Rooms {
   readonly db: Knex
+  readonly statements: Statements
   readonly codec: RefreshTokenCodec
   readonly revocations: Revocations
   readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
@@ -31,19 +33,6 @@ interface Rooms {
   readonly sessionsPerUser: number
   /** How long a revoked session must be remembered: the longest life of an access token and the skew. */
   readonly rememberSeconds: number
-}
-
-export interface NewSession {
-  readonly user: { readonly id: string; readonly passwordChangedAt: Date }
-  readonly clientId: string
-  readonly scope: readonly string[]
-  readonly audience: readonly string[]
-  readonly amr: readonly string[]
-  readonly idleSeconds: number
-  readonly absoluteSeconds: number
-  readonly ip?: string | undefined
-  /** What the device says it is; shown to the person. */
-  readonly userAgent?: string | undefined
 }
 
 /** The sessions of people: a refresh family each, RFC 9700 §4.14.2. */
@@ -55,40 +44,33 @@ export class RefreshFamilies {
   }
 
   /**
-   * Begins a session. The rows of the person and the client are locked, so that whoever disables one of
-   * them or sets the password meanwhile finds this session or stops it; one too many ends the oldest.
+   * Begins a session; one too many ends the oldest.
    * @returns undefined when one was disabled or the password changed since they were checked
    */
   async begin(request: NewSession): Promise<{ session: Session; token: string } | undefined> {
-    const { codec, now, revocations, audit } = this.#rooms
+    const { codec, statements, sessionsPerUser } = this.#rooms
     const seed = randomBytes(seedSize)
+    const row = rowOf(request, seed, this.#rooms.now())
+    const beginning = await beginAtOnce(statements, row, request, sessionsPerUser)
+    if (beginning === 'unwelcome') return undefined
+    if (beginning === 'full' && !(await this.#beginInTurn(row, request))) return undefined
+    return { session: sessionOf(row), token: codec.encode({ ...row, seed }) }
+  }
+
+  /** Under the same locks, with the oldest sessions making room first. */
+  #beginInTurn(row: SessionRow, request: NewSession): Promise<boolean> {
+    const { revocations, audit } = this.#rooms
     return revocations.decide(async (trx, revoke) => {
-      if (!(await this.#welcome(trx, request))) return undefined
-      await this.#endSurplus(trx, revoke, request.user.id)
-      const expiresAt = later(now(), request.absoluteSeconds)
-      const idleExpiresAt = later(now(), Math.min(request.idleSeconds, request.absoluteSeconds))
-      const row = {
-        sid: uuidv7(),
-        user_id: request.user.id,
-        client_id: request.clientId,
-        scope: [...request.scope],
-        audience: [...request.audience],
-        seed_digest: digestOf(seed),
-        generation: 0,
-        auth_time: now(),
-        amr: [...request.amr],
-        rotated_at: null,
-        idle_expires_at: idleExpiresAt,
-        expires_at: expiresAt,
-        revoked_at: null,
-        revoked_reason: null,
-        ip: request.ip ?? null,
-        user_agent: request.userAgent?.slice(0, 300) ?? null,
-      }
+      if (!(await isWelcome(trx, request))) return false
+      await this.#endSurplus(trx, revoke, row.user_id)
       await trx('refresh_families').insert(row)
-      const { sid, user_id: userId, client_id: clientId } = row
-      await audit.record({ event: 'user.signed_in', userId, clientId, sid, ip: request.ip }, trx)
-      return { session: sessionOf(row), token: codec.encode({ sid: row.sid, generation: 0, seed }) }
+      const event = {
+        event: 'user.signed_in',
+        userId: row.user_id,
+        clientId: row.client_id,
+      } as const
+      await audit.record({ ...event, sid: row.sid, ip: request.ip }, trx)
+      return true
     })
   }
 
@@ -190,18 +172,6 @@ export class RefreshFamilies {
     const [{ walked, last, deleted } = { walked: '0', last: null, deleted: '0' }] = rows
     const done = Number(walked) < limit
     return { rows: Number(deleted), cursor: done ? null : last, done }
-  }
-
-  async #welcome(trx: Knex.Transaction, { user, clientId }: NewSession): Promise<boolean> {
-    const { rows } = await trx.raw(
-      `SELECT 1 FROM users, clients
-        WHERE users.id = ? AND users.disabled_at IS NULL
-          AND date_trunc('milliseconds', password_changed_at) = ?
-          AND clients.id = ? AND clients.disabled_at IS NULL
-          FOR NO KEY UPDATE OF users FOR SHARE OF clients`,
-      [user.id, user.passwordChangedAt, clientId],
-    )
-    return rows.length > 0
   }
 
   /** The oldest sessions make room for the one that begins. */

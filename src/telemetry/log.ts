@@ -20,15 +20,17 @@ export interface LogOptions {
   readonly format: 'json' | 'pretty'
   /** 1, the standard output, when absent; 2 for a command whose output is its answer. */
   readonly fd?: 1 | 2
+  /** Which of several processes of one server this is; on every line. */
+  readonly worker?: number | undefined
   /** Where the lines go instead; for tests. */
   readonly to?: ((line: string) => void) | undefined
 }
 
 /** One JSON object a line, UTC; or readable lines for people. */
-export function openLog({ level, format, fd = 1, to }: LogOptions): Log {
+export function openLog({ level, format, fd = 1, worker, to }: LogOptions): Log {
   const options = {
     level,
-    base: null,
+    base: worker === undefined ? null : { worker },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     serializers: { err: describeError },

@@ -1,6 +1,32 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  type Aggregator,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from 'prom-client'
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+/**
+ * Gauges of which every worker of a server sees the same, or its own view of it: the sum would be wrong.
+ * What is not here is summed.
+ */
+const ofAllWorkers: Readonly<Record<string, Aggregator>> = {
+  redis_trusted: 'min',
+  throttle_redis_away: 'max',
+  feed_entries: 'max',
+  feed_age_seconds: 'max',
+  signing_key_age_seconds: 'max',
+  mail_waiting: 'max',
+  mail_oldest_seconds: 'max',
+  janitor_last_run_age_seconds: 'min',
+  janitor_lag_seconds: 'min',
+  janitor_deleted_rows: 'max',
+}
+
+const aggregatorOf = (name: string): Aggregator => ofAllWorkers[name] ?? 'sum'
 
 /** What Prometheus may ask. One registry for each server, so that several live in one process. */
 export class Metrics {
@@ -74,6 +100,7 @@ export class Metrics {
     new Gauge({
       name: `signet_${name}`,
       help,
+      aggregator: aggregatorOf(name),
       ...this.#register,
       collect() {
         this.set(read())
@@ -87,6 +114,7 @@ export class Metrics {
       name: `signet_${name}`,
       help,
       labelNames: [label],
+      aggregator: aggregatorOf(name),
       ...this.#register,
       collect() {
         this.reset()

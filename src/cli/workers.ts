@@ -1,0 +1,40 @@
+import { createRooms } from '../rooms/rooms.ts'
+import { firstRun, firstRunLines } from './first-run.ts'
+import { type Closers, claim, narrate, openMetrics, type Start, sayReady } from './serving.ts'
+import { Flock } from './workers-flock.ts'
+import { AllMetrics } from './workers-metrics.ts'
+import { openWorld } from './world.ts'
+
+/**
+ * The primary process: makes once what a server makes at its start, then keeps so many workers running
+ * that share its port. It answers no request itself but those for metrics.
+ */
+export async function openWorkers(start: Start, closers: Closers, count: number): Promise<void> {
+  const { config, log, say, stop } = start
+  const world = await openWorld({
+    config: { ...config, DATABASE_POOL_SIZE: 2 },
+    ...{ log, say, signal: stop.asked },
+  })
+  closers.push(world.close)
+  await claim(world)
+  stop.asked.throwIfAborted()
+  const rooms = await createRooms(world)
+  await rooms.revocations.mark()
+  await rooms.rotation.ensure()
+  await rooms.apiClients.ensureOwn()
+  const made = config.production ? {} : await firstRun(rooms, config.issuer)
+  stop.asked.throwIfAborted()
+
+  const databaseUrl = config.DATABASE_URL ?? world.embedded?.url ?? ''
+  const flock = new Flock({ count, config, databaseUrl, log, stop })
+  const metricsUrl = await openMetrics(new AllMetrics(flock), start, closers)
+  closers.push(() => flock.stop())
+  const url = await flock.start()
+  for (const line of firstRunLines(made, url)) narrate(line)
+  const connections = count * config.DATABASE_POOL_SIZE
+  say(
+    `${count} workers, each with up to ${config.DATABASE_POOL_SIZE} connections to PostgreSQL: ` +
+      `${connections} in all (DATABASE_POOL_SIZE), and ${flock.checks} password checks at once`,
+  )
+  sayReady(start, { url, metricsUrl, workers: count })
+}

@@ -1,0 +1,110 @@
+import type { Knex } from 'knex'
+import { v7 as uuidv7 } from 'uuid'
+import { later } from '../clock.ts'
+import { type Statements, statement } from '../stores/statements.ts'
+import { digestOf } from './refresh-token.ts'
+import type { SessionRow } from './session.ts'
+
+export interface NewSession {
+  readonly user: { readonly id: string; readonly passwordChangedAt: Date }
+  readonly clientId: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  readonly amr: readonly string[]
+  readonly idleSeconds: number
+  readonly absoluteSeconds: number
+  readonly ip?: string | undefined
+  /** What the device says it is; shown to the person. */
+  readonly userAgent?: string | undefined
+}
+
+export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow {
+  return {
+    sid: uuidv7(),
+    user_id: request.user.id,
+    client_id: request.clientId,
+    scope: [...request.scope],
+    audience: [...request.audience],
+    seed_digest: digestOf(seed),
+    generation: 0,
+    auth_time: now,
+    amr: [...request.amr],
+    rotated_at: null,
+    idle_expires_at: later(now, Math.min(request.idleSeconds, request.absoluteSeconds)),
+    expires_at: later(now, request.absoluteSeconds),
+    revoked_at: null,
+    revoked_reason: null,
+    ip: request.ip ?? null,
+    user_agent: request.userAgent?.slice(0, 300) ?? null,
+  }
+}
+
+/**
+ * A sign-in in one round trip, with its audit event. The rows of the person and the client are locked
+ * before the session is written, so that whoever disables one of them or sets the password meanwhile
+ * finds this session or stops it. Live sessions are counted as they were when the statement began:
+ * whence the distance that is kept from the limit.
+ */
+const beginning = statement(
+  'begin_session',
+  `WITH welcome AS MATERIALIZED (
+     SELECT users.id AS user_id, clients.id AS client_id FROM users, clients
+      WHERE users.id = $1 AND users.disabled_at IS NULL
+        AND date_trunc('milliseconds', password_changed_at) = $2
+        AND clients.id = $3 AND clients.disabled_at IS NULL
+        FOR NO KEY UPDATE OF users FOR SHARE OF clients
+   ), live AS (
+     SELECT 1 FROM refresh_families
+      WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $4 AND idle_expires_at > $4
+      LIMIT $5
+   ), begun AS (
+     INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time,
+                                   amr, idle_expires_at, expires_at, ip, user_agent)
+     SELECT $6, user_id, client_id, $7, $8, $9, $4, $10, $11, $12, $13, $14
+       FROM welcome WHERE (SELECT count(*) FROM live) < $5
+     RETURNING user_id, client_id, sid, ip
+   ), noted AS (
+     INSERT INTO audit_events (at, event, user_id, client_id, sid, ip)
+     SELECT $4, 'user.signed_in', user_id, client_id, sid, ip FROM begun
+   )
+   SELECT EXISTS (SELECT FROM welcome) AS welcome, EXISTS (SELECT FROM begun) AS begun`,
+)
+
+/** Of sign-ins in one moment so many may not see each other; the next one ends what is too many. */
+const distance = 20
+
+/** What became of it; `full` when sessions may have to end for this one, which takes a transaction. */
+export type Beginning = 'begun' | 'unwelcome' | 'full'
+
+export async function beginAtOnce(
+  statements: Statements,
+  row: SessionRow,
+  { user }: NewSession,
+  sessionsPerUser: number,
+): Promise<Beginning> {
+  const room = sessionsPerUser - distance
+  if (room <= 0) return 'full'
+  const [found] = await statements.run<{ welcome: boolean; begun: boolean }>(beginning, [
+    ...[row.user_id, user.passwordChangedAt, row.client_id, row.auth_time, room],
+    ...[row.sid, row.scope, row.audience, row.seed_digest, row.amr],
+    ...[row.idle_expires_at, row.expires_at, row.ip, row.user_agent],
+  ])
+  if (found?.begun) return 'begun'
+  return found?.welcome ? 'full' : 'unwelcome'
+}
+
+/** The locks of the statement above, for a transaction. */
+export async function isWelcome(
+  trx: Knex.Transaction,
+  { user, clientId }: NewSession,
+): Promise<boolean> {
+  const { rows } = await trx.raw(
+    `SELECT 1 FROM users, clients
+      WHERE users.id = ? AND users.disabled_at IS NULL
+        AND date_trunc('milliseconds', password_changed_at) = ?
+        AND clients.id = ? AND clients.disabled_at IS NULL
+        FOR NO KEY UPDATE OF users FOR SHARE OF clients`,
+    [user.id, user.passwordChangedAt, clientId],
+  )
+  return rows.length > 0
+}

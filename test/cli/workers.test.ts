@@ -1,0 +1,253 @@
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import pg from 'pg'
+import { readAllowance } from '../../src/cli/cgroup.ts'
+import { replacement, shareOf, threadsFor, workerCount } from '../../src/cli/workers-share.ts'
+import { freePort } from '../../src/stores/postmaster.ts'
+import { findPostmaster } from '../../src/stores/postmaster-file.ts'
+import { eventually } from '../support/eventually.ts'
+import { Browser } from '../support/requests.ts'
+import { beginServing, emptyFolder, production, program, serve } from '../support/signet.ts'
+import { copyTemplate } from '../support/start-server.ts'
+
+/** `signet serve --workers 2`, for whoever starts `signet serve`. */
+async function withWorkers(folder: string): Promise<string> {
+  const file = join(folder, 'serve-workers.mjs')
+  const code = `process.argv.push('--workers', '2')\nawait import(${JSON.stringify(program)})\n`
+  await writeFile(file, code)
+  return file
+}
+
+async function start(t: ExecutionContext, env: Record<string, string> = {}) {
+  const databaseUrl = await copyTemplate(t)
+  const cwd = await emptyFolder(t)
+  const serving = await serve(t, {
+    ...{ cwd, program: await withWorkers(cwd) },
+    env: { ...production(databaseUrl), DATABASE_TIMEOUT_SECONDS: '30', ...env },
+  })
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  client.on('error', () => undefined)
+  t.teardown(() => client.end())
+  // biome-ignore lint/suspicious/noExplicitAny: lines of a log
+  const logged = (): any[] =>
+    serving
+      .stdout()
+      .split('\n')
+      .filter((line) => line.endsWith('}'))
+      .map((line) => JSON.parse(line))
+  const pids = () =>
+    logged()
+      .filter(({ msg }) => msg === 'a worker answers')
+      .map(({ pid }) => Number(pid))
+  return { ...serving, client, logged, pids, browser: new Browser(serving.url) }
+}
+
+type Started = Awaited<ReturnType<typeof start>>
+
+/** A connection of its own, which any worker may take. */
+async function ask(url: string): Promise<number> {
+  const response = await fetch(`${url}/health/live`, { headers: { connection: 'close' } })
+  await response.text()
+  return response.status
+}
+
+async function counted({ metricsUrl }: Started): Promise<Record<string, number>> {
+  const text = await (await fetch(metricsUrl)).text()
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return Object.fromEntries(
+    lines.map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]),
+  )
+}
+
+const lives = 'signet_http_requests_total{route="/health/live",method="GET",status="200"}'
+
+/** Four callers, each with one request at a time: what fails was under way. */
+async function callersDuring(url: string, work: () => Promise<void>) {
+  let working = true
+  const counts = { answered: 0, failed: 0 }
+  const callers = Array.from({ length: 4 }, async () => {
+    while (working) {
+      const status = await ask(url).catch(() => 0)
+      counts[status === 200 ? 'answered' : 'failed'] += 1
+    }
+  })
+  await work()
+  working = false
+  await Promise.all(callers)
+  return counts
+}
+
+test('all workers answer on one port; their metrics are sums; one that is killed is replaced', async (t) => {
+  const server = await start(t)
+  const [victim = 0, other] = server.pids()
+  t.true(victim > 0 && other !== undefined && victim !== other)
+  let asked = 0
+  const workers = () => {
+    const lines = server.logged().filter(({ path }) => path === '/health/live')
+    return new Set(lines.map(({ worker }) => worker))
+  }
+  await eventually(async () => {
+    const statuses = await Promise.all(Array.from({ length: 8 }, () => ask(server.url)))
+    asked += statuses.length
+    return workers().size === 2
+  }, 'both answer, and each line of the log says which')
+  const before = await counted(server)
+  t.is(before[lives], asked)
+  t.is(before.signet_workers, 2)
+  t.is(before.signet_redis_trusted, 1, 'what all see alike is not added up')
+
+  const calls = await callersDuring(server.url, async () => {
+    process.kill(victim, 'SIGKILL')
+    await eventually(() => server.pids().length === 3, 'another has taken its place')
+    await eventually(async () => (await counted(server)).signet_workers === 2, 'it is counted')
+  })
+  t.true(calls.failed <= 4, `${calls.failed} failed: no more than were under way`)
+  t.true(calls.answered > 0)
+  const gone = server.logged().find(({ msg }) => /has ended and is replaced/.test(msg))
+  t.like(gone, { why: 'SIGKILL', delaySeconds: 0 })
+  const after = await counted(server)
+  t.is(after.signet_workers_replaced, 1)
+  t.true((after[lives] ?? 0) >= asked, 'a counter does not fall with its worker')
+
+  server.signal('SIGTERM')
+  t.is(await server.exited, 0, server.stderr())
+})
+
+/** Until the end of the transaction nobody is found who could sign in, so every sign-in waits. */
+async function blockedSignIn({ client, browser }: Started) {
+  await client.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE')
+  const answer = browser.signIn()
+  answer.catch(() => undefined)
+  const waits = `
+    SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE NOT granted AND relation = 'users'::regclass AND datname = current_database()`
+  await eventually(async () => (await client.query(waits)).rowCount === 1, 'the sign-in waits')
+  return { answer }
+}
+
+test('SIGTERM to all: a request under way is answered, then every worker ends', async (t) => {
+  const server = await start(t)
+  const { client, pids } = server
+  const blocked = await blockedSignIn(server)
+  server.signal('SIGTERM')
+  await eventually(() => /stopping: SIGTERM/.test(server.stdout()), 'it stops')
+  await client.query('COMMIT')
+  const answer = await blocked.answer
+  t.is(answer.status, 200, answer.text)
+  t.is(answer.headers.get('connection'), 'close')
+  t.is(await server.exited, 0, server.stderr())
+  for (const pid of pids()) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  t.is(server.logged().filter(({ msg }) => msg === 'stopped').length, 1, 'said once')
+})
+
+test('SIGTERM to the primary alone is enough, and a second signal does not wait', async (t) => {
+  const server = await start(t, { SHUTDOWN_SECONDS: '300' })
+  const blocked = await blockedSignIn(server)
+  process.kill(server.pid, 'SIGTERM')
+  await eventually(() => /stopping: SIGTERM/.test(server.stdout()), 'it stops')
+  process.kill(server.pid, 'SIGTERM')
+  await t.throwsAsync(blocked.answer)
+  await server.client.query('COMMIT')
+  t.is(await server.exited, 0, server.stderr())
+  for (const pid of server.pids()) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+})
+
+test('workers that cannot start are not tried again and again: it ends with the reason', async (t) => {
+  const taken = createServer().listen(await freePort(), '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const cwd = await emptyFolder(t)
+  const { port } = taken.address() as { port: number }
+  const env = { ...production(await copyTemplate(t)), PORT: String(port) }
+  const serving = await beginServing(t, { cwd, program: await withWorkers(cwd), env })
+  t.is(await serving.exited, 1)
+  t.regex(serving.stderr(), /is in use, perhaps by another Signet/)
+  t.regex(serving.stderr(), /A worker did not start/)
+})
+
+test('a first start makes its database, keys and people once, and leaves nothing behind', async (t) => {
+  const cwd = await emptyFolder(t)
+  const serving = await serve(t, { cwd, program: await withWorkers(cwd) })
+  const said = serving.stderr()
+  for (const once of [
+    /making a master key/g,
+    /migrating the database/g,
+    /administrator {2}admin/g,
+  ]) {
+    t.is(said.match(once)?.length, 1, `${once}: ${said}`)
+  }
+  t.regex(said, /2 workers, each with up to 10 connections to PostgreSQL: 20 in all/)
+  t.is(await ask(serving.url), 200)
+  serving.signal('SIGINT')
+  t.is(await serving.exited, 0, serving.stderr())
+  t.is(await findPostmaster(join(cwd, '.data', 'postgres')), undefined)
+  t.regex(await readFile(join(cwd, '.data', 'postgres', 'PG_VERSION'), 'utf8'), /^\d+/)
+})
+
+test('a worker that dies as soon as it starts is replaced more and more slowly', (t) => {
+  const delays: number[] = []
+  let failures = 0
+  for (let death = 0; death < 8; death += 1) {
+    const next = replacement({ failures, livedSeconds: 1 })
+    delays.push(next.delaySeconds)
+    failures = next.failures
+  }
+  t.deepEqual(delays, [0, 1, 2, 4, 8, 16, 30, 30])
+  t.is(replacement({ failures, livedSeconds: 30 }).delaySeconds, 0, 'it was well')
+})
+
+test('password checks are shared out, and threads are left for signatures', (t) => {
+  const shares = (total: number, workers: number) =>
+    Array.from({ length: workers }, (_, index) => shareOf(total, workers, index + 1))
+  t.deepEqual(shares(8, 2), [4, 4])
+  t.deepEqual(shares(5, 3), [2, 2, 1])
+  t.deepEqual(shares(1, 3), [1, 1, 1], 'at least one each')
+  for (const checks of [1, 2, 8, 64]) t.true(threadsFor(checks) >= checks + 2)
+})
+
+test('--workers takes a number or auto', (t) => {
+  t.is(workerCount('3'), 3)
+  t.true(workerCount('auto') >= 1)
+  for (const wrong of ['0', '-1', '1.5', '257', 'many', ''])
+    t.throws(() => workerCount(wrong), undefined, wrong)
+})
+
+const machine = { cores: 8, memoryBytes: 16 * 2 ** 30 }
+const among = (files: Record<string, string>) => (path: string) => files[path]
+
+test('the limits of a container are those of its cgroup and of all above it', (t) => {
+  const v2 = {
+    '/proc/self/cgroup': '0::/pod/app\n',
+    '/sys/fs/cgroup/pod/app/cpu.max': 'max 100000\n',
+    '/sys/fs/cgroup/pod/cpu.max': '150000 100000\n',
+    '/sys/fs/cgroup/pod/app/memory.max': '536870912\n',
+    '/sys/fs/cgroup/pod/memory.max': 'max\n',
+  }
+  const found = { cores: 1.5, memoryBytes: 2 ** 29, coresFrom: 'cgroup', memoryFrom: 'cgroup' }
+  t.deepEqual(readAllowance(among(v2), machine), found as never)
+  const v1 = {
+    '/proc/self/cgroup': '9:name=systemd:/\n4:memory:/docker/x\n1:cpu,cpuacct:/docker/x\n',
+    // In a container the group is mounted as the root, and its path is the host's.
+    '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '150000\n',
+    '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
+    '/sys/fs/cgroup/memory/memory.limit_in_bytes': '536870912\n',
+  }
+  t.deepEqual(readAllowance(among(v1), machine), found as never)
+  const without = {
+    '/proc/self/cgroup': '4:memory:/\n1:cpu:/\n0::/\n',
+    '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n',
+    '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
+    '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n',
+    '/sys/fs/cgroup/cpu.max': 'max 100000\n',
+  }
+  for (const files of [without, {}]) {
+    t.deepEqual(readAllowance(among(files), machine), {
+      ...machine,
+      ...{ coresFrom: 'machine', memoryFrom: 'machine' },
+    })
+  }
+})

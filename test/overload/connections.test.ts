@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import test, { type ExecutionContext } from 'ava'
+import { Door } from '../../src/cli/door.ts'
+import { eventually } from '../support/eventually.ts'
+
+async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {
+  const door = await Door.open({
+    ...{ host: '127.0.0.1', ports: [0], variable: 'PORT', requestSeconds: 1, ...options },
+    handler(request, response) {
+      request.on('error', () => undefined)
+      request.resume().once('end', () => response.end('answered'))
+    },
+  })
+  t.teardown(() => door.close(0))
+  return door
+}
+
+async function call(t: ExecutionContext, door: Door): Promise<Socket> {
+  const socket = connect(door.port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
+
+const complete = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
+const bodyless = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n'
+
+/** A byte at a time, for as long as the other side listens. */
+function trickle(socket: Socket, bytes: string): void {
+  let sent = 0
+  const timer = setInterval(() => {
+    if (socket.destroyed || !socket.writable) return clearInterval(timer)
+    socket.write(bytes[sent % bytes.length] ?? ' ')
+    sent += 1
+  }, 50)
+  socket.once('close', () => clearInterval(timer))
+}
+
+test('ASVS 15.2.2: headers or a body that trickle in, or nothing at all, end with the time for a request', async (t) => {
+  const door = await openDoor(t)
+  const slow = await Promise.all(Array.from({ length: 30 }, () => call(t, door)))
+  const answers = slow.map((socket) => text(socket).catch(() => ''))
+  for (const [index, socket] of slow.entries()) {
+    if (index % 3 === 0)
+      trickle(socket, 'GET / HTTP/1.1\r\nx-endless: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')
+    if (index % 3 === 1) {
+      socket.write(bodyless)
+      trickle(socket, 'a')
+    }
+  }
+  const good = await fetch(`http://127.0.0.1:${door.port}/`)
+  t.is(await good.text(), 'answered', 'meanwhile others are answered')
+  for (const answer of await Promise.all(answers)) t.notRegex(answer, / 200 /)
+  t.true(slow.every(({ destroyed, readableEnded }) => destroyed || readableEnded))
+})
+
+test('more connections than there may be are closed at once, and a free place is taken again', async (t) => {
+  const door = await openDoor(t, { mostConnections: 5 })
+  const held: Socket[] = []
+  for (let count = 0; count < 5; count += 1) {
+    const socket = await call(t, door)
+    // Kept alive: it is idle from now on, and does not end with the time for a request.
+    socket.write(complete)
+    await once(socket, 'data')
+    held.push(socket)
+  }
+  const surplus = await call(t, door)
+  surplus.resume()
+  await once(surplus, 'close')
+  t.is(surplus.bytesRead, 0)
+  held[0]?.destroy()
+  await eventually(async () => {
+    const next = await call(t, door)
+    next.write(complete)
+    const answer = await Promise.race([once(next, 'data'), once(next, 'close')])
+    return /answered/.test(String(answer[0]))
+  }, 'the place is free')
+})

@@ -1,0 +1,72 @@
+import test from 'ava'
+import type { NewSession } from '../../src/sessions/new-session.ts'
+import { ada, app, orders } from '../support/fixtures.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+async function request(server: TestServer): Promise<NewSession> {
+  const user = await server.db('users').where({ username: ada.username }).first()
+  return {
+    user: { id: user.id, passwordChangedAt: user.password_changed_at },
+    ...{ clientId: app.id, scope: ['read'], audience: [orders], amr: ['pwd'] },
+    ...{ idleSeconds: 3600, absoluteSeconds: 86_400, ip: '::1', userAgent: 'x'.repeat(400) },
+  }
+}
+
+/** What a session and its event are made of, beside what differs in each. */
+async function written({ db }: TestServer, sid: string) {
+  const { seed_digest: _, ...session } = await db('refresh_families').where({ sid }).first()
+  const { id: __, ...event } = await db('audit_events').where({ sid }).first()
+  return { session: { ...session, sid: '' }, event: { ...event, sid: '' } }
+}
+
+test('a sign-in is one statement with its audit event, and is all that it is in a transaction', async (t) => {
+  const server = await startServer(t)
+  const few = await startServer(t, { beside: server, environment: { SESSIONS_PER_USER: '20' } })
+  const wish = await request(server)
+  let transactions = 0
+  for (const { db } of [server, few])
+    db.on('query', ({ sql }) => (transactions += +/^BEGIN/.test(sql)))
+  const atOnce = await server.rooms.families.begin(wish)
+  t.is(transactions, 0)
+  const inTurn = await few.rooms.families.begin(wish)
+  t.is(transactions, 1)
+  const [one, other] = [
+    await written(server, atOnce?.session.sid ?? ''),
+    await written(server, inTurn?.session.sid ?? ''),
+  ]
+  const now = { auth_time: 0, idle_expires_at: 0, expires_at: 0 }
+  t.deepEqual({ ...one.session, ...now }, { ...other.session, ...now })
+  t.deepEqual({ ...one.event, at: 0 }, { ...other.event, at: 0 })
+  t.like(one.session, { ip: '::1', generation: 0, user_agent: 'x'.repeat(300) })
+  t.is(one.session.expires_at - one.session.auth_time, 86_400_000)
+  t.is(one.session.idle_expires_at - one.session.auth_time, 3_600_000)
+})
+
+test('who was disabled or changed the password since it was checked begins no session', async (t) => {
+  const server = await startServer(t)
+  const { families } = server.rooms
+  const wish = await request(server)
+  const soon = new Date(wish.user.passwordChangedAt.getTime() + 1)
+  t.is(
+    await families.begin({ ...wish, user: { ...wish.user, passwordChangedAt: soon } }),
+    undefined,
+  )
+  t.is(await families.begin({ ...wish, clientId: 'nobody' }), undefined)
+  for (const table of ['users', 'clients']) {
+    await server.db(table).update({ disabled_at: new Date() })
+    t.is(await families.begin(wish), undefined, table)
+    await server.db(table).update({ disabled_at: null })
+  }
+  t.deepEqual(await server.db('refresh_families'), [])
+  t.deepEqual(await server.db('audit_events').whereNotNull('sid'), [])
+  t.truthy(await families.begin(wish))
+})
+
+test('many sign-ins of one person at once leave no more sessions than they may have', async (t) => {
+  const server = await startServer(t, { environment: { SESSIONS_PER_USER: '30' } })
+  const wish = await request(server)
+  await Promise.all(Array.from({ length: 60 }, () => server.rooms.families.begin(wish)))
+  t.is((await server.db('refresh_families').whereNull('revoked_at')).length, 30)
+  t.is((await server.db('audit_events').where({ event: 'user.signed_in' })).length, 60)
+  t.is((await server.db('revocations').where({ kind: 'sid' })).length, 30)
+})
