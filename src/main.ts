@@ -7,4 +7,4 @@ const checks = Number(process.env.PASSWORD_CONCURRENCY) || availableParallelism(
 process.env.UV_THREADPOOL_SIZE ??= String(Math.min(1024, Math.max(4, checks + 2)))
 
 const { createProgram } = await import('./cli/program.ts')
-await createProgram().parseAsync()
+await (await createProgram(process.argv[2])).parseAsync()

@@ -103,7 +103,7 @@ test('the commands in the documents are commands, with options that exist', asyn
   t.true(commands.length > 30)
   for (const [, line = ''] of commands) {
     const words = line.replace(/#.*/, '').trim().split(/\s+/)
-    let command = createProgram()
+    let command = await createProgram()
     for (;;) {
       const next = command.commands.find((one) => one.name() === words[0])
       if (!next) break
@@ -114,7 +114,9 @@ test('the commands in the documents are commands, with options that exist', asyn
     command.exitOverride()
     const { operands, unknown } = command.parseOptions(words)
     t.deepEqual(unknown, [], line)
-    t.is(operands.length, command.registeredArguments.length, line)
+    const needed = command.registeredArguments.filter(({ required }) => required)
+    t.true(operands.length >= needed.length, line)
+    t.true(operands.length <= command.registeredArguments.length, line)
     t.is(command.commands.length, 0, `${line} is only the beginning of a command`)
   }
 })

@@ -1,26 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { clientsCommand } from './clients.ts'
-import { doctorCommand } from './doctor.ts'
-import { keysCommand } from './keys.ts'
-import { migrateCommand } from './migrate.ts'
-import { serveCommand } from './serve.ts'
-import { usersCommand } from './users.ts'
 
-/** The `signet` command. */
-export function createProgram(): Command {
+/** What adds each command. Loaded when it is asked for: `serve` has no use for what `users import` needs. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand,
+  migrate: async () => (await import('./migrate.ts')).migrateCommand,
+  keys: async () => (await import('./keys.ts')).keysCommand,
+  clients: async () => (await import('./clients.ts')).clientsCommand,
+  users: async () => (await import('./users.ts')).usersCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+}
+
+/** The `signet` command: with the one command that is named, or with all of them. */
+export async function createProgram(name = ''): Promise<Command> {
   const program = new Command('signet')
     .description(
       'An OAuth 2 authorization server. Configured by the environment: docs/configuration.md',
     )
     .version(packageVersion())
     .showHelpAfterError('Add --help to see what it takes.')
-  serveCommand(program)
-  migrateCommand(program)
-  keysCommand(program)
-  clientsCommand(program)
-  usersCommand(program)
-  doctorCommand(program)
+  const wanted = Object.hasOwn(commands, name) ? [name] : Object.keys(commands)
+  for (const one of wanted) (await commands[one]?.())?.(program)
   return program
 }
 

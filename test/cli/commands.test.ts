@@ -13,7 +13,7 @@ function leaves(command: Command, words: readonly string[] = []): [string[], Com
   return below.flatMap((one) => leaves(one, [...words, one.name()]))
 }
 
-const commands = leaves(createProgram())
+const commands = leaves(await createProgram())
 const names = commands.map(([words]) => words.join(' '))
 
 test('the commands are these', (t) => {
