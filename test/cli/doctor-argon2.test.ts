@@ -8,8 +8,9 @@ const allowance = (cores: number, memoryMib: number): Allowance => ({
   ...{ coresFrom: 'cgroup', memoryFrom: 'cgroup' },
 })
 
-test('no more checks at once than cores, nor than a quarter of the memory holds', (t) => {
-  t.is(concurrencyFor(allowance(8, 16_384), 19_456), 8)
+test('one check at once less than cores, and no more than a quarter of the memory holds', (t) => {
+  t.is(concurrencyFor(allowance(8, 16_384), 19_456), 7)
+  t.is(concurrencyFor(allowance(2, 16_384), 19_456), 1)
   t.is(concurrencyFor(allowance(1.5, 16_384), 19_456), 1)
   t.is(concurrencyFor(allowance(0.2, 16_384), 19_456), 1)
   t.is(concurrencyFor(allowance(8, 256), 19_456), 3, '3 × 19 MiB in 64')
