@@ -119,7 +119,7 @@ export const variables = {
   ARGON2_TIME_COST: whole(1, 20).default(2).describe('argon2id passes'),
   PASSWORD_CONCURRENCY: whole(1, 64).default(passwordConcurrency()).meta({
     description: 'password checks at once, each taking a core and `ARGON2_MEMORY_KIB`',
-    absent: 'one less than cores, at least 1, and at most `UV_THREADPOOL_SIZE` − 2',
+    absent: 'one less than cores, at least 1, and at least two less than threads of libuv',
   }),
   PASSWORD_QUEUE_SECONDS: whole(1, 60)
     .default(2)

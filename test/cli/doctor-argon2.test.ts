@@ -42,6 +42,7 @@ test('signet doctor argon2 measures this machine, for people and for programs', 
   for (const row of rows) t.true(row.milliseconds > 0 && row.checksPerSecond > 0)
   t.true(recommended.ARGON2_MEMORY_KIB >= 19_456)
   t.true(recommended.UV_THREADPOOL_SIZE >= recommended.PASSWORD_CONCURRENCY + 2)
+  t.is((await signet(['doctor', 'argon3'], { cwd })).code, 1)
   const people = await signet(['doctor', 'argon2', '--milliseconds', '1'], { cwd })
   t.is(people.code, 0)
   t.regex(people.stdout, /^ {2}ARGON2_MEMORY_KIB=19456 +as it is$/m)
