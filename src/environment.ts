@@ -14,12 +14,12 @@ import {
 } from './environment-rules.ts'
 
 /**
- * Signatures and password checks share the worker threads of the process: two are left for signatures,
- * which are short and many. main.ts sets the number of threads; libuv's own is 4.
+ * A core is left for everything else, or a flood of logins makes refreshes wait (ADR 17), and two of the
+ * threads that checks share with signatures. main.ts sets their number; libuv's own is 4.
  */
 function passwordConcurrency(): number {
   const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4
-  return Math.max(1, Math.min(64, availableParallelism(), threads - 2))
+  return Math.max(1, Math.min(64, availableParallelism() - 1, threads - 2))
 }
 
 /**
@@ -119,7 +119,7 @@ export const variables = {
   ARGON2_TIME_COST: whole(1, 20).default(2).describe('argon2id passes'),
   PASSWORD_CONCURRENCY: whole(1, 64).default(passwordConcurrency()).meta({
     description: 'password checks at once, each taking a core and `ARGON2_MEMORY_KIB`',
-    absent: 'the number of cores, and at most `UV_THREADPOOL_SIZE` − 2',
+    absent: 'one less than cores, at least 1, and at least two less than threads of libuv',
   }),
   PASSWORD_QUEUE_SECONDS: whole(1, 60)
     .default(2)

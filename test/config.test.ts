@@ -67,6 +67,7 @@ const right: Record<string, string[]> = {
   HOST: ['0.0.0.0', '::1', 'signet.internal'],
   ISSUER: ['https://auth.example', 'https://auth.example/tenant', 'http://127.0.0.1:3000'],
   DATABASE_URL: ['postgres://u:p@h/d', 'postgresql://h/d?sslmode=require'],
+  DATABASE_PREPARED_STATEMENTS: ['true', 'false'],
   DATABASE_ALLOW_NEWER: ['true', 'false'],
   MIGRATE_ON_START: ['true', 'false'],
   DATABASE_PREPARED_STATEMENTS: ['true', 'false'],
@@ -134,9 +135,10 @@ test('nothing set: a developer’s defaults', (t) => {
     migrateOnStart: true,
     logFormat: 'pretty',
     metricsPorts: [9464, 0],
-    // Of the threads, libuv's 4 if nobody says otherwise, two are for signatures.
-    PASSWORD_CONCURRENCY: Math.min(
-      ...[64, availableParallelism(), (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 2],
+    // One core is for everything else; of the threads, libuv's 4 if nobody says otherwise, two.
+    PASSWORD_CONCURRENCY: Math.max(
+      1,
+      Math.min(64, availableParallelism() - 1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 2),
     ),
   })
   t.is(readConfig({ PORT: '8080' }).issuer, 'http://127.0.0.1:8080')

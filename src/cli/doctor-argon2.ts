@@ -49,10 +49,10 @@ export async function doctorArgon2(milliseconds: number): Promise<Result> {
   return { json: findings, text: report(allowance, measured, recommended, milliseconds) }
 }
 
-/** As many as there are whole cores, and as fit into their part of the memory; never none. */
+/** A core is left for the rest (ADR 17), and all must fit into their part of the memory; never none. */
 export function concurrencyFor({ cores, memoryBytes }: Allowance, memoryKib: number): number {
   const fitting = Math.floor((memoryBytes * memoryShare) / (memoryKib * 1024))
-  return Math.max(1, Math.min(64, Math.floor(cores), fitting))
+  return Math.max(1, Math.min(64, Math.floor(cores) - 1, fitting))
 }
 
 /** The strongest that is quick enough. Where none is, the least that may be: slow is better than weak. */

@@ -8,8 +8,9 @@ const allowance = (cores: number, memoryMib: number): Allowance => ({
   ...{ coresFrom: 'cgroup', memoryFrom: 'cgroup' },
 })
 
-test('no more checks at once than cores, nor than a quarter of the memory holds', (t) => {
-  t.is(concurrencyFor(allowance(8, 16_384), 19_456), 8)
+test('one check at once less than cores, and no more than a quarter of the memory holds', (t) => {
+  t.is(concurrencyFor(allowance(8, 16_384), 19_456), 7)
+  t.is(concurrencyFor(allowance(2, 16_384), 19_456), 1)
   t.is(concurrencyFor(allowance(1.5, 16_384), 19_456), 1)
   t.is(concurrencyFor(allowance(0.2, 16_384), 19_456), 1)
   t.is(concurrencyFor(allowance(8, 256), 19_456), 3, '3 × 19 MiB in 64')
@@ -41,6 +42,7 @@ test('signet doctor argon2 measures this machine, for people and for programs', 
   for (const row of rows) t.true(row.milliseconds > 0 && row.checksPerSecond > 0)
   t.true(recommended.ARGON2_MEMORY_KIB >= 19_456)
   t.true(recommended.UV_THREADPOOL_SIZE >= recommended.PASSWORD_CONCURRENCY + 2)
+  t.is((await signet(['doctor', 'argon3'], { cwd })).code, 1)
   const people = await signet(['doctor', 'argon2', '--milliseconds', '1'], { cwd })
   t.is(people.code, 0)
   t.regex(people.stdout, /^ {2}ARGON2_MEMORY_KIB=19456 +as it is$/m)

@@ -89,6 +89,20 @@ test('50 uses beyond the grace at the store: all are told, the session ends once
   t.is((await servers[0].db('revocations').where({ kind: 'sid' })).length, 15)
 })
 
+test('a refresh whose session is locked waits for it alone, and then gets its successor', async (t) => {
+  const [server] = await twoWarmServers(t)
+  const tokens = [await server.signIn(), await server.signIn(), await server.signIn()].map(tokenOf)
+  const locked = await server.rooms.families.find(tokens[2] ?? '')
+  const rotations = await server.db.transaction(async (trx) => {
+    await trx('refresh_families').where({ sid: locked?.sid }).forUpdate().first()
+    // The first goes alone, so that the other two go together.
+    const under = tokens.map((token) => server.rooms.refreshRotation.rotate(token, presenter))
+    for (const free of under.slice(0, 2)) t.is((await free).outcome, 'rotated')
+    return { under }
+  })
+  t.is((await rotations.under[2])?.outcome, 'rotated')
+})
+
 test('REF-3: a reuse at the moment of a rotation wins: nothing of the session lives', async (t) => {
   const servers = await twoWarmServers(t)
   const counts: Record<string, number> = {}

@@ -158,24 +158,42 @@ test('who sends a thousand at once is served in turn with somebody who sends one
 
 test('in a full queue nobody takes the place of who waits for no more than they do', async (t) => {
   const { come, flood, order, finish } = flooded('192.0.2.1')
-  t.is(await come('one more', '192.0.2.1'), 'Overloaded', 'the flood takes no place')
+  const more = come('one more', '192.0.2.1')
   const guests = Array.from({ length: 499 }, (_, index) => come(`guest ${index}`, '192.0.2.2'))
   await settled()
   const lost = await Promise.all(flood.slice(-499))
   t.deepEqual([...new Set(lost)], ['Overloaded'], 'the last of the longer line, one for each')
   guests.push(come('guest 499', '192.0.2.2'))
-  t.is(await come('guest 500', '192.0.2.2'), 'Overloaded', 'the lines are equal by now')
+  const last = come('guest 500', '192.0.2.2')
   await finish()
+  t.is(await more, 'Overloaded', 'the flood takes no place')
+  t.is(await last, 'Overloaded', 'the lines are equal by then')
   t.deepEqual([...new Set(await Promise.all(guests))], ['done'])
   t.is(order.length, 1000)
 })
 
+test('where everybody waits for one check, who comes later takes nobody’s place', async (t) => {
+  const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 20 })
+  const holder = job()
+  const held = bulkhead.run(holder.run)
+  const address = (index: number) => `10.0.${index >> 8}.${index & 255}`
+  const all = Array.from({ length: 1000 }, (_, index) =>
+    bulkhead.run(async () => 'done', address(index)),
+  )
+  const late = bulkhead.run(async () => 'done', address(1000)).catch((error) => error.name)
+  holder.finish()
+  await held
+  t.is(await late, 'Overloaded')
+  t.deepEqual([...new Set(await Promise.all(all))], ['done'])
+})
+
 test('an IPv6 /64 is one address, so that 2^64 of them have one line', async (t) => {
   const { come, finish } = flooded('2001:db8:1:2::1')
-  t.is(await come('a neighbour', '2001:db8:1:2:ffff::9'), 'Overloaded')
+  const neighbour = come('a neighbour', '2001:db8:1:2:ffff::9')
   const elsewhere = come('elsewhere', '2001:db8:1:3::1')
   await finish()
   t.is(await elsewhere, 'done')
+  t.is(await neighbour, 'Overloaded')
 })
 
 test('what would be refused at its check is refused before anything is done for it', async (t) => {

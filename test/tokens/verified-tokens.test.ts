@@ -39,6 +39,7 @@ test('RFC 7662 §2.2: a remembered token ends with its life, its key and its rev
   const { kid } = server.rooms.keyring.current.signer(server.clock.now())
   await server.rooms.rotation.revoke(kid)
   await server.rooms.keyring.reread()
+  t.is(await server.rooms.accessTokens.verify(orphan.access_token), undefined)
   await inactive(orphan.access_token)
 })
 
