@@ -70,7 +70,6 @@ const right: Record<string, string[]> = {
   DATABASE_PREPARED_STATEMENTS: ['true', 'false'],
   DATABASE_ALLOW_NEWER: ['true', 'false'],
   MIGRATE_ON_START: ['true', 'false'],
-  DATABASE_PREPARED_STATEMENTS: ['true', 'false'],
   REDIS_URL: ['none', 'redis://h', 'rediss://:p@h:1/2', 'redis://a, redis://b'],
   MASTER_KEYS: ['A'.repeat(43), `${'A'.repeat(43)}, ${'_'.repeat(42)}8`],
   TRUSTED_PROXIES: ['loopback', '10.0.0.0/8, ::1', '192.168.0.1'],
