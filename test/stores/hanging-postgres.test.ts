@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { clientStaleSeconds } from '../../src/clients/known-clients.ts'
 import { copyTemplate, startServer } from '../support/start-server.ts'
 
 /** Stands before PostgreSQL and can stop passing anything on, as a network that loses packets does. */
@@ -39,6 +40,8 @@ test('ASVS 16.5.2: a PostgreSQL that hangs is a 503 with Retry-After, and heals 
   const server = await startServer(t, { database: way.url })
   t.is((await server.clientCredentials()).status, 200)
 
+  // Until then the client is known, and the database is asked nothing.
+  server.clock.advance({ seconds: clientStaleSeconds })
   way.setBroken(true)
   // The first is met by connections that are open, the second by the wait for new ones.
   for (const round of [1, 2]) {
