@@ -8,6 +8,8 @@ import { readAllowance } from '../../src/cli/cgroup.ts'
 import { replacement, shareOf, threadsFor, workerCount } from '../../src/cli/workers-share.ts'
 import { freePort } from '../../src/stores/postmaster.ts'
 import { findPostmaster } from '../../src/stores/postmaster-file.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
+import { WorkerMetrics } from '../../src/telemetry/worker-metrics.ts'
 import { eventually } from '../support/eventually.ts'
 import { Browser } from '../support/requests.ts'
 import { beginServing, emptyFolder, production, program, serve } from '../support/signet.ts'
@@ -186,6 +188,37 @@ test('a first start makes its database, keys and people once, and leaves nothing
   t.is(await serving.exited, 0, serving.stderr())
   t.is(await findPostmaster(join(cwd, '.data', 'postgres')), undefined)
   t.regex(await readFile(join(cwd, '.data', 'postgres', 'PG_VERSION'), 'utf8'), /^\d+/)
+})
+
+/** What a worker says that has answered so many and has so many checks waiting. */
+function snapshot(answered: number, waiting: number) {
+  const metrics = new Metrics()
+  metrics.requests.inc({ route: '/x', method: 'GET', status: 200 }, answered)
+  for (let count = 0; count < answered; count += 1)
+    metrics.tokenSeconds.observe({ grant: 'x' }, 0.2)
+  metrics.gauge('password_checks_waiting', 'Waiting', () => waiting)
+  metrics.gauge('feed_entries', 'Entries', () => 7)
+  return metrics.registry.getMetricsAsJSON()
+}
+
+test('what dead workers counted stays in the sum, what they measured goes', async (t) => {
+  const all = new WorkerMetrics()
+  const lines = async () => (await all.metrics([])).split('\n')
+  all.keep(1, await snapshot(10, 3))
+  all.keep(2, await snapshot(5, 4))
+  const requests = 'signet_http_requests_total{route="/x",method="GET",status="200"}'
+  const isAll = async (...expected: string[]) => {
+    const said = await lines()
+    for (const line of expected) t.true(said.includes(line), `${line}:\n${said.join('\n')}`)
+  }
+  await isAll(`${requests} 15`, 'signet_password_checks_waiting 7', 'signet_feed_entries 7')
+  await all.leave(1)
+  await isAll(`${requests} 15`, 'signet_password_checks_waiting 4', 'signet_feed_entries 7')
+  await isAll('signet_token_request_seconds_count{grant="x"} 15')
+  all.keep(3, await snapshot(1, 0))
+  await all.leave(2)
+  await isAll(`${requests} 16`, 'signet_password_checks_waiting 0')
+  await isAll('signet_token_request_seconds_bucket{le="0.25",grant="x"} 16')
 })
 
 test('a worker that dies as soon as it starts is replaced more and more slowly', (t) => {
