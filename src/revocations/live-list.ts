@@ -1,7 +1,7 @@
 import { epochSeconds } from '../clock.ts'
 import { type FeedCursor, openDigest } from './feed-cursor.ts'
 import { digestBytes, revocationDigest } from './revocation-digest.ts'
-import type { LoggedRevocation, LogPosition } from './revocation-log.ts'
+import type { LogChanges, LoggedRevocation, LogPosition } from './revocation-log.ts'
 
 /** Digests by the second in which they may be forgotten: as the feed says it. */
 export type Revoked = Readonly<Record<string, string>>
@@ -41,9 +41,9 @@ export class LiveList {
    * Takes over what the log says since the watermark.
    * @returns whether an entry came that was not here
    */
-  advance({ entries, ...position }: LogPosition & { entries: LoggedRevocation[] }): boolean {
+  advance({ entries, history, watermark }: LogChanges): boolean {
     const wereOpen = this.#openDigest
-    this.#position = position
+    this.#position = { history, watermark }
     this.#settle(entries)
     return openDigest(entries.map(({ seq }) => seq)) !== wereOpen
   }

@@ -153,9 +153,8 @@ export class RevocationFeed {
     if (!this.#list || !before) return this.#load(readAt)
     const changes = await log.changes(before.watermark)
     // Another history, or numbers that went back: the database was restored.
-    if (changes.history !== before.history || changes.watermark < before.watermark) {
-      return this.#load(readAt)
-    }
+    const restored = changes.history !== before.history || changes.watermark < before.watermark
+    if (restored || !changes.complete) return this.#load(readAt)
     const news = this.#list.advance(changes)
     this.#readAt = readAt
     if (news) this.#documents.forget()
@@ -169,10 +168,7 @@ export class RevocationFeed {
     const position = await log.position()
     const entries: LoggedRevocation[] = []
     for await (const page of log.live()) entries.push(...page)
-    const settled = entries.filter(({ xid }) => xid < position.watermark)
-    const list = new LiveList(position, settled)
-    list.advance(await log.changes(position.watermark))
-    this.#list = list
+    this.#list = new LiveList(position, entries)
     this.#readAt = readAt
     this.#prunedAt = readAt
     this.#documents.forget()

@@ -28,6 +28,12 @@ export interface LogPosition {
   readonly watermark: bigint
 }
 
+export interface LogChanges extends LogPosition {
+  readonly entries: readonly LoggedRevocation[]
+  /** Whether these are all. */
+  readonly complete: boolean
+}
+
 interface Row {
   seq: string
   kind: RevocationKind
@@ -77,17 +83,19 @@ export class RevocationLog {
    * What was revoked by transactions from number `since` on, and the number to go on from: the oldest
    * transaction that still runs. Row numbers would not do: they are handed out before the commit, so
    * a row can appear below one already read. This way an entry may be read twice and none is missed.
+   * Not complete when there are more than can be read in one statement: then all is read in pages.
    */
-  async changes(since: bigint): Promise<LogPosition & { entries: LoggedRevocation[] }> {
+  async changes(since: bigint): Promise<LogChanges> {
     const { rows } = await this.#db.raw<{ rows: (Row & PositionRow)[] }>(
       `WITH at AS (SELECT ${watermark} AS watermark, ${this.#history} AS history)
        SELECT at.*, seq, kind, value, expires_at, xid
-         FROM at LEFT JOIN revocations ON xid >= ?::xid8 ORDER BY xid, seq`,
-      [since.toString()],
+         FROM at LEFT JOIN revocations ON xid >= ?::xid8 ORDER BY xid, seq LIMIT ?`,
+      [since.toString(), mostChanges],
     )
     const [first] = rows
     if (!first) throw new Error('the log of revocations has no position')
-    return { ...positionOf(first), entries: rows.filter((row) => row.kind !== null).map(fromRow) }
+    const entries = rows.filter((row) => row.kind !== null).map(fromRow)
+    return { ...positionOf(first), entries, complete: rows.length < mostChanges }
   }
 
   /** Where `changes` would go on from, now. */
@@ -129,6 +137,9 @@ export class RevocationLog {
       .delete()
   }
 }
+
+/** What a statement brings well within its time limit, also on a machine that is busy. */
+const mostChanges = 10_000
 
 const fromRow = (row: Row): LoggedRevocation => ({
   kind: row.kind,

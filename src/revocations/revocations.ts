@@ -73,12 +73,13 @@ export class Revocations {
     const { index, log } = this.#rooms
     if (!index) return
     const since = this.#watermark
-    const { entries, watermark } = await log.changes(since).catch((error) => {
+    const { entries, watermark, complete } = await log.changes(since).catch((error) => {
       this.#follows = false
       throw error
     })
     // Numbers that go backwards are those of another history: the database was restored.
     if (watermark < since) index.distrust('the log went back to an earlier state')
+    if (!complete) index.distrust('more was revoked at once than is copied one by one')
     await index.copy(entries)
     this.#watermark = watermark
     this.#follows = true

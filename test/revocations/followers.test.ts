@@ -133,7 +133,9 @@ test('while the log cannot be followed Redis is not asked', async (t) => {
 test('a log that went back to a backup makes Redis be filled again', async (t) => {
   const { log, index, revocations, server, entry } = await byHand(t)
   const changes = log.changes.bind(log)
-  Object.assign(log, { changes: async () => ({ entries: [], watermark: 2n ** 60n }) })
+  Object.assign(log, {
+    changes: async () => ({ entries: [], watermark: 2n ** 60n, complete: true }),
+  })
   await revocations.follow()
   Object.assign(log, { changes })
   await log.append(server.db, [entry('since the restore')])
@@ -153,4 +155,20 @@ test('asking and writing at once never shakes the trust', async (t) => {
     }),
   )
   t.deepEqual(answers, Array(300).fill([false, true]))
+})
+
+test('more at once than one statement brings is in Redis and in the list all the same', async (t) => {
+  const { server, index, revocations, entry } = await byHand(t)
+  await server.rooms.feed.follow()
+  const many = 10_001
+  await server.db.raw(
+    `INSERT INTO revocations (kind, value, revoked_at, expires_at)
+     SELECT 'jti', 'many ' || n, now(), ?::timestamptz FROM generate_series(1, ?::int) AS n`,
+    [entry('any').expiresAt, many],
+  )
+  await revocations.follow()
+  await eventually(() => index.trusted, 'it is refilled')
+  for (const n of [1, many]) t.true(await index.holdsAny([entry(`many ${n}`)]))
+  await server.rooms.feed.follow()
+  t.is(server.rooms.feed.size, many)
 })
