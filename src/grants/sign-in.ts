@@ -49,14 +49,18 @@ export class SignIn {
 
   /**
    * @throws Throttled when too many guesses were made before
-   * @throws Overloaded
+   * @throws Overloaded before anything was looked up, when more are under way than can be answered in time
    */
   async withPassword(request: SignInRequest): Promise<SignedIn> {
+    return this.#rooms.users.admit(() => this.#check(request), request.ip)
+  }
+
+  async #check(request: SignInRequest): Promise<SignedIn> {
     const { users, throttle, audit } = this.#rooms
     const { identifier, password, client, ip, deviceToken } = request
     const candidate = await users.candidate(identifier)
     const facts = { account: identifier, userId: candidate?.user.id, ip, deviceToken }
-    const checked = await throttle.signIn(facts, () => users.authenticate(candidate, password))
+    const checked = await throttle.signIn(facts, () => users.authenticate(candidate, password, ip))
     if (!checked) {
       await audit.record({ event: 'user.sign_in_failed', clientId: client.id, ip })
       return { refused: 'wrong_credentials' }

@@ -152,7 +152,7 @@ test('what PostgreSQL says of a statement brings no value of it into the log', a
   t.is(lines.filter(({ msg }) => String(msg).includes('mistake of this server')).length, 1)
   const { id, password_hash } = await server.db('users').first()
   const text = JSON.stringify(lines)
-  t.regex(text, /insert into/)
+  t.regex(text, /column .*amr.* does not exist/)
   for (const value of [id, password_hash, body.refresh_token, 'offline_access']) {
     t.false(text.includes(value), value)
   }
