@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 import type { Config } from '../config.ts'
 import { openLog } from '../telemetry/log.ts'
 import { wholeNumber } from './arguments.ts'
@@ -12,7 +12,7 @@ import { openDatabase } from './database.ts'
 import { doctorArgon2 } from './doctor-argon2.ts'
 import { explain } from './explain.ts'
 import { type Finding, failed, ok, report, warning } from './finding.ts'
-import { answers, example, StartRefused } from './output.ts'
+import { answers, example } from './output.ts'
 
 /** Longest time for one kind of check: a doctor that hangs helps nobody. */
 const mostSeconds = 15
@@ -24,15 +24,11 @@ export function doctorCommand(program: Command): void {
       'look at everything that the server needs, and say what to do; changes nothing. With argon2: ' +
         'measure password checks on this machine for a few seconds, and recommend sizes',
     )
+    .addArgument(new Argument('[what]', 'one thing in particular').choices(['argon2']))
     .option('--milliseconds <count>', 'argon2: how long one check may take', wholeNumber, 50)
   example(command, 'signet doctor', 'signet doctor --json', 'signet doctor argon2')
-  // One word more than a command takes: it is the same command, about one thing in particular.
-  command.usage('[options] [argon2]').allowExcessArguments()
-  answers<{ milliseconds: number }>(command, async ({ milliseconds }) => {
-    const [what, ...more] = command.args
-    if (what === 'argon2' && more.length === 0) return doctorArgon2(milliseconds)
-    if (what !== undefined)
-      throw new StartRefused(`The doctor does not know ${command.args.join(' ')}.`)
+  answers<{ milliseconds: number }>(command, async ({ milliseconds }, what) => {
+    if (what === 'argon2') return doctorArgon2(milliseconds)
     const findings = await examine()
     const isFailed = findings.some(({ state }) => state === 'failed')
     return { json: { ok: !isFailed, findings }, text: report(findings), failed: isFailed }
