@@ -116,11 +116,21 @@ const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, 
 const listed = async (server: Installation) =>
   (await server.signet('keys', 'list', '--json')).json()
 
+/** A key that has just taken over has none yet: the server makes one at its next look at the keys. */
 async function successor(server: Installation): Promise<string> {
-  const upcoming = (await listed(server)).find(
-    ({ state }: { state: string }) => state === 'upcoming',
+  let kid: string | undefined
+  await eventually(
+    async () => {
+      const upcoming = (await listed(server)).find(
+        ({ state }: { state: string }) => state === 'upcoming',
+      )
+      kid = upcoming?.kid
+      return kid !== undefined
+    },
+    'a successor is published',
+    60,
   )
-  return upcoming.kid
+  return kid as string
 }
 
 const tooSoonFor = async (server: Installation): Promise<number> =>
