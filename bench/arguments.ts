@@ -1,6 +1,12 @@
 import { resolve } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Pace } from './contest.ts'
+import {
+  chooseGenerator,
+  generatorNames,
+  howToGetWrk,
+  type LoadGenerator,
+} from './load-generator.ts'
 import { allNames } from './works.ts'
 
 export interface Options {
@@ -13,6 +19,7 @@ export interface Options {
   readonly against: string | undefined
   /** Where CPU profiles of this server go. */
   readonly profile: string | undefined
+  readonly generator: LoadGenerator
 }
 
 export function readArguments(args: readonly string[]): Options {
@@ -20,15 +27,21 @@ export function readArguments(args: readonly string[]): Options {
     .description('measures this server, what limits it, and other servers, in one run')
     .option('--only <works>', `parted by commas: ${allNames.join(', ')}`, names)
     .option('--tables', 'also with millions of sessions, which takes minutes more')
-    .option('--rounds <n>', 'rounds of each contestant; the median counts', positive, 5)
-    .option('--seconds <n>', 'length of a round', positive, 3)
-    .option('--warm-up <n>', 'seconds before the first round', positive, 2)
+    .option('--rounds <n>', 'rounds of each contestant; the median counts', whole, 5)
+    .option('--seconds <n>', 'length of a round', whole, 3)
+    .option('--warm-up <n>', 'seconds before the first round', whole, 2)
+    .addOption(
+      new Option('--generator <name>', 'what makes the load; wrk where there is one').choices(
+        generatorNames,
+      ),
+    )
     .option('--json', 'print everything as JSON')
     .option('--write', 'put the tables into docs/performance.md as well')
     .option('--no-build', 'measure dist/ as it is')
     .option('--profile <folder>', 'write CPU profiles of this server there', path)
     .option('--against <main.js>', 'another build of Signet, measured beside this one', path)
   const given = command.parse(args, { from: 'user' }).opts()
+  const generator = chooseGenerator(given.generator) ?? command.error(`error: ${howToGetWrk}`)
   const wanted: string[] = given.only ?? allNames.filter((name) => name !== 'tables')
   return {
     names: given.tables ? [...new Set([...wanted, 'tables'])] : wanted,
@@ -38,6 +51,7 @@ export function readArguments(args: readonly string[]): Options {
     build: given.build,
     against: given.against,
     profile: given.profile,
+    generator,
   }
 }
 
@@ -50,8 +64,11 @@ function names(text: string): string[] {
   return given
 }
 
-function positive(text: string): number {
+/** wrk knows no parts of a second. */
+function whole(text: string): number {
   const number = Number(text)
-  if (!(number > 0)) throw new InvalidArgumentError('it must be a number above 0.')
+  if (!(Number.isInteger(number) && number > 0)) {
+    throw new InvalidArgumentError('it must be a whole number above 0.')
+  }
   return number
 }

@@ -1,113 +1,18 @@
-import autocannon from 'autocannon'
-
 /**
- * The load generator, a process of its own. Each message is one round; chains of refresh tokens live
- * on here from round to round under the name that the message gives them.
+ * What every load generator is: a process of its own, to which each message is one round,
+ * `{ url, method, headers, connections, seconds, expects, body | bodies | chain }`. Always the same
+ * body, one after the other of a list, or the refresh token of an answer before: chains live on in
+ * the generator from round to round, under the name that the message gives them.
  */
-const chains = new Map()
-
-process.on('message', async (job) => {
-  try {
-    process.send({ result: await load(job) })
-  } catch (error) {
-    process.send({ error: error.stack })
-  }
-})
-process.on('disconnect', () => process.exit())
-
-async function load({ url, method, headers, connections, seconds, expects = 200, ...rest }) {
-  const latencies = []
-  let total = 0
-  let unexpected = 0
-  let sample
-  const request = requestFor(rest, expects, (status, body) => {
-    unexpected += 1
-    sample ??= `${status} ${String(body).slice(0, 300)}`
-  })
-  const cpuBefore = process.cpuUsage()
-  const startedAt = performance.now()
-  const endsAt = startedAt + seconds * 1000
-  const running = autocannon({
-    ...{ url, method, headers, connections, duration: seconds, requests: [request] },
-    ...{ timeout: 30, sampleInt: 50 },
-  })
-  running.on('response', (_client, status, _bytes, milliseconds) => {
-    total += 1
-    // Connections are closed a little after the end; what comes then is not counted.
-    if (status === expects && performance.now() <= endsAt) latencies.push(milliseconds)
-  })
-  const { errors } = await running
-  const { user, system } = process.cpuUsage(cpuBefore)
-  latencies.sort((a, b) => a - b)
-  const quantile = (q) =>
-    latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))]
-  return {
-    perSecond: latencies.length / seconds,
-    ...{ p50: quantile(0.5), p99: quantile(0.99), slowest: latencies.at(-1) },
-    ...{ total, failures: unexpected + errors, sample },
-    cpuMicroseconds: user + system,
-  }
-}
-
-/** Always the same request, one after the other of a list, or each with the token of the answer before. */
-function requestFor({ body, bodies, chain }, expects, onUnexpected) {
-  const check = (status, text) => {
-    if (status !== expects) onUnexpected(status, text)
-    return status === expects
-  }
-  if (chain) return chained(chain, check)
-  if (bodies)
-    return { setupRequest: (request) => ({ ...request, body: inTurn(bodies) }), onResponse: check }
-  return { body, onResponse: check }
-}
-
-const cursors = new Map()
-
-function inTurn(bodies) {
-  const key = bodies[0]
-  const next = cursors.get(key) ?? 0
-  cursors.set(key, next + 1)
-  return bodies[next % bodies.length]
-}
-
-/**
- * Each session is refreshed by one connection at a time, with the token that the last answer brought.
- * What was under way when a round ended is lost and never used again: its token may be spent.
- */
-function chained({ name, tokens, before }, check) {
-  if (tokens) chains.set(name, new Ring(tokens))
-  const ring = chains.get(name)
-  return {
-    setupRequest(request) {
-      return { ...request, body: before + encodeURIComponent(ring.take()) }
-    },
-    onResponse(status, text) {
-      if (check(status, text)) ring.put(JSON.parse(text).refresh_token)
-    },
-  }
-}
-
-/** First in, first out, so that all sessions have their turn. */
-class Ring {
-  #tokens
-  #first = 0
-
-  constructor(tokens) {
-    this.#tokens = [...tokens]
-  }
-
-  take() {
-    const token = this.#tokens[this.#first]
-    if (token === undefined) throw new Error('no refresh token is left')
-    this.#first += 1
-    if (this.#first > 10_000) {
-      this.#tokens = this.#tokens.slice(this.#first)
-      this.#first = 0
+export function answerRounds(load) {
+  process.on('message', async (job) => {
+    try {
+      process.send({ result: await load({ expects: 200, ...job }) })
+    } catch (error) {
+      process.send({ error: error.stack })
     }
-    return token
-  }
-
-  put(token) {
-    this.#tokens.push(token)
-  }
+  })
+  // Exits through node, so that what the generator started is told.
+  process.once('SIGTERM', () => process.exit(143))
+  process.on('disconnect', () => process.exit())
 }

@@ -36,7 +36,7 @@ try {
 process.exit()
 
 async function measure(on: Stage): Promise<Report> {
-  const machine = describeMachine(on)
+  const machine = describeMachine(on, options.generator)
   const world = await openWorld(on, options)
   const outcomes: Outcome[] = []
   for (const name of names) {

@@ -27,10 +27,10 @@ const people = 1000
 
 export async function openWorld(
   stage: Stage,
-  { pace, against, profile }: Pick<Options, 'pace' | 'against' | 'profile'>,
+  { pace, against, profile, ...options }: Options,
 ): Promise<World> {
   const profiling = profile ? ['--cpu-prof', `--cpu-prof-dir=${profile}`] : []
-  const generator = startBench('generator.mjs')
+  const generator = startBench(`generator-${options.generator.name}.mjs`)
   stage.onClose(generator.close)
   const builds: Build[] = [
     await open(stage, { database: 'signet', program: thisBuild, ...own, nodeArguments: profiling }),

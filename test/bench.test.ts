@@ -1,11 +1,15 @@
-import { readFile } from 'node:fs/promises'
-import test from 'ava'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { startChild } from '../bench/child.ts'
 import type { Contestant, Sample } from '../bench/contest.ts'
+import { chooseGenerator } from '../bench/load-generator.ts'
 import { outcomeOf } from '../bench/outcome.ts'
 import { replaceChapter } from '../bench/report.ts'
 import { ratioOf, spreadOf } from '../bench/statistics.ts'
 
-/** The arithmetic of the bench; nothing here is timed. */
+/** The arithmetic of the bench and its choices; nothing here is timed. */
 
 test('the median is the middle one, of an even number the mean of both in the middle', (t) => {
   t.deepEqual(spreadOf([30, 1, 20]), { median: 20, lowest: 1, highest: 30 })
@@ -70,4 +74,66 @@ test('docs/performance.md has a place for every chapter', async (t) => {
   for (const name of ['throughput', 'cost', 'sizing', 'start-up', 'tables']) {
     t.notThrows(() => replaceChapter(page, name, ''), name)
   }
+})
+
+/** A folder with a program `wrk` of these lines: what starts it can be tested where there is none. */
+async function folderWithWrk(t: ExecutionContext, ...lines: string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'signet-test-wrk-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, 'wrk'), ['#!/bin/sh', ...lines, ''].join('\n'))
+  await chmod(join(folder, 'wrk'), 0o755)
+  return folder
+}
+
+test('wrk makes the load where it is on the PATH, and is not made up where it is not', async (t) => {
+  const folder = await folderWithWrk(t, 'echo "wrk debian/4.1.0-3+b2 [epoll] Copyright"', 'exit 1')
+  const { PATH } = process.env
+  const choose = (path: string, wanted?: 'wrk' | 'autocannon') => {
+    process.env.PATH = path
+    const chosen = chooseGenerator(wanted)
+    process.env.PATH = PATH
+    return chosen
+  }
+  t.is(choose(folder)?.name, 'wrk')
+  t.is(choose(folder, 'wrk')?.version(), '4.1.0')
+  t.is(choose(folder, 'autocannon')?.name, 'autocannon')
+  t.is(choose(join(folder, 'nothing'))?.name, 'autocannon')
+  t.is(choose(join(folder, 'nothing'), 'wrk'), undefined)
+})
+
+const generatorIn = (t: ExecutionContext, folder: string) => {
+  const PATH = `${folder}:${process.env.PATH}`
+  const child = startChild(['bench/generator-wrk.mjs'], { PATH, TMPDIR: folder })
+  t.teardown(child.close)
+  return child
+}
+
+const round = { url: 'http://127.0.0.1:1/token', method: 'POST', headers: {}, connections: 1 }
+
+test('a round goes on with the refresh tokens of the one before, and puts them in no argument', async (t) => {
+  const folder = await folderWithWrk(
+    t,
+    'echo "$@" >> "$TMPDIR/arguments"; cat >> "$TMPDIR/jobs"',
+    'echo Running; echo what the bench is told',
+    'printf "%s\\n" "answers 8" "unexpected 1" "duration 2000000" "p50 1500" "cpu 80" "broken 2"',
+    'printf "%s\\n" "unanswered 3" "late 1" "sample 400 no" "token second" "token third"',
+  )
+  const generator = generatorIn(t, folder)
+  const chain = { name: 'a', before: 'token=' }
+  const job = { ...round, seconds: 2, headers: { authorization: 'Basic eA==' } }
+  const first = await generator.ask<object>({ ...job, chain: { ...chain, tokens: ['first/1'] } })
+  t.like(first, { perSecond: 3.5, p50: 1.5, total: 8, failures: 5, sample: '400 no' })
+  await generator.ask({ ...job, chain })
+  const jobs = await readFile(join(folder, 'jobs'), 'utf8')
+  const tokens = [...jobs.matchAll(/^token (.*)$/gm)].map(([, token]) => token)
+  t.deepEqual(tokens, ['first%2F1', 'second', 'third'])
+  t.notRegex(await readFile(join(folder, 'arguments'), 'utf8'), /first|second|Basic/)
+})
+
+test('a wrk that fails says why, also when it ends as if nothing were', async (t) => {
+  const failing = await folderWithWrk(t, 'echo unable to connect >&2', 'exit 1')
+  const blind = await folderWithWrk(t, 'echo cannot open the script >&2', 'echo Running')
+  const ask = (folder: string) => generatorIn(t, folder).ask({ ...round, seconds: 1, body: 'a=b' })
+  await t.throwsAsync(ask(failing), { message: /unable to connect/ })
+  await t.throwsAsync(ask(blind), { message: /cannot open the script/ })
 })
