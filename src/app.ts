@@ -5,8 +5,9 @@ import type { HealthCheck } from './endpoints/health.ts'
 import type { RequestState } from './http/context.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import { errorBoundary } from './http/error-boundary.ts'
-import { hungUp, requestLog } from './http/request-log.ts'
-import { securityHeaders } from './http/security-headers.ts'
+import { publishedFirst } from './http/published.ts'
+import { hungUp, RequestLog } from './http/request-log.ts'
+import { securityFields, securityHeaders } from './http/security-headers.ts'
 import { measure } from './measures.ts'
 import { createRooms, type Rooms, type World } from './rooms/rooms.ts'
 import { createRouter } from './routes.ts'
@@ -33,15 +34,17 @@ export async function createApp(world: World): Promise<App> {
   const { metrics } = rooms
   const { issuer } = config
   let draining = false
-  const router = createRouter(
+  const { router, documents } = createRouter(
     world,
     rooms,
     healthChecks(world, rooms, () => draining),
   )
 
   const koa = new Koa<RequestState>()
-  koa.use(requestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES }))
-  koa.use(securityHeaders({ https: issuer.startsWith('https:') }))
+  const requests = new RequestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES })
+  const fields = securityFields({ https: issuer.startsWith('https:') })
+  koa.use(requests.door)
+  koa.use(securityHeaders(fields))
   koa.use(crossOrigin(config.CORS_ORIGINS))
   koa.use(errorBoundary({ metrics }))
   koa.use(router.routes())
@@ -55,7 +58,7 @@ export async function createApp(world: World): Promise<App> {
   return {
     issuer,
     rooms,
-    handler: koa.callback(),
+    handler: publishedFirst({ requests, documents, securityFields: fields }, koa.callback()),
     routes: router.stack.flatMap(({ methods, path }) =>
       methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${path}`),
     ),

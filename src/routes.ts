@@ -28,18 +28,26 @@ import { authenticateClient, confidentialOnly } from './http/client-authenticati
 import type { RequestState } from './http/context.ts'
 import { publicDocument } from './http/cross-origin.ts'
 import { form } from './http/form.ts'
+import { foundByPath } from './http/found-by-path.ts'
 import { noStore } from './http/no-store.ts'
 import { mount, type Operation } from './http/operation.ts'
 import { DoorKeeper } from './http/person.ts'
+import { published, type ReadPublished } from './http/published.ts'
 import { SameOrigin } from './http/same-origin.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
+
+interface Routes {
+  readonly router: Router<RequestState>
+  /** Those that can be answered without the router, by path. */
+  readonly documents: ReadonlyMap<string, ReadPublished>
+}
 
 /** Every route, on the rooms of rooms/. Nothing is mounted anywhere else. */
 export function createRouter(
   { config, now }: World,
   rooms: Rooms,
   checks: Readonly<Record<string, HealthCheck>>,
-): Router<RequestState> {
+): Routes {
   const { issuer } = config
   // What is announced is what answers: all but the health checks lies under the path of the issuer.
   const path = new URL(issuer).pathname.replace(/\/$/, '')
@@ -69,7 +77,7 @@ export function createRouter(
     ...keyOperations({ ...rooms, now }),
   ]
 
-  const router = new Router<RequestState>()
+  const router = foundByPath(new Router<RequestState>())
   router.post(`${path}/oauth/token`, noStore, form, client, token({ ...rooms, grants }))
   router.post(`${path}/oauth/revoke`, noStore, form, client, revocation(rooms))
   router.post(
@@ -77,19 +85,25 @@ export function createRouter(
     ...[noStore, form, client, confidentialOnly],
     introspection({ ...rooms, issuer }),
   )
-  router.get(`${path}/.well-known/jwks.json`, publicDocument, jwks({ ...rooms, now }))
-  router.get(`${path}/.well-known/revocations`, publicDocument, revocationsFeed(rooms))
-  // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
-  const document = `/.well-known/oauth-authorization-server${path}`
-  router.get(document, publicDocument, metadata({ issuer, grants }))
+  const documents = new Map([
+    [`${path}/.well-known/jwks.json`, jwks({ ...rooms, now })],
+    // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
+    [`/.well-known/oauth-authorization-server${path}`, metadata({ issuer, grants })],
+  ])
+  for (const [name, read] of documents) router.get(name, published(read))
+  router.get(`${path}/.well-known/revocations`, revocationsFeed(rooms))
   router.get('/health/live', live)
   router.get('/health/ready', ready(checks))
   router.get(`${path}/api/v1/health`, ready(checks))
-  router.get(`${path}/openapi.json`, publicDocument, openApi({ operations, issuer, version }))
+  router.get(
+    `${path}/openapi.json`,
+    publicDocument,
+    published(openApi({ operations, issuer, version })),
+  )
   router.get(`${path}/docs`, docs)
   router.get(`${path}/docs/:name`, docsAsset)
   mount(router, operations, doorKeeper, path)
-  return router
+  return { router, documents }
 }
 
 /** Of the API that /openapi.json describes. */

@@ -39,8 +39,8 @@ function connectionsThatFit(): number {
 /** A listening HTTP server that can be closed without cutting anybody off. */
 export class Door {
   readonly #server: Server
-  readonly #underWay = new Set<ServerResponse>()
-  readonly #sockets = new Set<Socket>()
+  /** With the answer to what was asked last on it. */
+  readonly #sockets = new Map<Socket, ServerResponse | undefined>()
   #lastAnswers = false
 
   /** @throws StartRefused when it may not listen there */
@@ -65,14 +65,13 @@ export class Door {
       connectionsCheckingInterval: Math.min(5_000, requestSeconds * 1000),
     }
     this.#server = createServer({ ...limits, ...times }, (request, response) => {
-      this.#underWay.add(response)
-      response.once('close', () => this.#underWay.delete(response))
+      this.#sockets.set(request.socket, response)
       if (this.#lastAnswers) response.setHeader('connection', 'close')
       handler(request, response)
     })
     this.#server.maxConnections = mostConnections ?? connectionsThatFit()
     this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket)
+      this.#sockets.set(socket, undefined)
       socket.once('close', () => this.#sockets.delete(socket))
     })
   }
@@ -84,8 +83,8 @@ export class Door {
   /** From now on every answer ends its connection, so that its client comes back elsewhere. */
   answerForTheLastTime(): void {
     this.#lastAnswers = true
-    for (const response of this.#underWay) {
-      if (!response.headersSent) response.setHeader('connection', 'close')
+    for (const response of this.#sockets.values()) {
+      if (response && !response.headersSent) response.setHeader('connection', 'close')
     }
   }
 
@@ -98,7 +97,7 @@ export class Door {
     if (insisted?.aborted) cutOff()
     const closed = new Promise((resolve) => this.#server.close(resolve))
     // To Node a connection on which nothing was ever asked is not idle.
-    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of this.#sockets.keys()) if (socket.bytesRead === 0) socket.destroy()
     await closed
     clearTimeout(deadline)
   }

@@ -1,6 +1,5 @@
 import type { Now } from '../clock.ts'
-import { sendPublic } from '../http/conditional.ts'
-import type { Middleware } from '../http/context.ts'
+import { type Published, publish, type ReadPublished } from '../http/published.ts'
 import { type Keyring, maxAge } from '../keyring/keyring.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 
@@ -10,29 +9,32 @@ interface Rooms {
 }
 
 /** The document as it is until the keys are read again or the clock changes their set. */
-interface Published {
+interface Made {
   readonly keyring: Keyring
   readonly from: Date
   readonly until: Date | undefined
-  readonly body: string
+  readonly document: Published
 }
 
 /** RFC 7517 §5: the public keys, to be cached until the set changes. */
-export function jwks({ keyring, now }: Rooms): Middleware {
-  let published: Published | undefined
-  return (ctx) => {
+export function jwks({ keyring, now }: Rooms): ReadPublished {
+  let made: Made | undefined
+  return () => {
     const at = now()
-    if (!published || !holds(published, keyring.current, at)) {
-      published = publish(keyring.current, at)
+    if (!made || !holds(made, keyring.current, at)) made = make(keyring.current, at)
+    const maxAgeSeconds = maxAge(at, made.until)
+    if (made.document.maxAgeSeconds !== maxAgeSeconds) {
+      made = { ...made, document: { ...made.document, maxAgeSeconds } }
     }
-    sendPublic(ctx, published.body, maxAge(at, published.until))
+    return made.document
   }
 }
 
-const holds = ({ keyring, from, until }: Published, current: Keyring, at: Date): boolean =>
+const holds = ({ keyring, from, until }: Made, current: Keyring, at: Date): boolean =>
   keyring === current && at >= from && (until === undefined || at < until)
 
-const publish = (keyring: Keyring, from: Date): Published => ({
-  ...{ keyring, from, until: keyring.jwksChangesAt(from) },
-  body: JSON.stringify(keyring.jwks(from)),
-})
+function make(keyring: Keyring, from: Date): Made {
+  const until = keyring.jwksChangesAt(from)
+  const document = publish(JSON.stringify(keyring.jwks(from)), maxAge(from, until))
+  return { keyring, from, until, document }
+}

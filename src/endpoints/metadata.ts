@@ -1,8 +1,7 @@
 import { assertionAlgorithms } from '../clients/assertions.ts'
 import { authenticationMethods } from '../clients/client.ts'
 import type { Grant } from '../grants/grant.ts'
-import { sendPublic } from '../http/conditional.ts'
-import type { Middleware } from '../http/context.ts'
+import { publish, type ReadPublished } from '../http/published.ts'
 
 interface Rooms {
   readonly issuer: string
@@ -15,9 +14,9 @@ const maxAgeSeconds = 300
 export const feedStalenessSeconds = 10
 
 /** RFC 8414: what is really there and nothing else. Made once: it depends on no request. */
-export function metadata({ issuer, grants }: Rooms): Middleware {
+export function metadata({ issuer, grants }: Rooms): ReadPublished {
   const confidential = authenticationMethods.filter((method) => method !== 'none')
-  const document = JSON.stringify({
+  const document = {
     issuer,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     token_endpoint: `${issuer}/oauth/token`,
@@ -35,6 +34,7 @@ export function metadata({ issuer, grants }: Rooms): Middleware {
     // Not registered: docs/verifying.md says what they mean.
     revocations_uri: `${issuer}/.well-known/revocations`,
     revocations_staleness_seconds: feedStalenessSeconds,
-  })
-  return (ctx) => sendPublic(ctx, document, maxAgeSeconds)
+  }
+  const published = publish(JSON.stringify(document), maxAgeSeconds)
+  return () => published
 }

@@ -5,9 +5,8 @@ import {
   type ZodOpenApiPathsObject,
 } from 'zod-openapi'
 import { problem } from '../account/schemas.ts'
-import { sendPublic } from '../http/conditional.ts'
-import type { Middleware } from '../http/context.ts'
 import type { Operation } from '../http/operation.ts'
+import { type Published, publish, type ReadPublished } from '../http/published.ts'
 import { atRoot, oauthPaths } from './openapi-oauth.ts'
 
 interface Rooms {
@@ -22,12 +21,12 @@ const maxAgeSeconds = 300
  * OpenAPI 3.1 of every endpoint. The JSON API is described by the very schemas that check what comes
  * in and cut what goes out, so the description cannot lie.
  */
-export function openApi(rooms: Rooms): Middleware {
-  let document: string | undefined
-  return (ctx) => {
+export function openApi(rooms: Rooms): ReadPublished {
+  let document: Published | undefined
+  return () => {
     // Made at the first call: a server that nobody asks pays nothing for it.
-    document ??= JSON.stringify(describe(rooms))
-    sendPublic(ctx, document, maxAgeSeconds)
+    document ??= publish(JSON.stringify(describe(rooms)), maxAgeSeconds)
+    return document
   }
 }
 

@@ -26,7 +26,7 @@ export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Mi
     ctx.set({ etag: document.etag, 'cache-control': 'public, max-age=1' })
     ctx.type = 'application/jwt'
     ctx.status = 200
-    if (isKnown(ctx, document.etag)) ctx.status = 304
+    if (isKnown(ctx.get('if-none-match'), document.etag)) ctx.status = 304
     else ctx.body = document.jwt
   }
 }

@@ -1,5 +1,6 @@
 import cors from '@koa/cors'
 import type { Context, Middleware } from './context.ts'
+import type { Fields } from './security-headers.ts'
 
 /**
  * What is published under /.well-known is for everybody's scripts; everything else only for those of
@@ -18,18 +19,31 @@ export function crossOrigin(allowed: readonly string[]): Middleware {
       allowed.includes(ctx.get('origin')),
     allowMethods: 'GET,HEAD,POST,PATCH,DELETE',
     allowHeaders: 'Authorization,Content-Type',
-    exposeHeaders: 'ETag,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id',
+    exposeHeaders,
     maxAge: 600,
   }) as unknown as Middleware
   return (ctx, next) => {
-    // What is public is cached for everybody, whoever asked first.
     const isOpen = ctx.path.includes('/.well-known/')
-    if (isOpen || ctx.req.headers.origin !== undefined) return answer(ctx, next)
-    // Nearly every other caller is no browser: all it has to be told is what caches have to know.
-    ctx.res.setHeader('vary', 'Origin')
+    const isAsked = isOpen ? ctx.method === 'OPTIONS' : ctx.req.headers.origin !== undefined
+    if (isAsked) return answer(ctx, next)
+    // Nearly every other caller is no browser: all it has to be told is what caches have to know. What is
+    // public is cached for everybody, whoever asked first.
+    for (const [name, value] of isOpen ? openFields : closedFields) ctx.res.setHeader(name, value)
     return next()
   }
 }
+
+const exposeHeaders = 'ETag,RateLimit,RateLimit-Policy,Retry-After,WWW-Authenticate,X-Request-Id'
+
+/** What every script may read, and every page embed. */
+export const openFields: Fields = [
+  ['vary', 'Origin'],
+  ['access-control-allow-origin', '*'],
+  ['access-control-expose-headers', exposeHeaders],
+  ['cross-origin-resource-policy', 'cross-origin'],
+]
+
+const closedFields: Fields = [['vary', 'Origin']]
 
 /** For documents that other origins may embed as well as fetch. */
 export const publicDocument: Middleware = (ctx: Context, next) => {

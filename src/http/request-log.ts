@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { isIP, type Socket } from 'node:net'
-import proxyAddress from 'proxy-addr'
 import type { Client } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { callerAddress } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
 
 interface Rooms {
@@ -14,33 +13,65 @@ interface Rooms {
   readonly trustedProxies: readonly string[]
 }
 
+/** A request that has been answered. */
+export interface Answered {
+  readonly arrival: Arrival
+  /** The pattern that it was found by. */
+  readonly route: string
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  readonly facts?: RequestFacts
+}
+
+/** What is known of a request before anything is done about it. */
+export interface Arrival {
+  readonly requestId: string
+  readonly ip: string
+  readonly startedAt: number
+}
+
 /**
- * Gives each request an id, finds out where it came from, and writes one line when it is answered.
- * Only the path is logged: a query might hold what does not belong into a log.
+ * Gives each request an id, finds out where it came from, counts it and writes one line when it is
+ * answered. Only the path is logged: a query might hold what does not belong into a log.
  */
-export function requestLog({ log, metrics, trustedProxies }: Rooms): Middleware {
-  const addressOf = trustedProxies.length > 0 ? throughProxies(trustedProxies) : directAddress
-  // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
-  const lines = log.child({}, { redact: [] })
-  return async (ctx, next) => {
-    const startedAt = performance.now()
+export class RequestLog {
+  readonly #rooms: Rooms
+  readonly #addressOf: (request: IncomingMessage) => string
+  readonly #lines: Log
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+    this.#addressOf = callerAddress(rooms.trustedProxies)
+    // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
+    this.#lines = rooms.log.child({}, { redact: [] })
+  }
+
+  /** The first door of all. */
+  readonly door: Middleware = async (ctx, next) => {
     mendTarget(ctx)
-    const requestId = randomUUID()
-    ctx.state = new State(requestId, addressOf(ctx.req), log)
-    ctx.set('x-request-id', requestId)
+    const arrival = this.arrive(ctx.req)
+    ctx.state = new State(arrival, this.#rooms.log)
+    ctx.res.setHeader('x-request-id', arrival.requestId)
     await next()
+    const { method, path, status } = ctx
     const route = String(ctx._matchedRoute ?? 'none')
-    metrics.requests.inc({ route, method: knownMethod(ctx.method), status: ctx.status })
-    const line = {
-      requestId,
-      method: ctx.method,
-      path: ctx.path.slice(0, 200),
-      status: ctx.status,
-      milliseconds: Math.round(performance.now() - startedAt),
-      ip: ctx.state.ip,
-      ...ctx.state.facts,
-    }
-    lines[ctx.status >= 500 ? 'error' : 'info'](line, 'request')
+    this.leave({ arrival, route, method, path, status, facts: ctx.state.facts })
+  }
+
+  arrive(request: IncomingMessage): Arrival {
+    const requestId = randomUUID()
+    return { requestId, ip: this.#addressOf(request), startedAt: performance.now() }
+  }
+
+  leave({ arrival, route, method, path, status, facts }: Answered): void {
+    this.#rooms.metrics.requests.inc({ route, method: knownMethod(method), status })
+    const level = status >= 500 ? 'error' : 'info'
+    if (!this.#lines.isLevelEnabled(level)) return
+    const { requestId, ip, startedAt } = arrival
+    const milliseconds = Math.round(performance.now() - startedAt)
+    const line = { requestId, method, path: path.slice(0, 200), status, milliseconds, ip, ...facts }
+    this.#lines[level](line, 'request')
   }
 }
 
@@ -55,7 +86,7 @@ class State implements RequestState {
   readonly #parent: Log
   #log: Log | undefined
 
-  constructor(requestId: string, ip: string, parent: Log) {
+  constructor({ requestId, ip }: Arrival, parent: Log) {
     this.requestId = requestId
     this.ip = ip
     this.#parent = parent
@@ -77,39 +108,10 @@ function mendTarget(ctx: Context): void {
   ctx.req.url = '/'
 }
 
-/** Where the caller has hung up already, nobody. */
-const nobody = '0.0.0.0'
-
-/**
- * The nearest caller that is no trusted proxy. Where a proxy forwards what is no address, the proxy
- * itself.
- */
-function throughProxies(trusted: readonly string[]): (request: IncomingMessage) => string {
-  const trust = proxyAddress.compile([...trusted])
-  return (request) => {
-    const seen: readonly (string | undefined)[] = proxyAddress.all(request, trust)
-    return seen.map(plainAddress).findLast((ip) => isIP(ip) !== 0) ?? nobody
-  }
-}
-
-const addresses = new WeakMap<Socket, string>()
-
-/** Whoever is on the other end of the connection, looked at once for each. */
-function directAddress({ socket }: IncomingMessage): string {
-  const known = addresses.get(socket)
-  if (known !== undefined) return known
-  const ip = plainAddress(socket.remoteAddress)
-  if (isIP(ip) === 0) return nobody
-  addresses.set(socket, ip)
-  return ip
-}
-
-/** IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone. */
-const plainAddress = (ip = ''): string => ip.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*/, '')
+const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** A made-up method must not make a new time series. */
-const knownMethod = (method: string): string =>
-  ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other'
+const knownMethod = (method: string): string => (knownMethods.has(method) ? method : 'other')
 
 /** The caller went away, which is no mistake of this server: any stranger can do it all day. */
 export const hungUp = (error: Error & { code?: string }): boolean =>

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import type { RequestListener } from 'node:http'
+import { isKnown } from './conditional.ts'
+import type { Middleware } from './context.ts'
+import { openFields } from './cross-origin.ts'
+import type { RequestLog } from './request-log.ts'
+import type { Fields } from './security-headers.ts'
+
+/** A public document as it is now: the same for everybody, to be cached. */
+export interface Published {
+  readonly body: string
+  readonly etag: string
+  readonly maxAgeSeconds: number
+}
+
+/** Gives the same object until something about it is different. */
+export type ReadPublished = () => Published
+
+/** @param body JSON */
+export function publish(body: string, maxAgeSeconds: number): Published {
+  const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22)
+  return { body, etag: `"${digest}"`, maxAgeSeconds }
+}
+
+/** Answers with the document, or with 304 when the caller has it already (RFC 9110 §13). */
+export function published(read: ReadPublished): Middleware {
+  return (ctx) => {
+    const document = read()
+    ctx.set(Object.fromEntries(fieldsOf(document)))
+    ctx.type = type
+    ctx.status = 200
+    if (isKnown(ctx.get('if-none-match'), document.etag)) ctx.status = 304
+    else ctx.body = document.body
+  }
+}
+
+const type = 'application/json; charset=utf-8'
+
+const fieldsOf = ({ etag, maxAgeSeconds }: Published): Fields => [
+  ['etag', etag],
+  ['cache-control', `public, max-age=${maxAgeSeconds}`],
+]
+
+/** Names and values in turn, as Node writes them without looking each up. */
+type Heads = Readonly<Record<200 | 304, readonly string[]>>
+
+interface Rooms {
+  readonly requests: RequestLog
+  /** By path. */
+  readonly documents: ReadonlyMap<string, ReadPublished>
+  readonly securityFields: Fields
+}
+
+/**
+ * Answers GET of a public document before the application sees it. Every verifier fetches them, nothing
+ * about them depends on who asks, and the application costs as much again as the answer. Whatever is not
+ * plain (HEAD, a query, a preflight, a document that cannot be made) is the application's, which answers the
+ * same way.
+ */
+export function publishedFirst(rooms: Rooms, application: RequestListener): RequestListener {
+  const { requests, documents } = rooms
+  const everywhere = [...new Map([...rooms.securityFields, ...openFields])]
+  const heads = new WeakMap<Published, Heads>()
+  const headsOf = (document: Published): Heads => {
+    const known = heads.get(document)
+    if (known) return known
+    const unchanged = [...everywhere, ...fieldsOf(document)].flat()
+    const length = String(Buffer.byteLength(document.body))
+    const made = {
+      304: unchanged,
+      200: [...unchanged, 'content-type', type, 'content-length', length],
+    }
+    heads.set(document, made)
+    return made
+  }
+  return (request, response) => {
+    const { method, url = '' } = request
+    const document = method === 'GET' ? attempt(documents.get(url)) : undefined
+    if (!document) return application(request, response)
+    const arrival = requests.arrive(request)
+    const status = isKnown(request.headers['if-none-match'], document.etag) ? 304 : 200
+    response.writeHead(status, ['x-request-id', arrival.requestId, ...headsOf(document)[status]])
+    response.end(status === 200 ? document.body : undefined)
+    requests.leave({ arrival, route: url, method: 'GET', path: url, status })
+  }
+}
+
+/** What cannot be read now is an error of the application, which knows how to say so. */
+function attempt(read: ReadPublished | undefined): Published | undefined {
+  try {
+    return read?.()
+  } catch {
+    return undefined
+  }
+}
