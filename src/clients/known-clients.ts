@@ -124,10 +124,7 @@ export class KnownClients {
 }
 
 /** A secret that was rotated ends at its time, however fresh the memory of it. */
-const known = ({ client, secrets }: Memory, now: Date, fromMemory: boolean): KnownClient => ({
-  client,
-  secretDigests: secrets.flatMap(({ digest, expiresAt }) =>
-    expiresAt === null || expiresAt > now ? [digest] : [],
-  ),
-  fromMemory,
-})
+function known({ client, secrets }: Memory, now: Date, fromMemory: boolean): KnownClient {
+  const live = secrets.filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
+  return { client, secretDigests: live.map(({ digest }) => digest), fromMemory }
+}

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 const prefix = 'scs_'
 
@@ -6,7 +6,7 @@ const prefix = 'scs_'
 export const makeSecret = (): string => prefix + randomBytes(32).toString('base64url')
 
 /** A secret of 256 random bits needs no salt and no slow hash: ASVS 6.5.2. */
-export const digestSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest()
+export const digestSecret = (secret: string): Buffer => hash('sha256', secret, 'buffer')
 
 /** Compares with every live secret, and with something when there is none, in constant time. */
 export function matchesAny(secret: string, digests: readonly Buffer[]): boolean {

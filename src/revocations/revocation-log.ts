@@ -68,17 +68,6 @@ export class RevocationLog {
     )
   }
 
-  async holdsAny(marks: readonly Pick<Revocation, 'kind' | 'value'>[]): Promise<boolean> {
-    const row = await this.#db('revocations')
-      .whereIn(
-        ['kind', 'value'],
-        marks.map(({ kind, value }) => [kind, value]),
-      )
-      .where('expires_at', '>', this.#now())
-      .first('seq')
-    return row !== undefined
-  }
-
   /**
    * What was revoked by transactions from number `since` on, and the number to go on from: the oldest
    * transaction that still runs. Row numbers would not do: they are handed out before the commit, so

@@ -1,12 +1,12 @@
 import type { Knex } from 'knex'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
+import type { Mark, RevocationQuestions } from './revocation-questions.ts'
 import type { RevokedIndex } from './revoked-index.ts'
-
-export type Mark = Pick<Revocation, 'kind' | 'value'>
 
 interface Rooms {
   readonly db: Knex
   readonly log: RevocationLog
+  readonly questions: RevocationQuestions
   /** Absent without Redis: then the log alone answers. */
   readonly index: RevokedIndex | undefined
   /** Told after each commit that revoked something. */
@@ -62,7 +62,7 @@ export class Revocations {
   /** Whether any of these is revoked: Redis when it can be relied on, else the log. */
   async holdAny(marks: readonly Mark[]): Promise<boolean> {
     const answer = this.#follows ? await this.#rooms.index?.holdsAny(marks) : undefined
-    return answer ?? this.#rooms.log.holdsAny(marks)
+    return answer ?? this.#rooms.questions.holdsAny(marks)
   }
 
   /**

@@ -3,6 +3,7 @@ import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
+import type { Mark } from './revocation-questions.ts'
 import { type Found, SharedQuestion } from './shared-question.ts'
 
 interface Rooms {
@@ -71,9 +72,7 @@ export class RevokedIndex {
   }
 
   /** @returns undefined when Redis cannot be relied on now */
-  async holdsAny(
-    marks: readonly Pick<Revocation, 'kind' | 'value'>[],
-  ): Promise<boolean | undefined> {
+  async holdsAny(marks: readonly Mark[]): Promise<boolean | undefined> {
     if (!this.#whole) return undefined
     const found = await this.#shared.find(marks.map(({ kind, value }) => this.#key(kind, value)))
     return found?.some((value) => value !== null)

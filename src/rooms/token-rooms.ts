@@ -8,6 +8,7 @@ import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds, type Timing } from '../keyring/timing.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { RevocationLog } from '../revocations/revocation-log.ts'
+import { RevocationQuestions } from '../revocations/revocation-questions.ts'
 import { Revocations } from '../revocations/revocations.ts'
 import { RevokedIndex } from '../revocations/revoked-index.ts'
 import { RefreshFamilies } from '../sessions/refresh-families.ts'
@@ -50,7 +51,7 @@ export async function createTokenRooms(world: World) {
     onSigned: () => metrics.feedDocuments.inc(),
   })
   const revocations = new Revocations({
-    ...{ db, log: revocationLog, index },
+    ...{ db, log: revocationLog, questions: new RevocationQuestions({ statements, now }), index },
     onDecided: () => feed.hasten(),
   })
   const rotation = new Rotation({

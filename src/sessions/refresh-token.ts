@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, hkdfSync, timingSafeEqual } from 'node:crypto'
 
 /** What a refresh token says: which session, which turn of it, and the seed that its row knows. */
 export interface RefreshTokenContent {
@@ -15,7 +15,7 @@ const tokenSize = bodySize + sizes.mac
 
 export const seedSize = sizes.seed
 
-export const digestOf = (seed: Buffer): Buffer => createHash('sha256').update(seed).digest()
+export const digestOf = (seed: Buffer): Buffer => hash('sha256', seed, 'buffer')
 
 /**
  * Writes and reads refresh tokens: `srt_` + base64url(sid ‖ generation ‖ seed ‖ HMAC-SHA-256). A

@@ -1,7 +1,7 @@
 import pg from 'pg'
+import { Gathered } from '../stores/gathered.ts'
 import { type Statement, type Statements, statement } from '../stores/statements.ts'
 import { isUnavailable } from '../stores/unavailable.ts'
-import { Gathered } from './gathered.ts'
 import type { SessionColumns } from './session.ts'
 
 /** A step that a family is asked to take. */

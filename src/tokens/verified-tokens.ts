@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { VerifiedAccessToken } from './access-tokens.ts'
 
 const mostRemembered = 2000
@@ -35,4 +35,4 @@ export class VerifiedTokens {
   }
 }
 
-const digestOf = (token: string): string => createHash('sha256').update(token).digest('base64')
+const digestOf = (token: string): string => hash('sha256', token, 'base64')

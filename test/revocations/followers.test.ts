@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { RevocationLog } from '../../src/revocations/revocation-log.ts'
+import { RevocationQuestions } from '../../src/revocations/revocation-questions.ts'
 import { Revocations } from '../../src/revocations/revocations.ts'
 import { RevokedIndex } from '../../src/revocations/revoked-index.ts'
 import { openRedis } from '../../src/stores/redis.ts'
@@ -53,7 +54,8 @@ async function byHand(t: ExecutionContext) {
   const now = server.clock.now
   const log = new RevocationLog(server.db, now)
   const index = new RevokedIndex({ redis, log, now })
-  const revocations = new Revocations({ db: server.db, log, index })
+  const questions = new RevocationQuestions({ statements: server.rooms.statements, now })
+  const revocations = new Revocations({ db: server.db, log, questions, index })
   await revocations.start()
   await eventually(() => index.trusted, 'Redis is filled')
   const expiresAt = new Date(now().getTime() + 600_000)

@@ -49,7 +49,7 @@ test('an entry that was rolled back is never seen', async (t) => {
   const trx = await openTransaction(server, 'undone')
   await trx.rollback()
   t.deepEqual((await log.changes(start)).entries, [])
-  t.false(await log.holdsAny([{ kind: 'jti', value: 'undone' }]))
+  t.false(await server.rooms.revocations.holdAny([{ kind: 'jti', value: 'undone' }]))
 })
 
 test('a reader among writers that commit in any order sees every entry', async (t) => {
@@ -87,23 +87,42 @@ test('a reader among writers that commit in any order sees every entry', async (
 test('an entry is held until it expires, by kind and value', async (t) => {
   const server = await startServer(t, { redis: false })
   const log = logOf(server)
+  const { revocations } = server.rooms
   await log.append(server.db, [entry(server, 'one'), entry(server, 'two')])
   await log.append(server.db, [])
-  t.true(await log.holdsAny([{ kind: 'jti', value: 'one' }]))
+  t.true(await revocations.holdAny([{ kind: 'jti', value: 'one' }]))
   t.true(
-    await log.holdsAny([
+    await revocations.holdAny([
       { kind: 'sid', value: 'x' },
       { kind: 'jti', value: 'two' },
     ]),
   )
   t.false(
-    await log.holdsAny([
+    await revocations.holdAny([
       { kind: 'sid', value: 'one' },
       { kind: 'jti', value: 'two ' },
     ]),
   )
   server.clock.advance({ minutes: 11 })
-  t.false(await log.holdsAny([{ kind: 'jti', value: 'one' }]))
+  t.false(await revocations.holdAny([{ kind: 'jti', value: 'one' }]))
+})
+
+test('many who ask at once each get their own answer, of the log as it was when they asked', async (t) => {
+  const server = await startServer(t, { redis: false })
+  const { revocations } = server.rooms
+  const values = Array.from({ length: 300 }, (_, n) => `value ${n}`)
+  const isOdd = (_: string, n: number) => n % 2 === 1
+  const odd = values.filter(isOdd).map((value) => entry(server, value))
+  const before = values.map((value) => revocations.holdAny([{ kind: 'jti', value }]))
+  t.false((await Promise.all(before)).includes(true))
+  await logOf(server).append(server.db, odd)
+  const after = values.map((value) =>
+    revocations.holdAny([
+      { kind: 'jti', value },
+      { kind: 'client', value: 'app' },
+    ]),
+  )
+  t.deepEqual(await Promise.all(after), values.map(isOdd))
 })
 
 test('all live entries are read, page by page, and no expired one', async (t) => {

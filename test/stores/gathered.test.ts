@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Gathered } from '../../src/sessions/gathered.ts'
+import { Gathered } from '../../src/stores/gathered.ts'
 
 /** Goes that end when the test says so. */
 function stage({ mostTogether = 10, patienceMilliseconds = 60_000 } = {}) {
