@@ -57,3 +57,16 @@ test('a Redis that answers too late keeps no point of those whose password was r
   t.true(server.rooms.throttle.redisAway, 'PostgreSQL has counted')
   await eventually(async () => (await points()).length === 0, 'it was all given back')
 })
+
+test('a connection to Redis that was lost without a word is given up, and another one is used', async (t) => {
+  const { proxy, server } = await behindSlowRedis(t)
+  const { access_token: token, refresh_token: refreshToken } = (await server.signIn()).body
+  t.true(await isActive(server, token))
+  // As when a machine or a firewall between has gone: TCP itself would go on trying for a quarter of an hour.
+  proxy.lose()
+  await server.revoke(refreshToken)
+  t.false(await isActive(server, token))
+  t.false(trusted(server))
+  await eventually(() => trusted(server), 'Redis is trusted again', 60)
+  t.false(await isActive(server, token))
+})

@@ -20,6 +20,8 @@ export interface TcpProxy {
   weather: Weather
   /** Every answer comes so much later; what is asked arrives at once. */
   answersLateMilliseconds: number
+  /** Nothing passes any more through the connections that are open now, and neither end is told. */
+  lose(): void
   /** Resets all connections that are open now. */
   cut(): void
   close(): Promise<void>
@@ -27,6 +29,7 @@ export interface TcpProxy {
 
 export async function startTcpProxy(host: string, port: number): Promise<TcpProxy> {
   const open = new Set<Socket>()
+  const lost = new WeakSet<Socket>()
   let weather: Weather = 'fine'
   let late = 0
   const keep = (socket: Socket) => {
@@ -42,12 +45,12 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
     near.on('close', () => far.destroy())
     far.on('close', () => near.destroy())
     near.on('data', (chunk) => {
-      if (weather !== 'hang') far.write(chunk)
+      if (weather !== 'hang' && !lost.has(near)) far.write(chunk)
     })
     // Answers stay in their order when they come on time again.
     let behind: Promise<unknown> | undefined
     far.on('data', (chunk) => {
-      if (weather === 'hang') return
+      if (weather === 'hang' || lost.has(near)) return
       if (late === 0 && !behind) return void near.write(chunk)
       const mine = Promise.all([behind, sleep(late)]).then(() => {
         near.write(chunk)
@@ -58,6 +61,9 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const lose = () => {
+    for (const socket of open) lost.add(socket)
+  }
   const cut = () => {
     for (const socket of open) socket.resetAndDestroy()
   }
@@ -75,6 +81,7 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
     set answersLateMilliseconds(next) {
       late = next
     },
+    lose,
     cut,
     async close() {
       cut()
