@@ -21,6 +21,8 @@ interface Listened {
   readonly worker: Watched
   /** Turns of the primary, each on time, in which nothing was heard. */
   silentTurns: number
+  /** Told to the log, which then hears of its next word too. */
+  noticed: boolean
 }
 
 /**
@@ -57,10 +59,10 @@ export class Watch {
 
   /** With its first word it is listened to: how long a start takes is not known. */
   heard(number: number, worker: Watched): void {
-    const silentTurns = this.#listened.get(number)?.silentTurns ?? 0
-    this.#listened.set(number, { worker, silentTurns: 0 })
-    if (silentTurns < this.#noticeable) return
-    const facts = { ...factsOf(number, worker), silentSeconds: silentTurns }
+    const noticed = this.#listened.get(number)?.noticed ?? false
+    this.#listened.set(number, { worker, silentTurns: 0, noticed: false })
+    if (!noticed) return
+    const facts = factsOf(number, worker)
     this.#rooms.log.warn(facts, 'a worker speaks again: something held up its event loop')
   }
 
@@ -79,7 +81,10 @@ export class Watch {
       listened.silentTurns += late ? 0 : 1
       const { worker, silentTurns } = listened
       const facts = { ...factsOf(number, worker), silentSeconds: silentTurns }
-      if (silentTurns === this.#noticeable) this.#rooms.log.warn(facts, 'a worker says nothing')
+      if (silentTurns >= this.#noticeable && !listened.noticed) {
+        listened.noticed = true
+        this.#rooms.log.warn(facts, 'a worker says nothing')
+      }
       if (silentTurns >= this.#rooms.silentSeconds) this.#end(number, worker, facts)
     }
   }
