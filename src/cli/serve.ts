@@ -18,7 +18,7 @@ import {
 } from './serving.ts'
 import { stopSignals } from './stop-signals.ts'
 import { serveAsWorker } from './worker.ts'
-import { openWorkers } from './workers.ts'
+import { openWorkers, type WorkersOptions } from './workers.ts'
 import { workerCount } from './workers-share.ts'
 import { loadConfig, openWorld } from './world.ts'
 
@@ -41,11 +41,13 @@ export function serveCommand(program: Command): void {
   runs(command, () => (cluster.isWorker ? serveAsWorker() : serve(command.opts())))
 }
 
-async function serve({ workers }: { workers: number }): Promise<void> {
+/** The command in the first process, until it is told to stop. */
+export async function serve(options: WorkersOptions): Promise<void> {
   const start = begin()
   for (const line of misspelt(process.env)) start.say(line)
-  const open = workers > 1 ? openWorkers : openAlone
-  await untilStopped(start, (closers) => open(start, closers, workers))
+  await untilStopped(start, (closers) =>
+    options.workers > 1 ? openWorkers(start, closers, options) : openAlone(start, closers),
+  )
 }
 
 function begin(): Start {

@@ -3,6 +3,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { explain } from './explain.ts'
 import { logBugs, narrate, openApp, openServer, type Start, untilStopped } from './serving.ts'
 import { type FromPrimary, type FromWorker, stopMessages } from './workers-messages.ts'
+import { turnMilliseconds } from './workers-watch.ts'
 import { loadConfig, openWorld } from './world.ts'
 
 /** Set by the primary process: which of the workers this one is. */
@@ -26,6 +27,7 @@ export async function serveAsWorker(): Promise<void> {
 }
 
 async function serve(stop: Start['stop']): Promise<void> {
+  setInterval(() => tell({ signet: 'alive' }), turnMilliseconds).unref()
   const config = loadConfig()
   const worker = Number(process.env[workerVariable])
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker })

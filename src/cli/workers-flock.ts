@@ -7,6 +7,7 @@ import { aborted, type Stopped, type StopSignals } from './stop-signals.ts'
 import { workerVariable } from './worker.ts'
 import type { FromPrimary, FromWorker } from './workers-messages.ts'
 import { replacement, shareOf, threadsFor } from './workers-share.ts'
+import { usualSilentSeconds, Watch } from './workers-watch.ts'
 
 export interface FlockOptions {
   readonly count: number
@@ -14,6 +15,8 @@ export interface FlockOptions {
   readonly databaseUrl: string
   readonly log: Log
   readonly stop: StopSignals
+  /** A worker that says nothing for so long is ended and replaced. */
+  readonly silentSeconds?: number | undefined
 }
 
 /** Beyond all times that a worker keeps for its own end. */
@@ -25,12 +28,15 @@ export class Flock {
   readonly #workers = new Map<number, Worker>()
   readonly #stopping = new AbortController()
   readonly #pending = new Set<Promise<void>>()
+  readonly #watch: Watch
   #isUp = false
   #replaced = 0
   #onGone: (worker: Worker) => void = () => undefined
 
   constructor(options: FlockOptions) {
     this.#options = options
+    const { log, silentSeconds = usualSilentSeconds } = options
+    this.#watch = new Watch({ log, silentSeconds })
     // A worker that dies takes no connection with it that waits to be accepted: they have one queue.
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ serialization: 'advanced' })
@@ -42,6 +48,11 @@ export class Flock {
 
   get replaced(): number {
     return this.#replaced
+  }
+
+  /** Workers that said nothing and were ended: they are among those that were replaced. */
+  get hung(): number {
+    return this.#watch.ended
   }
 
   /** Password checks at once, in all workers. */
@@ -60,6 +71,7 @@ export class Flock {
    * @throws StartRefused when one of them does not come up: the others would not either
    */
   async start(): Promise<string> {
+    this.#watch.start()
     const ready = Array.from({ length: this.#options.count }, (_, index) => this.#raise(index + 1))
     const { asked } = this.#options.stop
     const stopped = aborted(asked).then(() => Promise.reject(asked.reason))
@@ -74,6 +86,7 @@ export class Flock {
   async stop(): Promise<void> {
     const { config, stop } = this.#options
     this.#stopping.abort()
+    this.#watch.stop()
     const signal = (stop.asked.reason as Stopped | undefined)?.message ?? 'the start has failed'
     this.#tell({ signet: 'stop', signal })
     void aborted(stop.insisted).then(() => this.#tell({ signet: 'insist', signal }))
@@ -91,6 +104,8 @@ export class Flock {
     this.#workers.set(number, worker)
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
+        // What is read of one that has ended already says nothing about the next.
+        if (this.#workers.get(number) === worker) this.#watch.heard(number, worker)
         if (message.signet !== 'ready') return
         const facts = { worker: number, pid: worker.process.pid }
         this.#options.log.info(facts, 'a worker answers')
@@ -98,12 +113,14 @@ export class Flock {
       })
       worker.once('exit', (code, signal) => {
         this.#workers.delete(number)
+        const hung = this.#watch.gone(number, worker)
         this.#onGone(worker)
         // Where nobody waits for the start any more, this is heard by nobody.
         reject(notStarted())
         if (this.#stopping.signal.aborted || !this.#isUp) return
+        const why = hung ? 'it hung' : (signal ?? `exit code ${code}`)
         const livedSeconds = (performance.now() - startedAt) / 1000
-        this.#replace(number, { failures, livedSeconds, why: signal ?? `exit code ${code}` })
+        this.#replace(number, { failures, livedSeconds, why })
       })
     })
   }

@@ -6,8 +6,9 @@ export type FromPrimary =
   | { readonly signet: 'stop' | 'insist'; readonly signal: string }
   | { readonly signet: 'metrics'; readonly id: number }
 
-/** What a worker answers. */
+/** What a worker says: that it is alive each second, whether anybody asks or not. */
 export type FromWorker =
+  | { readonly signet: 'alive' }
   | { readonly signet: 'ready'; readonly url: string }
   | { readonly signet: 'metrics'; readonly id: number; readonly snapshot: Snapshot }
 

@@ -23,6 +23,7 @@ export class AllMetrics {
       'Workers that died and were replaced',
       () => flock.replaced,
     )
+    this.#gauge('signet_workers_hung', 'Workers that hung and were ended', () => flock.hung)
   }
 
   get contentType(): string {

@@ -5,11 +5,21 @@ import { Flock } from './workers-flock.ts'
 import { AllMetrics } from './workers-metrics.ts'
 import { openWorld } from './world.ts'
 
+export interface WorkersOptions {
+  readonly workers: number
+  /** A worker that says nothing for so long is ended and replaced. */
+  readonly silentSeconds?: number
+}
+
 /**
  * The primary process: makes once what a server makes at its start, then keeps so many workers running
  * that share its port. It answers no request itself but those for metrics.
  */
-export async function openWorkers(start: Start, closers: Closers, count: number): Promise<void> {
+export async function openWorkers(
+  start: Start,
+  closers: Closers,
+  { workers: count, silentSeconds }: WorkersOptions,
+): Promise<void> {
   const { config, log, say, stop } = start
   const world = await openWorld({
     config: { ...config, DATABASE_POOL_SIZE: 2 },
@@ -26,7 +36,7 @@ export async function openWorkers(start: Start, closers: Closers, count: number)
   stop.asked.throwIfAborted()
 
   const databaseUrl = config.DATABASE_URL ?? world.embedded?.url ?? ''
-  const flock = new Flock({ count, config, databaseUrl, log, stop })
+  const flock = new Flock({ count, config, databaseUrl, log, stop, silentSeconds })
   const metricsUrl = await openMetrics(new AllMetrics(flock), start, closers)
   closers.push(() => flock.stop())
   const url = await flock.start()

@@ -5,6 +5,12 @@ export type RedisClient = Redis | Cluster
 /** How long a Redis that went away is left alone before the next try, in milliseconds. */
 const retryAfter = (attempt: number) => Math.min(50 * 2 ** attempt, 2000)
 
+/**
+ * A connection on which something was asked and nothing at all has come for so long is given up. Its
+ * other end may have gone without a word, and TCP would go on trying for a quarter of an hour.
+ */
+const longestSilence = (timeoutMilliseconds: number) => Math.max(5000, 4 * timeoutMilliseconds)
+
 export interface RedisOptions {
   /** One, or several of the nodes of a cluster. */
   readonly urls: readonly string[]
@@ -28,6 +34,7 @@ function connect({ urls, timeoutMilliseconds, keyPrefix }: RedisOptions): RedisC
     keyPrefix,
     connectTimeout: 2000,
     commandTimeout: timeoutMilliseconds,
+    socketTimeout: longestSilence(timeoutMilliseconds),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResubscribe: false,

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import pg from 'pg'
+import test from 'ava'
 import { readAllowance } from '../../src/cli/cgroup.ts'
 import { replacement, shareOf, threadsFor, workerCount } from '../../src/cli/workers-share.ts'
 import { freePort } from '../../src/stores/postmaster.ts'
@@ -11,59 +10,9 @@ import { findPostmaster } from '../../src/stores/postmaster-file.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { WorkerMetrics } from '../../src/telemetry/worker-metrics.ts'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/requests.ts'
-import { beginServing, emptyFolder, production, program, serve } from '../support/signet.ts'
+import { beginServing, emptyFolder, production, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
-
-/** `signet serve --workers 2`, for whoever starts `signet serve`. */
-async function withWorkers(folder: string): Promise<string> {
-  const file = join(folder, 'serve-workers.mjs')
-  const code = `process.argv.push('--workers', '2')\nawait import(${JSON.stringify(program)})\n`
-  await writeFile(file, code)
-  return file
-}
-
-async function start(t: ExecutionContext, env: Record<string, string> = {}) {
-  const databaseUrl = await copyTemplate(t)
-  const cwd = await emptyFolder(t)
-  const serving = await serve(t, {
-    ...{ cwd, program: await withWorkers(cwd) },
-    env: { ...production(databaseUrl), DATABASE_TIMEOUT_SECONDS: '30', ...env },
-  })
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  client.on('error', () => undefined)
-  t.teardown(() => client.end())
-  // biome-ignore lint/suspicious/noExplicitAny: lines of a log
-  const logged = (): any[] =>
-    serving
-      .stdout()
-      .split('\n')
-      .filter((line) => line.endsWith('}'))
-      .map((line) => JSON.parse(line))
-  const pids = () =>
-    logged()
-      .filter(({ msg }) => msg === 'a worker answers')
-      .map(({ pid }) => Number(pid))
-  return { ...serving, client, logged, pids, browser: new Browser(serving.url) }
-}
-
-type Started = Awaited<ReturnType<typeof start>>
-
-/** A connection of its own, which any worker may take. */
-async function ask(url: string): Promise<number> {
-  const response = await fetch(`${url}/health/live`, { headers: { connection: 'close' } })
-  await response.text()
-  return response.status
-}
-
-async function counted({ metricsUrl }: Started): Promise<Record<string, number>> {
-  const text = await (await fetch(metricsUrl)).text()
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return Object.fromEntries(
-    lines.map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]),
-  )
-}
+import { ask, counted, type StartedWorkers, startWorkers, withWorkers } from '../support/workers.ts'
 
 const lives = 'signet_http_requests_total{route="/health/live",method="GET",status="200"}'
 
@@ -84,7 +33,7 @@ async function callersDuring(url: string, work: () => Promise<void>) {
 }
 
 test('all workers answer on one port; their metrics are sums; one that is killed is replaced', async (t) => {
-  const server = await start(t)
+  const server = await startWorkers(t)
   const [victim = 0, other] = server.pids()
   t.true(victim > 0 && other !== undefined && victim !== other)
   let asked = 0
@@ -120,7 +69,7 @@ test('all workers answer on one port; their metrics are sums; one that is killed
 })
 
 /** Until the end of the transaction nobody is found who could sign in, so every sign-in waits. */
-async function blockedSignIn({ client, browser }: Started) {
+async function blockedSignIn({ client, browser }: StartedWorkers) {
   await client.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE')
   const answer = browser.signIn()
   answer.catch(() => undefined)
@@ -132,7 +81,7 @@ async function blockedSignIn({ client, browser }: Started) {
 }
 
 test('SIGTERM to all: a request under way is answered, then every worker ends', async (t) => {
-  const server = await start(t)
+  const server = await startWorkers(t)
   const { client, pids } = server
   const blocked = await blockedSignIn(server)
   server.signal('SIGTERM')
@@ -147,7 +96,7 @@ test('SIGTERM to all: a request under way is answered, then every worker ends', 
 })
 
 test('SIGTERM to the primary alone is enough, and a second signal does not wait', async (t) => {
-  const server = await start(t, { SHUTDOWN_SECONDS: '300' })
+  const server = await startWorkers(t, { SHUTDOWN_SECONDS: '300' })
   const blocked = await blockedSignIn(server)
   process.kill(server.pid, 'SIGTERM')
   await eventually(() => /stopping: SIGTERM/.test(server.stdout()), 'it stops')

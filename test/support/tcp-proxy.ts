@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
+import { startRedisServer } from './redis-server.ts'
 import { copyTemplate } from './start-server.ts'
 
 /** What a network can do to the connections that go through it. */
@@ -12,10 +14,14 @@ export type Weather =
   /** Connections are accepted, and nothing is ever passed on, in either direction. */
   | 'hang'
 
-/** A wire between a server and its database that a test can cut. */
+/** A wire between a server and its database, or Redis, that a test can cut. */
 export interface TcpProxy {
   readonly port: number
   weather: Weather
+  /** Every answer comes so much later; what is asked arrives at once. */
+  answersLateMilliseconds: number
+  /** Nothing passes any more through the connections that are open now, and neither end is told. */
+  lose(): void
   /** Resets all connections that are open now. */
   cut(): void
   close(): Promise<void>
@@ -23,7 +29,9 @@ export interface TcpProxy {
 
 export async function startTcpProxy(host: string, port: number): Promise<TcpProxy> {
   const open = new Set<Socket>()
+  const lost = new WeakSet<Socket>()
   let weather: Weather = 'fine'
+  let late = 0
   const keep = (socket: Socket) => {
     open.add(socket)
     socket.on('error', () => undefined)
@@ -34,18 +42,28 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
     if (weather === 'refuse') return void near.resetAndDestroy()
     const far = connect(port, host)
     keep(far)
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      from.on('data', (chunk) => {
-        if (weather !== 'hang') to.write(chunk)
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+    near.on('data', (chunk) => {
+      if (weather !== 'hang' && !lost.has(near)) far.write(chunk)
+    })
+    // Answers stay in their order when they come on time again.
+    let behind: Promise<unknown> | undefined
+    far.on('data', (chunk) => {
+      if (weather === 'hang' || lost.has(near)) return
+      if (late === 0 && !behind) return void near.write(chunk)
+      const mine = Promise.all([behind, sleep(late)]).then(() => {
+        near.write(chunk)
+        if (behind === mine) behind = undefined
       })
-      from.on('close', () => to.destroy())
-    }
+      behind = mine
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const lose = () => {
+    for (const socket of open) lost.add(socket)
+  }
   const cut = () => {
     for (const socket of open) socket.resetAndDestroy()
   }
@@ -57,6 +75,13 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
     set weather(next) {
       weather = next
     },
+    get answersLateMilliseconds() {
+      return late
+    },
+    set answersLateMilliseconds(next) {
+      late = next
+    },
+    lose,
     cut,
     async close() {
       cut()
@@ -64,6 +89,15 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
       await once(server, 'close')
     },
   }
+}
+
+/** A Redis of the test's own behind such a wire. */
+export async function wiredRedis(t: ExecutionContext<unknown>) {
+  const direct = await startRedisServer()
+  t.teardown(direct.close)
+  const proxy = await startTcpProxy('127.0.0.1', direct.port)
+  t.teardown(proxy.close)
+  return { proxy, url: `redis://127.0.0.1:${proxy.port}`, directUrl: direct.url }
 }
 
 /** A test database behind such a wire. */

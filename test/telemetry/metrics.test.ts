@@ -103,8 +103,12 @@ test('ASVS 13.4.5: metrics are on their port only, and nothing else is on it', a
   t.is((await port.request('/metrics', { method: 'POST' })).status, 404)
 })
 
-/** Shown by test/cli/workers.test.ts: one process has none. */
-const ofThePrimary = ['signet_workers gauge', 'signet_workers_replaced gauge']
+/** Shown by test/cli/workers.test.ts and workers-watch.test.ts: one process has none. */
+const ofThePrimary = [
+  'signet_workers gauge',
+  'signet_workers_replaced gauge',
+  'signet_workers_hung gauge',
+]
 
 test('docs/metrics.md names every metric of ours with its labels, and none that is not there', async (t) => {
   const { server, port } = await start(t)

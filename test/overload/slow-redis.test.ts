@@ -1,0 +1,74 @@
+import test, { type ExecutionContext } from 'ava'
+import { Redis } from 'ioredis'
+import { eventually } from '../support/eventually.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+import { wiredRedis } from '../support/tcp-proxy.ts'
+
+const trusted = (server: TestServer) => server.rooms.index?.trusted ?? false
+
+async function behindSlowRedis(t: ExecutionContext) {
+  const { proxy, url, directUrl } = await wiredRedis(t)
+  const server = await startServer(t, { redis: url })
+  await eventually(() => trusted(server), 'Redis is trusted')
+  const direct = new Redis(directUrl)
+  t.teardown(() => direct.disconnect())
+  return { proxy, server, direct }
+}
+
+const isActive = async (server: TestServer, token: string): Promise<boolean> => {
+  const { status, body, text } = await server.introspect(token)
+  if (status !== 200) throw new Error(text)
+  return body.active
+}
+
+test('RFC 7662 §4: what is revoked is never active, however late a Redis answers, and it is trusted again by itself', async (t) => {
+  const { proxy, server } = await behindSlowRedis(t)
+  const live = (await server.signIn()).body
+  const dead = (await server.signIn()).body
+  await server.revoke(dead.refresh_token)
+  // Within the second that a command may take in the tests, beyond it, and in time again.
+  for (const milliseconds of [100, 3000, 0]) {
+    proxy.answersLateMilliseconds = milliseconds
+    const startedAt = performance.now()
+    t.false(await isActive(server, dead.access_token), 'asked while Redis is still trusted')
+    for (let turn = 0; turn < 2; turn += 1) {
+      const { access_token: token, refresh_token: refreshToken } = (await server.signIn()).body
+      t.true(await isActive(server, token))
+      const [asked] = await Promise.all([isActive(server, token), server.revoke(refreshToken)])
+      t.is(typeof asked, 'boolean', 'whichever came first')
+      t.false(await isActive(server, token), `${milliseconds} ms late`)
+      t.true(await isActive(server, live.access_token))
+    }
+    // Waiting for each answer that is three seconds late would be minutes.
+    t.true(performance.now() - startedAt < 60_000)
+  }
+  await eventually(() => trusted(server) && !server.rooms.throttle.redisAway, 'all is as before')
+})
+
+test('a Redis that answers too late keeps no point of those whose password was right', async (t) => {
+  const { proxy, server, direct } = await behindSlowRedis(t)
+  const points = async () => {
+    const keys = await direct.keys('*throttle:*')
+    const values = await Promise.all(keys.map((key) => direct.get(key)))
+    return values.map(Number).filter((value) => value !== 0)
+  }
+  t.is((await server.signIn()).status, 200)
+  t.deepEqual(await points(), [], 'as it is on other days')
+  proxy.answersLateMilliseconds = 3000
+  const answers = await Promise.all(Array.from({ length: 4 }, () => server.signIn()))
+  t.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+  t.true(server.rooms.throttle.redisAway, 'PostgreSQL has counted')
+  await eventually(async () => (await points()).length === 0, 'it was all given back')
+})
+
+test('a connection to Redis that was lost without a word is given up, and another one is used', async (t) => {
+  const { proxy, server } = await behindSlowRedis(t)
+  const { access_token: token, refresh_token: refreshToken } = (await server.signIn()).body
+  t.true(await isActive(server, token))
+  // As when a machine or a firewall between has gone: TCP itself would go on trying for a quarter of an hour.
+  proxy.lose()
+  await server.revoke(refreshToken)
+  t.false(await isActive(server, token))
+  await eventually(() => trusted(server), 'Redis is trusted again', 60)
+  t.false(await isActive(server, token))
+})
