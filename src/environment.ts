@@ -13,14 +13,8 @@ import {
   whole,
 } from './environment-rules.ts'
 
-/**
- * A core is left for everything else, or a flood of logins makes refreshes wait (ADR 17), and two of the
- * threads that checks share with signatures. main.ts sets their number; libuv's own is 4.
- */
-function passwordConcurrency(): number {
-  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4
-  return Math.max(1, Math.min(64, availableParallelism() - 1, threads - 2))
-}
+/** One on each core: they are done at a lower priority, so that none has to be left free (ADR 21). */
+const passwordConcurrency = Math.min(64, availableParallelism())
 
 /**
  * Each variable with its rule, what it is for, and its default; `absent` says in words what holds
@@ -117,9 +111,9 @@ export const variables = {
     .default(19_456)
     .describe('argon2id memory; hashes made with less are renewed at the next sign-in'),
   ARGON2_TIME_COST: whole(1, 20).default(2).describe('argon2id passes'),
-  PASSWORD_CONCURRENCY: whole(1, 64).default(passwordConcurrency()).meta({
+  PASSWORD_CONCURRENCY: whole(1, 64).default(passwordConcurrency).meta({
     description: 'password checks at once, each taking a core and `ARGON2_MEMORY_KIB`',
-    absent: 'one less than cores, at least 1, and at least two less than threads of libuv',
+    absent: 'the number of cores, at most 64',
   }),
   PASSWORD_QUEUE_SECONDS: whole(1, 60)
     .default(2)

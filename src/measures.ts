@@ -4,7 +4,7 @@ import { keyState } from './keyring/signing-key.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
 
 /** What Prometheus may ask and what is only looked up when it does. */
-export function measure({ pool, now }: World, rooms: Rooms): void {
+export function measure({ pool, now, hashing }: World, rooms: Rooms): void {
   const { metrics, keyring, bulkhead, index, janitor } = rooms
   metrics.gauges('database_connections', 'Connections of the pool', 'state', () => ({
     used: pool.totalCount - pool.idleCount,
@@ -17,6 +17,11 @@ export function measure({ pool, now }: World, rooms: Rooms): void {
   )
   metrics.gauge('password_checks_running', 'Password checks under way', () => bulkhead.running)
   metrics.gauge('password_checks_waiting', 'Password checks in the queue', () => bulkhead.waiting)
+  metrics.counter(
+    'password_process_deaths_total',
+    'Deaths of the process that checks passwords',
+    () => hashing?.deaths ?? 0,
+  )
   metrics.gauge('redis_trusted', '1 while Redis answers revocation checks', () =>
     index?.trusted ? 1 : 0,
   )

@@ -4,7 +4,6 @@ import { type Allowance, readAllowance } from './cgroup.ts'
 import { checkConfiguration } from './check-configuration.ts'
 import { type Result, table } from './output.ts'
 import { openProgress } from './progress.ts'
-import { threadsFor } from './workers-share.ts'
 
 /** OWASP Password Storage Cheat Sheet: argon2id with 19 MiB and 2 passes is the least. */
 const owasp = { memoryKib: 19_456, timeCost: 2 }
@@ -49,10 +48,10 @@ export async function doctorArgon2(milliseconds: number): Promise<Result> {
   return { json: findings, text: report(allowance, measured, recommended, milliseconds) }
 }
 
-/** A core is left for the rest (ADR 17), and all must fit into their part of the memory; never none. */
+/** One on each core (ADR 21), and all must fit into their part of the memory; never none. */
 export function concurrencyFor({ cores, memoryBytes }: Allowance, memoryKib: number): number {
   const fitting = Math.floor((memoryBytes * memoryShare) / (memoryKib * 1024))
-  return Math.max(1, Math.min(64, Math.floor(cores) - 1, fitting))
+  return Math.max(1, Math.min(64, Math.floor(cores), fitting))
 }
 
 /** The strongest that is quick enough. Where none is, the least that may be: slow is better than weak. */
@@ -64,7 +63,6 @@ export function recommend(measured: readonly Measured[], milliseconds: number) {
     ARGON2_MEMORY_KIB: best.memoryKib,
     ARGON2_TIME_COST: best.timeCost,
     PASSWORD_CONCURRENCY: best.concurrency,
-    UV_THREADPOOL_SIZE: threadsFor(best.concurrency),
     milliseconds: best.milliseconds,
     checksPerSecond: best.checksPerSecond,
     memoryMib: best.memoryMib,
@@ -129,7 +127,6 @@ function describe({ cores, coresFrom, memoryBytes, memoryFrom }: Allowance) {
       ARGON2_MEMORY_KIB: config.ARGON2_MEMORY_KIB,
       ARGON2_TIME_COST: config.ARGON2_TIME_COST,
       PASSWORD_CONCURRENCY: config.PASSWORD_CONCURRENCY,
-      UV_THREADPOOL_SIZE: Number(process.env.UV_THREADPOOL_SIZE),
     },
   }
 }
@@ -149,7 +146,7 @@ function report(
   const headings = ['memory KiB', 'passes', 'at once', 'ms a check', 'checks/s', 'MiB at full load']
   const isSlow = recommended.milliseconds > milliseconds
   const names = ['ARGON2_MEMORY_KIB', 'ARGON2_TIME_COST', 'PASSWORD_CONCURRENCY'] as const
-  const lines = [...names, 'UV_THREADPOOL_SIZE' as const].map((name) => {
+  const lines = names.map((name) => {
     const now = configured?.[name]
     const note = now === recommended[name] ? 'as it is' : `it is ${now ?? 'not readable'}`
     return `  ${name}=${recommended[name]}`.padEnd(34) + note
@@ -165,6 +162,5 @@ function report(
     ...lines,
     '',
     `A check then takes ${recommended.milliseconds} ms, ${recommended.checksPerSecond} can be done in a second, and ${recommended.memoryMib} MiB are in use when all run.`,
-    'UV_THREADPOOL_SIZE belongs into the environment, not into .env: it is read before that.',
   ].join('\n')
 }

@@ -70,7 +70,6 @@ async function openAlone(start: Start, closers: Closers): Promise<void> {
   closers.push(world.close)
   await claim(world)
   stop.asked.throwIfAborted()
-  warnOfThreads(start)
   const app = await openApp(world, start, closers)
   const metricsUrl = await openMetrics(app.rooms.metrics.registry, start, closers)
   const url = await openServer(app, start, closers)
@@ -78,14 +77,4 @@ async function openAlone(start: Start, closers: Closers): Promise<void> {
   // Never through the log: it may be collected, and these are secrets.
   for (const line of firstRunLines(made, url)) narrate(line)
   sayReady(start, { url, metricsUrl })
-}
-
-/** In .env it is read after the threads were counted. */
-function warnOfThreads({ config, say }: Start): void {
-  const threads = Number(process.env.UV_THREADPOOL_SIZE)
-  const wanted = config.PASSWORD_CONCURRENCY + 2
-  if (threads >= wanted) return
-  say(
-    `Password checks may take all ${threads} threads: set UV_THREADPOOL_SIZE=${wanted} outside .env`,
-  )
 }

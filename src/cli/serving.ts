@@ -5,6 +5,7 @@ import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Readable } from '../telemetry/scrape.ts'
 import { scrape } from '../telemetry/scrape.ts'
+import { HashingProcess } from '../users/hashing-process.ts'
 import type { Say } from './database.ts'
 import { Door, urlOf } from './door.ts'
 import { StartRefused } from './output.ts'
@@ -46,9 +47,15 @@ export async function untilStopped(
 }
 
 /** The rooms and what they do in the background. Between any two steps it may be asked to stop. */
-export async function openApp(world: OpenedWorld, { stop }: Start, closers: Closers): Promise<App> {
-  boundQueue(world.pool, waitingForEach * world.config.DATABASE_POOL_SIZE)
-  const app = await createApp(world)
+export async function openApp(
+  world: OpenedWorld,
+  { config, log, stop }: Start,
+  closers: Closers,
+): Promise<App> {
+  boundQueue(world.pool, waitingForEach * config.DATABASE_POOL_SIZE)
+  const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
+  closers.push(() => hashing.close())
+  const app = await createApp({ ...world, hashing })
   closers.push(app.stop)
   await app.start()
   stop.asked.throwIfAborted()

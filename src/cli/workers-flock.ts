@@ -142,14 +142,13 @@ export class Flock {
   }
 
   #environmentOf(number: number): NodeJS.ProcessEnv {
-    const { databaseUrl } = this.#options
-    const checks = this.#checksOf(number)
+    const { databaseUrl, count } = this.#options
     return {
       [workerVariable]: String(number),
       DATABASE_URL: databaseUrl,
       MIGRATE_ON_START: 'false',
-      PASSWORD_CONCURRENCY: String(checks),
-      UV_THREADPOOL_SIZE: String(threadsFor(checks)),
+      PASSWORD_CONCURRENCY: String(this.#checksOf(number)),
+      UV_THREADPOOL_SIZE: String(threadsFor(count)),
     }
   }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { InvalidArgumentError } from 'commander'
 import { readAllowance } from './cgroup.ts'
 
@@ -20,8 +21,9 @@ export function shareOf(total: number, workers: number, number: number): number 
   return Math.max(1, Math.floor(total / workers) + (isAmongFirst ? 1 : 0))
 }
 
-/** As in main.ts: two threads more than checks, so that a signature never waits for one. */
-export const threadsFor = (checks: number): number => Math.min(1024, Math.max(4, checks + 2))
+/** As in main.ts, of the cores that are one worker's share: threads of all do not add up without end. */
+export const threadsFor = (workers: number, cores = availableParallelism()): number =>
+  Math.min(1024, Math.max(4, Math.ceil(cores / workers) + 2))
 
 /** A worker that lived for so long was well: whatever ends it is no failure to start. */
 const wellSeconds = 30

@@ -70,17 +70,18 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
   }
 }
 
-function createPasswords({ config, log }: World, { metrics }: TokenRooms) {
+function createPasswords({ config, log, hashing }: World, { metrics }: TokenRooms) {
   const bulkhead = new Bulkhead({
     concurrency: config.PASSWORD_CONCURRENCY,
     queueSeconds: config.PASSWORD_QUEUE_SECONDS,
   })
   const cost = { memoryKib: config.ARGON2_MEMORY_KIB, timeCost: config.ARGON2_TIME_COST }
   const url = config.BREACHED_PASSWORDS_URL
-  const passwords = new Passwords(bulkhead, cost, {
+  const policy = {
     words: contextWords(config.issuer),
     breached: url === undefined ? undefined : new BreachedPasswords({ url, log, metrics }),
-  })
+  }
+  const passwords = new Passwords(bulkhead, cost, policy, hashing)
   return { bulkhead, passwords }
 }
 

@@ -6,6 +6,7 @@ import type { MasterKeys } from '../keyring/master-keys.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
+import type { Hashing } from '../users/hashing.ts'
 
 /** What the outside world lends the server. main opens it for real, a test opens its own. */
 export interface World {
@@ -16,6 +17,8 @@ export interface World {
   readonly masterKeys: MasterKeys
   readonly now: Now
   readonly log: Log
+  /** Where costly hashes are computed, if not in this process. */
+  readonly hashing?: Hashing
   /** Other limits than those of throttle/limits.ts: for tests that try much. */
   readonly limits?: Partial<Limits>
   readonly delays?: DelayLimits

@@ -95,6 +95,19 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry })
   }
 
+  /** A count that is kept elsewhere and never falls, looked up when somebody asks. */
+  counter(name: string, help: string, read: () => number): void {
+    new Counter({
+      name: `signet_${name}`,
+      help,
+      ...this.#register,
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+  }
+
   /** A number that is looked up when somebody asks. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({

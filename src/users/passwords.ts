@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { argon2id, hash } from 'argon2'
 import type { Bulkhead } from '../throttle/bulkhead.ts'
-import { readArgon2 } from './argon2-hashes.ts'
-import { HashRefused, type PasswordHash } from './hash-limits.ts'
+import { type Argon2Parameters, readArgon2 } from './argon2-hashes.ts'
+import { HashRefused } from './hash-limits.ts'
+import { type Hashing, hashingHere } from './hashing.ts'
 import { readHash } from './legacy-hashes.ts'
 import {
   assessPassword,
@@ -25,18 +25,22 @@ export const noPassword = '!'
 /** Hashes and checks passwords: argon2id (RFC 9106), NFKC, behind the bulkhead. */
 export class Passwords {
   readonly #bulkhead: Bulkhead
-  readonly #options: { type: 2; memoryCost: number; timeCost: number; parallelism: number }
+  readonly #own: Argon2Parameters
   readonly #policy: PasswordPolicy
-  #decoy: Promise<string> | undefined
+  readonly #hashing: Hashing
+  readonly #decoy: string
 
   constructor(
     bulkhead: Bulkhead,
     { memoryKib, timeCost }: Argon2Cost,
     policy: PasswordPolicy = {},
+    hashing: Hashing = hashingHere,
   ) {
     this.#bulkhead = bulkhead
-    this.#options = { type: argon2id, memoryCost: memoryKib, timeCost, parallelism: 1 }
+    this.#own = { memoryKib, passes: timeCost, lanes: 1 }
     this.#policy = policy
+    this.#hashing = hashing
+    this.#decoy = decoyOf(this.#own)
   }
 
   /**
@@ -59,11 +63,8 @@ export class Passwords {
 
   /** Hashes anew a password that was taken before, whatever the rules are by now. */
   renew(password: string, ip?: string): Promise<string> {
-    return this.#bulkhead.run(async () => {
-      const made = await hash(password.normalize('NFKC'), this.#options)
-      // As the reference implementation writes and reads it, so that an export can go anywhere.
-      return made.replace(/\$m=(\d+),p=(\d+),t=(\d+)\$/, '$m=$1,t=$3,p=$2$')
-    }, ip)
+    const text = password.normalize('NFKC')
+    return this.#bulkhead.run(() => this.#hashing.hash(text, this.#own), ip)
   }
 
   /**
@@ -79,16 +80,16 @@ export class Passwords {
    * time whether a person exists (ASVS 6.3.8). Another system's hash costs what it cost there, once.
    */
   async matches(password: string, passwordHash: string | undefined, ip?: string): Promise<boolean> {
-    const known = passwordHash === undefined ? undefined : this.#understood(passwordHash)
-    const decoy = readHash(await this.#decoyHash(), this.#own)
-    const against = known ?? decoy
+    const isKnown = passwordHash !== undefined && this.#isUnderstood(passwordHash)
+    const against = isKnown ? passwordHash : this.#decoy
     // Longer than any that was ever set: cannot match, and is not worth hashing a megabyte.
     const tooLong = password.length > 4 * longestPassword
     // Other systems hashed what was typed, this one its NFKC: for nearly everybody that is one string.
     const presented = new Set(tooLong ? [''] : [password, password.normalize('NFKC')])
     for (const text of presented) {
-      const same = await this.#bulkhead.run(() => against.verify(text), ip)
-      if (same) return known !== undefined && !tooLong
+      const check = () => this.#hashing.verify(against, text, this.#own)
+      const same = await this.#bulkhead.run(check, ip)
+      if (same) return isKnown && !tooLong
     }
     return false
   }
@@ -101,23 +102,22 @@ export class Passwords {
     return made.passes !== passes || made.lanes !== lanes
   }
 
-  get #own() {
-    const { memoryCost, timeCost, parallelism } = this.#options
-    return { memoryKib: memoryCost, passes: timeCost, lanes: parallelism }
-  }
-
   /** What cannot be verified matches nothing, and costs what a wrong password costs. */
-  #understood(passwordHash: string): PasswordHash | undefined {
+  #isUnderstood(passwordHash: string): boolean {
     try {
-      return readHash(passwordHash, this.#own)
+      readHash(passwordHash, this.#own)
+      return true
     } catch (error) {
-      if (error instanceof HashRefused) return undefined
+      if (error instanceof HashRefused) return false
       throw error
     }
   }
+}
 
-  #decoyHash(): Promise<string> {
-    this.#decoy ??= hash(randomBytes(32), this.#options)
-    return this.#decoy
-  }
+/** A hash of no password at all, which nobody finds: comparing with it costs what any other costs. */
+function decoyOf({ memoryKib, passes, lanes }: Argon2Parameters): string {
+  const [salt, tag] = [randomBytes(16), randomBytes(32)].map((bytes) =>
+    bytes.toString('base64').replaceAll('=', ''),
+  )
+  return `$argon2id$v=19$m=${memoryKib},t=${passes},p=${lanes}$${salt}$${tag}`
 }

@@ -1,0 +1,29 @@
+import { argon2id, hash } from 'argon2'
+import type { Argon2Parameters } from './argon2-hashes.ts'
+import { readHash } from './legacy-hashes.ts'
+
+/** What takes a core for a while: argon2id (RFC 9106), and the hashes of other systems. */
+export interface Hashing {
+  /**
+   * @param own the cost that this server hashes with: never beyond the limits, whatever it is
+   * @throws HashRefused when nobody should compute that
+   */
+  verify(passwordHash: string, password: string, own: Argon2Parameters): Promise<boolean>
+  hash(password: string, cost: Argon2Parameters): Promise<string>
+  /** How often a process that does it has died: never, where there is none. */
+  readonly deaths: number
+}
+
+/** In this process, for commands, and inside the process that does it for a server. */
+export const hashingHere: Hashing = {
+  deaths: 0,
+  async verify(passwordHash, password, own) {
+    return readHash(passwordHash, own).verify(password)
+  },
+  async hash(password, { memoryKib, passes, lanes }) {
+    const options = { memoryCost: memoryKib, timeCost: passes, parallelism: lanes }
+    const made = await hash(password, { type: argon2id, ...options })
+    // As the reference implementation writes and reads it, so that an export can go anywhere.
+    return made.replace(/\$m=(\d+),p=(\d+),t=(\d+)\$/, '$m=$1,t=$3,p=$2$')
+  },
+}
