@@ -13,6 +13,7 @@ import { openPostgres } from '../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../src/stores/redis.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { delayLimits, type Limits, limits } from '../../src/throttle/limits.ts'
+import type { Hashing } from '../../src/users/hashing.ts'
 import { testEnvironment, masterKeys as testMasterKeys } from './fixtures.ts'
 import { type Answer, Browser } from './requests.ts'
 import { administer, databaseUrl, templateName } from './template.ts'
@@ -55,6 +56,8 @@ export interface ServerOptions {
   readonly masterKeys?: MasterKeys
   /** For a test that tries more than the limits against abuse allow. */
   readonly unthrottled?: boolean
+  /** Where passwords are checked, if not in the process of the test. */
+  readonly hashing?: Hashing
   /** Sees every line that the server logs. */
   readonly logTo?: (line: string) => void
 }
@@ -128,6 +131,7 @@ export async function startServer(
     now: clock.now,
     log,
     ...(options.unthrottled && unthrottled),
+    ...(options.hashing && { hashing: options.hashing }),
   })
   await app.start()
   http.on('request', app.handler)
