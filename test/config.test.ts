@@ -134,11 +134,7 @@ test('nothing set: a developer’s defaults', (t) => {
     migrateOnStart: true,
     logFormat: 'pretty',
     metricsPorts: [9464, 0],
-    // One core is for everything else; of the threads, libuv's 4 if nobody says otherwise, two.
-    PASSWORD_CONCURRENCY: Math.max(
-      1,
-      Math.min(64, availableParallelism() - 1, (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 2),
-    ),
+    PASSWORD_CONCURRENCY: Math.min(64, availableParallelism()),
   })
   t.is(readConfig({ PORT: '8080' }).issuer, 'http://127.0.0.1:8080')
   t.is(readConfig({ PORT: '' }).PORT, 3000, 'empty is not set')

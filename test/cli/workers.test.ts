@@ -182,13 +182,22 @@ test('a worker that dies as soon as it starts is replaced more and more slowly',
   t.is(replacement({ failures, livedSeconds: 30 }).delaySeconds, 0, 'it was well')
 })
 
-test('password checks are shared out, and threads are left for signatures', (t) => {
+test('password checks are shared out, and so are threads', (t) => {
   const shares = (total: number, workers: number) =>
     Array.from({ length: workers }, (_, index) => shareOf(total, workers, index + 1))
   t.deepEqual(shares(8, 2), [4, 4])
   t.deepEqual(shares(5, 3), [2, 2, 1])
   t.deepEqual(shares(1, 3), [1, 1, 1], 'at least one each')
-  for (const checks of [1, 2, 8, 64]) t.true(threadsFor(checks) >= checks + 2)
+  const threads = [
+    [1, 8],
+    [8, 8],
+    [3, 64],
+    [1, 4096],
+  ] as const
+  t.deepEqual(
+    threads.map(([workers, cores]) => threadsFor(workers, cores)),
+    [10, 4, 24, 1024],
+  )
 })
 
 test('--workers takes a number or auto', (t) => {
