@@ -29,6 +29,12 @@ interface Waiting {
 const leastJobSeconds = 0.001
 
 /**
+ * So few under way are let in however late they are: they wait for each other and not for a flood. One
+ * stall of the machine would else refuse a handful of callers who ask again at once, again and again.
+ */
+const leastUnderWay = 16
+
+/**
  * A wall around costly work: a bounded number at once, a bounded wait, and beyond that a refusal.
  * Memory stays bounded, and what is not costly is never starved by what is. Each address has a line
  * of its own and they are served in turn, so that nobody's flood takes the places of the others.
@@ -46,7 +52,7 @@ export class Bulkhead {
     this.#options = options
     this.#admission = new Admission({
       targetSeconds: options.queueSeconds,
-      least: 2 * options.concurrency,
+      least: Math.max(leastUnderWay, 2 * options.concurrency),
     })
   }
 

@@ -217,6 +217,21 @@ test('what would be refused at its check is refused before anything is done for 
   t.is(await begin('192.0.2.1'), 'done', 'and who comes when it is over')
 })
 
+test('after a stall a handful of callers is let in as before', async (t) => {
+  const queueSeconds = 0.2
+  const bulkhead = new Bulkhead({ concurrency: 2, queueSeconds })
+  const handful = async (work: () => Promise<void>) => {
+    const all = Array.from({ length: 8 }, () => bulkhead.admit(work))
+    return (await Promise.allSettled(all)).map(({ status }) => status)
+  }
+  const beganAt = performance.now()
+  const stalled = () =>
+    eventually(() => performance.now() - beganAt > 1000 * queueSeconds + 1, 'all are late')
+  const allIn = Array.from({ length: 8 }, () => 'fulfilled')
+  t.deepEqual(await handful(stalled), allIn)
+  t.deepEqual(await handful(settled), allIn)
+})
+
 test('those who are refused together are told to come back at different times', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 2 })
   const holder = job()
