@@ -220,7 +220,7 @@ test('what would be refused at its check is refused before anything is done for 
 test('after a stall a handful of callers is let in as before', async (t) => {
   const queueSeconds = 0.2
   const bulkhead = new Bulkhead({ concurrency: 2, queueSeconds })
-  const handful = async (work: () => Promise<void>) => {
+  const handful = async (work: () => Promise<unknown>) => {
     const all = Array.from({ length: 8 }, () => bulkhead.admit(work))
     return (await Promise.allSettled(all)).map(({ status }) => status)
   }
