@@ -43,13 +43,19 @@ function perform(job: Job) {
 /** @returns why the system does not let it */
 function stepBack(): string | undefined {
   const priority = Math.min(lowestPriority, getPriority() + priorityBelow)
+  return [0, ...threads()]
+    .map((thread) => refusalOf(thread, priority))
+    .find((reason) => reason !== undefined)
+}
+
+function refusalOf(thread: number, priority: number): string | undefined {
   try {
-    setPriority(priority)
-    for (const thread of threads()) setPriority(thread, priority)
+    setPriority(thread, priority)
     return undefined
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException
-    return code
+    const { code } = (error as { readonly info: { readonly code: string } }).info
+    // One that has ended meanwhile needs no priority.
+    return code === 'ESRCH' ? undefined : code
   }
 }
 
