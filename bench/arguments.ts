@@ -10,7 +10,7 @@ import {
 import { allNames } from './works.ts'
 
 export interface Options {
-  /** Works, `start_up` and `tables`. */
+  /** Works, `start_up`, `workers` and `tables`. */
   readonly names: readonly string[]
   readonly pace: Pace
   readonly json: boolean

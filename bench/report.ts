@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Pace } from './contest.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { Outcome } from './outcome.ts'
+import { type Scaling, scalingTable } from './scaling.ts'
 import { sizingTable } from './sizing.ts'
 import { type StartUp, startUpTable } from './start-up.ts'
 import { costTable, failureLines, throughputTable } from './table.ts'
@@ -15,6 +16,7 @@ export interface Report {
   readonly pace: Pace
   readonly outcomes: readonly Outcome[]
   readonly startUp: StartUp | undefined
+  readonly scaling: Scaling | undefined
   readonly tables: Tables | undefined
 }
 
@@ -22,7 +24,7 @@ const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 
 /** The chapters that were measured, by the name of their place in docs/performance.md. */
 export function chaptersOf(report: Report): Record<string, string> {
-  const { machine, pace, outcomes, startUp, tables } = report
+  const { machine, pace, outcomes, startUp, scaling, tables } = report
   const rounds = `Medians of ${pace.rounds} rounds of ${pace.seconds} s; in brackets the lowest and the highest.`
   const where = `${rounds} ${machineLine(machine)}.`
   const chapter = (...parts: string[]) => [where, ...parts].join('\n\n')
@@ -33,6 +35,9 @@ export function chaptersOf(report: Report): Record<string, string> {
     }),
     ...(outcomes.length > 0 && startUp && tables && { sizing: sizingTable(report) }),
     ...(startUp && { 'start-up': startUpTable(startUp) }),
+    ...(scaling && {
+      workers: chapter(scalingTable(scaling), ...failureLines(scaling.outcomes)),
+    }),
     ...(tables && { tables: chapter(tablesText(tables), ...failureLines(tables.outcomes)) }),
   }
 }

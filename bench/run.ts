@@ -4,6 +4,7 @@ import { build, installPeers } from './installation.ts'
 import { describeMachine } from './machine.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { chaptersOf, type Report, writePage } from './report.ts'
+import { measureScaling } from './scaling.ts'
 import { openStage, type Stage } from './stage.ts'
 import { measureStartUp } from './start-up.ts'
 import { measureTables } from './tables/tables.ts'
@@ -47,8 +48,9 @@ async function measure(on: Stage): Promise<Report> {
     await work.close()
   }
   const startUp = names.includes('start_up') ? await measureStartUp(world) : undefined
+  const scaling = names.includes('workers') ? await measureScaling(world) : undefined
   const tables = names.includes('tables') ? await measureTables(world) : undefined
-  return { machine, pace, outcomes, startUp, tables }
+  return { machine, pace, outcomes, startUp, scaling, tables }
 }
 
 function bound(about: number): number {

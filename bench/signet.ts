@@ -88,17 +88,24 @@ async function clonePeople(databaseUrl: string, people: number): Promise<void> {
     .finally(() => client.end())
 }
 
+export interface Serving {
+  /** More of the environment. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly nodeArguments?: readonly string[]
+  /** Options of `signet serve`. */
+  readonly options?: readonly string[]
+}
+
 /** `signet serve` on an installation; ready when its health check says so. */
 export async function serve(
   stage: Stage,
   { env, program }: Installation,
-  further: Readonly<Record<string, string>> = {},
-  nodeArguments: readonly string[] = [],
+  { env: further = {}, nodeArguments = [], options = [] }: Serving = {},
 ): Promise<Server> {
   const port = await freePort()
   const startedAt = performance.now()
   const child = startChild(
-    [...nodeArguments, program, 'serve'],
+    [...nodeArguments, program, 'serve', ...options],
     { ...env, PORT: String(port), ...further },
     stage.folder,
   )

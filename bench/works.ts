@@ -23,7 +23,7 @@ export const works: Readonly<Record<string, Listed>> = {
 }
 
 /** What else `--only` may name; the tables take long and are only measured when they are asked for. */
-export const furtherNames = ['start_up', 'tables']
+export const furtherNames = ['start_up', 'workers', 'tables']
 export const allNames = [...Object.keys(works), ...furtherNames]
 
 /** About how long a run takes, in seconds. */
@@ -33,7 +33,8 @@ export function durationOf(names: readonly string[], pace: Pace, builds: number)
   return names.reduce((sum, name) => {
     const contestants = works[name]?.contestants
     if (contestants) return sum + (contestants + builds - 1) * perContestant + 6
-    if (name === 'start_up') return sum + 35
+    if (name === 'start_up') return sum + 90
+    if (name === 'workers') return sum + 6 * perContestant + 10
     return sum + 180 + 4 * perContestant + 2 * (perContestant + 4 * pace.rounds)
   }, starting)
 }

@@ -49,7 +49,7 @@ async function open(
     name,
     role,
     program,
-    nodeArguments,
+    nodeArguments = [],
   }: Pick<Build, 'name' | 'role'> & {
     readonly database: string
     readonly program: string
@@ -58,7 +58,7 @@ async function open(
 ): Promise<Build> {
   stage.say(`Starting ${name}`)
   const installation = await install(stage, { name: database, program, people })
-  const server = await serve(stage, installation, {}, nodeArguments)
+  const server = await serve(stage, installation, { nodeArguments })
   return { name, role, installation, server }
 }
 

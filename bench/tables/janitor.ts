@@ -18,7 +18,9 @@ export function sweeping(
   // The generator keeps the chains: a second time would be with tokens that are spent.
   let once = job
   const withServer = async (janitorSeconds: string, seconds: number): Promise<Sample> => {
-    const server = await serve(world.stage, installation, { JANITOR_SECONDS: janitorSeconds })
+    const server = await serve(world.stage, installation, {
+      env: { JANITOR_SECONDS: janitorSeconds },
+    })
     try {
       const one = asked(...contender(world, server, once))
       once = withoutTokens(job)

@@ -80,7 +80,7 @@ async function open(
   const installation = await install(stage, { name: `tables_${name}`, people })
   await plantSessions(installation, sizes[name], { say: stage.say })
   const tokens = await refreshTokens(installation, chains[name])
-  const server = await serve(stage, installation, { JANITOR_SECONDS: '86400' })
+  const server = await serve(stage, installation, { env: { JANITOR_SECONDS: '86400' } })
   return { name: `${sizes[name]} sessions`, role, installation, server, tokens }
 }
 

@@ -18,7 +18,7 @@ async function open(world: World, withRedis: boolean) {
     const { installation } = build
     const server = withRedis
       ? build.server
-      : await serve(world.stage, installation, { REDIS_URL: 'none' })
+      : await serve(world.stage, installation, { env: { REDIS_URL: 'none' } })
     if (!withRedis) children.push(server.child)
     const headers = { ...form, authorization: installation.basic }
     const url = `${server.url}/oauth/introspect`
@@ -71,7 +71,10 @@ async function liveAnswer(url: string, headers: Record<string, string>, body: st
   return answer
 }
 
-async function freshToken({ server, installation }: Build): Promise<string> {
+export async function freshToken({
+  server,
+  installation,
+}: Pick<Build, 'server' | 'installation'>): Promise<string> {
   const response = await fetch(`${server.url}/oauth/token`, {
     method: 'POST',
     headers: { ...form, authorization: installation.basic },

@@ -25,7 +25,7 @@ const report = new Report()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => void finish(`stopped by ${signal}`))
 }
-const late = setTimeout(() => void finish('not done within 5 minutes'), 300_000)
+const late = setTimeout(() => void finish('not done within 10 minutes'), 600_000)
 
 let finishing: Promise<void> | undefined
 await recipes().then(
