@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
+import { type Actor, byActor } from '../audit/actor.ts'
 import type { AuditEvent } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
-import type { Actor } from './administration.ts'
 import { insertUser, type NewUser } from './new-user.ts'
 import { noPassword, type Passwords } from './passwords.ts'
 import { normalName, type User, UserRefused, type UserRow, userOf } from './user.ts'
@@ -80,7 +80,7 @@ export class Users {
    * @throws UserRefused when a name is taken or malformed
    * @throws PasswordRefused
    */
-  async create(input: NewUser, { actorId, ip }: Actor = {}): Promise<User> {
+  async create(input: NewUser, actor: Actor = {}): Promise<User> {
     const personal = [input.username, input.email, input.fullName]
     const passwordHash =
       input.password === undefined
@@ -88,13 +88,14 @@ export class Users {
         : await this.#rooms.passwords.hash(
             input.password,
             personal.filter((text) => typeof text === 'string'),
-            ip,
+            actor.ip,
           )
     return this.#rooms.db.transaction(async (trx) => {
       const user = await insertUser(trx, input, passwordHash, this.#rooms.now())
       const name = input.username ?? input.email
       if (!user) throw new UserRefused('taken', `There is a user ${name} already.`)
-      const detail = actorId === undefined ? {} : { by: actorId }
+      const { ip } = actor
+      const detail = byActor(actor)
       await this.#rooms.audit.record({ event: 'user.created', userId: user.id, ip, detail }, trx)
       return user
     })
