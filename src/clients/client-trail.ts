@@ -1,13 +1,12 @@
 import type { Knex } from 'knex'
 import { type Actor, byActor } from '../audit/actor.ts'
-import type { AuditEvent, AuditEventName } from '../audit/audit-log.ts'
-import type { Db } from '../stores/postgres.ts'
+import type { AuditEventName, AuditTrail } from '../audit/audit-log.ts'
 
 /** What was done to a client, in the transaction that does it. */
 export class ClientTrail {
-  readonly #audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly #audit: AuditTrail
 
-  constructor(audit: { record(event: AuditEvent, db?: Db): Promise<void> }) {
+  constructor(audit: AuditTrail) {
     this.#audit = audit
   }
 

@@ -1,10 +1,9 @@
 import type { Knex } from 'knex'
 import type { Actor } from '../audit/actor.ts'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { Db } from '../stores/postgres.ts'
 import { type Client, type ClientRow, clientOf, usesSecret } from './client.ts'
 import { type Amended, ClientAmendment, type ClientChanges } from './client-amendment.ts'
 import { columnsOf } from './client-columns.ts'
@@ -20,7 +19,7 @@ interface Rooms {
   readonly known: KnownClients
   readonly revocations: Revocations
   readonly families: RefreshFamilies
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
   /** No client may have longer access tokens: revocations are remembered for so long. */
   readonly accessTokenMaxSeconds: number

@@ -1,11 +1,10 @@
 import type { Knex } from 'knex'
 import { type Actor, byActor } from '../audit/actor.ts'
-import type { AuditEvent, AuditEventName } from '../audit/audit-log.ts'
+import type { AuditEventName, AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { Db } from '../stores/postgres.ts'
 import { endApiKeys } from './api-keys-end.ts'
 import { keepingAnAdmin } from './last-admin.ts'
 import { isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
@@ -15,7 +14,7 @@ interface Rooms {
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly outbox: Outbox
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 

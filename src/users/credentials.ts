@@ -1,12 +1,11 @@
 import type { Knex } from 'knex'
 import { type Actor, byActor } from '../audit/actor.ts'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { Db } from '../stores/postgres.ts'
 import type { Changed } from './administration.ts'
 import { endApiKeys } from './api-keys-end.ts'
 import type { Passwords } from './passwords.ts'
@@ -21,7 +20,7 @@ interface Rooms {
   readonly revocations: Revocations
   readonly outbox: Outbox
   readonly oneTimeTokens: OneTimeTokens
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 

@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import type { Db } from '../stores/postgres.ts'
 import { insertUser } from './new-user.ts'
 import type { Passwords } from './passwords.ts'
 import { normalName, type User } from './user.ts'
@@ -14,7 +13,7 @@ interface Rooms {
   readonly users: Users
   readonly passwords: Passwords
   readonly outbox: Outbox
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type Actor, byActor } from '../audit/actor.ts'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import { insertUser, type NewUser } from './new-user.ts'
@@ -23,7 +23,7 @@ export interface UserFilter {
 interface Rooms {
   readonly db: Knex
   readonly passwords: Passwords
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 
