@@ -1,60 +1,37 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { createProgram } from '../src/cli/program.ts'
 import { variables } from '../src/environment.ts'
 import { problems } from '../src/http/problem.ts'
-import { freePort } from '../src/stores/postmaster.ts'
 import { delayLimits, limits } from '../src/throttle/limits.ts'
+import { blocksOf, chapterOf, filledIn } from './support/documents.ts'
 import { eventually } from './support/eventually.ts'
+import { likeFirstStart } from './support/first-start.ts'
+import { startPasted } from './support/pasted-program.ts'
 import { root } from './support/root.ts'
 import { startServer, type TestServer } from './support/start-server.ts'
 
 const readme = await readFile(join(root, 'README.md'), 'utf8')
 
-const chapter = (title: string): string =>
-  readme.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
+const chapter = (title: string): string => chapterOf(readme, title)
 
-const blocks = (text: string, language: string): string[] =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
-    ([, code]) => code as string,
-  )
-
-/** The client and the person that a first start makes, with secrets that this test knows. */
-async function likeFirstStart({ rooms, app }: TestServer) {
-  const { secret } = await rooms.clients.create({
-    id: 'demo',
-    name: 'Demo',
-    firstParty: true,
-    grantTypes: ['password', 'refresh_token', 'client_credentials'],
-    scopes: ['read', 'write', 'offline_access'],
-    audiences: [app.issuer],
-  })
-  await rooms.users.create({
-    username: 'admin',
-    password: 'the password of admin',
-    roles: ['admin'],
-  })
-  return { CLIENT: `demo:${secret}`, PASSWORD: 'the password of admin' }
+/** The variables of the README that a reader has to set. */
+async function givenBy(server: TestServer) {
+  const { demo, password } = await likeFirstStart(server)
+  return { URL: server.url, CLIENT: `${demo.id}:${demo.secret}`, PASSWORD: password }
 }
 
 test('the curl lines of the README work as they are pasted', async (t) => {
   const server = await startServer(t)
-  const given: Record<string, string> = { URL: server.url, ...(await likeFirstStart(server)) }
-  const pasted = blocks(chapter('Getting tokens'), 'bash')
+  const given = await givenBy(server)
+  const pasted = blocksOf(chapter('Getting tokens'), 'bash')
   t.true(pasted.length >= 5)
-  const script = pasted
-    .join('echo\n')
-    .replace(/^(\w+)=(\S*…|http:\S+)(?= |$)/gm, (line, name) =>
-      name in given ? `${name}='${given[name]}'` : line,
-    )
-  t.notRegex(script.replace(/#.*/g, ''), /…/, 'something is left to fill in')
+  const script = filledIn(t, pasted.join('echo\n'), given)
   const tokens = 'printf "%s\\n" "$ACCESS_TOKEN" "$REFRESH_TOKEN" "$SERVICE_TOKEN"'
   const { stdout } = await promisify(execFile)('bash', [
     '-euo',
@@ -75,8 +52,8 @@ test('the curl lines about accounts work as they are pasted', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'signet-readme-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const server = await startServer(t, { environment: { DATA_DIR: join(folder, '.data') } })
-  const given = { ...(await likeFirstStart(server)), URL: server.url }
-  const pasted = blocks(chapter('Accounts'), 'bash')
+  const given = await givenBy(server)
+  const pasted = blocksOf(chapter('Accounts'), 'bash')
   t.true(pasted.length >= 4)
   const field = /^field\(\).*$/m.exec(chapter('Getting tokens'))?.[0] ?? ''
   // The mail may take longer than a second here.
@@ -121,48 +98,22 @@ test('the commands in the documents are commands, with options that exist', asyn
   }
 })
 
-async function runService(t: ExecutionContext, code: string, issuer: string): Promise<string> {
-  const port = await freePort()
-  const env = { ...process.env, ISSUER: issuer, PORT: String(port), NODE_OPTIONS: '' }
-  const args = ['--input-type=module', '--eval', code]
-  const child: ChildProcess = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' })
-  const exit = once(child, 'exit')
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await exit
-  })
-  const url = `http://127.0.0.1:${port}/`
-  for (let tries = 0; tries < 300; tries += 1) {
-    if (
-      await fetch(url).then(
-        () => true,
-        () => false,
-      )
-    )
-      break
-    await sleep(50)
-  }
-  return url
-}
-
 test('the service of the README lets in whom it should', async (t) => {
   const server = await startServer(t)
-  const { CLIENT } = await likeFirstStart(server)
-  const [id = '', secret = ''] = CLIENT.split(':')
-  const [code = ''] = blocks(chapter('Verifying in a service'), 'js')
-  const service = await runService(t, code, server.app.issuer)
-  const ask = async (token: string) =>
-    (await fetch(service, { headers: { authorization: `Bearer ${token}` } })).status
+  const { demo } = await likeFirstStart(server)
+  const [code = ''] = blocksOf(chapter('Verifying in a service'), 'js')
+  const service = await startPasted(t, code, server.app.issuer)
+  const ask = async (token: string) => (await service('/', token)).status
   const tokenFor = async (form: Record<string, string>, as?: { id: string; secret: string }) =>
     (await server.clientCredentials(form, as)).body.access_token as string
 
-  const good = await tokenFor({ scope: 'read' }, { id, secret })
+  const good = await tokenFor({ scope: 'read' }, demo)
   t.is(await ask(good), 200)
-  t.is(await ask(await tokenFor({ scope: 'write' }, { id, secret })), 403)
+  t.is(await ask(await tokenFor({ scope: 'write' }, demo)), 403)
   t.is(await ask(await tokenFor({ scope: 'read' })), 401, 'for another audience')
   t.is(await ask(`${good.slice(0, -8)}AAAAAAAA`), 401)
   t.is(await ask('none'), 401)
-  await server.revoke(good, { id, secret })
+  await server.revoke(good, demo)
   await eventually(async () => (await ask(good)) === 401, 'it learns of the revocation')
 })
 

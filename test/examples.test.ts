@@ -5,24 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { freePort } from '../src/stores/postmaster.ts'
+import { blocksOf, filledIn } from './support/documents.ts'
 import { eventually } from './support/eventually.ts'
+import { likeFirstStart } from './support/first-start.ts'
 import { root } from './support/root.ts'
-import { startServer, type TestServer } from './support/start-server.ts'
-
-/** The client and the person that a first start makes, with secrets that this test knows. */
-async function likeFirstStart({ rooms, app }: TestServer) {
-  const { secret } = await rooms.clients.create({
-    id: 'demo',
-    name: 'Demo',
-    firstParty: true,
-    grantTypes: ['password', 'refresh_token', 'client_credentials'],
-    scopes: ['read', 'write', 'offline_access'],
-    audiences: [app.issuer],
-  })
-  const password = 'the password of admin'
-  await rooms.users.create({ username: 'admin', password, roles: ['admin'] })
-  return { demo: { id: 'demo', secret: secret as string }, password }
-}
+import { startServer } from './support/start-server.ts'
 
 /** The Koa example in a process of its own. */
 async function startExample(t: ExecutionContext, issuer: string) {
@@ -62,19 +49,13 @@ test('the curl lines of the Koa example work as they are pasted', async (t) => {
   const { demo, password } = await likeFirstStart(server)
   const service = await startExample(t, server.app.issuer)
   const readme = await readFile(join(root, 'examples/koa-service/README.md'), 'utf8')
-  const given: Record<string, string> = {
+  const given = {
     URL: server.url,
     SERVICE: service.url,
     CLIENT: `demo:${demo.secret}`,
     PASSWORD: password,
   }
-  const pasted = [...readme.matchAll(/^```bash\n(.*?)^```/gms)].map(([, code]) => code)
-  const script = pasted
-    .join('')
-    .replace(/^(\w+)=(\S*…|http:\S+)(?= |$)/gm, (line, name) =>
-      name in given ? `${name}='${given[name]}'` : line,
-    )
-  t.notRegex(script.replace(/#.*/g, ''), /…/, 'something is left to fill in')
+  const script = filledIn(t, blocksOf(readme, 'bash').join(''), given)
   // News may take longer than two seconds here.
   const bearer = '-H "Authorization: Bearer $TOKEN"'
   const wait = `sleep() { while curl -sf -o /dev/null ${bearer} "$SERVICE/"; do command sleep 0.1; done; }`

@@ -47,7 +47,7 @@ async function open(world: World, expects: 200 | 304) {
           { name: peer.name, role: 'peer' },
           world.generator,
           { ...job, url: peer.jwksUrl, headers: {} },
-          { server: peer.child.pid },
+          peer.processes,
         ),
       ),
     ],

@@ -1,11 +1,16 @@
 import type { Child } from '../child.ts'
-import { startBench, threads, type World } from '../world.ts'
+import { processesOf, startBench, threads, type World } from '../world.ts'
 
 export type PeerName = 'oidc-provider' | 'oauth2-server'
+
+/** By what they are called in the report. */
+export type Processes = Readonly<Record<string, number | undefined>>
 
 export interface Peer {
   readonly name: string
   readonly child: Child
+  /** Whose CPU time its work costs. */
+  readonly processes: Processes
   readonly tokenUrl: string
   readonly jwksUrl: string
   readonly introspectionUrl: string
@@ -16,10 +21,11 @@ export interface Peer {
 
 /** Another authorization server on the same work; with its state in memory, or in PostgreSQL. */
 export async function openPeer(
-  { stage }: World,
+  world: World,
   program: PeerName,
   { onPostgres = false, people = 0 } = {},
 ): Promise<Peer> {
+  const { stage } = world
   const child = startBench(`peers/${program}.mjs`, threads)
   const databaseUrl = onPostgres
     ? await stage.createDatabase(`${program.replace('-', '_')}_${child.pid}`)
@@ -32,6 +38,7 @@ export async function openPeer(
   return {
     name: program + (onPostgres ? ' on PostgreSQL' : ''),
     ...{ child, tokenUrl: token, jwksUrl: jwks, introspectionUrl: introspection },
+    processes: onPostgres ? processesOf(world, child) : { server: child.pid },
     basic: `Basic ${Buffer.from('app:the-secret-of-the-bench').toString('base64')}`,
     seed: (sessions) => child.ask<string[]>({ seed: sessions }),
   }

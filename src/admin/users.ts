@@ -1,61 +1,20 @@
 import { z } from 'zod'
 import { asFieldProblems } from '../account/refusals.ts'
-import {
-  done,
-  emailField,
-  fullNameField,
-  idPath,
-  managedPerson,
-  managedPersonOf,
-  newPasswordField,
-  usernameField,
-} from '../account/schemas.ts'
+import { done, idPath, managedPerson, managedPersonOf } from '../account/schemas.ts'
+import type { Actor } from '../audit/actor.ts'
 import { type Operation, operation } from '../http/operation.ts'
 import { Problem } from '../http/problem.ts'
 import type { Throttle } from '../throttle/throttle.ts'
-import type { Actor, UserAdministration } from '../users/administration.ts'
-import { isRole, type User } from '../users/user.ts'
+import type { UserAdministration } from '../users/administration.ts'
+import type { User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
+import { listQuery, newUser, page, userChanges } from './user-schemas.ts'
 
 interface Rooms {
   readonly users: Users
   readonly administration: UserAdministration
   readonly throttle: Throttle
 }
-
-const roles = z.array(z.string().refine(isRole, 'is 1 to 64 letters, digits or . _ : -')).max(50)
-
-const listQuery = z.strictObject({
-  role: z.string().max(64).optional(),
-  state: z.enum(['active', 'disabled', 'unverified']).optional(),
-  text: z.string().min(1).max(200).optional().meta({ description: 'Part of a name or an address' }),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  after: z.uuid().optional().meta({ description: '`next` of the page before' }),
-})
-
-const page = z.object({ users: z.array(managedPerson), next: z.uuid().nullable() })
-
-const newUser = z.strictObject({
-  username: usernameField.optional(),
-  email: emailField.optional(),
-  email_verified: z.boolean().optional(),
-  full_name: fullNameField.optional(),
-  password: newPasswordField.optional().meta({
-    description: 'Absent: nobody can sign in until the person has reset it by mail (ASVS 6.4.6)',
-  }),
-  roles: roles.optional(),
-})
-
-const userChanges = z
-  .strictObject({
-    roles,
-    disabled: z.boolean(),
-    must_change_password: z.literal(true),
-    end_sessions: z.literal(true),
-    unlock: z.literal(true).meta({ description: 'Forget the failed sign-ins' }),
-  })
-  .partial()
-  .refine((changes) => Object.keys(changes).length > 0, 'change something')
 
 /** Administrators about people. */
 export const userOperations = (rooms: Rooms): Operation[] => [

@@ -117,3 +117,6 @@ export class AuditLog {
       .delete()
   }
 }
+
+/** All that a use case needs of it. */
+export type AuditTrail = Pick<AuditLog, 'record'>

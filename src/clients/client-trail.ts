@@ -1,18 +1,12 @@
 import type { Knex } from 'knex'
-import type { AuditEvent, AuditEventName } from '../audit/audit-log.ts'
-import type { Db } from '../stores/postgres.ts'
-
-/** The administrator who changes a client; nobody on the command line. */
-export interface Actor {
-  readonly actorId?: string | undefined
-  readonly ip?: string | undefined
-}
+import { type Actor, byActor } from '../audit/actor.ts'
+import type { AuditEventName, AuditTrail } from '../audit/audit-log.ts'
 
 /** What was done to a client, in the transaction that does it. */
 export class ClientTrail {
-  readonly #audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly #audit: AuditTrail
 
-  constructor(audit: { record(event: AuditEvent, db?: Db): Promise<void> }) {
+  constructor(audit: AuditTrail) {
     this.#audit = audit
   }
 
@@ -20,10 +14,10 @@ export class ClientTrail {
     trx: Knex.Transaction,
     event: AuditEventName,
     clientId: string,
-    { actorId, ip }: Actor,
+    actor: Actor,
     detail: Record<string, unknown> = {},
   ): Promise<void> {
-    const by = actorId === undefined ? {} : { by: actorId }
-    return this.#audit.record({ event, clientId, ip, detail: { ...by, ...detail } }, trx)
+    const told = { event, clientId, ip: actor.ip, detail: { ...byActor(actor), ...detail } }
+    return this.#audit.record(told, trx)
   }
 }

@@ -1,13 +1,15 @@
 import type { Knex } from 'knex'
-import type { AuditEvent } from '../audit/audit-log.ts'
-import { later, type Now } from '../clock.ts'
+import type { Actor } from '../audit/actor.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { Db } from '../stores/postgres.ts'
 import { type Client, type ClientRow, clientOf, usesSecret } from './client.ts'
+import { type Amended, ClientAmendment, type ClientChanges } from './client-amendment.ts'
 import { columnsOf } from './client-columns.ts'
+import { ClientEnd } from './client-end.ts'
 import { ClientRefused, unknownClient } from './client-refused.ts'
-import { type Actor, ClientTrail } from './client-trail.ts'
+import { ClientTrail } from './client-trail.ts'
 import type { KnownClient, KnownClients } from './known-clients.ts'
 import { type NewClient, newClient } from './new-client.ts'
 import { addSecret } from './secret-slots.ts'
@@ -17,29 +19,25 @@ interface Rooms {
   readonly known: KnownClients
   readonly revocations: Revocations
   readonly families: RefreshFamilies
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
   /** No client may have longer access tokens: revocations are remembered for so long. */
   readonly accessTokenMaxSeconds: number
   readonly rememberSeconds: number
 }
 
-/** What can be wished for in one go. */
-export interface ClientChanges {
-  readonly settings?: Partial<NewClient> | undefined
-  readonly disabled?: boolean | undefined
-  /** A new secret; the one before goes on for so long. */
-  readonly overlapSeconds?: number | undefined
-}
-
 /** The table of clients and their secrets, and what is changed in it. */
 export class Clients {
   readonly #rooms: Rooms
   readonly #trail: ClientTrail
+  readonly #end: ClientEnd
+  readonly #amendment: ClientAmendment
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
     this.#trail = new ClientTrail(rooms.audit)
+    this.#end = new ClientEnd(rooms)
+    this.#amendment = new ClientAmendment({ ...rooms, end: this.#end, trail: this.#trail })
   }
 
   /** A client that is not disabled, with its live secrets, as they were within the last seconds. */
@@ -68,7 +66,7 @@ export class Clients {
   ): Promise<{ client: Client; secret: string | undefined }> {
     const { db, now, accessTokenMaxSeconds } = this.#rooms
     const columns = columnsOf(newClient.parse(input), accessTokenMaxSeconds)
-    await this.#refuseWhileRevoked(input.id)
+    await this.#end.refuseWhileRevoked(input.id)
     return db.transaction(async (trx) => {
       const [row]: ClientRow[] = await trx('clients')
         .insert({ ...columns, id: input.id, created_at: now() })
@@ -95,36 +93,16 @@ export class Clients {
     await this.amend(id, { settings })
   }
 
-  /** All of it or nothing. @returns the new secret, if one was wished for */
-  async amend(
-    id: string,
-    { settings, disabled, overlapSeconds }: ClientChanges,
-    actor: Actor = {},
-  ): Promise<{ secret: string | undefined; sessions: number }> {
-    const { now } = this.#rooms
-    return this.#decide(id, async (trx, revoke) => {
-      const row: ClientRow | undefined = await trx('clients').where({ id }).forUpdate().first()
-      if (!row) throw unknownClient(id)
-      if (settings) await this.#set(trx, row, settings, actor)
-      const sessions = disabled ? await this.#disable(trx, revoke, id, actor) : 0
-      if (disabled === false) await this.#enable(trx, row, actor)
-      if (overlapSeconds === undefined) return { secret: undefined, sessions }
-      if (!usesSecret(clientOf(row))) throw new ClientRefused(`The client ${id} has no secret.`)
-      const secret = await addSecret(trx, id, overlapSeconds, now())
-      await this.#trail.record(trx, 'client.secret_rotated', id, actor, { overlapSeconds })
-      return { secret, sessions }
-    })
+  /** All of it or nothing. */
+  amend(id: string, changes: ClientChanges, actor: Actor = {}): Promise<Amended> {
+    return this.#decide(id, (trx, revoke) => this.#amendment.apply(trx, revoke, id, changes, actor))
   }
 
   /** Like disabling it, and nothing of it stays but the trail. */
   async delete(id: string, actor: Actor = {}): Promise<void> {
-    const { families, now, rememberSeconds } = this.#rooms
     await this.#decide(id, async (trx, revoke) => {
-      const ended = await families.end(trx, revoke, { client_id: id }, 'client_disabled')
-      const found = await trx('clients').where({ id }).delete()
-      if (found === 0) throw unknownClient(id)
-      await revoke({ kind: 'client', value: id, expiresAt: later(now(), rememberSeconds) })
-      await this.#trail.record(trx, 'client.deleted', id, actor, { sessions: ended.length })
+      const sessions = await this.#end.delete(trx, revoke, id)
+      await this.#trail.record(trx, 'client.deleted', id, actor, { sessions })
     })
   }
 
@@ -167,45 +145,5 @@ export class Clients {
   #decide<T>(id: string, work: (trx: Knex.Transaction, revoke: Revoke) => Promise<T>): Promise<T> {
     const { revocations, known } = this.#rooms
     return revocations.decide(work).finally(() => known.forget(id))
-  }
-
-  async #set(
-    trx: Knex.Transaction,
-    row: ClientRow,
-    settings: Partial<NewClient>,
-    actor: Actor,
-  ): Promise<void> {
-    const { id } = row
-    const wished = newClient.parse({ ...clientOf(row), ...settings, id })
-    const columns = columnsOf(wished, this.#rooms.accessTokenMaxSeconds)
-    await trx('clients').where({ id }).update(columns)
-    await this.#trail.record(trx, 'client.changed', id, actor, { fields: Object.keys(settings) })
-  }
-
-  async #disable(trx: Knex.Transaction, revoke: Revoke, id: string, actor: Actor): Promise<number> {
-    const { families, now, rememberSeconds } = this.#rooms
-    const disabledAt = trx.raw('COALESCE(disabled_at, ?)', [now()])
-    await trx('clients').where({ id }).update({ disabled_at: disabledAt })
-    const { length: sessions } = await families.end(
-      ...([trx, revoke, { client_id: id }, 'client_disabled'] as const),
-    )
-    await revoke({ kind: 'client', value: id, expiresAt: later(now(), rememberSeconds) })
-    await this.#trail.record(trx, 'client.disabled', id, actor, { sessions })
-    return sessions
-  }
-
-  async #enable(trx: Knex.Transaction, { id, disabled_at }: ClientRow, actor: Actor) {
-    if (disabled_at) await this.#refuseWhileRevoked(id)
-    await trx('clients').where({ id }).update({ disabled_at: null })
-    await this.#trail.record(trx, 'client.enabled', id, actor)
-  }
-
-  /** Its revocation names the client and no moment: new tokens would be dead as the old ones are. */
-  async #refuseWhileRevoked(id: string): Promise<void> {
-    if (!(await this.#rooms.revocations.holdAny([{ kind: 'client', value: id }]))) return
-    const minutes = Math.ceil(this.#rooms.rememberSeconds / 60)
-    throw new ClientRefused(
-      `The tokens of ${id} are revoked until the last has expired, ${minutes} minutes after it ended: wait, or take another id.`,
-    )
   }
 }

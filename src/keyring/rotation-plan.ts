@@ -53,3 +53,10 @@ export const tooSoon = ({ to, tooSoonFor }: RotationPlan): RotationRefused =>
       `${tooSoonFor} s and would refuse its tokens. Without --now it takes over as soon as they do; ` +
       'with --yes it takes over all the same.',
   )
+
+export const aboutToSign = ({ kid, signsFrom }: SigningKey, now: Date): RotationRefused => {
+  const seconds = Math.max(0, Math.ceil(secondsBetween(now, signsFrom)))
+  return new RotationRefused(
+    `The successor ${kid} takes over in ${seconds} s, too soon to be withdrawn. Try again after that.`,
+  )
+}

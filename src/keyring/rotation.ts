@@ -1,27 +1,17 @@
 import type { Knex } from 'knex'
-import { later, type Now, secondsBetween } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
+import { appendKeys, type ChainChange, chain, howManyMissing, type KeyEvent } from './key-chain.ts'
 import {
+  aboutToSign,
   planRotation,
   type RotationPlan,
   RotationRefused,
   tooSoon,
   unknownFor,
 } from './rotation-plan.ts'
-import { hasTurn, type KeyMaterial, keyState, type SigningKey } from './signing-key.ts'
+import { type KeyMaterial, keyState } from './signing-key.ts'
 import type { SigningKeys, StoredKey } from './signing-keys.ts'
-import {
-  afterlifeSeconds,
-  nextTurn,
-  publishedUntil,
-  type Timing,
-  tellingSeconds,
-} from './timing.ts'
-
-export interface KeyEvent {
-  readonly event: 'key.created' | 'key.imported' | 'key.rotation_planned' | 'key.revoked'
-  readonly kid: string
-  readonly detail?: Readonly<Record<string, unknown>>
-}
+import { afterlifeSeconds, type Timing, tellingSeconds } from './timing.ts'
 
 interface Rooms {
   readonly signingKeys: SigningKeys
@@ -40,13 +30,6 @@ export interface KeyRevocation {
   readonly signer: string
   /** For so many seconds verifiers that cache the JWKS may not know the signer. */
   readonly signerUnknownFor: number
-}
-
-/** One change of the chain: what it is decided on, and when. */
-interface Change {
-  readonly trx: Knex.Transaction
-  readonly keys: readonly StoredKey[]
-  readonly at: Date
 }
 
 /**
@@ -70,7 +53,7 @@ export class Rotation {
     const fresh = await this.#generate(missing)
     return this.#change(async ({ trx, keys, at }) => {
       const needed = howManyMissing(chain(keys, at))
-      await this.#append({ trx, keys, at }, 'key.created', fresh.slice(0, needed))
+      await appendKeys(this.#rooms, { trx, keys, at }, 'key.created', fresh.slice(0, needed))
       return needed > 0
     })
   }
@@ -102,7 +85,7 @@ export class Rotation {
         kid: to,
         detail: { ...detail, emergency },
       })
-      await this.#append({ trx, keys, at }, 'key.created', fresh)
+      await appendKeys(this.#rooms, { trx, keys, at }, 'key.created', fresh)
       return plan
     })
   }
@@ -124,7 +107,7 @@ export class Rotation {
       if (key === active && successor) await signingKeys.startSigning(trx, successor.kid, at)
       await record(trx, { event: 'key.revoked', kid, detail: { state: keyState(key, at) } })
       const missing = howManyMissing(chain(await signingKeys.all(trx), at))
-      await this.#append({ trx, keys, at }, 'key.created', fresh.slice(0, missing))
+      await appendKeys(this.#rooms, { trx, keys, at }, 'key.created', fresh.slice(0, missing))
       const [signer] = chain(await signingKeys.all(trx), at) as [StoredKey]
       return { kid, signer: signer.kid, signerUnknownFor: unknownFor(signer, at) }
     })
@@ -153,57 +136,16 @@ export class Rotation {
         await signingKeys.withdraw(trx, successor.kid, at)
       }
       const detail = { withdrawn: successor?.kid }
-      return this.#append({ trx, keys, at }, 'key.imported', [material], detail)
+      return appendKeys(this.#rooms, { trx, keys, at }, 'key.imported', [material], detail)
     })
   }
 
-  #change<T>(work: (change: Change) => Promise<T>): Promise<T> {
+  #change<T>(work: (change: ChainChange) => Promise<T>): Promise<T> {
     const { signingKeys, now } = this.#rooms
     return signingKeys.change((trx, keys) => work({ trx, keys, at: now() }))
-  }
-
-  /**
-   * Puts keys at the end of the chain, each taking over from the one before it. They are numbered on
-   * from what the change was decided on, so that the unique index refuses whoever decided on less.
-   * @returns when the last of them signs
-   */
-  async #append(
-    { trx, keys, at }: Change,
-    event: 'key.created' | 'key.imported',
-    fresh: readonly KeyMaterial[],
-    detail: Readonly<Record<string, unknown>> = {},
-  ): Promise<Date> {
-    const { signingKeys, timing, record } = this.#rooms
-    const stored = await signingKeys.all(trx)
-    let generation = keys.at(-1)?.generation ?? 0
-    let last: Pick<SigningKey, 'kid' | 'signsFrom'> | undefined = chain(stored, at).at(-1)
-    for (const material of fresh) {
-      generation += 1
-      const signsFrom: Date = last ? nextTurn(last.signsFrom, at, timing) : at
-      await signingKeys.insert(trx, material, { generation, publishedAt: at, signsFrom })
-      await record(trx, { event, kid: material.kid, detail: { ...detail, signsFrom } })
-      if (last) {
-        await signingKeys.stopSigning(trx, last.kid, signsFrom, publishedUntil(signsFrom, timing))
-      }
-      last = { kid: material.kid, signsFrom }
-    }
-    return last?.signsFrom ?? at
   }
 
   async #generate(count: number): Promise<KeyMaterial[]> {
     return Promise.all(Array.from({ length: count }, () => this.#rooms.generate()))
   }
-}
-
-/** The keys that sign, now and later, in their order. */
-const chain = (keys: readonly StoredKey[], now: Date): StoredKey[] =>
-  keys.filter((key) => hasTurn(key, now) && key.privateJwe !== null)
-
-const howManyMissing = (keys: readonly StoredKey[]): number => Math.max(0, 2 - keys.length)
-
-const aboutToSign = ({ kid, signsFrom }: SigningKey, now: Date) => {
-  const seconds = Math.max(0, Math.ceil(secondsBetween(now, signsFrom)))
-  return new RotationRefused(
-    `The successor ${kid} takes over in ${seconds} s, too soon to be withdrawn. Try again after that.`,
-  )
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
@@ -28,7 +28,7 @@ interface Rooms {
   readonly statements: Statements
   readonly codec: RefreshTokenCodec
   readonly revocations: Revocations
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
   readonly sessionsPerUser: number
   /** How long a revoked session must be remembered: the longest life of an access token and the skew. */

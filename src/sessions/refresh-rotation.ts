@@ -1,7 +1,6 @@
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
-import type { Db } from '../stores/postgres.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
 import { digestOf, type RefreshTokenCodec, type RefreshTokenContent } from './refresh-token.ts'
 import type { Advanced, Step, Steps } from './rotation-statement.ts'
@@ -12,7 +11,7 @@ interface Rooms {
   readonly steps: Steps
   readonly families: RefreshFamilies
   readonly revocations: Revocations
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
   /** How long a spent token is answered with the same successor again. */
   readonly graceSeconds: number

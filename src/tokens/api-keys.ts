@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { Db } from '../stores/postgres.ts'
@@ -47,7 +47,7 @@ export interface NewApiKey {
 interface Rooms {
   readonly db: Knex
   readonly revocations: Revocations
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
   readonly keysPerUser: number
   /** How long the access tokens of a key may live on. */

@@ -1,46 +1,27 @@
 import type { Knex } from 'knex'
-import type { AuditEvent, AuditEventName } from '../audit/audit-log.ts'
+import { type Actor, byActor } from '../audit/actor.ts'
+import type { AuditEventName, AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import type { Revocations, Revoke } from '../revocations/revocations.ts'
+import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { EndReason } from '../sessions/session.ts'
-import type { Db } from '../stores/postgres.ts'
-import { adminRole, isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { endApiKeys } from './api-keys-end.ts'
+import { keepingAnAdmin } from './last-admin.ts'
+import { isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { stepsOf, type UserChanges } from './user-changes.ts'
 
 interface Rooms {
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly outbox: Outbox
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
-}
-
-/** Who does it: a person with a session, or the command line. */
-export interface Actor {
-  readonly actorId?: string | undefined
-  readonly ip?: string | undefined
 }
 
 /** What was done and how many sessions it ended. */
 export interface Changed {
   readonly user: User
   readonly sessions: number
-}
-
-/** What can be wished for in one go. */
-export interface UserChanges {
-  readonly roles?: readonly string[] | undefined
-  readonly disabled?: boolean | undefined
-  readonly mustChangePassword?: true | undefined
-  readonly endSessions?: true | undefined
-}
-
-/** A part of a change: what the trail calls it, and why it ends the sessions, if it does. */
-interface Step {
-  readonly event: AuditEventName
-  readonly ends?: EndReason
-  readonly detail?: Record<string, unknown>
 }
 
 /** What administrators do to people, each one transaction with its trail and its revocations. */
@@ -140,61 +121,12 @@ export class UserAdministration {
     trx: Knex.Transaction,
     event: AuditEventName,
     userId: string,
-    { actorId, ip }: Actor,
+    actor: Actor,
     detail: Record<string, unknown>,
   ): Promise<void> {
-    const by = actorId === undefined ? {} : { by: actorId }
-    return this.#rooms.audit.record({ event, userId, ip, detail: { ...by, ...detail } }, trx)
+    const told = { event, userId, ip: actor.ip, detail: { ...byActor(actor), ...detail } }
+    return this.#rooms.audit.record(told, trx)
   }
-}
-
-/**
- * Nobody locks the last administrator out. All rows of administrators are locked first, so that of
- * two who take each other's role at once the second sees what the first did. The command line may:
- * it is where the next administrator comes from, and a stolen account may be the last one.
- */
-async function keepingAnAdmin<T>(
-  trx: Knex.Transaction,
-  { actorId }: Actor,
-  change: () => Promise<T>,
-): Promise<T> {
-  if (actorId === undefined) return change()
-  const admins = () =>
-    trx('users').whereRaw('? = ANY (roles)', [adminRole]).whereNull('disabled_at').orderBy('id')
-  const before = await admins().forUpdate().pluck('id')
-  const result = await change()
-  if (before.length > 0 && (await admins().pluck('id')).length === 0) {
-    throw new UserRefused('last_admin', 'This is the last administrator: make another one first.')
-  }
-  return result
-}
-
-/** The access tokens that keys were exchanged for carry the id of the key as their `sid`. */
-async function endApiKeys(
-  trx: Knex.Transaction,
-  revoke: Revoke,
-  families: RefreshFamilies,
-  userId: string,
-): Promise<void> {
-  const gone: { id: string }[] = await trx('api_keys')
-    .where({ user_id: userId })
-    .delete()
-    .returning('id')
-  await revoke(...gone.map(({ id }) => families.revocationOf(id)))
-}
-
-function* stepsOf({ roles, disabled, mustChangePassword, endSessions }: UserChanges) {
-  const steps: (Step | false | undefined)[] = [
-    roles && { event: 'user.roles_changed', detail: { roles } },
-    disabled && { event: 'user.disabled', ends: 'user_disabled' },
-    disabled === false && { event: 'user.enabled' },
-    mustChangePassword && {
-      event: 'user.password_change_required',
-      ends: 'password_change_required',
-    },
-    endSessions && { event: 'user.sessions_ended', ends: 'ended_by_admin' },
-  ]
-  for (const step of steps) if (step) yield step
 }
 
 function known(row: UserRow | undefined): User {

@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import { type Actor, byActor } from '../audit/actor.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import type { Revocations, Revoke } from '../revocations/revocations.ts'
+import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { Db } from '../stores/postgres.ts'
-import type { Actor, Changed } from './administration.ts'
+import type { Changed } from './administration.ts'
+import { endApiKeys } from './api-keys-end.ts'
 import type { Passwords } from './passwords.ts'
 import { type User, UserRefused, type UserRow, userOf } from './user.ts'
 import type { Users } from './users.ts'
@@ -19,7 +20,7 @@ interface Rooms {
   readonly revocations: Revocations
   readonly outbox: Outbox
   readonly oneTimeTokens: OneTimeTokens
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 
@@ -131,9 +132,10 @@ export class Credentials {
         .returning('*')
       if (!row) throw new UserRefused('unknown', 'There is no such user.')
       await this.#withdrawLinks(trx, row)
-      if (provesAddress) await this.#revokeApiKeys(trx, revoke, user.id)
+      // Whoever had the account before may have left themselves a key: a recovery leaves none.
+      if (provesAddress) await endApiKeys(trx, revoke, families, user.id)
       const ended = await families.end(trx, revoke, { user_id: user.id }, 'password_set', keep)
-      const detail = { sessions: ended.length, ...(actorId && { by: actorId }) }
+      const detail = { sessions: ended.length, ...byActor({ actorId }) }
       await audit.record({ event: 'user.password_set', userId: user.id, ip, detail }, trx)
       if (row.email) {
         const mail = { template: 'password_changed', to: row.email, userId: user.id } as const
@@ -141,16 +143,6 @@ export class Credentials {
       }
       return { user: userOf(row), sessions: ended.length }
     })
-  }
-
-  /** Whoever had the account before may have left themselves a key: a recovery leaves none. */
-  async #revokeApiKeys(trx: Knex.Transaction, revoke: Revoke, userId: string): Promise<void> {
-    const { families } = this.#rooms
-    const keys: { id: string }[] = await trx('api_keys')
-      .where({ user_id: userId })
-      .delete()
-      .returning('id')
-    await revoke(...keys.map(({ id }) => families.revocationOf(id)))
   }
 
   /** Whoever knew the old password may have asked for links: to another address, to take it over. */

@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import type { Db } from '../stores/postgres.ts'
 import { isTaken, normalName, type User, type UserRow, userOf } from './user.ts'
 import type { Users } from './users.ts'
 
@@ -12,7 +11,7 @@ interface Rooms {
   readonly users: Users
   readonly outbox: Outbox
   readonly oneTimeTokens: OneTimeTokens
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 

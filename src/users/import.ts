@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { Argon2Parameters } from './argon2-hashes.ts'
@@ -27,7 +27,7 @@ export interface ImportedBatch<L extends Line> {
 
 interface Rooms {
   readonly db: Knex
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
   /** What this server hashes with, so that its own export can always come back. */
   readonly own: Argon2Parameters

@@ -1,6 +1,5 @@
 import type { Knex } from 'knex'
-import type { AuditEvent } from '../audit/audit-log.ts'
-import type { Db } from '../stores/postgres.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import {
   isTaken,
   isUsername,
@@ -13,7 +12,7 @@ import {
 
 interface Rooms {
   readonly db: Knex
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
 }
 
 export interface ProfileChanges {

@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import type { Db } from '../stores/postgres.ts'
+import { insertUser } from './new-user.ts'
 import type { Passwords } from './passwords.ts'
 import { normalName, type User } from './user.ts'
 import type { Users } from './users.ts'
@@ -13,7 +13,7 @@ interface Rooms {
   readonly users: Users
   readonly passwords: Passwords
   readonly outbox: Outbox
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 
@@ -46,14 +46,14 @@ export class Registration {
    * @throws PasswordRefused
    */
   async register(request: RegistrationRequest): Promise<Registered> {
-    const { db, users, passwords, outbox, audit } = this.#rooms
+    const { db, passwords, outbox, audit, now } = this.#rooms
     const { password, ip, ...input } = request
     const personal = [input.username, input.email, input.fullName].filter(
       (text) => text !== undefined,
     )
     const hash = await passwords.hash(password, personal, ip)
     return db.transaction(async (trx) => {
-      const user = await users.insert(trx, { ...input, password }, hash)
+      const user = await insertUser(trx, { ...input, password }, hash, now())
       if (user) {
         const to = normalName(request.email)
         await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })

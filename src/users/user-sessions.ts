@@ -1,12 +1,11 @@
-import type { AuditEvent } from '../audit/audit-log.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import type { Db } from '../stores/postgres.ts'
 
 interface Rooms {
   readonly families: RefreshFamilies
   readonly revocations: Revocations
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
 }
 
 /** A person ends their own sessions; the access tokens end with them, at once. */

@@ -1,29 +1,11 @@
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
-import type { AuditEvent } from '../audit/audit-log.ts'
+import { type Actor, byActor } from '../audit/actor.ts'
+import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
-import type { Actor } from './administration.ts'
+import { insertUser, type NewUser } from './new-user.ts'
 import { noPassword, type Passwords } from './passwords.ts'
-import {
-  isRole,
-  isUsername,
-  normalName,
-  type User,
-  UserRefused,
-  type UserRow,
-  userOf,
-} from './user.ts'
-
-export interface NewUser {
-  readonly username?: string | null | undefined
-  readonly email?: string | null | undefined
-  readonly emailVerified?: boolean | undefined
-  readonly fullName?: string | null | undefined
-  /** Absent: nobody can sign in until the person has reset it. */
-  readonly password?: string | undefined
-  readonly roles?: readonly string[] | undefined
-}
+import { normalName, type User, UserRefused, type UserRow, userOf } from './user.ts'
 
 export interface Candidate {
   readonly user: User
@@ -41,7 +23,7 @@ export interface UserFilter {
 interface Rooms {
   readonly db: Knex
   readonly passwords: Passwords
-  readonly audit: { record(event: AuditEvent, db?: Db): Promise<void> }
+  readonly audit: AuditTrail
   readonly now: Now
 }
 
@@ -98,7 +80,7 @@ export class Users {
    * @throws UserRefused when a name is taken or malformed
    * @throws PasswordRefused
    */
-  async create(input: NewUser, { actorId, ip }: Actor = {}): Promise<User> {
+  async create(input: NewUser, actor: Actor = {}): Promise<User> {
     const personal = [input.username, input.email, input.fullName]
     const passwordHash =
       input.password === undefined
@@ -106,49 +88,17 @@ export class Users {
         : await this.#rooms.passwords.hash(
             input.password,
             personal.filter((text) => typeof text === 'string'),
-            ip,
+            actor.ip,
           )
     return this.#rooms.db.transaction(async (trx) => {
-      const user = await this.insert(trx, input, passwordHash)
+      const user = await insertUser(trx, input, passwordHash, this.#rooms.now())
       const name = input.username ?? input.email
       if (!user) throw new UserRefused('taken', `There is a user ${name} already.`)
-      const detail = actorId === undefined ? {} : { by: actorId }
+      const { ip } = actor
+      const detail = byActor(actor)
       await this.#rooms.audit.record({ event: 'user.created', userId: user.id, ip, detail }, trx)
       return user
     })
-  }
-
-  /** @returns undefined when the username or the address is taken: the unique indexes decide */
-  async insert(
-    trx: Knex.Transaction,
-    input: NewUser,
-    passwordHash: string,
-  ): Promise<User | undefined> {
-    const now = this.#rooms.now()
-    const username = typeof input.username === 'string' ? normalName(input.username) : null
-    const roles = [...new Set(input.roles ?? [])]
-    if (username !== null && !isUsername(username)) {
-      throw new UserRefused('malformed', 'A username is 1 to 200 characters without spaces and @.')
-    }
-    if (!roles.every(isRole)) {
-      throw new UserRefused('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
-    }
-    const [row]: UserRow[] = await trx('users')
-      .insert({
-        id: uuidv7(),
-        username,
-        email: input.email ? normalName(input.email) : null,
-        email_verified_at: input.email && input.emailVerified ? now : null,
-        full_name: input.fullName?.trim() || null,
-        password_hash: passwordHash,
-        password_changed_at: now,
-        roles,
-        created_at: now,
-      })
-      .onConflict()
-      .ignore()
-      .returning('*')
-    return row && userOf(row)
   }
 
   async find(id: string, db: Db = this.#rooms.db): Promise<User | undefined> {

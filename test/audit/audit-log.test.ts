@@ -1,23 +1,16 @@
 import test from 'ava'
+import type { RecordedEvent } from '../../src/audit/audit-log.ts'
 import { disable, setPassword } from '../support/administer-people.ts'
 import { register } from '../support/clients.ts'
 import { ada, app } from '../support/fixtures.ts'
 import type { Answer } from '../support/requests.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
-interface EventRow {
-  event: string
-  user_id: string | null
-  client_id: string | null
-  sid: string | null
-  ip: string | null
-  detail: Record<string, unknown>
-}
-
-const events = (server: TestServer): Promise<EventRow[]> => server.db('audit_events').orderBy('id')
+const events = (server: TestServer): Promise<RecordedEvent[]> =>
+  server.db('audit_events').orderBy('id')
 
 /** What happened since the last look. */
-async function since(server: TestServer, work: () => Promise<unknown>): Promise<EventRow[]> {
+async function since(server: TestServer, work: () => Promise<unknown>): Promise<RecordedEvent[]> {
   const before = (await events(server)).length
   await work()
   return (await events(server)).slice(before)
@@ -29,7 +22,11 @@ test('ASVS 16.3.1: each use case writes the event that it is named after', async
   const ip = '127.0.0.1'
   const { id: user_id } = await server.db('users').first()
   let session: Answer['body'] = {}
-  const expect = async (event: string, work: () => Promise<unknown>, like: Partial<EventRow>) => {
+  const expect = async (
+    event: string,
+    work: () => Promise<unknown>,
+    like: Partial<RecordedEvent>,
+  ) => {
     const found = (await since(server, work)).filter((row) => row.event === event)
     t.is(found.length, 1, event)
     t.like(found[0], like, event)

@@ -210,6 +210,13 @@ test('--workers takes a number or auto', (t) => {
 const machine = { cores: 8, memoryBytes: 16 * 2 ** 30 }
 const among = (files: Record<string, string>) => (path: string) => files[path]
 
+/** What version 1 says in a container, where the group is mounted as the root. */
+const v1 = (quota: string, limit: string) => ({
+  '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': `${quota}\n`,
+  '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
+  '/sys/fs/cgroup/memory/memory.limit_in_bytes': `${limit}\n`,
+})
+
 test('the limits of a container are those of its cgroup and of all above it', (t) => {
   const v2 = {
     '/proc/self/cgroup': '0::/pod/app\n',
@@ -220,19 +227,15 @@ test('the limits of a container are those of its cgroup and of all above it', (t
   }
   const found = { cores: 1.5, memoryBytes: 2 ** 29, coresFrom: 'cgroup', memoryFrom: 'cgroup' }
   t.deepEqual(readAllowance(among(v2), machine), found as never)
-  const v1 = {
+  const limited = {
+    // The path is the host's.
     '/proc/self/cgroup': '9:name=systemd:/\n4:memory:/docker/x\n1:cpu,cpuacct:/docker/x\n',
-    // In a container the group is mounted as the root, and its path is the host's.
-    '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '150000\n',
-    '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes': '536870912\n',
+    ...v1('150000', '536870912'),
   }
-  t.deepEqual(readAllowance(among(v1), machine), found as never)
+  t.deepEqual(readAllowance(among(limited), machine), found as never)
   const without = {
     '/proc/self/cgroup': '4:memory:/\n1:cpu:/\n0::/\n',
-    '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n',
-    '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n',
+    ...v1('-1', '9223372036854771712'),
     '/sys/fs/cgroup/cpu.max': 'max 100000\n',
   }
   for (const files of [without, {}]) {

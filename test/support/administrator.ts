@@ -1,4 +1,4 @@
-import type { NewUser } from '../../src/users/users.ts'
+import type { NewUser } from '../../src/users/new-user.ts'
 import { accountApi, addPerson, goodPassword } from './account-api.ts'
 import type { Answer } from './requests.ts'
 import type { TestServer } from './start-server.ts'

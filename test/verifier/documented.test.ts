@@ -1,32 +1,25 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import test, { type ExecutionContext } from 'ava'
-import { freePort } from '../../src/stores/postmaster.ts'
+import test from 'ava'
 import { Challenge } from '../../src/verifier/challenge.ts'
 import { startTestIssuer } from '../../src/verifier/testing.ts'
 import { type VerificationCode, VerificationError } from '../../src/verifier/verification-error.ts'
 import { readOptions } from '../../src/verifier/verifier-options.ts'
-import { eventually } from '../support/eventually.ts'
+import { blocksOf, chapterOf } from '../support/documents.ts'
+import { startPasted } from '../support/pasted-program.ts'
 import { root } from '../support/root.ts'
 
 const page = await readFile(join(root, 'docs/verifying.md'), 'utf8')
 const source = (file: string) => readFile(join(root, 'src/verifier', file), 'utf8')
 
-const chapter = (title: string): string =>
-  page.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? ''
+const chapter = (title: string): string => chapterOf(page, title)
 
 const rows = (title: string): string[][] =>
   [...chapter(title).matchAll(/^\| (`[^|]*) \|$|^\| (`.*) \|$/gm)].map(([, one, more]) =>
     (one ?? more ?? '').split(' | '),
-  )
-
-const blocks = (title: string, language: string): string[] =>
-  [...chapter(title).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
-    ([, code]) => code as string,
   )
 
 const named = (cell = ''): string => cell.replaceAll('`', '')
@@ -99,49 +92,26 @@ test('the worked example of a list is right', (t) => {
     t.true(text.includes(digest.toString('hex')), what)
     return digest
   })
-  const [json = '{}'] = blocks('The list of revocations', 'json')
+  const [json = '{}'] = blocksOf(chapter('The list of revocations'), 'json')
   t.deepEqual(JSON.parse(json).revoked, {
     1767226560: Buffer.concat(digests).toString('base64url'),
   })
 })
 
-async function startPasted(t: ExecutionContext, code: string, issuer: string) {
-  const port = await freePort()
-  const { PATH = '' } = process.env
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
-    cwd: root,
-    env: { PATH, ISSUER: issuer, PORT: String(port) },
-    stdio: 'inherit',
-  })
-  const exited = once(child, 'exit')
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await exited
-  })
-  const url = `http://127.0.0.1:${port}`
-  const answers = () =>
-    fetch(url).then(
-      () => true,
-      () => child.exitCode !== null,
-    )
-  await eventually(answers, 'the pasted service answers')
-  return async (path: string, token?: string) => {
-    const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
-    const response = await fetch(url + path, { headers })
-    return `${response.status} ${((await response.json()) as { sub?: string }).sub}`
-  }
-}
-
 test('the quick starts for Koa, Express and Fastify work as they are pasted', async (t) => {
   const issuer = await startTestIssuer()
   t.teardown(() => issuer.close())
-  const pasted = blocks('Quick start', 'js')
+  const pasted = blocksOf(chapter('Quick start'), 'js')
   t.is(pasted.length, 3)
   const ann = await issuer.token({ sub: 'ann', scope: 'reports:read', roles: ['auditor'] })
   const ben = await issuer.token({ sub: 'ben' })
   const another = await issuer.token({ aud: 'https://another.example' })
   const check = async (code: string) => {
-    const ask = await startPasted(t, code, issuer.issuer)
+    const service = await startPasted(t, code, issuer.issuer)
+    const ask = async (path: string, token?: string) => {
+      const response = await service(path, token)
+      return `${response.status} ${((await response.json()) as { sub?: string }).sub}`
+    }
     for (const path of ['/me', '/news', '/reports', '/audit']) {
       t.is(await ask(path, ann), '200 ann', path)
       t.regex(await ask(path, another), /^401 /, path)
@@ -156,7 +126,7 @@ test('the quick starts for Koa, Express and Fastify work as they are pasted', as
 })
 
 test('the test of the chapter on testing passes', async (t) => {
-  const [code = ''] = blocks('Testing your service', 'js')
+  const [code = ''] = blocksOf(chapter('Testing your service'), 'js')
   const args = ['--input-type=module', '--eval', code]
   const { PATH = '' } = process.env
   const options = { cwd: root, env: { PATH }, timeout: 60_000 }

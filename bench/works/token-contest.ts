@@ -1,0 +1,45 @@
+import type { Child } from '../child.ts'
+import { asked, type Contestant, counted, type Work } from '../contest.ts'
+import { form, processesOf, type World } from '../world.ts'
+import type { Peer, Processes } from './peer.ts'
+
+interface TokenWork extends Pick<Work, 'name' | 'title' | 'limit' | 'goal'> {
+  /** What everybody is asked, whoever it is. */
+  readonly job: Readonly<Record<string, unknown>>
+  /** What no token can be had without, and the program that does only that. */
+  readonly counting: { readonly name: string; readonly child: Child }
+  readonly peers: readonly Peer[]
+}
+
+/** Every build and every peer is asked for tokens in the same way. */
+export function tokenContest(
+  world: World,
+  { job, counting, peers, ...described }: TokenWork,
+): Work {
+  const at = (
+    contestant: Pick<Contestant, 'name' | 'role'>,
+    url: string,
+    basic: string,
+    processes: Processes,
+  ) => {
+    const headers = { ...form, authorization: basic }
+    return asked(contestant, world.generator, { ...job, method: 'POST', url, headers }, processes)
+  }
+  return {
+    ...described,
+    contestants: [
+      ...world.builds.map((build) => {
+        const { installation, server } = build
+        const processes = processesOf(world, server.child)
+        return at(build, `${server.url}/oauth/token`, installation.basic, processes)
+      }),
+      counted(counting.name, counting.child),
+      ...peers.map(({ name, tokenUrl, basic, processes }) =>
+        at({ name, role: 'peer' }, tokenUrl, basic, processes),
+      ),
+    ],
+    close: async () => {
+      for (const child of [counting.child, ...peers.map((peer) => peer.child)]) await child.close()
+    },
+  }
+}
