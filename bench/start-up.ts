@@ -12,8 +12,8 @@ export interface StartUp {
 }
 
 const starts = 5
-/** V8 collects what a start leaves behind once nothing has happened for about ten seconds. */
-const restSeconds = 15
+/** V8 collects what a start leaves behind once hardly anything has happened for some fifteen seconds. */
+const restSeconds = 25
 
 export async function measureStartUp({ stage, builds }: World): Promise<StartUp> {
   const seconds: number[] = []

@@ -33,7 +33,7 @@ export function durationOf(names: readonly string[], pace: Pace, builds: number)
   return names.reduce((sum, name) => {
     const contestants = works[name]?.contestants
     if (contestants) return sum + (contestants + builds - 1) * perContestant + 6
-    if (name === 'start_up') return sum + 90
+    if (name === 'start_up') return sum + 140
     if (name === 'workers') return sum + 6 * perContestant + 10
     return sum + 180 + 4 * perContestant + 2 * (perContestant + 4 * pace.rounds)
   }, starting)
