@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { masterKeysFrom } from '../src/keyring/master-keys.ts'
-import { sharedSecret } from '../src/keyring/shared-secret.ts'
+import { sealedSecret } from '../src/keyring/sealed-secret.ts'
 import { RefreshTokenCodec } from '../src/sessions/refresh-token.ts'
 import { openPostgres } from '../src/stores/postgres.ts'
 import { masterKeyText } from '../test/support/fixtures.ts'
@@ -68,7 +68,7 @@ export async function refreshTokens(
   const { db, close } = openPostgres({ url: databaseUrl, poolSize: 2, timeoutSeconds: 60 })
   try {
     const masterKeys = masterKeysFrom([masterKeyText])
-    const secret = await sharedSecret(db, masterKeys, 'refresh tokens', new Date())
+    const secret = await sealedSecret(db, masterKeys, 'refresh tokens', new Date())
     const codec = new RefreshTokenCodec(secret)
     const { rows } = await db.raw<{ rows: { sid: string; generation: number; seed: Buffer }[] }>(
       `SELECT sid, generation, decode(md5(sid::text), 'hex') AS seed FROM refresh_families

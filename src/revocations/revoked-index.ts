@@ -3,8 +3,7 @@ import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
-import type { Mark } from './revocation-questions.ts'
-import { type Found, SharedQuestion } from './shared-question.ts'
+import { answersOf, gatherQuestions, type Mark, nameOf } from './revocation-questions.ts'
 
 interface Rooms {
   readonly redis: RedisClient
@@ -41,7 +40,7 @@ export class RevokedIndex {
   #whole = false
   #filling: Promise<void> | undefined
   #told: string | undefined
-  readonly #shared = new SharedQuestion((keys) => this.#find(keys))
+  readonly #questions = gatherQuestions((questions) => this.#ask(questions))
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
@@ -73,12 +72,18 @@ export class RevokedIndex {
 
   /** @returns undefined when Redis cannot be relied on now */
   async holdsAny(marks: readonly Mark[]): Promise<boolean | undefined> {
-    if (!this.#whole) return undefined
-    const found = await this.#shared.find(marks.map(({ kind, value }) => this.#key(kind, value)))
-    return found?.some((value) => value !== null)
+    return this.#whole ? this.#questions.do(marks) : undefined
   }
 
-  async #find(keys: readonly string[]): Promise<Found> {
+  async #ask(questions: readonly (readonly Mark[])[]): Promise<(boolean | undefined)[]> {
+    const names = [...new Set(questions.flat().map(nameOf))]
+    const found = await this.#find(names.map((name) => this.#key(name)))
+    if (!found) return questions.map(() => undefined)
+    return answersOf(questions, new Set(names.filter((_, at) => found[at] !== null)))
+  }
+
+  /** @returns what is under each key; undefined when nobody can tell */
+  async #find(keys: readonly string[]): Promise<(string | null)[] | undefined> {
     if (!this.#whole || !this.#count) return undefined
     const expected = String(this.#count.sent)
     try {
@@ -152,9 +157,9 @@ export class RevokedIndex {
 
   async #write(revocations: readonly Revocation[], count: Count | undefined): Promise<void> {
     const pipeline = this.#rooms.redis.pipeline()
-    for (const { kind, value, expiresAt } of revocations) {
-      const milliseconds = expiresAt.getTime() - this.#rooms.now().getTime()
-      if (milliseconds > 0) pipeline.set(this.#key(kind, value), '1', 'PX', milliseconds)
+    for (const revocation of revocations) {
+      const milliseconds = revocation.expiresAt.getTime() - this.#rooms.now().getTime()
+      if (milliseconds > 0) pipeline.set(this.#key(nameOf(revocation)), '1', 'PX', milliseconds)
     }
     // Behind the entries: who has the count has them too.
     const expected = count && ++count.sent
@@ -185,8 +190,8 @@ export class RevokedIndex {
     this.#rooms.onTrust?.(doubt === undefined, news)
   }
 
-  #key(kind: string, value: string): string {
-    return `${this.#prefix}:${kind}:${value}`
+  #key(name: string): string {
+    return `${this.#prefix}:${name}`
   }
 }
 

@@ -4,7 +4,7 @@ import { Assertions } from '../clients/assertions.ts'
 import { Clients } from '../clients/clients.ts'
 import { KnownClients } from '../clients/known-clients.ts'
 import { SignIn } from '../grants/sign-in.ts'
-import { sharedSecret } from '../keyring/shared-secret.ts'
+import { sealedSecret } from '../keyring/sealed-secret.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
 import { MailSender } from '../mail/mail-sender.ts'
 import { OneTimeTokens } from '../mail/one-time-tokens.ts'
@@ -44,7 +44,7 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
       { reason },
       away ? 'postgres counts attempts instead of redis' : 'redis counts attempts',
     )
-  const secret = await sharedSecret(db, masterKeys, 'throttle', now())
+  const secret = await sealedSecret(db, masterKeys, 'throttle', now())
   const { limits, delays } = world
   const throttle = new Throttle({
     ...{ pool, redis, secret, now, onAway },
@@ -97,7 +97,7 @@ async function createMailRooms(world: World, { metrics }: TokenRooms) {
     directory: join(config.DATA_DIR, 'outbox'),
     log,
   })
-  const linkKey = await sharedSecret(db, masterKeys, 'mail links', now())
+  const linkKey = await sealedSecret(db, masterKeys, 'mail links', now())
   const { appUrl } = config
   const mailSender = new MailSender({
     ...{ queue: mailQueue, transport, oneTimeTokens, linkKey, appUrl, now, log, metrics },

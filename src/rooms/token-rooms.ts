@@ -2,7 +2,7 @@ import { AuditLog } from '../audit/audit-log.ts'
 import { later } from '../clock.ts'
 import { LiveKeyring } from '../keyring/live-keyring.ts'
 import { Rotation } from '../keyring/rotation.ts'
-import { sharedSecret } from '../keyring/shared-secret.ts'
+import { sealedSecret } from '../keyring/sealed-secret.ts'
 import { generateKey } from '../keyring/signing-key.ts'
 import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds, type Timing } from '../keyring/timing.ts'
@@ -71,7 +71,7 @@ export async function createTokenRooms(world: World) {
     },
   })
 
-  const codec = new RefreshTokenCodec(await sharedSecret(db, masterKeys, 'refresh tokens', now()))
+  const codec = new RefreshTokenCodec(await sealedSecret(db, masterKeys, 'refresh tokens', now()))
   const sessionsPerUser = config.SESSIONS_PER_USER
   const families = new RefreshFamilies({
     ...{ db, statements, codec, revocations, audit, now, sessionsPerUser, rememberSeconds },

@@ -7,13 +7,13 @@ import { seal, unseal } from './sealing.ts'
  * A random secret that every instance shares, made once and kept sealed. Rewrapping changes only the
  * seal, so a new master key ends nobody's session.
  */
-export async function sharedSecret(
+export async function sealedSecret(
   db: Db,
   masterKeys: MasterKeys,
   name: string,
   now: Date,
 ): Promise<Uint8Array> {
-  const sealed = await sealedSecret(db, name)
+  const sealed = await readSealed(db, name)
   if (sealed) return unseal(masterKeys, name, sealed)
   await db('sealed_secrets')
     .insert({
@@ -25,10 +25,10 @@ export async function sharedSecret(
     .onConflict('name')
     .ignore()
   // Another instance may have been first: what the table holds now is the secret.
-  return unseal(masterKeys, name, (await sealedSecret(db, name)) ?? '')
+  return unseal(masterKeys, name, (await readSealed(db, name)) ?? '')
 }
 
-async function sealedSecret(db: Db, name: string): Promise<string | undefined> {
+async function readSealed(db: Db, name: string): Promise<string | undefined> {
   const row = await db('sealed_secrets').where({ name }).first('secret_jwe')
   return row?.secret_jwe
 }
