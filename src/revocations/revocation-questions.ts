@@ -17,39 +17,34 @@ const revokedAmong = statement(
   'SELECT kind, value FROM revocations WHERE value = ANY($1) AND expires_at > $2',
 )
 
-type Question = readonly Mark[]
+const mostTogether = 100
+const patienceMilliseconds = 50
 
-/** All who ask while an answer is under way share the next one. */
-export const gatherQuestions = <Answer>(
-  together: (questions: readonly Question[]) => Promise<readonly Answer[]>,
-): Gathered<Question, Answer> =>
-  new Gathered({ together, didNothing: () => false, mostTogether: 100, patienceMilliseconds: 50 })
-
-export const nameOf = ({ kind, value }: Mark): string => `${kind}:${value}`
-
-/** Whether any mark of each question is among the names of what is revoked. */
-export const answersOf = (
-  questions: readonly Question[],
-  revoked: ReadonlySet<string>,
-): boolean[] => questions.map((marks) => marks.some((mark) => revoked.has(nameOf(mark))))
-
-/** Asks the log whether something is revoked. */
+/** Asks the log whether something is revoked: all who come while it answers share the next statement. */
 export class RevocationQuestions {
   readonly #rooms: Rooms
-  readonly #gathered = gatherQuestions((questions) => this.#ask(questions))
+  readonly #gathered = new Gathered<readonly Mark[], boolean>({
+    together: (questions) => this.#ask(questions),
+    didNothing: () => false,
+    mostTogether,
+    patienceMilliseconds,
+  })
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
   }
 
-  holdsAny(marks: Question): Promise<boolean> {
+  holdsAny(marks: readonly Mark[]): Promise<boolean> {
     return this.#gathered.do(marks)
   }
 
-  async #ask(questions: readonly Question[]): Promise<boolean[]> {
+  async #ask(questions: readonly (readonly Mark[])[]): Promise<boolean[]> {
     const { statements, now } = this.#rooms
-    const values = new Set(questions.flat().map(({ value }) => value))
+    const values = new Set(questions.flatMap((marks) => marks.map(({ value }) => value)))
     const rows = await statements.run<Mark>(revokedAmong, [[...values], now()])
-    return answersOf(questions, new Set(rows.map(nameOf)))
+    const revoked = new Set(rows.map(nameOf))
+    return questions.map((marks) => marks.some((mark) => revoked.has(nameOf(mark))))
   }
 }
+
+const nameOf = ({ kind, value }: Mark): string => `${kind}:${value}`

@@ -3,7 +3,8 @@ import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
-import { answersOf, gatherQuestions, type Mark, nameOf } from './revocation-questions.ts'
+import type { Mark } from './revocation-questions.ts'
+import { type Found, TurnQuestion } from './turn-question.ts'
 
 interface Rooms {
   readonly redis: RedisClient
@@ -40,7 +41,7 @@ export class RevokedIndex {
   #whole = false
   #filling: Promise<void> | undefined
   #told: string | undefined
-  readonly #questions = gatherQuestions((questions) => this.#ask(questions))
+  readonly #turn = new TurnQuestion((keys) => this.#find(keys))
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
@@ -72,18 +73,12 @@ export class RevokedIndex {
 
   /** @returns undefined when Redis cannot be relied on now */
   async holdsAny(marks: readonly Mark[]): Promise<boolean | undefined> {
-    return this.#whole ? this.#questions.do(marks) : undefined
+    if (!this.#whole) return undefined
+    const found = await this.#turn.find(marks.map(({ kind, value }) => this.#key(kind, value)))
+    return found?.some((value) => value !== null)
   }
 
-  async #ask(questions: readonly (readonly Mark[])[]): Promise<(boolean | undefined)[]> {
-    const names = [...new Set(questions.flat().map(nameOf))]
-    const found = await this.#find(names.map((name) => this.#key(name)))
-    if (!found) return questions.map(() => undefined)
-    return answersOf(questions, new Set(names.filter((_, at) => found[at] !== null)))
-  }
-
-  /** @returns what is under each key; undefined when nobody can tell */
-  async #find(keys: readonly string[]): Promise<(string | null)[] | undefined> {
+  async #find(keys: readonly string[]): Promise<Found> {
     if (!this.#whole || !this.#count) return undefined
     const expected = String(this.#count.sent)
     try {
@@ -157,9 +152,9 @@ export class RevokedIndex {
 
   async #write(revocations: readonly Revocation[], count: Count | undefined): Promise<void> {
     const pipeline = this.#rooms.redis.pipeline()
-    for (const revocation of revocations) {
-      const milliseconds = revocation.expiresAt.getTime() - this.#rooms.now().getTime()
-      if (milliseconds > 0) pipeline.set(this.#key(nameOf(revocation)), '1', 'PX', milliseconds)
+    for (const { kind, value, expiresAt } of revocations) {
+      const milliseconds = expiresAt.getTime() - this.#rooms.now().getTime()
+      if (milliseconds > 0) pipeline.set(this.#key(kind, value), '1', 'PX', milliseconds)
     }
     // Behind the entries: who has the count has them too.
     const expected = count && ++count.sent
@@ -190,8 +185,8 @@ export class RevokedIndex {
     this.#rooms.onTrust?.(doubt === undefined, news)
   }
 
-  #key(name: string): string {
-    return `${this.#prefix}:${name}`
+  #key(kind: string, value: string): string {
+    return `${this.#prefix}:${kind}:${value}`
   }
 }
 
