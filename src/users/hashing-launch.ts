@@ -6,7 +6,23 @@ const builtChild = fileURLToPath(
 )
 
 /** All that it gets of the environment: how to find and run a program. No secret is among them. */
-const inherited = ['PATH', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'MALLOC_ARENA_MAX', 'OPENSSL_CONF']
+const inherited = ['PATH', 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'GLIBC_TUNABLES', 'OPENSSL_CONF']
+
+const mebibyte = 2 ** 20
+
+/**
+ * argon2id jumps about in 19 MiB, which takes 6 % less time in pages of 2 MiB than in those of 4 KiB.
+ * glibc asks the kernel for huge ones only where all threads share one heap, and keeps what the next
+ * check needs again. Another libc does not know these words, and an operator may set others.
+ */
+const hugePages = Object.entries({
+  hugetlb: 1,
+  arena_max: 1,
+  mmap_threshold: 32 * mebibyte,
+  trim_threshold: 256 * mebibyte,
+})
+  .map(([name, value]) => `glibc.malloc.${name}=${value}`)
+  .join(':')
 
 export interface LaunchOptions {
   /** How many jobs run at once, each on a thread. */
@@ -19,7 +35,7 @@ export function launch({ concurrency, program = builtChild }: LaunchOptions): Ch
   const given = inherited.map((name) => [name, process.env[name]])
   const env = Object.fromEntries(given.filter(([, value]) => value !== undefined))
   return fork(program, {
-    env: { ...env, UV_THREADPOOL_SIZE: String(concurrency) },
+    env: { GLIBC_TUNABLES: hugePages, ...env, UV_THREADPOOL_SIZE: String(concurrency) },
     // A debugger or a profile of the server is not one of passwords; tsx is what runs TypeScript.
     execArgv: program.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [],
     // A process that crashes may print what it had in hand.

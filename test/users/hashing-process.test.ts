@@ -149,10 +149,11 @@ test('it gets no secret, no debugger and no terminal of the server', async (t) =
   t.is(await hashing.hash(password, cheap), '/dev/null,/dev/null,/dev/null')
   const [{ env, execArgv }] = await starts()
   t.deepEqual(execArgv, [])
-  const mayHave = /^(PATH|LD_LIBRARY_PATH|LD_PRELOAD|MALLOC_ARENA_MAX|OPENSSL_CONF)$/
+  const mayHave = /^(PATH|LD_LIBRARY_PATH|LD_PRELOAD|GLIBC_TUNABLES|OPENSSL_CONF)$/
   const others = Object.keys(env).filter((name) => !mayHave.test(name) && !/^NODE_CH/.test(name))
   t.deepEqual(others, ['UV_THREADPOOL_SIZE'])
   t.is(env.UV_THREADPOOL_SIZE, '2', 'a thread for each check')
+  t.regex(env.GLIBC_TUNABLES, /^glibc\.malloc\.hugetlb=1:/, 'huge pages, where there are any')
 })
 
 test('a system that refuses the priority is told of once, and passwords are checked', async (t) => {
