@@ -54,7 +54,7 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
 
   const { passwords, bulkhead } = createPasswords(world, tokens)
   const { outbox, oneTimeTokens, mailQueue, mailSender } = await createMailRooms(world, tokens)
-  const users = new Users({ db, passwords, audit, now })
+  const users = new Users({ db, statements, passwords, audit, now })
   const people = { db, users, passwords, families, revocations, outbox, oneTimeTokens, audit, now }
   return {
     ...{ clients, assertions, throttle, bulkhead, passwords, users },

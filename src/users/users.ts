@@ -3,6 +3,7 @@ import { type Actor, byActor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
+import { type Statements, statement } from '../stores/statements.ts'
 import { insertUser, type NewUser } from './new-user.ts'
 import { noPassword, type Passwords } from './passwords.ts'
 import { normalName, type User, UserRefused, type UserRow, userOf } from './user.ts'
@@ -20,8 +21,21 @@ export interface UserFilter {
   readonly text?: string | undefined
 }
 
+/** Columns by name: a prepared statement must go on giving what it gave when a column is added. */
+const identifiedBy = (column: 'username' | 'email') =>
+  statement(
+    `person_by_${column}`,
+    `SELECT id, username, email, email_verified_at, full_name, password_hash, password_changed_at,
+            must_change_password, roles, created_at, disabled_at
+       FROM users WHERE lower(${column}) = lower($1)`,
+  )
+
+const byUsername = identifiedBy('username')
+const byEmail = identifiedBy('email')
+
 interface Rooms {
   readonly db: Knex
+  readonly statements: Statements
   readonly passwords: Passwords
   readonly audit: AuditTrail
   readonly now: Now
@@ -149,8 +163,9 @@ export class Users {
   async #identified(identifier: string): Promise<UserRow | undefined> {
     // Not trimmed: what is typed to be checked is compared as it is.
     const name = identifier.normalize('NFKC')
-    const column = name.includes('@') ? 'email' : 'username'
-    return this.#rooms.db('users').whereRaw(`lower(${column}) = lower(?)`, [name]).first()
+    const identified = name.includes('@') ? byEmail : byUsername
+    const [row] = await this.#rooms.statements.run<UserRow>(identified, [name])
+    return row
   }
 
   /** Unless the password was changed meanwhile. */
