@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { Redis } from 'ioredis'
 import { type RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible'
 import { type Limiters, limitersFor, type Rule, type Stores } from './limiters.ts'
+import { defineScripts, type Point, type TakenTogether, takeTogether } from './taken-together.ts'
 
 export interface Count {
   readonly points: number
@@ -35,6 +37,7 @@ export class Counters {
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
+    if (rooms.redis instanceof Redis) defineScripts(rooms.redis)
   }
 
   get redisAway(): boolean {
@@ -48,6 +51,22 @@ export class Counters {
     await once(redis, 'ready', { signal: AbortSignal.timeout(connectMilliseconds) }).catch(
       (error: Error) => this.#turn(true, error.message),
     )
+  }
+
+  /**
+   * Takes a point of each in one round trip, if nothing is at `unless` and no limit is reached by it.
+   * @returns undefined when they have to be taken one after the other: also without a Redis that answers,
+   *   and in a cluster, where one script sees one of them
+   */
+  async takeTogether(points: readonly Point[], unless: Point): Promise<TakenTogether | undefined> {
+    const { redis } = this.#rooms
+    if (!(redis instanceof Redis) || this.#away) return undefined
+    try {
+      return await takeTogether(redis, points, unless)
+    } catch (error) {
+      this.#failed(error as Error)
+      return undefined
+    }
   }
 
   /** Takes a point, if there is one or not: what is beyond the limit counts as well. */
@@ -90,11 +109,15 @@ export class Counters {
         this.#turn(false, 'it answers')
         return answer
       } catch (error) {
-        this.#probeAt = performance.now() + probeMilliseconds
-        this.#turn(true, (error as Error).message)
+        this.#failed(error as Error)
       }
     }
     return ask(postgres)
+  }
+
+  #failed({ message }: Error): void {
+    this.#probeAt = performance.now() + probeMilliseconds
+    this.#turn(true, message)
   }
 
   #mayTryRedis(): boolean {

@@ -1,6 +1,7 @@
 import type { Counters } from './counters.ts'
 import type { Rule } from './limiters.ts'
 import type { DelayLimits } from './limits.ts'
+import type { Point } from './taken-together.ts'
 import { Throttled } from './throttled.ts'
 
 /** Leave to try one password. It counts as a failure until something else is said. */
@@ -31,6 +32,12 @@ export class GuessDelays {
     this.#gate = { policy: 'sign-in-gate', points: 1, windowSeconds: longestDelaySeconds }
   }
 
+  /** A turn that costs no delay is one of `free`, while there is no `level`. */
+  countersOf(key: string): { readonly [name in 'free' | 'level' | 'gate']: Point } {
+    const of = (rule: Rule) => ({ rule, key })
+    return { free: of(this.#free), level: of(this.#level), gate: of(this.#gate) }
+  }
+
   /** @throws Throttled while the delay lasts */
   async take(key: string): Promise<Turn> {
     const level = await this.#counters.read(this.#level, key)
@@ -38,8 +45,8 @@ export class GuessDelays {
   }
 
   async forget(key: string): Promise<void> {
-    const rules = [this.#free, this.#level, this.#gate]
-    await Promise.all(rules.map((rule) => this.#counters.forget(rule, key)))
+    const all = Object.values(this.countersOf(key))
+    await Promise.all(all.map(({ rule }) => this.#counters.forget(rule, key)))
   }
 
   async #freeTurn(key: string): Promise<Turn> {

@@ -25,9 +25,15 @@ export interface Limiters {
   readonly postgres: RateLimiterAbstract
 }
 
-export function limitersFor({ policy, points, windowSeconds }: Rule, stores: Stores): Limiters {
-  const { pool, redis } = stores
-  const options = { keyPrefix: `throttle:${policy}`, points, duration: windowSeconds }
+const prefixOf = ({ policy }: Rule): string => `throttle:${policy}`
+
+/** What a counter is called in Redis. */
+export const nameOf = ({ rule, key }: { readonly rule: Rule; readonly key: string }): string =>
+  `${prefixOf(rule)}:${key}`
+
+export function limitersFor(rule: Rule, { pool, redis }: Stores): Limiters {
+  const { points, windowSeconds } = rule
+  const options = { keyPrefix: prefixOf(rule), points, duration: windowSeconds }
   // The library names its statements, which PgBouncer in transaction mode may not know.
   const storeClient = {
     query: ({ text = '', values = [] as unknown[] }) => pool.query(text, values),

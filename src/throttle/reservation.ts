@@ -31,10 +31,16 @@ export async function reserve(
   return giveBack
 }
 
+/** What becomes of a reservation when the check was passed, and when it was not made. */
+export interface Settlement {
+  readonly succeeded: GiveBack
+  readonly abandoned: GiveBack
+}
+
 /** Does one check; `undefined` is a failure, and a throw is neither that nor a success. */
 export async function settle<T>(
   check: () => Promise<T | undefined>,
-  { succeeded, abandoned }: { succeeded: GiveBack; abandoned: GiveBack },
+  { succeeded, abandoned }: Settlement,
 ): Promise<T | undefined> {
   let outcome: T | undefined
   try {

@@ -4,7 +4,7 @@ import type { Counters } from './counters.ts'
 import { DeviceTokens } from './device-tokens.ts'
 import { GuessDelays } from './guess-delays.ts'
 import type { DelayLimits, Limit } from './limits.ts'
-import { reserve, settle } from './reservation.ts'
+import { reserve, type Settlement, settle } from './reservation.ts'
 
 /** Who wants to sign in, before anything about them is believed. */
 export interface SignInFacts {
@@ -58,19 +58,13 @@ export class SignIns {
     facts: SignInFacts,
     check: () => Promise<T | undefined>,
   ): Promise<{ person: T; deviceToken: string } | undefined> {
-    const { counters, keys, sources, now } = this.#rooms
+    const { keys, sources, now } = this.#rooms
     const { account, userId, ip, deviceToken } = facts
     const device = userId && deviceToken && this.#devices.deviceOf(deviceToken, userId, now())
     const key = device ? await this.#deviceKey(userId, device) : keys.account(account)
-    const giveBack = await reserve(counters, keys, device ? [] : sources, { ip })
-    const turn = await this.#delays.take(key).catch(async (error) => {
-      await giveBack()
-      throw error
-    })
-    const person = await settle(check, {
-      succeeded: () => Promise.allSettled([this.#delays.forget(key), giveBack()]),
-      abandoned: () => Promise.allSettled([turn.giveBack(), giveBack()]),
-    })
+    const limits = device ? [] : sources
+    const turn = (await this.#quietTurn(key, limits, ip)) ?? (await this.#turn(key, limits, ip))
+    const person = await settle(check, turn)
     if (!person) return undefined
     return { person, deviceToken: this.#devices.issue(person.id, now(), device || undefined) }
   }
@@ -85,6 +79,37 @@ export class SignIns {
       counters.take(this.#epoch, keys.of(this.#epoch, { person: userId })),
       ...names.map((name) => this.#delays.forget(keys.account(name))),
     ])
+  }
+
+  /** Nearly everybody's: so few have failed lately that nothing has to be decided. */
+  async #quietTurn(
+    key: string,
+    limits: readonly Limit[],
+    ip: string,
+  ): Promise<Settlement | undefined> {
+    const { counters, keys } = this.#rooms
+    const { free, level, gate } = this.#delays.countersOf(key)
+    const points = limits.map((rule) => ({ rule, key: keys.of(rule, { ip }) }))
+    const taken = await counters.takeTogether([...points, free], level)
+    if (!taken) return undefined
+    return {
+      succeeded: () => Promise.allSettled([taken.giveBack([free, level, gate])]),
+      abandoned: () => Promise.allSettled([taken.giveBack()]),
+    }
+  }
+
+  /** @throws Throttled */
+  async #turn(key: string, limits: readonly Limit[], ip: string): Promise<Settlement> {
+    const { counters, keys } = this.#rooms
+    const giveBack = await reserve(counters, keys, limits, { ip })
+    const turn = await this.#delays.take(key).catch(async (error) => {
+      await giveBack()
+      throw error
+    })
+    return {
+      succeeded: () => Promise.allSettled([this.#delays.forget(key), giveBack()]),
+      abandoned: () => Promise.allSettled([turn.giveBack(), giveBack()]),
+    }
   }
 
   async #deviceKey(userId: string, device: Buffer): Promise<string> {

@@ -72,3 +72,20 @@ test('a connection to Redis that was lost without a word is given up, and anothe
   await eventually(() => trusted(server), 'Redis is trusted again', 60)
   t.false(await isActive(server, token))
 })
+
+test('a Redis that refuses too late forgets no failure', async (t) => {
+  const { proxy, server, direct } = await behindSlowRedis(t)
+  const guess = () => server.signIn({ password: 'wrong' })
+  for (let i = 0; i < 4; i += 1) await guess()
+  const [key = ''] = await direct.keys('*throttle:sign-in-free:*')
+  t.is(await direct.get(key), '4')
+  proxy.answersLateMilliseconds = 3000
+  t.is((await guess()).status, 400)
+  t.true(server.rooms.throttle.redisAway, 'PostgreSQL has counted')
+  proxy.answersLateMilliseconds = 0
+  await eventually(async () => {
+    await server.signIn({ username: 'nobody' })
+    return !server.rooms.throttle.redisAway
+  }, 'everything that was sent before has arrived')
+  t.is(await direct.get(key), '4')
+})

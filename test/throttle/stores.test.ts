@@ -1,4 +1,5 @@
 import test from 'ava'
+import { Redis } from 'ioredis'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openRedis } from '../../src/stores/redis.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
@@ -15,6 +16,19 @@ const ownRedis = async (t: { teardown(fn: () => Promise<void>): void }, settings
   t.teardown(() => server.close())
   return server
 }
+
+test('who signs in as usual asks Redis twice', async (t) => {
+  const { throttle, redis } = await openThrottle(t, 'redis')
+  if (!(redis instanceof Redis)) return t.fail('no cluster is asked so')
+  let asked = 0
+  const send = redis.sendCommand
+  redis.sendCommand = (...command) => {
+    asked += 1
+    return send.apply(redis, command)
+  }
+  await throttle.signIn(facts, async () => ({ id: userId }))
+  t.is(asked, 2)
+})
 
 test('Redis killed: PostgreSQL counts, all limits hold, and Redis counts again when it is back', async (t) => {
   const server = await ownRedis(t)
