@@ -72,7 +72,7 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
 
 function createPasswords({ config, log, hashing }: World, { metrics }: TokenRooms) {
   const bulkhead = new Bulkhead({
-    concurrency: config.PASSWORD_CONCURRENCY,
+    concurrency: config.PASSWORD_CONCURRENCY + (hashing?.ahead ?? 0),
     queueSeconds: config.PASSWORD_QUEUE_SECONDS,
   })
   const cost = { memoryKib: config.ARGON2_MEMORY_KIB, timeCost: config.ARGON2_TIME_COST }

@@ -35,6 +35,8 @@ const leastLifeMilliseconds = 1_000
  * started with the first password. When it dies, what it had under way is given once to another one.
  */
 export class HashingProcess implements Hashing {
+  /** While an answer goes one way and the next question the other, a core would do nothing. */
+  readonly ahead = 1
   readonly #options: HashingProcessOptions
   readonly #waiting = new Map<number, Waiting>()
   #child: ChildProcess | undefined

@@ -10,12 +10,15 @@ export interface Hashing {
    */
   verify(passwordHash: string, password: string, own: Argon2Parameters): Promise<boolean>
   hash(password: string, cost: Argon2Parameters): Promise<string>
+  /** So many jobs more than there are threads: who is on its way when a thread becomes free. */
+  readonly ahead: number
   /** How often a process that does it has died: never, where there is none. */
   readonly deaths: number
 }
 
 /** In this process, for commands, and inside the process that does it for a server. */
 export const hashingHere: Hashing = {
+  ahead: 0,
   deaths: 0,
   async verify(passwordHash, password, own) {
     return readHash(passwordHash, own).verify(password)

@@ -30,7 +30,7 @@ async function begin(t: ExecutionContext, { does, ...options }: Beginning = {}) 
       import { appendFileSync, readlinkSync } from 'node:fs'
       const { pid, execArgv, env } = process
       appendFileSync(${JSON.stringify(began)}, JSON.stringify({ pid, execArgv, env }) + '\\n')
-      process.on('message', (asked) => { const { id, job } = asked; ${does} })`
+      process.on('message', async (asked) => { const { id, job } = asked; ${does} })`
     await writeFile(join(folder, 'program.mjs'), code)
   }
   const program = does === undefined ? {} : { program: join(folder, 'program.mjs') }
@@ -189,6 +189,26 @@ test('without a process that stays up, sign-ins are 503 with Retry-After', async
   t.true(lines.some((line) => line.includes('no process checks passwords: an earlier line')))
   t.false(lines.join().includes(ada.password))
   t.is((await server.signIn({ password: 'right' })).status, 200)
+})
+
+test('one password more than there are threads is on its way, and no more', async (t) => {
+  const { hashing } = await begin(t, {
+    does: `
+      globalThis.held = [...globalThis.held ?? [], id]
+      if (held.length > 1) return
+      const rest = () => new Promise((resolve) => setTimeout(resolve, 500))
+      for (let rests = 0; rests < 20 && held.length < 3 && !globalThis.first; rests += 1) await rest()
+      await rest()
+      globalThis.first ??= held.length
+      for (const id of held.splice(0)) process.send({ said: 'done', id, result: first === 3 })`,
+  })
+  const environment = { PASSWORD_CONCURRENCY: '2' }
+  const server = await startServer(t, { hashing, environment })
+  const answers = await Promise.all(Array.from({ length: 4 }, () => server.signIn()))
+  t.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200],
+  )
 })
 
 test('who still waits when the server stops is told so', async (t) => {
