@@ -21,11 +21,11 @@ COPY --from=packages /signet/node_modules node_modules
 COPY --from=build /signet/dist dist
 COPY package.json ./
 # `docker run … signet users list`
-RUN ln -s /signet/dist/src/main.js /usr/local/bin/signet && chmod +x dist/src/main.js \
+RUN ln -s /signet/dist/src/main.cjs /usr/local/bin/signet && chmod +x dist/src/main.cjs \
  && install -d -o node -g node -m 700 keys
 USER node
 EXPOSE 3000 9464
 # Alive, not ready: a restart would not bring a database back.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "dist/src/main.js", "serve"]
+CMD ["node", "dist/src/main.cjs", "serve"]

@@ -39,7 +39,7 @@ export function readArguments(args: readonly string[]): Options {
     .option('--write', 'put the tables into docs/performance.md as well')
     .option('--no-build', 'measure dist/ as it is')
     .option('--profile <folder>', 'write CPU profiles of this server there', path)
-    .option('--against <main.js>', 'another build of Signet, measured beside this one', path)
+    .option('--against <main.cjs>', 'another build of Signet, measured beside this one', path)
   const given = command.parse(args, { from: 'user' }).opts()
   const generator = chooseGenerator(given.generator) ?? command.error(`error: ${howToGetWrk}`)
   const wanted: string[] = given.only ?? allNames.filter((name) => name !== 'tables')

@@ -26,7 +26,7 @@ export interface FloodServer {
 
 type Environment = Readonly<Record<string, string>>
 
-const program = fileURLToPath(new URL('../dist/src/main.js', import.meta.url))
+const program = fileURLToPath(new URL('../dist/src/main.cjs', import.meta.url))
 
 export async function startFloodServer(
   workers: number,

@@ -11,7 +11,7 @@ import { type Child, startChild } from './child.ts'
 import type { Stage } from './stage.ts'
 
 /** This build. */
-export const thisBuild = fileURLToPath(new URL('../dist/src/main.js', import.meta.url))
+export const thisBuild = fileURLToPath(new URL('../dist/src/main.cjs', import.meta.url))
 
 export const person = { username: 'bench', password: 'correct horse battery staple' }
 export const audience = 'https://api.bench.example'

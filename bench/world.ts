@@ -62,7 +62,7 @@ async function open(
   return { name, role, installation, server }
 }
 
-/** As src/main.ts sets it, so that limits and peers have the threads that the server has. */
+/** As src/main.cts sets it, so that limits and peers have the threads that the server has. */
 export const threads = { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism() + 2)) }
 
 /** A program of this folder in a process of its own. */

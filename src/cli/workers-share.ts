@@ -21,7 +21,7 @@ export function shareOf(total: number, workers: number, number: number): number 
   return Math.max(1, Math.floor(total / workers) + (isAmongFirst ? 1 : 0))
 }
 
-/** As in main.ts, of the cores that are one worker's share: threads of all do not add up without end. */
+/** As in main.cts, of the cores that are one worker's share: threads of all do not add up without end. */
 export const threadsFor = (workers: number, cores = availableParallelism()): number =>
   Math.min(1024, Math.max(4, Math.ceil(cores / workers) + 2))
 

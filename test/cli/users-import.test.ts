@@ -24,7 +24,7 @@ const settings = ({ databaseUrl }: At) => ({
   },
 })
 /** What `npm test` has just built: it starts in a fraction of the time. */
-const command = ['dist/src/main.js', 'users']
+const command = ['dist/src/main.cjs', 'users']
 
 /** Runs `signet users …` as an operator does. */
 async function signet(at: At, args: string[], input = '') {

@@ -13,7 +13,7 @@ import { root } from './root.ts'
 type Environment = Readonly<Record<string, string>>
 
 /** The built `signet` command, as somebody who has installed it runs it. */
-export const program = join(root, 'dist', 'src', 'main.js')
+export const program = join(root, 'dist', 'src', 'main.cjs')
 
 export interface Ran {
   readonly code: number | null
