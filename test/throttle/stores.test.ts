@@ -173,6 +173,12 @@ test('without Redis no statement is prepared by name, which PgBouncer might not 
   for (const { rows } of await Promise.all(sessions)) t.is(rows[0].named, 0)
 })
 
+test('without Redis a counter waits for no disk', async (t) => {
+  const { postgres } = await openThrottle(t, 'postgres')
+  const [table] = await postgres.db('pg_class').where({ relname: 'throttle' })
+  t.is(table.relpersistence, 'u', 'unlogged: a commit that wrote nothing else is not flushed')
+})
+
 test('the janitor takes away what is over, in batches, and leaves what counts', async (t) => {
   const { throttle, postgres, age, clock } = await openThrottle(t, 'postgres')
   const { db } = postgres
