@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 
-/** What adds each command. Loaded when it is asked for: `serve` has no use for what `users import` needs. */
+/**
+ * What adds each command. Loaded when it is asked for: `serve` has no use for what `users import` needs. And
+ * what most of the time goes into, the rooms and the app, is loaded when a command has what they need.
+ */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand,
   migrate: async () => (await import('./migrate.ts')).migrateCommand,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type App, createApp } from '../app.ts'
+import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
 import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -55,6 +55,7 @@ export async function openApp(
   boundQueue(world.pool, waitingForEach * config.DATABASE_POOL_SIZE)
   const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
   closers.push(() => hashing.close())
+  const { createApp } = await import('../app.ts')
   const app = await createApp({ ...world, hashing })
   closers.push(app.stop)
   await app.start()

@@ -1,4 +1,3 @@
-import { createRooms } from '../rooms/rooms.ts'
 import { firstRun, firstRunLines } from './first-run.ts'
 import { type Closers, claim, narrate, openMetrics, type Start, sayReady } from './serving.ts'
 import { Flock } from './workers-flock.ts'
@@ -28,6 +27,7 @@ export async function openWorkers(
   closers.push(world.close)
   await claim(world)
   stop.asked.throwIfAborted()
+  const { createRooms } = await import('../rooms/rooms.ts')
   const rooms = await createRooms(world)
   await rooms.revocations.mark()
   await rooms.rotation.ensure()

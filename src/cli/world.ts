@@ -10,7 +10,7 @@ import {
   readMasterKeys,
 } from '../keyring/master-keys.ts'
 import { masterKeysInUse } from '../keyring/rewrap.ts'
-import { createRooms, type Rooms, type World } from '../rooms/rooms.ts'
+import type { Rooms, World } from '../rooms/rooms.ts'
 import type { EmbeddedPostgres } from '../stores/embedded-postgres.ts'
 import { openRedis, type RedisClient } from '../stores/redis.ts'
 import { openLog } from '../telemetry/log.ts'
@@ -99,6 +99,7 @@ export function openingForCommand(): Opening {
 export async function withRooms<T>(work: (rooms: Rooms, world: World) => Promise<T>): Promise<T> {
   const world = await openWorld(openingForCommand())
   try {
+    const { createRooms } = await import('../rooms/rooms.ts')
     const rooms = await createRooms(world)
     await rooms.revocations.mark()
     world.log.debug('everything is open')
