@@ -6,13 +6,15 @@ import { fileURLToPath } from 'node:url'
 import { hash } from 'argon2'
 import Table from 'cli-table3'
 import { app } from '../test/support/fixtures.ts'
+import { redisProgram } from '../test/support/redis-program.ts'
+import { startRedisServer } from '../test/support/redis-server.ts'
 import { basic } from '../test/support/requests.ts'
 import type { Outcome, Plan, Sample, Work } from './flood-load.ts'
 import { type FloodServer, startFloodServer } from './flood-server.ts'
 
 /**
- * `npx tsx bench/flood.ts [--json] [--seconds 15]`: refreshes and client credentials while it is quiet,
- * and again while logins arrive at five times what the machine can check.
+ * `npx tsx bench/flood.ts [--json] [--seconds 15] [--workers 2] [--without-redis]`: refreshes and client
+ * credentials while it is quiet, and again while logins arrive at five times what the machine can check.
  */
 const asJson = process.argv.includes('--json')
 const option = (name: string, fallback: number) => {
@@ -101,7 +103,13 @@ async function measure(server: FloodServer) {
   return { capacity, perSecond, quiet, flooded, flood, resident: [before, ...resident] }
 }
 
-const server = await startFloodServer(workers, say)
+const redis = process.argv.includes('--without-redis')
+  ? undefined
+  : await startRedisServer({ program: redisProgram(say) })
+const server = await startFloodServer(workers, say, (env) => ({
+  ...env,
+  REDIS_URL: redis?.url ?? 'none',
+}))
 try {
   const found = await measure(server)
   const { quiet, flooded, flood, resident } = found
@@ -120,11 +128,12 @@ try {
     ...{ unsent: flood.unsent, other: flood.samples.length - count(200) - count(0) - refused },
     toldWhen: refused === 0 ? 1 : told.length / refused,
   }
-  const machine = `${availableParallelism()} cores, ${cpus()[0]?.model}, Node ${process.version}`
+  const machine = `${availableParallelism()} cores, ${cpus()[0]?.model}, Node ${process.version}, ${redis ? 'Redis' : 'no Redis'}`
   const result = { machine, workers, capacity: found.capacity, works, login, shares, resident }
   process.stdout.write(asJson ? `${JSON.stringify(result, null, 2)}\n` : report(result))
 } finally {
   await server.close()
+  await redis?.close()
 }
 
 interface Result {
