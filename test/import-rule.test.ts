@@ -39,20 +39,22 @@ const forbidden =
 
 const files = async (folder: string): Promise<string[]> =>
   (await readdir(folder, { recursive: true }))
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => /\.c?ts$/.test(file))
     .map((file) => join(folder, file))
 
 function roomOf(file: string): string {
   const [first = '', ...rest] = relative('src', file).split('/')
-  const name = rest.length > 0 ? first : basename(first, '.ts')
+  const name = rest.length > 0 ? first : basename(first).replace(/\.c?ts$/, '')
   return together[name] ?? name
 }
 
 const level = (room: string): number => levels.findIndex((rooms) => rooms.includes(room))
 
-/** Static, for side effects, or dynamic. */
+/** Static, for side effects, dynamic, or of CommonJS. */
 const imports = (source: string): string[] =>
-  [...source.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)'([^']+)'/g)].map(([, name = '']) => name)
+  [...source.matchAll(/(?:\bfrom\s+|\b(?:import|require)\s*\(?\s*)'([^']+)'/g)].map(
+    ([, name = '']) => name,
+  )
 
 async function edges() {
   const sources = await files('src')
@@ -93,7 +95,7 @@ test('imports stay inside src, where the build is', async (t) => {
 
 test('rooms and files have the nouns of what they hold', async (t) => {
   const names = [...(await files('src')), ...(await files('test'))].flatMap((file) =>
-    file.replace(/(\.test)?\.ts$/, '').split('/'),
+    file.replace(/(\.test)?\.c?ts$/, '').split('/'),
   )
   t.deepEqual(
     names.filter((name) => forbidden.test(name)),
