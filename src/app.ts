@@ -72,13 +72,18 @@ export async function createApp(world: World): Promise<App> {
 }
 
 function healthChecks(
-  { db, redis, now }: World,
+  { db, redis, now, databaseClock }: World,
   { keyring, index }: Rooms,
   isDraining: () => boolean,
 ): Record<string, HealthCheck> {
   return {
     accepting: async () => (isDraining() ? 'is shutting down' : undefined),
     database: async () => void (await db.raw('SELECT 1')),
+    clock: async () => {
+      if (databaseClock?.agrees ?? true) return undefined
+      const seconds = Math.abs(databaseClock?.offsetSeconds ?? 0).toFixed(0)
+      return `differs from the clock of PostgreSQL by ${seconds} s: synchronize both with NTP`
+    },
     migrations: async () => {
       const { state } = await inspectSchema(db)
       return state === 'behind' ? 'pending: run signet migrate' : undefined

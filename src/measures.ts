@@ -4,7 +4,7 @@ import { keyState } from './keyring/signing-key.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
 
 /** What Prometheus may ask and what is only looked up when it does. */
-export function measure({ pool, now, hashing }: World, rooms: Rooms): void {
+export function measure({ pool, now, databaseClock, hashing }: World, rooms: Rooms): void {
   const { metrics, keyring, bulkhead, index, janitor } = rooms
   metrics.gauges('database_connections', 'Connections of the pool', 'state', () => ({
     used: pool.totalCount - pool.idleCount,
@@ -14,6 +14,11 @@ export function measure({ pool, now, hashing }: World, rooms: Rooms): void {
     'database_waiting',
     'Statements that wait for a connection',
     () => pool.waitingCount,
+  )
+  metrics.gauge(
+    'clock_offset_seconds',
+    'Clock of this machine minus the clock of PostgreSQL',
+    () => databaseClock?.offsetSeconds ?? 0,
   )
   metrics.gauge('password_checks_running', 'Password checks under way', () => bulkhead.running)
   metrics.gauge('password_checks_waiting', 'Password checks in the queue', () => bulkhead.waiting)

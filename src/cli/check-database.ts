@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { type Config, isLoopback } from '../config.ts'
+import type { DatabaseClock } from '../stores/database-clock.ts'
 import { inspectSchema } from '../stores/migrations.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
@@ -27,7 +28,11 @@ const facts = `
          (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls`
 
 /** Whether this PostgreSQL can carry the server, and keeps what it is told. */
-export async function checkDatabase(db: Knex, config: Config): Promise<Finding[]> {
+export async function checkDatabase(
+  db: Knex,
+  config: Config,
+  databaseClock: DatabaseClock,
+): Promise<Finding[]> {
   const { rows } = await db.raw<{ rows: Facts[] }>(facts)
   const [found] = rows
   if (!found) throw new Error('PostgreSQL says nothing about itself')
@@ -36,7 +41,7 @@ export async function checkDatabase(db: Knex, config: Config): Promise<Finding[]
     role(found),
     durability(found),
     room(found, config),
-    await clock(db),
+    clock(databaseClock),
     await schema(db, config),
     ...(config.production ? weaknesses(found, config) : []),
   ]
@@ -80,20 +85,15 @@ function room({ max_connections: most, reserved }: Facts, config: Config): Findi
   return instances < 2 ? warning('connections', message, advice) : ok('connections', message)
 }
 
-/** Keys, sessions and revocations get their times here; what PostgreSQL adds must not contradict them. */
-async function clock(db: Knex): Promise<Finding> {
-  let best = { skew: 0, roundTrip: Infinity }
-  for (let round = 0; round < 3; round += 1) {
-    const asked = Date.now()
-    const { rows } = await db.raw<{ rows: { now: Date }[] }>('SELECT clock_timestamp() AS now')
-    const answered = Date.now()
-    const skew = ((rows[0]?.now.getTime() ?? 0) - (asked + answered) / 2) / 1000
-    if (answered - asked < best.roundTrip) best = { skew, roundTrip: answered - asked }
+/** All instances decide by PostgreSQL's clock; one whose own differs is not ready (ADR 25). */
+function clock({ offsetSeconds, agrees }: DatabaseClock): Finding {
+  const seconds = Math.abs(offsetSeconds)
+  const message = `the clock of PostgreSQL is ${seconds.toFixed(1)} s ${offsetSeconds > 0 ? 'behind' : 'ahead of'} this one`
+  if (!agrees) {
+    const advice = 'Synchronize both machines with NTP; until then an instance here is not ready.'
+    return failed('clock', message, advice)
   }
-  const message = `the clock of PostgreSQL is ${Math.abs(best.skew).toFixed(1)} s ${best.skew < 0 ? 'behind' : 'ahead of'} this one`
-  const advice = 'Synchronise both machines with NTP.'
-  if (Math.abs(best.skew) > 30) return failed('clock', message, advice)
-  if (Math.abs(best.skew) > 2) return warning('clock', message, advice)
+  if (seconds > 2) return warning('clock', message, 'Synchronize both machines with NTP.')
   return ok('clock', 'agrees with the one of PostgreSQL')
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Argument, type Command } from 'commander'
 import type { Config } from '../config.ts'
+import { openDatabaseClock } from '../stores/database-clock.ts'
 import { openLog } from '../telemetry/log.ts'
 import { wholeNumber } from './arguments.ts'
 import { checkConfiguration } from './check-configuration.ts'
@@ -77,10 +78,11 @@ async function checkStores(config: Config): Promise<Finding[]> {
     signal: AbortSignal.timeout((mostSeconds - 2) * 1000),
   })
   try {
-    const about = await checkDatabase(database.db, config)
+    const clock = await openDatabaseClock(database.pool)
+    const about = await checkDatabase(database.db, config, clock)
     // Without this release's tables there are no keys to look at.
     if (about.some(({ check, state }) => check === 'schema' && state !== 'ok')) return about
-    return [...about, ...(await bounded('keys', () => checkKeys(database.db, config, new Date())))]
+    return [...about, ...(await bounded('keys', () => checkKeys(database.db, config, clock.now())))]
   } finally {
     await database.close()
   }

@@ -11,9 +11,10 @@ import {
 } from '../keyring/master-keys.ts'
 import { masterKeysInUse } from '../keyring/rewrap.ts'
 import type { Rooms, World } from '../rooms/rooms.ts'
+import { keepReading, mostOffsetSeconds, openDatabaseClock } from '../stores/database-clock.ts'
 import type { EmbeddedPostgres } from '../stores/embedded-postgres.ts'
 import { openRedis, type RedisClient } from '../stores/redis.ts'
-import { openLog } from '../telemetry/log.ts'
+import { type Log, openLog } from '../telemetry/log.ts'
 import { fitSchema, type Opening, openDatabase, type Say } from './database.ts'
 import { StartRefused } from './explain.ts'
 
@@ -71,21 +72,38 @@ export async function openWorld(opening: Opening): Promise<OpenedWorld> {
   const { config, log, say } = opening
   const database = await openDatabase(opening)
   try {
+    const databaseClock = await openDatabaseClock(database.pool, tellAbout(log))
     await fitSchema(config, database.db, say)
     const masterKeys = await openMasterKeys(config, database.db, say)
     const redis = openConfiguredRedis(config)
+    const stopReading = keepReading(databaseClock, (error) =>
+      log.error({ err: error }, 'reading the clock of PostgreSQL failed'),
+    )
     const close = async () => {
+      await stopReading()
       // That Redis is gone is no news any more.
       redis?.removeAllListeners('close')
       redis?.disconnect()
       await database.close()
     }
-    return { ...database, config, log, masterKeys, redis, now: () => new Date(), close }
+    const { now } = databaseClock
+    return { ...database, config, log, masterKeys, redis, now, databaseClock, close }
   } catch (error) {
     await database.close()
     throw error
   }
 }
+
+/** Once when the clocks begin to differ, once when they agree again. */
+const tellAbout = (log: Log) => (offsetSeconds: number, agrees: boolean) =>
+  agrees
+    ? log.info({ offsetSeconds }, 'the clock of this machine agrees with that of PostgreSQL again')
+    : log.error(
+        { offsetSeconds },
+        'the clock of this machine and that of PostgreSQL differ by more than ' +
+          `${mostOffsetSeconds} s: synchronize both with NTP; until then this instance is not ready ` +
+          'and deletes nothing that has expired',
+      )
 
 /** How a command opens: its standard output is its answer, so everything else goes to the other one. */
 export function openingForCommand(): Opening {

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { Now } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { MasterKeys } from '../keyring/master-keys.ts'
+import type { DatabaseClock } from '../stores/database-clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
@@ -16,6 +17,8 @@ export interface World {
   readonly redis: RedisClient | undefined
   readonly masterKeys: MasterKeys
   readonly now: Now
+  /** What `now` follows, and whether this machine's clock agrees. Absent where a test moves the clock. */
+  readonly databaseClock?: DatabaseClock
   readonly log: Log
   /** Where costly hashes are computed, if not in this process. */
   readonly hashing?: Hashing

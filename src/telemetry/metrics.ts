@@ -14,6 +14,7 @@ const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
  * What is not here is summed.
  */
 const ofAllWorkers: Readonly<Record<string, Aggregator>> = {
+  clock_offset_seconds: 'average',
   redis_trusted: 'min',
   throttle_redis_away: 'max',
   feed_entries: 'max',

@@ -15,7 +15,7 @@ test('a server that has all it needs is live and ready, each thing by name', asy
   t.is(answer.status, 200, answer.text)
   t.is(answer.headers.get('cache-control'), 'no-store')
   t.is(answer.body.status, 'ok')
-  const names = ['accepting', 'database', 'keys', 'migrations', 'redis']
+  const names = ['accepting', 'clock', 'database', 'keys', 'migrations', 'redis']
   t.deepEqual(Object.keys(answer.body.checks).sort(), names)
   for (const name of names) t.is(answer.body.checks[name], 'ok', name)
 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { runAva } from './ava.ts'
 import { buildTests, builtName } from './build.ts'
+import { installOthers } from './debian-program.ts'
 import { borrowPostgresServer, startPostgresServer, stopLeftovers } from './postgres-server.ts'
 import { redisProgram } from './redis-program.ts'
 import { startRedisServer } from './redis-server.ts'
@@ -100,6 +101,7 @@ async function redisFor(): Promise<{ url: string; program: string }> {
   const given = process.env.REDIS_URL
   if (given) await checkRedis(given)
   const program = redisProgram(say)
+  installOthers(say)
   if (given) {
     say(`Redis: REDIS_URL, ${hostOf('REDIS_URL', given)}; ${program} for tests that need their own`)
     return { url: given, program }
