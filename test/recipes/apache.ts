@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Closing } from './closing.ts'
+import type { Closing } from '../support/closing.ts'
+import type { Report } from '../support/report.ts'
 import { install, type Stores } from './installation.ts'
 import { startApache } from './listeners.ts'
 import { fileOfPage } from './page.ts'
 import { checkRefusals } from './refusals.ts'
-import type { Report } from './report.ts'
 import { startTlsFront } from './tls-front.ts'
 
 /** docs/recipes/apache.md, as it stands there but for the host of the issuer. */

@@ -5,11 +5,11 @@ import { createRooms } from '../../src/rooms/rooms.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { freePort } from '../../src/stores/postmaster.ts'
 import { openLog } from '../../src/telemetry/log.ts'
+import type { Closing } from '../support/closing.ts'
 import { masterKeys, masterKeyText, testEnvironment } from '../support/fixtures.ts'
 import { Browser } from '../support/requests.ts'
 import { type Ran, type Serving, serve, signet } from '../support/signet.ts'
 import { administer, databaseUrl, templateName } from '../support/template.ts'
-import type { Closing } from './closing.ts'
 
 export interface Stores {
   readonly postgresUrl: string

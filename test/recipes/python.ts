@@ -2,13 +2,13 @@ import { strict as assert } from 'node:assert'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Closing } from '../support/closing.ts'
 import { eventually } from '../support/eventually.ts'
-import type { Closing } from './closing.ts'
+import type { Report } from '../support/report.ts'
 import { type Installation, install, type Stores } from './installation.ts'
 import { type Service, startPython } from './listeners.ts'
 import { fileOfPage } from './page.ts'
 import { checkRefusals } from './refusals.ts'
-import type { Report } from './report.ts'
 
 const example = fileURLToPath(new URL('../../examples/python-service', import.meta.url))
 

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert'
 import { invoices, orders } from '../support/fixtures.ts'
+import type { Report } from '../support/report.ts'
 import { forgeries, oddities } from './forgeries.ts'
 import type { Installation } from './installation.ts'
 import type { Service } from './listeners.ts'
-import type { Report } from './report.ts'
 
 export interface Subject {
   readonly name: string

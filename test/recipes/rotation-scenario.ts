@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert'
+import type { Closing } from '../support/closing.ts'
 import { eventually } from '../support/eventually.ts'
-import type { Closing } from './closing.ts'
+import type { Report } from '../support/report.ts'
 import type { Installation, Stores } from './installation.ts'
-import type { Report } from './report.ts'
 import { keptSeconds, type Scene, serviceSeconds, setTheScene, speed } from './rotation-scene.ts'
 
 /** Real services verify what a real server signs, through everything that happens to its keys. */

@@ -43,13 +43,18 @@ export class Browser {
   }
 
   /** Posts a form; `null` sends no credentials. */
-  post(path: string, form: Form, as: Credentials | null = app): Promise<Answer> {
+  post(
+    path: string,
+    form: Form,
+    as: Credentials | null = app,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
     const body = new URLSearchParams()
     for (const [name, value] of Object.entries(form)) {
       for (const one of [value].flat()) body.append(name, one)
     }
     const headers: Record<string, string> = as ? { authorization: basic(as) } : {}
-    return this.request(path, { method: 'POST', headers, body })
+    return this.request(path, { method: 'POST', headers, body, ...(signal && { signal }) })
   }
 
   token(form: Form, as?: Credentials | null): Promise<Answer> {

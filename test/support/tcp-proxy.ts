@@ -20,6 +20,8 @@ export interface TcpProxy {
   weather: Weather
   /** Every answer comes so much later; what is asked arrives at once. */
   answersLateMilliseconds: number
+  /** Where new connections lead from now on: another server, as after a failover. */
+  leadTo(port: number): void
   /** Nothing passes any more through the connections that are open now, and neither end is told. */
   lose(): void
   /** Resets all connections that are open now. */
@@ -28,6 +30,7 @@ export interface TcpProxy {
 }
 
 export async function startTcpProxy(host: string, port: number): Promise<TcpProxy> {
+  let target = port
   const open = new Set<Socket>()
   const lost = new WeakSet<Socket>()
   let weather: Weather = 'fine'
@@ -40,7 +43,7 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
   const server = createServer((near) => {
     keep(near)
     if (weather === 'refuse') return void near.resetAndDestroy()
-    const far = connect(port, host)
+    const far = connect(target, host)
     keep(far)
     near.on('close', () => far.destroy())
     far.on('close', () => near.destroy())
@@ -80,6 +83,9 @@ export async function startTcpProxy(host: string, port: number): Promise<TcpProx
     },
     set answersLateMilliseconds(next) {
       late = next
+    },
+    leadTo(next) {
+      target = next
     },
     lose,
     cut,

@@ -1,6 +1,6 @@
-import type { Tally } from '../support/tally.ts'
+import type { Tally } from './tally.ts'
 
-/** What the recipes show: a line for each guarantee, and how many of them hold. */
+/** A line for each guarantee that was tried, and how many of them hold. */
 export class Report {
   #passed = 0
   #failed = 0
