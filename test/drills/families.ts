@@ -23,13 +23,13 @@ const patienceMilliseconds = 15_000
  */
 export class Families {
   readonly all: readonly Family[]
-  readonly #instances: readonly Browser[]
+  #instances: readonly Browser[] = []
   readonly #statuses = new Map<string, number>()
   #running: Promise<unknown> = Promise.resolve()
   #stopped = false
 
   constructor(instances: readonly { url: string }[], all: readonly Family[]) {
-    this.#instances = instances.map(({ url }) => new Browser(url))
+    this.useOnly(instances)
     this.all = all
   }
 
@@ -40,6 +40,10 @@ export class Families {
   /** What the apps were answered, for the report. */
   get summary(): string {
     return [...this.#statuses].map(([status, count]) => `${count} × ${status}`).join(', ')
+  }
+
+  useOnly(instances: readonly { url: string }[]): void {
+    this.#instances = instances.map(({ url }) => new Browser(url))
   }
 
   start(): void {

@@ -1,5 +1,5 @@
 import type { Closing } from '../support/closing.ts'
-import { production, type Serving, serve } from '../support/signet.ts'
+import { production, program, type Serving, serve } from '../support/signet.ts'
 
 export interface Place {
   /** A folder for the processes to be started in. */
@@ -7,19 +7,23 @@ export interface Place {
   readonly closing: Closing
 }
 
+export const environmentOf = (databaseUrl: string): Readonly<Record<string, string>> => ({
+  ...production(databaseUrl),
+  REDIS_URL: 'none',
+  ARGON2_MEMORY_KIB: '8192',
+  ARGON2_TIME_COST: '1',
+})
+
 /** Instances of one installation, as `signet serve` starts them. */
 export function startInstances(
   { folder, closing }: Place,
   databaseUrl: string,
   environments: readonly Readonly<Record<string, string>>[],
+  main = program,
 ): Promise<Serving[]> {
   const started = environments.map((environment) => {
-    const env = {
-      ...production(databaseUrl),
-      ...{ REDIS_URL: 'none', ARGON2_MEMORY_KIB: '8192', ARGON2_TIME_COST: '1' },
-      ...environment,
-    }
-    return serve(closing.test, { cwd: folder, env })
+    const env = { ...environmentOf(databaseUrl), ...environment }
+    return serve(closing.test, { cwd: folder, env, program: main })
   })
   return Promise.all(started)
 }

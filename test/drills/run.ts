@@ -10,16 +10,21 @@ import { hangingStandby } from './hanging-standby.ts'
 import type { Place } from './instances.ts'
 import { pausedInstance } from './paused-instance.ts'
 import { promotedStandby } from './promoted-standby.ts'
+import { rollingRelease } from './rolling-release.ts'
 import { wrongClocks } from './wrong-clocks.ts'
 
 /**
- * `npm run drills`: faults that are no theft end no session. Each drill has instances and a replicated PostgreSQL
+ * `npm run drills`: faults and upgrades end no session. Each drill has instances and a PostgreSQL
  * of its own; arguments name some of them. The last line is for machines: `N passed, N failed`.
  */
 const drills: Readonly<Record<string, [string, (place: Place) => Promise<string>]>> = {
   promoted: ['a standby that is seconds behind is promoted → no session is lost', promotedStandby],
   paused: ['an instance stands still for 20 s under load → no session is lost', pausedInstance],
   hanging: ['a synchronous standby hangs for 45 s → no session is lost', hangingStandby],
+  releases: [
+    'the release before runs beside this one, and after it → no session is lost',
+    rollingRelease,
+  ],
   clocks: ['wall clocks are off by 30 s and by an hour → nothing is lost or deleted', wrongClocks],
 }
 const minutesAtMost = 10

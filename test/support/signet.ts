@@ -30,9 +30,13 @@ export interface RunOptions {
   readonly input?: string
 }
 
-/** A command from its beginning to its end. */
-export async function signet(args: readonly string[], options: RunOptions): Promise<Ran> {
-  const child = launch([program, ...args], options)
+/** A command from its beginning to its end, of this build or of another. */
+export async function signet(
+  args: readonly string[],
+  options: RunOptions,
+  main = program,
+): Promise<Ran> {
+  const child = launch([main, ...args], options)
   child.process.stdin?.end(options.input ?? '')
   // A start that should have been refused would run for ever.
   const late = setTimeout(() => child.process.kill('SIGTERM'), 60_000)

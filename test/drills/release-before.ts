@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process'
+import { mkdir, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { root } from '../support/root.ts'
+
+/** The last commit of the release before this one: it must run on this one's schema (docs/operations.md, "Upgrading"). */
+const commit = '960898372cf62d4dc9e5c6457f4e1437ec3b56e3'
+
+/** Builds the release before from the history of this repository, with the packages of this one. */
+export async function buildReleaseBefore(folder: string): Promise<string> {
+  const tree = join(folder, 'release-before')
+  await mkdir(tree)
+  run('git', ['archive', '--output', join(folder, 'release-before.tar'), commit], root)
+  run('tar', ['-xf', join(folder, 'release-before.tar')], tree)
+  await symlink(join(root, 'node_modules'), join(tree, 'node_modules'))
+  run('npx', ['tsc', '-p', 'tsconfig.build.json'], tree)
+  return join(tree, 'dist', 'src', 'main.cjs')
+}
+
+function run(program: string, args: readonly string[], cwd: string): void {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed:\n${stdout}${stderr}`)
+}

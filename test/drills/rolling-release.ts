@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { digestSecret } from '../../src/clients/secrets.ts'
+import { app, orders } from '../support/fixtures.ts'
+import { startPostgresServer } from '../support/postgres-server.ts'
+import { type Answer, Browser } from '../support/requests.ts'
+import { program, type Serving, signet } from '../support/signet.ts'
+import { administer, databaseUrl } from '../support/template.ts'
+import { endedSessions, Families, signInMany } from './families.ts'
+import { environmentOf, type Place, startInstances } from './instances.ts'
+import { buildReleaseBefore } from './release-before.ts'
+import { query } from './replicated-postgres.ts'
+
+const familyCount = 30
+const password = 'seven lamps over the harbour'
+
+/** The release before and this one, side by side on one database; then this one alone; then back. */
+export async function rollingRelease(place: Place): Promise<string> {
+  const before = await buildReleaseBefore(place.folder)
+  const { url, run } = await install(place, before)
+
+  const [old] = (await startInstances(place, url, [{}], before)) as [Serving]
+  const instances = [old]
+  const families = new Families(instances, await signInMany(url, instances, familyCount))
+  families.start()
+  await families.refreshed(1)
+  await run(program, ['migrate'])
+  await families.refreshed(1)
+
+  const [next] = (await startInstances(place, url, [{}])) as [Serving]
+  families.useOnly([old, next])
+  await families.refreshed(3)
+  await run(before, ['users', 'create', 'made-before', '--password-stdin'], password)
+  await run(program, ['users', 'create', 'made-after', '--password-stdin'], password)
+  await eachKnowsTheOther(old, next)
+
+  families.useOnly([next])
+  await end(old)
+  await families.refreshed(2)
+  const allowed = { DATABASE_ALLOW_NEWER: 'true' }
+  const [back] = (await startInstances(place, url, [allowed], before)) as [Serving]
+  families.useOnly([back])
+  await end(next)
+  await families.refreshed(2)
+  await families.stop()
+
+  const ended = await endedSessions(url)
+  const { lost, summary } = families
+  // eachKnowsTheOther ends four of its own.
+  if (lost > 0 || ended !== '4 × token_revoked') {
+    throw new Error(`families lost: ${lost} (${ended}); answers: ${summary}`)
+  }
+  return `families lost: 0 of ${familyCount}; answers: ${summary}`
+}
+
+/** A database as the release before makes it, with the client of the tests in it. */
+async function install({ folder, closing }: Place, before: string) {
+  const server = await startPostgresServer(join(folder, 'releases'), () => undefined)
+  closing.add(() => server.close())
+  const name = `signet_drill_${randomUUID().slice(0, 8)}`
+  await administer(server.url, `CREATE DATABASE ${name}`)
+  const url = databaseUrl(server.url, name)
+  const run = async (main: string, args: readonly string[], input = '') => {
+    const ran = await signet(args, { cwd: folder, env: environmentOf(url), input }, main)
+    if (ran.code !== 0) throw new Error(`signet ${args.join(' ')}: ${ran.stderr}`)
+  }
+  await run(before, ['migrate'])
+  const grants = ['password', 'refresh_token', 'client_credentials']
+  const options = ['--first-party', '--scope', 'read,write,offline_access', '--audience', orders]
+  await run(before, ['clients', 'create', app.id, '--grant', grants.join(), ...options])
+  const digest = digestSecret(app.secret).toString('hex')
+  await query(url, `UPDATE client_secrets SET digest = '\\x${digest}'`)
+  return { url, run }
+}
+
+/** Tokens and people of either release are good at the other, and ended by the other. */
+async function eachKnowsTheOther(old: Serving, next: Serving): Promise<void> {
+  for (const username of ['made-before', 'made-after', 'Made-Before', 'MADE-AFTER']) {
+    const issuer = username.endsWith('r') ? next : old
+    const other = issuer === old ? next : old
+    const signedIn = await new Browser(issuer.url).signIn({ username, password })
+    expectStatus(signedIn, 200, `sign-in of ${username}`)
+    const { access_token: token, refresh_token: refreshToken } = signedIn.body
+    expectActive(await new Browser(other.url).introspect(token), true, username)
+    const refreshed = await new Browser(other.url).refresh(refreshToken)
+    expectStatus(refreshed, 200, `refresh of ${username}`)
+    await new Browser(issuer.url).revoke(refreshed.body.refresh_token)
+    for (const { url } of [old, next]) {
+      expectActive(await new Browser(url).introspect(token), false, username)
+      expectStatus(await new Browser(url).refresh(refreshed.body.refresh_token), 400, 'ended')
+    }
+  }
+}
+
+function expectStatus({ status, text }: Answer, expected: number, what: string): void {
+  if (status !== expected) throw new Error(`${what}: ${status} instead of ${expected}: ${text}`)
+}
+
+function expectActive({ body }: Answer, expected: boolean, what: string): void {
+  if (body.active !== expected) throw new Error(`${what}: active is ${body.active}`)
+}
+
+async function end(instance: Serving): Promise<void> {
+  instance.signal('SIGTERM')
+  await instance.exited
+}
