@@ -22,7 +22,7 @@ const levels: readonly (readonly string[])[] = [
   ['revocations', 'audit', 'mail', 'throttle'],
   ['keyring'],
   ['stores', 'telemetry'],
-  ['oauth', 'config', 'clock'],
+  ['oauth', 'config', 'clock', 'identifier'],
 ]
 
 /** Imported by services that have nothing else of Signet. */

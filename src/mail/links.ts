@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { Knex } from 'knex'
+import { foldIdentifier } from '../identifier.ts'
 import type { ClaimedMail } from './mail-queue.ts'
 import type { OneTimeTokens, TokenPurpose } from './one-time-tokens.ts'
 import type { LinkTemplate, MailTemplate } from './outbox.ts'
@@ -64,7 +65,8 @@ interface Person {
 /** Mails may wait for hours: what was right when it was asked for may be wrong by now. */
 function pointless(mail: ClaimedMail, person: Person): string | undefined {
   if (person.disabled_at) return 'not needed: the person is disabled'
-  const isTheirs = person.email?.toLowerCase() === mail.recipient.toLowerCase()
+  const isTheirs =
+    person.email !== null && foldIdentifier(person.email) === foldIdentifier(mail.recipient)
   const isVerification = mail.template === 'verify_email'
   if (isVerification && isTheirs) {
     return person.email_verified_at ? 'not needed: the address is proven' : undefined

@@ -74,7 +74,7 @@ export class OneTimeTokens {
     keepEmail: string | null = null,
   ): Promise<void> {
     const links = db('one_time_tokens').where({ user_id: userId, purpose })
-    if (keepEmail !== null) links.whereRaw('lower(email) <> lower(?)', [keepEmail])
+    if (keepEmail !== null) links.whereNot('email', keepEmail)
     await links.delete()
   }
 

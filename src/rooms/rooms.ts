@@ -1,5 +1,6 @@
 import { later } from '../clock.ts'
 import { type Chore, Janitor, pruning } from '../janitor/janitor.ts'
+import { fillIdentifierKeys } from '../users/identifier-keys.ts'
 import { createPeopleRooms } from './people-rooms.ts'
 import { createTokenRooms } from './token-rooms.ts'
 import { daySeconds, type World } from './world.ts'
@@ -30,6 +31,7 @@ function choresOf({ config, now }: World, rooms: Base): Chore[] {
   const daysAgo = (days: number) => later(now(), -days * daySeconds)
   return [
     { name: 'sessions', sweep: (trx, limit, cursor) => families.sweep(trx, cursor, limit) },
+    { name: 'identifier_keys', sweep: (trx, _, cursor) => fillIdentifierKeys(trx, cursor) },
     pruning('revocations', (trx, limit) => revocationLog.prune(now(), limit, trx)),
     pruning('client_assertions', (trx, limit) => assertions.prune(now(), limit, trx)),
     pruning('one_time_tokens', (trx, limit) => oneTimeTokens.prune(now(), limit, trx)),

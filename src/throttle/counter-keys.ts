@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync } from 'node:crypto'
+import { foldIdentifier } from '../identifier.ts'
 import type { Facts, Limit, Trait } from './limits.ts'
 import { addressOf, networkOf } from './networks.ts'
 
@@ -20,7 +21,7 @@ export class CounterKeys {
 
   /** The same for an account that exists and one that does not. */
   account(account: string): string {
-    return this.#digest('account', folded(account))
+    return this.#digest('account', foldIdentifier(account))
   }
 
   device(userId: string, device: Buffer, epoch: number): string {
@@ -37,8 +38,5 @@ function factOf(trait: Trait, { ip = '', email = '', person = '', client = '' }:
   if (trait === 'address') return addressOf(ip)
   if (trait === 'network') return networkOf(ip)
   if (trait === 'client') return client
-  return folded(trait === 'email' ? email : person)
+  return foldIdentifier(trait === 'email' ? email : person)
 }
-
-/** One account has one counter, however its name is spelled. */
-const folded = (name: string): string => name.normalize('NFKC').trim().toLowerCase()

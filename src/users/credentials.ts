@@ -9,7 +9,7 @@ import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { Changed } from './administration.ts'
 import { endApiKeys } from './api-keys-end.ts'
 import type { Passwords } from './passwords.ts'
-import { type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { isSameEmail, type User, UserRefused, type UserRow, userOf } from './user.ts'
 import type { Users } from './users.ts'
 
 interface Rooms {
@@ -93,7 +93,7 @@ export class Credentials {
         async permit(trx, { email, disabled_at }) {
           const spent = await oneTimeTokens.spend(trx, presented)
           // Sent to an address that was given up meanwhile: whoever reads that one gets nothing by it.
-          const isTheirs = email?.toLowerCase() === holder.email.toLowerCase()
+          const isTheirs = isSameEmail(email, holder.email)
           if (!spent || !isTheirs || disabled_at) throw new LinkSpent()
         },
       })

@@ -3,7 +3,15 @@ import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import { isTaken, normalName, type User, type UserRow, userOf } from './user.ts'
+import {
+  emailColumns,
+  isSameEmail,
+  isTaken,
+  normalName,
+  type User,
+  type UserRow,
+  userOf,
+} from './user.ts'
 import type { Users } from './users.ts'
 
 interface Rooms {
@@ -80,7 +88,7 @@ export class EmailAddresses {
         if (!spent) return undefined
         const [row]: UserRow[] = await trx('users')
           .where({ id: spent.userId })
-          .update({ email: spent.email, email_verified_at: now() })
+          .update({ ...emailColumns(spent.email), email_verified_at: now() })
           .returning('*')
         if (row) await this.#tell(trx, before, row, ip)
         return row && userOf(row)
@@ -93,7 +101,7 @@ export class EmailAddresses {
 
   async #tell(trx: Knex.Transaction, before: UserRow, after: UserRow, ip: string): Promise<void> {
     const { outbox, oneTimeTokens, audit } = this.#rooms
-    const isNew = before.email?.toLowerCase() !== after.email?.toLowerCase()
+    const isNew = !isSameEmail(before.email, after.email ?? '')
     const event = isNew ? 'user.email_changed' : 'user.email_verified'
     await audit.record({ event, userId: after.id, ip }, trx)
     if (!isNew || !before.email) return

@@ -94,7 +94,7 @@ async function importBatch<L extends Line>(
 /** @returns the lines whose people were not there; of two alike in one batch the first comes in */
 async function insert(trx: Knex.Transaction, candidates: Candidate[]): Promise<Set<number>> {
   const columns =
-    'id, username, email, email_verified_at, full_name, password_hash, password_changed_at, must_change_password, roles, created_at, disabled_at'
+    'id, username, username_key, email, email_key, email_verified_at, full_name, password_hash, password_changed_at, must_change_password, roles, created_at, disabled_at'
   const { rows } = await trx.raw<{ rows: { id: string }[] }>(
     `INSERT INTO users (${columns})
      SELECT ${columns} FROM jsonb_populate_recordset(NULL::users, ?::jsonb)
@@ -118,10 +118,13 @@ async function whyNotInserted(trx: Db, left: Candidate[]): Promise<RefusedLine[]
   const asked = left.map(({ line, row }) => ({ ...row, line, id: row.named ? row.id : null }))
   const { rows } = await trx.raw<{ rows: Holders[] }>(
     `SELECT asked.line, a.id, b.id AS username, c.id AS email
-     FROM jsonb_to_recordset(?::jsonb) AS asked (line int, id uuid, username text, email text)
+     FROM jsonb_to_recordset(?::jsonb) AS asked (line int, id uuid, username text, username_key text,
+                                                  email text, email_key text)
      LEFT JOIN users a ON a.id = asked.id
-     LEFT JOIN users b ON lower(b.username) = lower(asked.username)
-     LEFT JOIN users c ON lower(c.email) = lower(asked.email)`,
+     LEFT JOIN users b ON b.username_key = asked.username_key
+                        OR lower(b.username) IN (asked.username_key, lower(asked.username))
+     LEFT JOIN users c ON c.email_key = asked.email_key
+                        OR lower(c.email) IN (asked.email_key, lower(asked.email))`,
     [JSON.stringify(asked)],
   )
   const holders = new Map(rows.map((row) => [row.line, row]))

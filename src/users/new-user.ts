@@ -1,12 +1,14 @@
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import {
+  emailColumns,
   isRole,
   isUsername,
   normalName,
   type User,
   UserRefused,
   type UserRow,
+  usernameColumns,
   userOf,
 } from './user.ts'
 
@@ -42,8 +44,8 @@ export async function insertUser(
   const [row]: UserRow[] = await trx('users')
     .insert({
       id: uuidv7(),
-      username,
-      email: input.email ? normalName(input.email) : null,
+      ...usernameColumns(username),
+      ...emailColumns(input.email ? normalName(input.email) : null),
       email_verified_at: input.email && input.emailVerified ? now : null,
       full_name: input.fullName?.trim() || null,
       password_hash: passwordHash,

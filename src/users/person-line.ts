@@ -4,7 +4,14 @@ import type { Argon2Parameters } from './argon2-hashes.ts'
 import { HashRefused } from './hash-limits.ts'
 import { readHash } from './legacy-hashes.ts'
 import { noPassword } from './passwords.ts'
-import { isRole, isUsername, normalName, type UserRow } from './user.ts'
+import {
+  emailColumns,
+  isRole,
+  isUsername,
+  normalName,
+  type UserRow,
+  usernameColumns,
+} from './user.ts'
 
 /** One person on one line of JSON: what `users export` writes and `users import` reads. */
 
@@ -106,8 +113,8 @@ function rowOf(person: Members, now: Date): PersonRow {
     // By creation, as the ids of those who register here are.
     id: person.id ?? uuidv7({ msecs: createdAt.getTime() }),
     named: Boolean(person.id),
-    username: person.username,
-    email: person.email,
+    ...usernameColumns(person.username),
+    ...emailColumns(person.email),
     email_verified_at: person.email_verified_at ?? (person.email_verified ? createdAt : null),
     full_name: person.full_name,
     password_hash: hash && !isUnusable(hash) ? hash : noPassword,

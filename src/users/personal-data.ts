@@ -7,6 +7,7 @@ import {
   type User,
   UserRefused,
   type UserRow,
+  usernameColumns,
   userOf,
 } from './user.ts'
 
@@ -37,7 +38,7 @@ export class PersonalData {
       throw new UserRefused('malformed', 'A username is 1 to 200 characters without spaces and @.')
     }
     const columns = {
-      ...(username !== undefined && { username: normalName(username) }),
+      ...(username !== undefined && usernameColumns(normalName(username))),
       ...(fullName !== undefined && { full_name: fullName }),
     }
     return db

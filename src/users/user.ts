@@ -1,3 +1,5 @@
+import { foldIdentifier } from '../identifier.ts'
+
 /** A person. */
 export interface User {
   /** The `sub` of their tokens: never given to anybody else (ASVS 10.3.3). */
@@ -18,7 +20,10 @@ export interface User {
 export interface UserRow {
   id: string
   username: string | null
+  /** Folded. null: without a username, or written by the release before this column. */
+  username_key?: string | null
   email: string | null
+  email_key?: string | null
   email_verified_at: Date | null
   full_name: string | null
   password_hash: string
@@ -66,5 +71,20 @@ export const isRole = (text: string): boolean => /^[\w.:-]{1,64}$/.test(text)
 export const isTaken = (error: { readonly code?: unknown } | undefined): boolean =>
   error?.code === '23505'
 
-/** How people who are the same are found to be the same. */
+/** A name as it is kept and shown: the spelling of the person. */
 export const normalName = (text: string): string => text.normalize('NFKC').trim()
+
+/** The columns of a username or an email address: as it is shown, and as it is found. */
+export const usernameColumns = (username: string | null) => ({
+  username,
+  username_key: username === null ? null : foldIdentifier(username),
+})
+
+export const emailColumns = (email: string | null) => ({
+  email,
+  email_key: email === null ? null : foldIdentifier(email),
+})
+
+/** Whether two spellings are one address. */
+export const isSameEmail = (one: string | null | undefined, other: string): boolean =>
+  typeof one === 'string' && foldIdentifier(one) === foldIdentifier(other)

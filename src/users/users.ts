@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { type Actor, byActor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
+import { foldIdentifier } from '../identifier.ts'
 import type { Db } from '../stores/postgres.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { insertUser, type NewUser } from './new-user.ts'
@@ -27,8 +28,13 @@ const identifiedBy = (column: 'username' | 'email') =>
     `person_by_${column}`,
     `SELECT id, username, email, email_verified_at, full_name, password_hash, password_changed_at,
             must_change_password, roles, created_at, disabled_at
-       FROM users WHERE lower(${column}) = lower($1)`,
+       FROM users WHERE ${column}_key = $1 OR lower(${column}) IN ($1, lower($2))`,
   )
+
+/** A row of the release before has no key yet, or one of a name that it has changed: see ADR 30. */
+function withKey(column: 'username' | 'email', rows: readonly UserRow[], key: string) {
+  return rows.find((row) => foldIdentifier(row[column] ?? '') === key)
+}
 
 const byUsername = identifiedBy('username')
 const byEmail = identifiedBy('email')
@@ -121,9 +127,12 @@ export class Users {
   }
 
   async findByEmail(email: string, db: Db = this.#rooms.db): Promise<User | undefined> {
-    const row: UserRow | undefined = await db('users')
-      .whereRaw('lower(email) = lower(?)', [normalName(email)])
-      .first()
+    const key = foldIdentifier(email)
+    const rows: UserRow[] = await db('users').whereRaw(
+      'email_key = ? OR lower(email) IN (?, lower(?))',
+      [...[key, key], normalName(email)],
+    )
+    const row = withKey('email', rows, key)
     return row && userOf(row)
   }
 
@@ -161,11 +170,11 @@ export class Users {
   }
 
   async #identified(identifier: string): Promise<UserRow | undefined> {
-    // Not trimmed: what is typed to be checked is compared as it is.
-    const name = identifier.normalize('NFKC')
-    const identified = name.includes('@') ? byEmail : byUsername
-    const [row] = await this.#rooms.statements.run<UserRow>(identified, [name])
-    return row
+    const key = foldIdentifier(identifier)
+    const column = key.includes('@') ? 'email' : 'username'
+    const identified = column === 'email' ? byEmail : byUsername
+    const names = [key, normalName(identifier)]
+    return withKey(column, await this.#rooms.statements.run<UserRow>(identified, names), key)
   }
 
   /** Unless the password was changed meanwhile. */

@@ -1,0 +1,118 @@
+import type { Knex } from 'knex'
+
+/**
+ * Names by which people are found, folded by the server (ADR 30). The release before goes on with
+ * `lower(username)` and `lower(email)`, whose unique indexes stay until it is gone; the janitor fills
+ * the new columns in pieces. Rows whose key is another than what PostgreSQL makes of the name get
+ * theirs now: two of them, or one of them and somebody else, may be one person by the new rule.
+ */
+export async function up(knex: Knex): Promise<void> {
+  const different = await differentNames(knex)
+  await refuseCollisions(knex, different)
+  await knex.raw(`
+    ALTER TABLE users ADD COLUMN username_key text, ADD COLUMN email_key text;
+    CREATE UNIQUE INDEX users_username_key ON users (username_key) WHERE username_key IS NOT NULL;
+    CREATE UNIQUE INDEX users_email_key ON users (email_key) WHERE email_key IS NOT NULL`)
+  for (const piece of pieces(different)) {
+    await knex.raw(
+      `UPDATE users SET username_key = COALESCE(named.username_key, users.username_key),
+                        email_key = COALESCE(named.email_key, users.email_key)
+         FROM (SELECT id, max(key) FILTER (WHERE name = 'username') AS username_key,
+                      max(key) FILTER (WHERE name = 'email') AS email_key
+                 FROM jsonb_to_recordset(?::jsonb) AS one (id uuid, name text, key text)
+                GROUP BY id) AS named
+        WHERE users.id = named.id`,
+      [JSON.stringify(piece)],
+    )
+  }
+}
+
+export async function down(knex: Knex): Promise<void> {
+  await knex.raw('ALTER TABLE users DROP COLUMN username_key, DROP COLUMN email_key')
+}
+
+interface DifferentName {
+  id: string
+  name: 'username' | 'email'
+  key: string
+}
+
+interface Row {
+  id: string
+  username: string | null
+  email: string | null
+  lower_username: string | null
+  lower_email: string | null
+}
+
+/** ASCII in lower case is the same everywhere but in Turkish locales, where all names are looked at. */
+async function differentNames(knex: Knex): Promise<DifferentName[]> {
+  const found: DifferentName[] = []
+  let after = '00000000-0000-0000-0000-000000000000'
+  for (;;) {
+    const { rows } = await knex.raw<{ rows: Row[] }>(
+      `SELECT id, username, email, lower(username) AS lower_username, lower(email) AS lower_email
+         FROM users
+        WHERE id > ? AND (username COLLATE "C" ~ '[^ -~]' OR email COLLATE "C" ~ '[^ -~]'
+                          OR lower('I') <> 'i')
+        ORDER BY id LIMIT 5000`,
+      [after],
+    )
+    for (const { id, ...row } of rows) {
+      const names = [
+        { name: 'username', text: row.username, lower: row.lower_username },
+        { name: 'email', text: row.email, lower: row.lower_email },
+      ] as const
+      for (const { name, text, lower } of names) {
+        const key = text === null ? null : fold(text)
+        if (key !== null && key !== lower) found.push({ id, name, key })
+      }
+    }
+    const last = rows.at(-1)
+    if (rows.length < 5000 || !last) return found
+    after = last.id
+  }
+}
+
+async function refuseCollisions(knex: Knex, different: readonly DifferentName[]): Promise<void> {
+  const collisions: string[] = []
+  for (const name of ['username', 'email'] as const) {
+    const own = different.filter((one) => one.name === name)
+    const holders = new Map<string, string[]>()
+    for (const { id, key } of own) holders.set(key, [...(holders.get(key) ?? []), id])
+    const ids = new Set(own.map(({ id }) => id))
+    for (const piece of pieces([...holders.keys()])) {
+      const { rows } = await knex.raw<{ rows: { id: string; key: string }[] }>(
+        `SELECT id, lower(${name}) AS key FROM users WHERE lower(${name}) = ANY (?)`,
+        [piece],
+      )
+      for (const { id, key } of rows) if (!ids.has(id)) holders.get(key)?.push(id)
+    }
+    for (const same of holders.values()) {
+      if (same.length > 1) collisions.push(`${name} of ${same.sort().join(' and ')}`)
+    }
+  }
+  if (collisions.length === 0) return
+  const refused = new Error(
+    `Some people have the same name once upper and lower case no longer count. Nothing was changed. Rename or delete one of each, then migrate again:\n${collisions.slice(0, 100).join('\n')}`,
+  )
+  refused.name = 'StartRefused'
+  throw refused
+}
+
+function* pieces<T>(all: readonly T[]): Generator<T[]> {
+  for (let at = 0; at < all.length; at += 1000) yield all.slice(at, at + 1000)
+}
+
+/** As `foldIdentifier` was when this migration was written. */
+function fold(text: string): string {
+  const exceptions: Readonly<Record<string, string>> = { İ: 'i', ς: 'σ' }
+  let key = text
+  let before: string
+  do {
+    before = key
+    const letters = [...key.normalize('NFKC').trim()]
+    key = letters.map((letter) => exceptions[letter] ?? letter.toLowerCase()).join('')
+  } while (key !== before)
+  return key
+}

@@ -1,0 +1,139 @@
+import { setImmediate } from 'node:timers/promises'
+import test from 'ava'
+import { foldIdentifier } from '../../src/identifier.ts'
+import { migrate, migrationSource } from '../../src/stores/migrations.ts'
+import {
+  accountApi,
+  addPerson,
+  enter,
+  goodPassword,
+  otherPassword,
+} from '../support/account-api.ts'
+import { fromElsewhere } from '../support/mailed-server.ts'
+import { bringIn } from '../support/people.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+const environment = { TRUSTED_PROXIES: 'loopback' }
+const ours = '20261130070001_identifier_keys'
+
+/** What the release before asks and writes. */
+const asBefore = ({ db }: TestServer) => ({
+  find: (username: string) =>
+    db('users').whereRaw('lower(username) = lower(?)', [username]).pluck('id'),
+  insert: (username: string, email: string | null = null) =>
+    db.raw(
+      `INSERT INTO users (id, username, email, password_hash, password_changed_at, roles, created_at)
+       SELECT gen_random_uuid(), ?, ?, 'none', now(), '{}', now() ON CONFLICT DO NOTHING RETURNING id`,
+      [username, email],
+    ),
+})
+
+test('the key of a name is the key of that key, for every character', async (t) => {
+  const unstable: string[] = []
+  for (let code = 1; code < 0x110000; code += 1) {
+    // The other tests of this file go on meanwhile.
+    if (code % 0x1000 === 0) await setImmediate()
+    if (code >= 0xd800 && code < 0xe000) continue
+    const key = foldIdentifier(`a${String.fromCodePoint(code)}b`)
+    if (foldIdentifier(key) !== key) unstable.push(code.toString(16))
+  }
+  t.deepEqual(unstable, [])
+  const same = [
+    ['İnİtiative', 'initiative'],
+    ['ΟΔΟΣ', 'οδος', 'οδοσ'],
+    ['ﬁn', 'FIN', ' fin '],
+    ['J̌o', 'ǰo'],
+  ]
+  for (const [first = '', ...others] of same) {
+    for (const other of others) t.is(foldIdentifier(other), foldIdentifier(first))
+  }
+  for (const [one = '', other = ''] of [
+    ['weiß', 'weiss'],
+    ['ılık', 'ilik'],
+  ]) {
+    t.not(foldIdentifier(one), foldIdentifier(other))
+  }
+})
+
+test('ASVS 6.3.1: all spellings of a name share one counter of guesses', async (t) => {
+  const server = await startServer(t, { environment })
+  await addPerson(server, 'initiative')
+  const bits = Array.from({ length: 16 }, (_, index) => index)
+  const spelled = (mask: number) => {
+    let at = 0
+    return 'initiative'.replaceAll('i', (letter) => ((mask >> at++) & 1 ? 'İ' : letter))
+  }
+  const answers = await Promise.all(
+    bits.map((mask) => {
+      const guess = { username: spelled(mask), password: otherPassword }
+      return accountApi(server).post('login', guess, fromElsewhere())
+    }),
+  )
+  const checked = answers.filter(({ status }) => status === 401).length
+  // Five are free, and a slow machine lets in those whose delay is over.
+  t.true(checked >= 5 && checked <= 8, `${checked} were checked`)
+  t.is(answers.filter(({ status }) => status === 429).length, 16 - checked)
+})
+
+test('a person is found, and a name taken, in every spelling', async (t) => {
+  const server = await startServer(t)
+  const { id } = await addPerson(server, 'İnİtiative', { email: 'Ini@People.example' })
+  for (const name of ['initiative', 'INITIATIVE', 'İNİTİATİVE', ' initiative ']) {
+    t.is((await (await enter(server, name)).get('me')).body.id, id, name)
+    await t.throwsAsync(server.rooms.users.create({ username: name }), { name: 'UserRefused' })
+  }
+  const refused = await bringIn(server, [{ username: 'other', email: 'INI@people.example' }])
+  t.is(refused[0]?.reason, 'email: somebody else has it')
+})
+
+test('a name written by the release before is found, kept unique, and gets its key', async (t) => {
+  const server = await startServer(t)
+  const before = asBefore(server)
+  const { rows } = await before.insert('Όλγα', 'Olga@people.example')
+  const [{ id }] = rows
+  const find = async (name: string) => (await server.rooms.users.candidate(name))?.user.id
+  t.deepEqual([await find('όλγα'), await find('olga@PEOPLE.example')], [id, id])
+  await t.throwsAsync(server.rooms.users.create({ username: 'ΌΛΓΑ' }), { name: 'UserRefused' })
+  const sweep = () => server.rooms.janitor.run()
+  await sweep()
+  const keys = () => server.db('users').where({ id }).first('username_key', 'email_key')
+  t.deepEqual(await keys(), { username_key: 'όλγα', email_key: 'olga@people.example' })
+
+  // It renames people without touching the key: the old name finds nobody, the new one does.
+  await server.db('users').where({ id }).update({ username: 'Renamed' })
+  t.deepEqual([await find('όλγα'), await find('RENAMED')], [undefined, id])
+  await sweep()
+  t.is((await keys()).username_key, 'renamed')
+
+  const { id: ours } = await addPerson(server, 'Grace')
+  t.deepEqual(await before.find('GRACE'), [ours], 'the release before finds people of this one')
+  t.is((await before.insert('gRACE')).rows.length, 0)
+})
+
+test('the schema goes back to the release before and forward again, and nobody is lost', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'Grace')
+  await server.db.migrate.down({ migrationSource, name: ours } as never)
+  const { rows } = await asBefore(server).insert('ΟΔΟΣ')
+  t.is((await asBefore(server).find('grace')).length, 1)
+  t.deepEqual(await migrate(server.db), [ours])
+  const find = async (name: string) => (await server.rooms.users.candidate(name))?.user.id
+  t.is(await find('οδος'), rows[0].id)
+  t.is((await (await enter(server, 'GRACE', goodPassword)).get('me')).body.username, 'Grace')
+})
+
+test('people whose names become one are named by id, and the migration changes nothing', async (t) => {
+  const server = await startServer(t)
+  await server.db.migrate.down({ migrationSource, name: ours } as never)
+  const before = asBefore(server)
+  const ids: string[] = []
+  // PostgreSQL keeps the two sigmas apart.
+  for (const name of ['οδος', 'οδοσ', 'unrelated']) ids.push((await before.insert(name)).rows[0].id)
+  const error = await t.throwsAsync(migrate(server.db))
+  const [first, second] = ids.slice(0, 2).sort()
+  t.regex(error?.message ?? '', new RegExp(`username of ${first} and ${second}`))
+  t.notRegex(error?.message ?? '', new RegExp(`${ids[2]}|οδος`))
+  t.false(await server.db.schema.hasColumn('users', 'username_key'))
+  await server.db('users').where({ id: second }).update({ username: 'another' })
+  t.deepEqual(await migrate(server.db), [ours])
+})
