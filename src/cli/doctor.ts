@@ -9,6 +9,7 @@ import { checkConfiguration } from './check-configuration.ts'
 import { checkDatabase } from './check-database.ts'
 import { checkKeys, checkMasterKeys } from './check-keys.ts'
 import { checkRedis } from './check-redis.ts'
+import { checkRevocations } from './check-revocations.ts'
 import { openDatabase } from './database.ts'
 import { doctorArgon2 } from './doctor-argon2.ts'
 import { explain } from './explain.ts'
@@ -82,7 +83,12 @@ async function checkStores(config: Config): Promise<Finding[]> {
     const about = await checkDatabase(database.db, config, clock)
     // Without this release's tables there are no keys to look at.
     if (about.some(({ check, state }) => check === 'schema' && state !== 'ok')) return about
-    return [...about, ...(await bounded('keys', () => checkKeys(database.db, config, clock.now())))]
+    const keys = await bounded('keys', () => checkKeys(database.db, config, clock.now()))
+    return [
+      ...about,
+      ...keys,
+      ...(await bounded('revocations', () => checkRevocations(database.db))),
+    ]
   } finally {
     await database.close()
   }

@@ -4,6 +4,7 @@ import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { type FeedCursor, parseCursor } from './feed-cursor.ts'
 import { type FeedDocument, FeedDocuments } from './feed-documents.ts'
 import { LiveList } from './live-list.ts'
+import { LogReader } from './log-reader.ts'
 import type { LoggedRevocation, RevocationLog } from './revocation-log.ts'
 
 interface Rooms {
@@ -35,8 +36,11 @@ const hasteMilliseconds = 50
 export class RevocationFeed {
   readonly #rooms: Rooms
   readonly #documents: FeedDocuments
+  readonly #reader: LogReader
   readonly #waiting = new Set<() => void>()
   #list: LiveList | undefined
+  /** False until the list is that of the place where the reader goes on. */
+  #loaded = false
   /** Before the statement that read it was sent: nothing committed earlier is missing. */
   #readAt = new Date(0)
   #prunedAt = new Date(0)
@@ -48,6 +52,7 @@ export class RevocationFeed {
   constructor(rooms: Rooms) {
     this.#rooms = rooms
     this.#documents = new FeedDocuments(rooms)
+    this.#reader = new LogReader(rooms.log)
   }
 
   get size(): number {
@@ -147,14 +152,10 @@ export class RevocationFeed {
   }
 
   async #follow(): Promise<void> {
-    const { log, now } = this.#rooms
-    const readAt = now()
-    const before = this.#list?.cursor
-    if (!this.#list || !before) return this.#load(readAt)
-    const changes = await log.changes(before.watermark)
-    // Another history, or numbers that went back: the database was restored.
-    const restored = changes.history !== before.history || changes.watermark < before.watermark
-    if (restored || !changes.complete) return this.#load(readAt)
+    const readAt = this.#rooms.now()
+    if (!this.#list || !this.#loaded) return this.#load(readAt)
+    const changes = await this.#reader.next()
+    if (changes.isRestored) return this.#load(readAt)
     const news = this.#list.advance(changes)
     this.#readAt = readAt
     if (news) this.#documents.forget()
@@ -165,10 +166,12 @@ export class RevocationFeed {
   /** The position is noted first: what commits during the reading comes with the next turn. */
   async #load(readAt: Date): Promise<void> {
     const { log } = this.#rooms
-    const position = await log.position()
+    this.#loaded = false
+    const { history, watermark } = await this.#reader.begin()
     const entries: LoggedRevocation[] = []
     for await (const page of log.live()) entries.push(...page)
-    this.#list = new LiveList(position, entries)
+    this.#list = new LiveList({ history, watermark }, entries)
+    this.#loaded = true
     this.#readAt = readAt
     this.#prunedAt = readAt
     this.#documents.forget()

@@ -28,10 +28,16 @@ export interface LogPosition {
   readonly watermark: bigint
 }
 
+/** A position to the letter: which transactions had ended when the log was read. */
+export interface Bookmark extends LogPosition {
+  /** No transaction from this number on had begun. */
+  readonly ceiling: bigint
+  /** Transactions between watermark and ceiling that were still running. */
+  readonly running: readonly string[]
+}
+
 export interface LogChanges extends LogPosition {
   readonly entries: readonly LoggedRevocation[]
-  /** Whether these are all. */
-  readonly complete: boolean
 }
 
 interface Row {
@@ -42,7 +48,19 @@ interface Row {
   xid: string
 }
 
-type PositionRow = Record<keyof LogPosition, string>
+export interface LogPage {
+  readonly bookmark: Bookmark
+  readonly entries: readonly LoggedRevocation[]
+  /** Whether entries were left out that bear numbers of another cluster. */
+  readonly hasForeign: boolean
+}
+
+interface BookmarkRow {
+  readonly history: string
+  readonly watermark: string
+  readonly ceiling: string
+  readonly snapshot: string
+}
 
 /** The durable, append-only log of revocations: the truth that Redis and the verifiers copy. */
 export class RevocationLog {
@@ -69,30 +87,77 @@ export class RevocationLog {
   }
 
   /**
-   * What was revoked by transactions from number `since` on, and the number to go on from: the oldest
-   * transaction that still runs. Row numbers would not do: they are handed out before the commit, so
-   * a row can appear below one already read. This way an entry may be read twice and none is missed.
-   * Not complete when there are more than can be read in one statement: then all is read in pages.
+   * What committed since the bookmark was set, a page at a time, and the bookmark to go on from: that of
+   * the first page, so that what commits during the reading is read again. Row numbers would not do: they
+   * are handed out before the commit, so a row can appear below one already read.
    */
-  async changes(since: bigint): Promise<LogChanges> {
-    const { rows } = await this.#db.raw<{ rows: (Row & PositionRow)[] }>(
-      `WITH at AS (SELECT ${watermark} AS watermark, ${this.#history} AS history)
+  async *newer(than: Bookmark, pageSize = mostInPage): AsyncGenerator<LogPage> {
+    let [bookmark, afterXid, afterSeq] = [undefined as Bookmark | undefined, '0', '0']
+    for (;;) {
+      const page: LogPage = await this.#page(than, [afterXid, afterSeq, pageSize])
+      bookmark ??= page.bookmark
+      yield { ...page, bookmark }
+      const last = page.entries.at(-1)
+      if (!last || page.entries.length < pageSize) return
+      afterXid = last.xid.toString()
+      afterSeq = last.seq
+    }
+  }
+
+  async #page(
+    { ceiling, running }: Bookmark,
+    [afterXid, afterSeq, pageSize]: [string, string, number],
+  ): Promise<LogPage> {
+    const { rows } = await this.#db.raw<{ rows: (Row & BookmarkRow & { foreign: boolean })[] }>(
+      `WITH at AS (SELECT ${here}, ${this.#history} AS history, ${foreign} AS foreign)
        SELECT at.*, seq, kind, value, expires_at, xid
-         FROM at LEFT JOIN revocations ON xid >= ?::xid8 ORDER BY xid, seq LIMIT ?`,
-      [since.toString(), mostChanges],
+         FROM at LEFT JOIN (
+           SELECT * FROM revocations
+            WHERE (xid >= ?::xid8 OR xid = ANY(?::xid8[])) AND (xid, seq) > (?::xid8, ?::bigint)
+              AND xid < ${ceilingNow}
+            ORDER BY xid, seq LIMIT ?) AS entry ON true
+        ORDER BY xid, seq`,
+      [ceiling.toString(), [...running], afterXid, afterSeq, pageSize],
     )
     const [first] = rows
     if (!first) throw new Error('the log of revocations has no position')
     const entries = rows.filter((row) => row.kind !== null).map(fromRow)
-    return { ...positionOf(first), entries, complete: rows.length < mostChanges }
+    return { bookmark: bookmarkOf(first), entries, hasForeign: first.foreign }
   }
 
-  /** Where `changes` would go on from, now. */
-  async position(): Promise<LogPosition> {
+  /**
+   * Numbers entries that were restored from another cluster as if they were written now: they bear
+   * transaction numbers that this cluster has yet to reach, and no reader can place them.
+   * @returns how many
+   */
+  async renumber(pageSize = mostInPage): Promise<number> {
+    for (let sum = 0; ; ) {
+      const { rowCount } = await this.#db.raw<{ rowCount: number }>(
+        `UPDATE revocations SET xid = pg_current_xact_id()
+          WHERE seq IN (SELECT seq FROM revocations WHERE xid >= ${ceilingNow}
+                         ORDER BY xid LIMIT ? FOR UPDATE SKIP LOCKED)`,
+        [pageSize],
+      )
+      sum += rowCount
+      if (rowCount < pageSize) return sum
+    }
+  }
+
+  /** Whether entries bear transaction numbers that this cluster has yet to reach. */
+  async hasForeign(): Promise<boolean> {
+    const { rows } = await this.#db.raw<{ rows: [{ foreign: boolean }] }>(
+      `SELECT ${foreign} AS foreign`,
+    )
+    return rows[0].foreign
+  }
+
+  /** From where a reader that then reads all live entries goes on: nothing falls between the two. */
+  async bookmark(): Promise<Bookmark> {
     const read = async () => {
-      const sql = `SELECT ${watermark} AS watermark, ${this.#history} AS history`
-      const { rows } = await this.#db.raw<{ rows: [PositionRow] }>(sql)
-      return positionOf(rows[0])
+      const sql = `SELECT ${here}, ${this.#history} AS history`
+      const { rows } = await this.#db.raw<{ rows: [BookmarkRow] }>(sql)
+      const { history, watermark } = bookmarkOf(rows[0])
+      return { history, watermark, ceiling: watermark, running: [] }
     }
     return read().catch((error) => {
       // Some hosted databases keep these functions to themselves.
@@ -103,7 +168,7 @@ export class RevocationLog {
   }
 
   /** All live entries, a page at a time. */
-  async *live(pageSize = 5000): AsyncGenerator<LoggedRevocation[]> {
+  async *live(pageSize = mostInPage): AsyncGenerator<LoggedRevocation[]> {
     let seq = '0'
     for (;;) {
       const rows: Row[] = await this.#db('revocations')
@@ -128,7 +193,7 @@ export class RevocationLog {
 }
 
 /** What a statement brings well within its time limit, also on a machine that is busy. */
-const mostChanges = 10_000
+const mostInPage = 5000
 
 const fromRow = (row: Row): LoggedRevocation => ({
   kind: row.kind,
@@ -138,12 +203,19 @@ const fromRow = (row: Row): LoggedRevocation => ({
   xid: BigInt(row.xid),
 })
 
-const positionOf = ({ history, watermark }: PositionRow): LogPosition => ({
+const bookmarkOf = ({ history, watermark, ceiling, snapshot }: BookmarkRow): Bookmark => ({
   history: createHash('sha256').update(history).digest('base64url').slice(0, 8),
   watermark: BigInt(watermark),
+  ceiling: BigInt(ceiling),
+  running: snapshot.split(':')[2]?.split(',').filter(Boolean) ?? [],
 })
 
-const watermark = 'pg_snapshot_xmin(pg_current_snapshot())'
+const ceilingNow = 'pg_snapshot_xmax(pg_current_snapshot())'
+
+const foreign = `EXISTS (SELECT FROM revocations WHERE xid >= ${ceilingNow})`
+
+const here = `pg_snapshot_xmin(pg_current_snapshot()) AS watermark, ${ceilingNow} AS ceiling,
+  pg_current_snapshot()::text AS snapshot`
 
 const databaseAlone = '(SELECT oid FROM pg_database WHERE datname = current_database())::text'
 

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { LogReader } from './log-reader.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
 import type { Mark, RevocationQuestions } from './revocation-questions.ts'
 import type { RevokedIndex } from './revoked-index.ts'
@@ -22,12 +23,13 @@ export type Revoke = (...revocations: Revocation[]) => Promise<void>
  */
 export class Revocations {
   readonly #rooms: Rooms
-  #watermark = 0n
+  readonly #reader: LogReader
   /** Without the log, Redis is not kept up to date: then it is not asked either. */
   #follows = true
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
+    this.#reader = new LogReader(rooms.log)
   }
 
   /** Where following begins is noted before the first fill, so that nothing falls between the two. */
@@ -38,7 +40,7 @@ export class Revocations {
 
   /** What is followed from: enough for a command, which copies what it decides and asks nothing. */
   async mark(): Promise<void> {
-    if (this.#rooms.index) this.#watermark = (await this.#rooms.log.position()).watermark
+    if (this.#rooms.index) await this.#reader.begin()
   }
 
   stop(): void {
@@ -70,18 +72,17 @@ export class Revocations {
    * that could not reach Redis or died between its commit and its copy.
    */
   async follow(): Promise<void> {
-    const { index, log } = this.#rooms
+    const { index } = this.#rooms
     if (!index) return
-    const since = this.#watermark
-    const { entries, watermark, complete } = await log.changes(since).catch((error) => {
+    const { fresh, isRestored } = await this.#reader.next().catch((error) => {
       this.#follows = false
       throw error
     })
-    // Numbers that go backwards are those of another history: the database was restored.
-    if (watermark < since) index.distrust('the log went back to an earlier state')
-    if (!complete) index.distrust('more was revoked at once than is copied one by one')
-    await index.copy(entries)
-    this.#watermark = watermark
+    if (isRestored) {
+      await this.#reader.begin()
+      index.distrust('the log went back to an earlier state')
+    }
+    await index.copy(fresh)
     this.#follows = true
     await index.tend()
   }

@@ -46,6 +46,15 @@ function settings(values: Record<string, string>): string {
     $$ SELECT CASE $1 ${cases.join(' ')} ELSE pg_catalog.current_setting($1) END $$`
 }
 
+test('a log of revocations restored from another cluster → doctor says so', async (t) => {
+  const restored = `INSERT INTO revocations (kind, value, revoked_at, expires_at, xid)
+    VALUES ('jti', 'one', now(), now() + interval '1 hour', '9000000000000')`
+  const { cwd, env } = await patient(t, restored)
+  const { of } = await examine(cwd, env)
+  t.like(of('revocations')[0], { state: 'warning' }, of('revocations')[0]?.message)
+  t.regex(of('revocations')[0]?.message ?? '', /another cluster/)
+})
+
 test('a healthy installation is ok in every point, and exit 0', async (t) => {
   const { cwd, env } = await patient(t)
   const { code, ok, findings, of } = await examine(cwd, env)

@@ -121,25 +121,31 @@ test('a fallback that only a write meets is noticed by the write', async (t) => 
 
 test('while the log cannot be followed Redis is not asked', async (t) => {
   const { server, log, index, revocations, entry } = await byHand(t)
-  const changes = log.changes.bind(log)
+  const newer = log.newer.bind(log)
   await log.append(server.db, [entry('silent')])
   t.false(await revocations.holdAny([entry('silent')]), 'nobody has copied it yet')
-  Object.assign(log, { changes: () => Promise.reject(new Error('away')) })
+  Object.assign(log, {
+    newer: () => {
+      throw new Error('away')
+    },
+  })
   await t.throwsAsync(revocations.follow(), { message: 'away' })
   t.true(await revocations.holdAny([entry('silent')]), 'the log is asked')
-  Object.assign(log, { changes })
+  Object.assign(log, { newer })
   await revocations.follow()
   t.true(await index.holdsAny([entry('silent')]))
 })
 
 test('a log that went back to a backup makes Redis be filled again', async (t) => {
   const { log, index, revocations, server, entry } = await byHand(t)
-  const changes = log.changes.bind(log)
-  Object.assign(log, {
-    changes: async () => ({ entries: [], watermark: 2n ** 60n, complete: true }),
-  })
-  await revocations.follow()
-  Object.assign(log, { changes })
+  const bookmark = log.bookmark.bind(log)
+  const later = async () => {
+    const here = await bookmark()
+    return { ...here, watermark: 2n ** 60n, ceiling: 2n ** 60n }
+  }
+  Object.assign(log, { bookmark: later })
+  await revocations.mark()
+  Object.assign(log, { bookmark })
   await log.append(server.db, [entry('since the restore')])
   await revocations.follow()
   await eventually(() => index.trusted, 'it is refilled')
@@ -159,7 +165,7 @@ test('asking and writing at once never shakes the trust', async (t) => {
   t.deepEqual(answers, Array(300).fill([false, true]))
 })
 
-test('more at once than one statement brings is in Redis and in the list all the same', async (t) => {
+test('more at once than one page brings is in Redis and in the list all the same', async (t) => {
   const { server, index, revocations, entry } = await byHand(t)
   await server.rooms.feed.follow()
   const many = 10_001

@@ -1,0 +1,67 @@
+import type { Bookmark, LogChanges, LoggedRevocation, RevocationLog } from './revocation-log.ts'
+
+export interface ReadChanges extends LogChanges {
+  /** Those of `entries` that were not told before. */
+  readonly fresh: readonly LoggedRevocation[]
+  /** Another history, or numbers that went back: the database was restored, and all must be read anew. */
+  readonly isRestored: boolean
+}
+
+/**
+ * Reads the log on, each entry once. Entries of transactions at or above the watermark are kept and told again:
+ * one that was numbered earlier may still commit among them (ADR 4). So a long transaction costs
+ * memory, and no statement that reads the same rows twice a second.
+ */
+export class LogReader {
+  readonly #log: RevocationLog
+  #bookmark: Bookmark | undefined
+  #open = new Map<string, LoggedRevocation>()
+
+  constructor(log: RevocationLog) {
+    this.#log = log
+  }
+
+  get position(): Bookmark | undefined {
+    return this.#bookmark
+  }
+
+  /** Noted before all live entries are read, so that nothing falls between the two. */
+  async begin(): Promise<Bookmark> {
+    if (await this.#log.hasForeign()) await this.#log.renumber()
+    this.#bookmark = await this.#log.bookmark()
+    this.#open.clear()
+    return this.#bookmark
+  }
+
+  /** What committed since the last turn. */
+  async next(): Promise<ReadChanges> {
+    const before = this.#bookmark ?? (await this.begin())
+    const { bookmark, fresh } = await this.#read(before)
+    const { history, watermark } = bookmark
+    if (history !== before.history || wentBack(before, bookmark)) {
+      return { history, watermark, entries: [], fresh: [], isRestored: true }
+    }
+    for (const entry of fresh) this.#open.set(entry.seq, entry)
+    const entries = [...this.#open.values()]
+    for (const { seq, xid } of entries) if (xid < watermark) this.#open.delete(seq)
+    this.#bookmark = bookmark
+    return { history, watermark, entries, fresh, isRestored: false }
+  }
+
+  async #read(before: Bookmark) {
+    const fresh: LoggedRevocation[] = []
+    let bookmark = before
+    let hasForeign = false
+    for await (const page of this.#log.newer(before)) {
+      bookmark = page.bookmark
+      hasForeign ||= page.hasForeign
+      for (const entry of page.entries) if (!this.#open.has(entry.seq)) fresh.push(entry)
+    }
+    // With their new numbers they come with the next turn.
+    if (hasForeign) await this.#log.renumber()
+    return { bookmark, fresh }
+  }
+}
+
+const wentBack = (before: Bookmark, now: Bookmark): boolean =>
+  now.watermark < before.watermark || now.ceiling < before.ceiling
