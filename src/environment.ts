@@ -150,6 +150,9 @@ export const variables = {
   REQUEST_TIMEOUT_SECONDS: whole(1, 300)
     .default(10)
     .describe('longest time for a client to send a request'),
+  ANSWER_TIMEOUT_SECONDS: whole(1, 3600)
+    .default(60)
+    .describe('longest time for a client to read an answer, or the next piece of a long one'),
   SHUTDOWN_SECONDS: whole(0, 300)
     .default(10)
     .describe('how long requests under way may take to finish after SIGTERM'),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, isIPv6, type Socket } from 'node:net'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { type AddressInfo, isIPv6 } from 'node:net'
+import { Connections } from './connections.ts'
 import { StartRefused } from './explain.ts'
 
 export interface DoorOptions {
@@ -12,6 +13,8 @@ export interface DoorOptions {
   readonly variable: string
   /** A client that sends slowly or nothing does not hold a connection for longer. */
   readonly requestSeconds: number
+  /** Nor does one that asks and does not read. */
+  readonly answerSeconds: number
   /** Connections at once; beyond them a new one is closed at once. */
   readonly mostConnections?: number
 }
@@ -39,8 +42,7 @@ function connectionsThatFit(): number {
 /** A listening HTTP server that can be closed without cutting anybody off. */
 export class Door {
   readonly #server: Server
-  /** With the answer to what was asked last on it. */
-  readonly #sockets = new Map<Socket, ServerResponse | undefined>()
+  readonly #connections: Connections
   #lastAnswers = false
 
   /** @throws StartRefused when it may not listen there */
@@ -56,7 +58,9 @@ export class Door {
     return door
   }
 
-  private constructor({ handler, requestSeconds, mostConnections }: DoorOptions) {
+  private constructor(options: DoorOptions) {
+    const { handler, requestSeconds, mostConnections } = options
+    this.#connections = new Connections(handler, options)
     const limits = { maxHeaderSize: 16 * 1024, requireHostHeader: true }
     const times = {
       requestTimeout: requestSeconds * 1000,
@@ -65,15 +69,11 @@ export class Door {
       connectionsCheckingInterval: Math.min(5_000, requestSeconds * 1000),
     }
     this.#server = createServer({ ...limits, ...times }, (request, response) => {
-      this.#sockets.set(request.socket, response)
       if (this.#lastAnswers) response.setHeader('connection', 'close')
-      handler(request, response)
+      this.#connections.listener(request, response)
     })
     this.#server.maxConnections = mostConnections ?? connectionsThatFit()
-    this.#server.on('connection', (socket) => {
-      this.#sockets.set(socket, undefined)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    this.#server.on('connection', (socket) => this.#connections.add(socket))
   }
 
   get port(): number {
@@ -83,9 +83,7 @@ export class Door {
   /** From now on every answer ends its connection, so that its client comes back elsewhere. */
   answerForTheLastTime(): void {
     this.#lastAnswers = true
-    for (const response of this.#sockets.values()) {
-      if (response && !response.headersSent) response.setHeader('connection', 'close')
-    }
+    for (const response of this.#connections.unsent()) response.setHeader('connection', 'close')
   }
 
   /** No new connection, no idle one, and an end to those that do not finish in time. */
@@ -96,10 +94,10 @@ export class Door {
     insisted?.addEventListener('abort', cutOff)
     if (insisted?.aborted) cutOff()
     const closed = new Promise((resolve) => this.#server.close(resolve))
-    // To Node a connection on which nothing was ever asked is not idle.
-    for (const socket of this.#sockets.keys()) if (socket.bytesRead === 0) socket.destroy()
+    this.#connections.endUnused()
     await closed
     clearTimeout(deadline)
+    this.#connections.close()
   }
 
   #listen(port: number, host: string): Promise<void> {

@@ -64,6 +64,14 @@ export async function openApp(
   return app
 }
 
+const limitsOf = (config: Config) => ({
+  requestSeconds: config.REQUEST_TIMEOUT_SECONDS,
+  answerSeconds: config.ANSWER_TIMEOUT_SECONDS,
+})
+
+/** Connections of the metrics port at once. */
+const mostScrapers = 100
+
 /** @returns where it answers */
 export async function openServer(
   app: App,
@@ -72,7 +80,7 @@ export async function openServer(
 ): Promise<string> {
   const server = await Door.open({
     ...{ handler: app.handler, host: config.host },
-    ...{ ports: [config.PORT], variable: 'PORT', requestSeconds: config.REQUEST_TIMEOUT_SECONDS },
+    ...{ ports: [config.PORT], variable: 'PORT', ...limitsOf(config) },
   })
   closers.push(async () => {
     app.drain()
@@ -93,7 +101,7 @@ export async function openMetrics(
   const door = await Door.open({
     ...{ handler: scrape(metrics, log), host: config.METRICS_HOST },
     ...{ ports: config.metricsPorts, variable: 'METRICS_PORT' },
-    requestSeconds: config.REQUEST_TIMEOUT_SECONDS,
+    ...{ ...limitsOf(config), mostConnections: mostScrapers },
   })
   closers.push(() => door.close(0))
   const [wanted] = config.metricsPorts

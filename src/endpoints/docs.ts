@@ -49,6 +49,18 @@ export const docs: Middleware = (ctx) => {
   ctx.body = page
 }
 
+/** Read once and shared by all answers: a copy for each would let slow readers fill the memory. */
+const files = new Map<string, Promise<Buffer>>()
+
+function fileOf(name: string): Promise<Buffer> {
+  const known = files.get(name)
+  if (known) return known
+  const read = readFile(join(absolutePath(), name))
+  files.set(name, read)
+  read.catch(() => files.delete(name))
+  return read
+}
+
 /** What the page loads. */
 export const docsAsset: Middleware = async (ctx) => {
   const { name = '' } = (ctx as unknown as { params: { name?: string } }).params
@@ -61,5 +73,5 @@ export const docsAsset: Middleware = async (ctx) => {
   if (type === undefined) return
   ctx.set('cache-control', 'public, max-age=86400')
   ctx.type = type
-  ctx.body = await readFile(join(absolutePath(), name))
+  ctx.body = await fileOf(name)
 }

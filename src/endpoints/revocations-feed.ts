@@ -1,6 +1,8 @@
 import { isKnown } from '../http/conditional.ts'
 import type { Context, Middleware } from '../http/context.ts'
+import { shared } from '../http/published.ts'
 import { OAuthError } from '../oauth/error.ts'
+import type { FeedDocument } from '../revocations/feed-documents.ts'
 import type { RevocationFeed } from '../revocations/revocation-feed.ts'
 
 /** Proxies and load balancers end a request that is silent for longer. */
@@ -11,6 +13,12 @@ const longestWaitSeconds = 30
  * is public: it says how many there are, and names nothing. docs/verifying.md has its format.
  */
 export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Middleware {
+  const bodies = new WeakMap<FeedDocument, string | Buffer>()
+  const bodyOf = (document: FeedDocument): string | Buffer => {
+    const body = bodies.get(document) ?? shared(document.jwt)
+    bodies.set(document, body)
+    return body
+  }
   return async (ctx) => {
     const since = parameter(ctx, 'since')
     const waitSeconds = since === undefined ? 0 : waitOf(parameter(ctx, 'wait'))
@@ -27,7 +35,7 @@ export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Mi
     ctx.type = 'application/jwt'
     ctx.status = 200
     if (isKnown(ctx.get('if-none-match'), document.etag)) ctx.status = 304
-    else ctx.body = document.jwt
+    else ctx.body = bodyOf(document)
   }
 }
 

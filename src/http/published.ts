@@ -8,7 +8,8 @@ import type { Fields } from './security-headers.ts'
 
 /** A public document as it is now: the same for everybody, to be cached. */
 export interface Published {
-  readonly body: string
+  /** Bytes where it is long: Node shares those, and copies a text for each connection that is slow. */
+  readonly body: string | Buffer
   readonly etag: string
   readonly maxAgeSeconds: number
 }
@@ -19,8 +20,14 @@ export type ReadPublished = () => Published
 /** @param body JSON */
 export function publish(body: string, maxAgeSeconds: number): Published {
   const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22)
-  return { body, etag: `"${digest}"`, maxAgeSeconds }
+  return { body: shared(body), etag: `"${digest}"`, maxAgeSeconds }
 }
+
+/** A text that many are answered with: a long one as bytes, which all connections share. */
+export const shared = (text: string): string | Buffer =>
+  text.length > longText ? Buffer.from(text) : text
+
+const longText = 16 * 1024
 
 /** Answers with the document, or with 304 when the caller has it already (RFC 9110 §13). */
 export function published(read: ReadPublished): Middleware {

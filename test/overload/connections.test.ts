@@ -7,7 +7,14 @@ import { eventually } from '../support/eventually.ts'
 
 async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {
   const door = await Door.open({
-    ...{ host: '127.0.0.1', ports: [0], variable: 'PORT', requestSeconds: 1, ...options },
+    ...{
+      host: '127.0.0.1',
+      ports: [0],
+      variable: 'PORT',
+      requestSeconds: 1,
+      answerSeconds: 60,
+      ...options,
+    },
     handler(request, response) {
       request.on('error', () => undefined)
       request.resume().once('end', () => response.end('answered'))

@@ -1,0 +1,133 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { Door } from '../../src/cli/door.ts'
+import { eventually } from '../support/eventually.ts'
+import { emptyFolder, production, type Serving, serve } from '../support/signet.ts'
+import { copyTemplate } from '../support/start-server.ts'
+import { administer } from '../support/template.ts'
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
+
+/** A client that sends and never reads. */
+async function unread(t: ExecutionContext, port: number, bytes: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').pause()
+  socket.on('error', () => undefined)
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  socket.write(bytes)
+  return socket
+}
+
+async function memoryMib({ pid }: Serving): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024
+}
+
+/** The most memory that it takes while it has as good as nothing to do any more. */
+async function mostMemoryMib(serving: Serving): Promise<number> {
+  const seen: number[] = []
+  for (let look = 0; look < 15; look += 1) {
+    await sleep(200)
+    seen.push(await memoryMib(serving))
+  }
+  return Math.max(...seen)
+}
+
+async function start(t: ExecutionContext) {
+  const url = await copyTemplate(t)
+  return { url, serving: await serve(t, { cwd: await emptyFolder(t), env: production(url) }) }
+}
+
+test('ASVS 15.2.2: pipelined requests whose answers nobody reads take no memory', async (t) => {
+  const { serving } = await start(t)
+  const path = '/docs/swagger-ui-bundle.js'
+  t.is((await fetch(serving.url + path)).status, 200)
+  const before = await memoryMib(serving)
+  for (let count = 0; count < 4; count += 1) {
+    await unread(t, serving.port, get(path).repeat(400))
+  }
+  const grown = (await mostMemoryMib(serving)) - before
+  t.true(grown < 150, `${Math.round(grown)} MiB more`)
+  t.is((await fetch(`${serving.url}/health/live`)).status, 200)
+})
+
+test('ASVS 15.2.2: 100 connections that do not read the list of revocations share one copy', async (t) => {
+  const { url, serving } = await start(t)
+  await administer(
+    url,
+    `INSERT INTO revocations (kind, value, revoked_at, expires_at)
+     SELECT 'jti', gen_random_uuid(), now(), now() + interval '1 hour' FROM generate_series(1, 130000)`,
+  )
+  const path = '/.well-known/revocations'
+  await eventually(async () => {
+    const list = await (await fetch(serving.url + path)).text()
+    return list.length > 3_600_000
+  }, 'the list is long')
+  const before = await memoryMib(serving)
+  const readers = Array.from({ length: 100 }, () => unread(t, serving.port, get(path)))
+  await Promise.all(readers)
+  const answered = () => serving.stdout().split(`"path":"${path}","status":200`).length - 1
+  await eventually(() => answered() > 100, 'all are answered', 60)
+  const grown = (await mostMemoryMib(serving)) - before
+  t.true(grown < 150, `${Math.round(grown)} MiB more`)
+})
+
+async function openDoor(t: ExecutionContext, answer: string | Buffer) {
+  let asked = 0
+  const door = await Door.open({
+    ...{ host: '127.0.0.1', ports: [0], variable: 'PORT', requestSeconds: 10, answerSeconds: 1 },
+    handler(_request, response) {
+      asked += 1
+      response.end(answer)
+    },
+  })
+  t.teardown(() => door.close(0))
+  return { port: door.port, asked: () => asked }
+}
+
+test('an answer that is not read in time ends its connection', async (t) => {
+  const { port } = await openDoor(t, Buffer.alloc(64 * 1024 * 1024))
+  const socket = await unread(t, port, get('/'))
+  await eventually(async () => {
+    const [state = ''] = (await connectionsTo(port)).slice(0, 1)
+    return state === ''
+  }, 'the server has closed it')
+  t.true(socket.bytesRead < 64 * 1024 * 1024)
+})
+
+test('pipelined requests are answered in turn, one at a time', async (t) => {
+  const { port, asked } = await openDoor(t, 'answered')
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  socket.write(get('/').repeat(17))
+  await eventually(() => text.split('answered').length === 18, 'all are answered')
+  t.is(asked(), 17)
+  const slow = await openDoor(t, Buffer.alloc(64 * 1024 * 1024))
+  await unread(t, slow.port, get('/').repeat(10))
+  await sleep(200)
+  t.is(slow.asked(), 1)
+})
+
+test('more pipelined requests than may wait end their connection', async (t) => {
+  const { port, asked } = await openDoor(t, 'answered')
+  const socket = connect(port, '127.0.0.1').resume()
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => undefined)
+  socket.write(get('/').repeat(1000))
+  await once(socket, 'close')
+  t.true(asked() < 100, `${asked()} were answered`)
+})
+
+/** Established connections of this machine to a port, from its side. */
+async function connectionsTo(port: number): Promise<string[]> {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
+  return lines.filter((line) => new RegExp(`^ *\\d+: \\w+:${hex} \\w+:\\w+ 01 `).test(line))
+}
