@@ -2,6 +2,7 @@ import { secondsBetween } from './clock.ts'
 import type { JanitorRun } from './janitor/janitor.ts'
 import { keyState } from './keyring/signing-key.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
+import { droppedLines } from './telemetry/log.ts'
 
 /** What Prometheus may ask and what is only looked up when it does. */
 export function measure({ pool, now, databaseClock, hashing }: World, rooms: Rooms): void {
@@ -26,6 +27,11 @@ export function measure({ pool, now, databaseClock, hashing }: World, rooms: Roo
     'password_process_deaths_total',
     'Deaths of the process that checks passwords',
     () => hashing?.deaths ?? 0,
+  )
+  metrics.counter(
+    'log_lines_dropped_total',
+    'Lines of the log that were dropped because nobody read those before',
+    droppedLines,
   )
   metrics.gauge('redis_trusted', '1 while Redis answers revocation checks', () =>
     index?.trusted ? 1 : 0,

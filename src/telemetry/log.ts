@@ -26,6 +26,14 @@ export interface LogOptions {
   readonly to?: ((line: string) => void) | undefined
 }
 
+/** Of lines that nobody has read yet; what comes beyond is dropped and counted. */
+const mostUnreadBytes = 8 * 1024 * 1024
+
+let dropped = 0
+
+/** Lines that this process has dropped, because nobody read those before. */
+export const droppedLines = (): number => dropped
+
 /** One JSON object a line, UTC; or readable lines for people. */
 export function openLog({ level, format, fd = 1, worker, to }: LogOptions): Log {
   const options = {
@@ -36,7 +44,26 @@ export function openLog({ level, format, fd = 1, worker, to }: LogOptions): Log 
     serializers: { err: describeError },
   }
   if (to) return pino(options, { write: to })
-  return pino(options, format === 'pretty' ? pretty(fd) : pino.destination({ fd, sync: false }))
+  if (format === 'pretty') return pino(options, pretty(fd))
+  const destination = pino.destination({ fd, sync: false, maxLength: mostUnreadBytes })
+  const log = pino(options, destination)
+  reportDrops(destination, log)
+  return log
+}
+
+/** Says how many lines are missing as soon as there is room for a line again. */
+function reportDrops(destination: ReturnType<typeof pino.destination>, log: Log): void {
+  let missing = 0
+  destination.on('drop', () => {
+    dropped += 1
+    missing += 1
+    if (missing > 1) return
+    destination.once('drain', () => {
+      const lines = missing
+      missing = 0
+      log.warn({ lines }, 'lines were dropped: nobody read the log fast enough')
+    })
+  })
 }
 
 /**

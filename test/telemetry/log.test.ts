@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { openLog } from '../../src/telemetry/log.ts'
 import { ada, app, masterKeyText } from '../support/fixtures.ts'
 import { Browser, basic } from '../support/requests.ts'
+import { root } from '../support/root.ts'
 import { emptyFolder, production, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 import { administer } from '../support/template.ts'
@@ -125,4 +130,35 @@ test('ASVS 16.4.1: for people too, nothing that callers send breaks a line or mo
   t.is(await serving.exited, 0)
   t.notRegex(serving.stdout(), /^\[00:00:00\] FATAL/m)
   t.notRegex(serving.stdout().replaceAll('\n', ''), /\p{Cc}/u)
+})
+
+/** Logs 400,000 lines, says on the other output how much memory that took, and ends when told to. */
+const chatterbox = `
+  const { openLog, droppedLines } = await import(process.argv[1])
+  const log = openLog({ level: 'info', format: 'json' })
+  const before = process.memoryUsage().rss
+  for (let batch = 0; batch < 400; batch += 1) {
+    for (let line = 0; line < 1000; line += 1) log.info({ fill: 'x'.repeat(100) }, 'line')
+    await new Promise(setImmediate)
+  }
+  const grownMib = (process.memoryUsage().rss - before) / 1024 / 1024
+  console.error(JSON.stringify({ grownMib, dropped: droppedLines() }))
+  process.stdin.resume().once('end', () => undefined)
+`
+
+test('a log that nobody reads stays within its bound, and says what is missing when it is read', async (t) => {
+  const module = join(root, 'dist', 'src', 'telemetry', 'log.js')
+  const child = spawn(process.execPath, ['--input-type=module', '-e', chatterbox, module])
+  t.teardown(() => child.kill('SIGKILL'))
+  const [said] = await once(child.stderr, 'data')
+  const { grownMib, dropped } = JSON.parse(String(said))
+  t.true(grownMib < 60, `${Math.round(grownMib)} MiB more`)
+  t.true(dropped > 100_000)
+  const read = text(child.stdout)
+  child.stdin.end()
+  const lines = (await read).trimEnd().split('\n')
+  const written = lines.map((line) => JSON.parse(line))
+  const [missing] = written.filter(({ msg }) => msg.startsWith('lines were dropped'))
+  t.like(missing, { level: 40, lines: dropped })
+  t.is(written.filter(({ msg }) => msg === 'line').length + dropped, 400_000)
 })
