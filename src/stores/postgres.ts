@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import knex, { type Knex } from 'knex'
 import pg from 'pg'
+import { cancelOnTimeout } from './statement-timeout.ts'
 
 /** A handle for a statement: the pool, or the transaction that the statement must be part of. */
 export type Db = Knex | Knex.Transaction
@@ -50,8 +51,8 @@ export function openPostgres(options: PostgresOptions): Postgres {
   pool.on('connect', (client) => {
     // Also while somebody has it: without a listener Node ends the process.
     client.on('error', options.onBrokenConnection ?? ignore)
-    closeOnTimeout(client)
   })
+  cancelOnTimeout(pool, options.poolSize)
   const db = knex({ ...dialect, connectionPool: pool })
   const close = async () => {
     await resting(pool, milliseconds)
@@ -82,33 +83,4 @@ export function withoutTimeLimit(db: Knex): { db: Knex; close(): Promise<void> }
     await pool.end()
   }
   return { db: patient, close }
-}
-
-/**
- * A statement that timed out still occupies its connection: the next one would queue behind it and
- * time out as well. Closing the socket makes the pool replace the connection.
- */
-function closeOnTimeout(client: pg.PoolClient): void {
-  const query = client.query.bind(client) as (...args: unknown[]) => unknown
-  const close = (error: unknown) => {
-    if (!(error instanceof Error) || error.message !== 'Query read timeout') return
-    const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
-    connection.stream.destroy()
-    // The socket is closed a moment later; until then knex must not give it to the next.
-    Object.assign(client, { __knex__disposed: error })
-  }
-  const bounded = (...args: unknown[]) => {
-    const done = args.at(-1)
-    if (typeof done === 'function') {
-      args[args.length - 1] = (error: unknown, result: unknown) => {
-        close(error)
-        done(error, result)
-      }
-      return query(...args)
-    }
-    const result = query(...args)
-    if (result instanceof Promise) result.catch(close)
-    return result
-  }
-  Object.assign(client, { query: bounded })
 }
