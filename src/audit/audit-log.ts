@@ -33,6 +33,7 @@ export type AuditEventName =
   | 'client.secret_rotated'
   | 'client.disabled'
   | 'session.reused'
+  | 'session.ahead'
   | 'session.revoked'
   | 'session.limit_reached'
   | 'token.revoked'

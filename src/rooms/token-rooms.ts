@@ -79,7 +79,7 @@ export async function createTokenRooms(world: World) {
   const graceSeconds = config.REFRESH_GRACE_SECONDS
   const refreshRotation = new RefreshRotation({
     ...{ codec, families, revocations, audit, now, graceSeconds },
-    steps: new Steps(statements),
+    steps: new Steps(statements, config.DATABASE_TIMEOUT_SECONDS),
   })
   const accessTokens = new AccessTokens({ keyring, revocations, issuer: config.issuer, now })
   const keysPerUser = config.API_KEYS_PER_USER

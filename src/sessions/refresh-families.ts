@@ -78,7 +78,9 @@ export class RefreshFamilies {
   async find(token: string): Promise<Session | undefined> {
     const content = this.#rooms.codec.decode(token)
     const row = content && (await this.look(content))
-    if (!row || row.generation !== content.generation || row.user_disabled_at) return undefined
+    // A token that is ahead of its row is the newest: the row has lost generations with its database.
+    if (!row || row.generation > content.generation) return undefined
+    if (row.user_disabled_at || row.client_disabled_at) return undefined
     return isLive(row, this.#rooms.now()) ? sessionOf(row) : undefined
   }
 
@@ -133,13 +135,19 @@ export class RefreshFamilies {
     }))
   }
 
-  /** The family that a token belongs to, with its person; undefined when the token is not its own. */
+  /** The family that a token belongs to, with its person and client; undefined when the token is not its own. */
   async look(content: RefreshTokenContent): Promise<FamilyRow | undefined> {
     const row: FamilyRow | undefined = await this.#rooms
       .db('refresh_families')
       .join('users', 'users.id', 'refresh_families.user_id')
+      .join('clients', 'clients.id', 'refresh_families.client_id')
       .where({ sid: content.sid })
-      .first('refresh_families.*', 'users.roles', 'users.disabled_at as user_disabled_at')
+      .first(
+        'refresh_families.*',
+        'users.roles',
+        'users.disabled_at as user_disabled_at',
+        'clients.disabled_at as client_disabled_at',
+      )
     return row?.seed_digest.equals(digestOf(content.seed)) ? row : undefined
   }
 

@@ -28,7 +28,8 @@ export interface Presenter {
 /** What became of a refresh: returned and never thrown, so that nothing decided is rolled back. */
 export type Rotation =
   | {
-      readonly outcome: 'rotated' | 'repeated'
+      /** `ahead`: rotated, and the database had lost generations of it. */
+      readonly outcome: 'rotated' | 'repeated' | 'ahead'
       readonly session: Session
       readonly roles: readonly string[]
       readonly token: string
@@ -41,8 +42,19 @@ export type RotationFailure =
   | 'other_client'
   | 'revoked'
   | 'user_disabled'
+  | 'client_disabled'
   | 'expired'
   | 'reused'
+
+/** PostgreSQL came to it when nobody waited any more. It passes: the caller is answered 503. */
+class RotationTooLateError extends Error {
+  override readonly name = 'RotationTooLateError'
+  readonly code = 'ETIMEDOUT'
+
+  constructor() {
+    super('the session was locked for too long')
+  }
+}
 
 /** Refresh token rotation with reuse detection, RFC 9700 §4.14.2. */
 export class RefreshRotation {
@@ -75,19 +87,32 @@ export class RefreshRotation {
     const row = await this.#rooms.families.look(content)
     const refusal = this.#refusal(row, presenter)
     if (!row || refusal) return { outcome: refusal ?? 'unknown' }
-    // Nothing speaks against it but that somebody had locked the row: now it is waited for.
-    if (content.generation === row.generation) return this.#waitForTurn(content, presenter)
-    return this.#judgeSpent(row, content, presenter)
+    return content.generation < row.generation
+      ? this.#judgeSpent(row, content, presenter)
+      : this.#waitForTurn(row, content, presenter)
   }
 
-  async #waitForTurn(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
+  /** Nothing speaks against it but that somebody had locked the row, or that the row is behind. */
+  async #waitForTurn(
+    before: FamilyRow,
+    content: RefreshTokenContent,
+    presenter: Presenter,
+  ): Promise<Rotation> {
     const { steps, families } = this.#rooms
-    const advanced = await steps.takeAlone(this.#step(content, presenter))
-    if (advanced) return this.#answer('rotated', advanced, content)
+    if (content.generation > before.generation && (await this.#isRevoked(content.sid))) {
+      return { outcome: 'revoked' }
+    }
+    const advanced = await steps.takeAlone(this.#step(content, presenter), presenter.ip)
+    if (advanced) return this.#answer(advanced.lost > 0 ? 'ahead' : 'rotated', advanced, content)
     const row = await families.look(content)
     const refusal = this.#refusal(row, presenter)
     if (!row || refusal) return { outcome: refusal ?? 'unknown' }
     return this.#judgeSpent(row, content, presenter)
+  }
+
+  /** A database that has lost generations may have lost the end of the session too: Redis knows it. */
+  #isRevoked(sid: string): Promise<boolean> {
+    return this.#rooms.revocations.holdAny([{ kind: 'sid', value: sid }])
   }
 
   #refusal(row: FamilyRow | undefined, { clientId }: Presenter): RotationFailure | undefined {
@@ -95,6 +120,7 @@ export class RefreshRotation {
     if (row.client_id !== clientId) return 'other_client'
     if (row.revoked_at) return 'revoked'
     if (row.user_disabled_at) return 'user_disabled'
+    if (row.client_disabled_at) return 'client_disabled'
     return isLive(row, this.#rooms.now()) ? undefined : 'expired'
   }
 
@@ -104,8 +130,8 @@ export class RefreshRotation {
     presenter: Presenter,
   ): Promise<Rotation> {
     const { now, graceSeconds } = this.#rooms
-    // Ahead of its row, an authentic token shows that the database went back to a backup.
-    if (content.generation >= row.generation) return { outcome: 'unknown' }
+    // Not spent after all: the statement came too late, or the database went back meanwhile.
+    if (content.generation >= row.generation) throw new RotationTooLateError()
     const isLast = content.generation === row.generation - 1
     if (isLast && row.rotated_at && secondsBetween(row.rotated_at, now()) <= graceSeconds) {
       return this.#answer('repeated', row, content)
@@ -126,7 +152,11 @@ export class RefreshRotation {
     })
   }
 
-  #answer(outcome: 'rotated' | 'repeated', row: Advanced, content: RefreshTokenContent): Rotation {
+  #answer(
+    outcome: 'rotated' | 'repeated' | 'ahead',
+    row: Advanced,
+    content: RefreshTokenContent,
+  ): Rotation {
     const token = this.#rooms.codec.encode({ ...content, generation: row.generation })
     return { outcome, session: sessionOf(row), roles: row.roles, token }
   }

@@ -18,18 +18,29 @@ export interface Step {
 /** A family after its step, with the roles of its person. */
 export type Advanced = SessionColumns & { generation: number; roles: string[] }
 
+/** The same, after a step that waited. `lost`: how many generations the database had forgotten. */
+export type CaughtUp = Advanced & { lost: number }
+
 const answer = `family.sid, family.user_id, family.client_id, family.scope, family.audience,
   family.auth_time, family.amr, family.generation, family.idle_expires_at, family.expires_at`
+
+/**
+ * A statement that waited in PostgreSQL for longer than its caller waits changes nothing any more.
+ * `now()` is when PostgreSQL received it: `statement_timestamp()` would begin anew after a wait for a table.
+ */
+const inTime = (seconds: string) => `clock_timestamp() < now() + ${seconds} * interval '1 second'`
 
 /** One conditional UPDATE: of many callers exactly one wins. It waits for a row that is locked. */
 const oneStep = statement(
   'rotate',
   `UPDATE refresh_families AS family
       SET generation = generation + 1, rotated_at = $5, idle_expires_at = LEAST($6, expires_at)
-     FROM users
+     FROM users, clients
     WHERE sid = $1 AND generation = $2 AND seed_digest = $3 AND client_id = $4
       AND revoked_at IS NULL AND expires_at > $5 AND idle_expires_at > $5
       AND users.id = family.user_id AND users.disabled_at IS NULL
+      AND clients.id = family.client_id AND clients.disabled_at IS NULL
+      AND ${inTime('$7::float8')}
 RETURNING ${answer}, users.roles`,
 )
 
@@ -50,17 +61,47 @@ const manySteps = statement(
         AND family.revoked_at IS NULL
         AND family.expires_at > step.now AND family.idle_expires_at > step.now
        JOIN users ON users.id = family.user_id AND users.disabled_at IS NULL
+       JOIN clients ON clients.id = family.client_id AND clients.disabled_at IS NULL
         FOR NO KEY UPDATE OF family SKIP LOCKED)
    UPDATE refresh_families AS family
       SET generation = family.generation + 1, rotated_at = step.now,
           idle_expires_at = LEAST(step.idle_expires_at, family.expires_at)
      FROM step
     WHERE family.sid = step.sid AND family.generation = step.generation
-      AND family.revoked_at IS NULL
+      AND family.revoked_at IS NULL AND ${inTime('$7::float8')}
 RETURNING step.at, ${answer}, step.roles`,
 )
 
-export const rotationStatements: readonly Statement[] = [oneStep, manySteps]
+/**
+ * A step that waits for its row first and looks at it then. The HMAC of the token says that this server
+ * issued it, so a row that is behind its token has lost generations with its database (a failover, a
+ * backup): the row follows the token, and the audit trail says how many were lost.
+ */
+const stepAlone = statement(
+  'rotate_alone',
+  `WITH behind AS (
+     SELECT sid, generation FROM refresh_families WHERE sid = $1 AND generation <= $2
+        FOR NO KEY UPDATE
+   ), advanced AS (
+     UPDATE refresh_families AS family
+        SET generation = $2 + 1, rotated_at = $5, idle_expires_at = LEAST($6, expires_at)
+       FROM behind, users, clients
+      WHERE family.sid = behind.sid AND seed_digest = $3 AND client_id = $4
+        AND revoked_at IS NULL AND expires_at > $5 AND idle_expires_at > $5
+        AND users.id = family.user_id AND users.disabled_at IS NULL
+        AND clients.id = family.client_id AND clients.disabled_at IS NULL
+        AND ${inTime('$7::float8')}
+     RETURNING ${answer}, users.roles, $2 - behind.generation AS lost
+   ), noted AS (
+     INSERT INTO audit_events (at, event, user_id, client_id, sid, ip, detail)
+     SELECT $5, 'session.ahead', user_id, client_id, sid, $8,
+            jsonb_build_object('generation', $2, 'current', $2 - lost, 'lost', lost)
+       FROM advanced WHERE lost > 0
+   )
+   SELECT * FROM advanced`,
+)
+
+export const rotationStatements: readonly Statement[] = [oneStep, manySteps, stepAlone]
 
 const mostTogether = 100
 const patienceMilliseconds = 50
@@ -68,10 +109,13 @@ const patienceMilliseconds = 50
 /** Takes steps: one alone at once, and those who come meanwhile together in the next statement. */
 export class Steps {
   readonly #statements: Statements
+  readonly #timeoutSeconds: number
   readonly #gathered: Gathered<Step, Advanced | undefined>
 
-  constructor(statements: Statements) {
+  /** @param timeoutSeconds for how long callers wait for a statement */
+  constructor(statements: Statements, timeoutSeconds: number) {
     this.#statements = statements
+    this.#timeoutSeconds = timeoutSeconds
     this.#gathered = new Gathered({
       together: (steps) => this.#many(steps),
       didNothing: (error) => error instanceof pg.DatabaseError && !isUnavailable(error),
@@ -85,17 +129,22 @@ export class Steps {
     return this.#gathered.do(step)
   }
 
-  /** @returns undefined when the family is not as described; waits while it is locked */
-  async takeAlone(step: Step): Promise<Advanced | undefined> {
-    const { sid, generation, digest, clientId, now, idleExpiresAt } = step
-    const values = [sid, generation, digest, clientId, now, idleExpiresAt]
-    const [row] = await this.#statements.run<Advanced>(oneStep, values)
+  /** @returns undefined when the family is not as described or has gone on; waits while it is locked */
+  async takeAlone(step: Step, ip?: string): Promise<CaughtUp | undefined> {
+    const values = [...this.#valuesOf(step), ip]
+    const [row] = await this.#statements.run<CaughtUp>(stepAlone, values)
     return row
+  }
+
+  #valuesOf({ sid, generation, digest, clientId, now, idleExpiresAt }: Step): unknown[] {
+    return [sid, generation, digest, clientId, now, idleExpiresAt, this.#timeoutSeconds]
   }
 
   async #many(steps: readonly Step[]): Promise<(Advanced | undefined)[]> {
     const [only] = steps
-    if (only && steps.length === 1) return [await this.takeAlone(only)]
+    if (only && steps.length === 1) {
+      return this.#statements.run<Advanced>(oneStep, this.#valuesOf(only))
+    }
     const rows = await this.#statements.run<Advanced & { at: string }>(manySteps, [
       steps.map(({ sid }) => sid),
       steps.map(({ generation }) => generation),
@@ -103,6 +152,7 @@ export class Steps {
       steps.map(({ clientId }) => clientId),
       steps.map(({ now }) => now),
       steps.map(({ idleExpiresAt }) => idleExpiresAt),
+      this.#timeoutSeconds,
     ])
     const outcomes = new Array<Advanced | undefined>(steps.length)
     for (const row of rows) outcomes[Number(row.at) - 1] = row

@@ -42,8 +42,12 @@ export interface ListedSession extends Session {
   readonly lastUsedAt: Date
 }
 
-/** A family joined with the person it belongs to. */
-export type FamilyRow = SessionRow & { roles: string[]; user_disabled_at: Date | null }
+/** A family joined with the person and the client it belongs to. */
+export type FamilyRow = SessionRow & {
+  roles: string[]
+  user_disabled_at: Date | null
+  client_disabled_at: Date | null
+}
 
 export const isLive = (row: SessionRow, now: Date): boolean =>
   row.revoked_at === null && row.expires_at > now && row.idle_expires_at > now

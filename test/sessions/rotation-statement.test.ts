@@ -20,7 +20,7 @@ async function prepare(t: ExecutionContext, { instances = 1, sessions = 20 } = {
       asked.push(Array.isArray(values[0]) ? values[0].length : 1)
       return statements.run(statement, values)
     }
-    return { ...postgres, asked, steps: new Steps({ run } as Statements) }
+    return { ...postgres, asked, steps: new Steps({ run } as Statements, 20) }
   })
   const [{ db }] = opened as [(typeof opened)[0]]
   const [user] = await db('users').pluck('id')
