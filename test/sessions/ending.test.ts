@@ -54,6 +54,23 @@ test('disabling a client ends its sessions and all that it was given', async (t)
   t.like(await audited(server, 'client.disabled').first(), { detail: { sessions: 1 } })
 })
 
+test('a client whose row alone is disabled → none of its sessions is refreshed, alone or in a group', async (t) => {
+  const server = await startServer(t)
+  const tokens = [await server.signIn(), await server.signIn(), await server.signIn()].map(
+    ({ body }) => body.refresh_token as string,
+  )
+  await server.db('clients').where({ id: app.id }).update({ disabled_at: new Date() })
+  const rotations = await Promise.all(
+    tokens.map((token) =>
+      server.rooms.refreshRotation.rotate(token, { clientId: app.id, idleSeconds: 600 }),
+    ),
+  )
+  t.deepEqual(rotations, Array(3).fill({ outcome: 'client_disabled' }))
+  t.like(await server.refresh(tokens[0] as string), refused, 'this instance still knows the client')
+  t.deepEqual((await server.introspect(tokens[0] as string)).body, inactive)
+  t.deepEqual(await server.db('refresh_families').distinct('generation'), [{ generation: 0 }])
+})
+
 interface Race {
   readonly end: () => Promise<unknown>
   /** Makes the next round possible. */
