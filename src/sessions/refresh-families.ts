@@ -118,7 +118,7 @@ export class RefreshFamilies {
     return { kind: 'sid', value: sid, expiresAt: later(now(), rememberSeconds) }
   }
 
-  /** The live sessions of a person, newest first. */
+  /** The live sessions of a person, newest first; those of a disabled client are none. */
   async list(userId: string): Promise<ListedSession[]> {
     const now = this.#rooms.now()
     const rows: SessionRow[] = await this.#rooms
@@ -126,6 +126,12 @@ export class RefreshFamilies {
       .where({ user_id: userId, revoked_at: null })
       .where('expires_at', '>', now)
       .where('idle_expires_at', '>', now)
+      .whereExists((client) =>
+        client
+          .from('clients')
+          .whereRaw('clients.id = refresh_families.client_id')
+          .whereNull('disabled_at'),
+      )
       .orderBy('sid', 'desc')
     return rows.map((row) => ({
       ...sessionOf(row),

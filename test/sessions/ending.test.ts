@@ -69,6 +69,8 @@ test('a client whose row alone is disabled → none of its sessions is refreshed
   t.like(await server.refresh(tokens[0] as string), refused, 'this instance still knows the client')
   t.deepEqual((await server.introspect(tokens[0] as string)).body, inactive)
   t.deepEqual(await server.db('refresh_families').distinct('generation'), [{ generation: 0 }])
+  const { user_id: person } = await server.db('refresh_families').first()
+  t.deepEqual(await server.rooms.families.list(person), [])
 })
 
 interface Race {
