@@ -82,7 +82,9 @@ export function openDoors<Middleware>(
       const refusal = verdict.refusal ?? (verdict.user ? judge(verdict.user) : stranger)
       if (!refusal) return verdict
       try {
-        onRefusal?.(refusal)
+        const told: unknown = onRefusal?.(refusal)
+        // The answer does not wait for it, and its rejection must not end the process.
+        if (told instanceof Promise) told.catch(() => undefined)
       } catch (error) {
         throw asError(error)
       }

@@ -1,5 +1,8 @@
+import type { Answer, AnswerOptions } from './issuer-connection.ts'
+
 export interface Door {
-  readonly fetch: typeof globalThis.fetch
+  /** Of `IssuerConnection`, or a `fetch` of the service's own. */
+  readonly get: (url: string, options: AnswerOptions) => Promise<Answer>
   readonly timeoutSeconds: number
 }
 
@@ -13,7 +16,7 @@ export interface DownloadOptions {
 }
 
 export interface Download {
-  readonly headers: Headers
+  readonly headers: Answer['headers']
   readonly body: Buffer
 }
 
@@ -38,6 +41,10 @@ export async function download(
     const work = read(door, url, options, deadline.signal)
     // A `fetch` that was handed in may not heed its signal.
     return await Promise.race([work, aborted(deadline.signal)])
+  } catch (error) {
+    // An answer that is refused is not read to its end.
+    deadline.abort(error)
+    throw error
   } finally {
     clearTimeout(timer)
     options.signal.removeEventListener('abort', end)
@@ -46,20 +53,34 @@ export async function download(
 
 async function read(door: Door, url: string, options: DownloadOptions, signal: AbortSignal) {
   const headers = { accept: options.accept, 'user-agent': 'signet-verifier' }
-  const response = await door.fetch(url, { headers, redirect: 'error', signal })
-  if (response.status !== 200) {
-    await response.body?.cancel().catch(() => undefined)
-    throw new Error(`status ${response.status}`)
-  }
-  // Content-Length is a claim like any other: what counts is what comes, decompressed.
-  const chunks: Uint8Array[] = []
+  const answer = await door.get(url, { headers, redirect: 'error', signal })
+  if (answer.status !== 200) throw new Error(`status ${answer.status}`)
+  const body = await readBody(answer.body ?? [], options.limitBytes, signal)
+  return { headers: answer.headers, body }
+}
+
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+/**
+ * Content-Length is a claim like any other: what counts is what comes, decompressed. It is copied into one
+ * buffer, because chunks of one byte would take a hundred times their size.
+ */
+async function readBody(chunks: Chunks, limit: number, signal: AbortSignal): Promise<Buffer> {
+  let body = Buffer.alloc(16_384)
   let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength
-    if (size > options.limitBytes) throw new Error(`more than ${options.limitBytes} bytes`)
-    chunks.push(chunk)
+  for await (const chunk of chunks) {
+    signal.throwIfAborted()
+    const wanted = size + chunk.byteLength
+    if (wanted > limit) throw new Error(`more than ${limit} bytes`)
+    if (wanted > body.length) {
+      const larger = Buffer.alloc(Math.max(wanted, 2 * body.length))
+      body.copy(larger, 0, 0, size)
+      body = larger
+    }
+    body.set(chunk, size)
+    size = wanted
   }
-  return { headers: response.headers, body: Buffer.concat(chunks) }
+  return body.subarray(0, size)
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -24,9 +24,14 @@ export function signet(
   options: DoorOptions = {},
 ): Doors<ExpressMiddleware> {
   return openDoors<ExpressMiddleware>(verifier, options, (door) => (req, res, next) => {
-    // Handed on by hand: Express 4 does not look at promises. `next` is called outside of the catch, so
-    // that what a later handler throws is not taken for a failure of this one.
-    pass(door, req, res).then((admitted) => admitted && next(), next)
+    // Handed on by hand: Express 4 does not look at promises. What a later handler throws out of `next` goes
+    // to the error handler, as it does for a middleware without promises.
+    pass(door, req, res)
+      .then((admitted) => {
+        if (admitted) next()
+      })
+      .catch(next)
+      .catch(() => undefined)
   })
 }
 

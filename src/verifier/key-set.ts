@@ -100,10 +100,11 @@ export class KeySet {
         },
         (error) => {
           this.#failures++
-          this.#failedAt = this.#rooms.now().getTime()
           this.#failure = error
+          this.#failedAt = this.#rooms.now().getTime()
         },
       )
+      .catch(() => undefined)
       .finally(() => {
         this.#flight = undefined
       })

@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { Answer } from './issuer-connection.ts'
 import { jsonObject } from './json.ts'
 
 export interface PublishedKey {
@@ -70,7 +71,7 @@ function publicKey(n: string, e: string): KeyObject {
 const minAgeSeconds = 5
 
 /** RFC 9111 §4.2.1, §5.1: how long the answer is fresh, within bounds. */
-export function freshSeconds(headers: Headers, maxSeconds: number): number {
+export function freshSeconds(headers: Answer['headers'], maxSeconds: number): number {
   const control = headers.get('cache-control') ?? ''
   const maxAge = /(?:^|[\s,])max-age="?(\d{1,9})/i.exec(control)?.[1]
   const wanted = /no-(store|cache)/i.test(control) ? 0 : Number(maxAge ?? maxSeconds)

@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto'
 import { type Door, download } from './download.ts'
-import { unrefPoll } from './open-polls.ts'
 import { pause } from './pause.ts'
 import { readRevocationList } from './revocation-list.ts'
 import type { UnitedLists } from './united-lists.ts'
@@ -80,7 +79,12 @@ export class RevocationFeed {
       this.#pauseMilliseconds = longest * (0.5 + Math.random() / 2)
       this.#rooms.onProblem(error)
     }
-    this.#rooms.lists.checkStale()
+    try {
+      this.#rooms.lists.checkStale()
+    } catch (error) {
+      // A clock of the service's own that throws must not end the feed, nor the process.
+      this.#rooms.onProblem(error)
+    }
   }
 
   /** @returns how long to pause after it */
@@ -103,14 +107,9 @@ export class RevocationFeed {
       url.searchParams.set('since', seq)
       url.searchParams.set('wait', String(waitSeconds))
     }
-    const over = seq === undefined ? undefined : unrefPoll(url.href)
-    try {
-      const { signal, maxListBytes: limitBytes } = this.#rooms
-      const options = { accept: 'application/jwt', limitBytes, waitSeconds, signal }
-      return (await download(this.#rooms, url.href, options)).body.toString('latin1')
-    } finally {
-      over?.()
-    }
+    const { signal, maxListBytes: limitBytes } = this.#rooms
+    const options = { accept: 'application/jwt', limitBytes, waitSeconds, signal }
+    return (await download(this.#rooms, url.href, options)).body.toString('latin1')
   }
 
   /** An answer has to come well before the list would be stale. */

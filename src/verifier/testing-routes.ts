@@ -33,7 +33,7 @@ export function testRoutes(parts: Parts): (req: IncomingMessage, res: ServerResp
     ['/.well-known/jwks.json', async () => json(keys.jwks, jwksMaxAgeSeconds)],
     ['/.well-known/revocations', (parameters, gone) => feed(parts, parameters, gone)],
   ])
-  return async (req, res) => {
+  const handle = async (req: IncomingMessage, res: ServerResponse) => {
     const [path = '', query] = (req.url ?? '').split('?', 2)
     const route = routes.get(path)
     if (!route) return void res.writeHead(404).end()
@@ -46,6 +46,7 @@ export function testRoutes(parts: Parts): (req: IncomingMessage, res: ServerResp
     if (answer) send(req, res, answer)
     else res.writeHead(400).end()
   }
+  return (req, res) => void handle(req, res).catch(() => res.destroy())
 }
 
 const metadata = (issuer: string) => ({

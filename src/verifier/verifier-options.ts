@@ -29,7 +29,7 @@ export interface VerifierOptions {
   readonly jwksMaxStaleSeconds?: number
   /** At most one request in this time for `kid`s that nobody knows. Default: 30. */
   readonly unknownKidCooldownSeconds?: number
-  /** For proxies and tests. Default: the global one. */
+  /** For proxies and tests. Default: connections of the verifier's own, by Node's HTTP client. */
   readonly fetch?: typeof globalThis.fetch
   readonly now?: () => Date
   /** For logs and metrics. */
@@ -52,9 +52,11 @@ export type VerifierEvent =
     }
 
 /** The options, with every default in its place. */
-export interface Settings extends Omit<Required<VerifierOptions>, 'audience' | 'revocations'> {
+export interface Settings
+  extends Omit<Required<VerifierOptions>, 'audience' | 'revocations' | 'fetch'> {
   readonly audience: readonly string[]
   readonly revocations: Required<RevocationOptions> | undefined
+  readonly fetch?: typeof globalThis.fetch | undefined
 }
 
 const defaults = {
@@ -65,8 +67,6 @@ const defaults = {
   jwksMaxAgeSeconds: 300,
   jwksMaxStaleSeconds: 86_400,
   unknownKidCooldownSeconds: 30,
-  // Looked up with each request: what traces or mocks it may come later than the verifier.
-  fetch: ((...request) => globalThis.fetch(...request)) as typeof globalThis.fetch,
   now: () => new Date(),
   onEvent: () => undefined,
 } as const
@@ -89,6 +89,10 @@ export function readOptions(options: VerifierOptions): Settings {
   const named = audience.length > 0 && audience.every((name) => typeof name === 'string' && name)
   demand(named, 'audience has to name this service')
   demand(Array.isArray(settings.requiredClaims), 'requiredClaims has to be a list of names')
+  for (const name of ['fetch', 'now', 'onEvent'] as const) {
+    const value = settings[name]
+    demand(value === undefined || typeof value === 'function', `${name} has to be a function`)
+  }
   demandNumber(settings, 'clockToleranceSeconds', 0, maxClockToleranceSeconds)
   demandNumber(settings, 'rememberTokens', 0)
   demandNumber(settings, 'timeoutSeconds', 0.001, 3600)

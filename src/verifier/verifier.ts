@@ -4,6 +4,7 @@ import { assertSignature, readJws } from './compact-jws.ts'
 import { markOf } from './digest-set.ts'
 import { assertIssuer, Discovery } from './discovery.ts'
 import { reasonOf } from './download.ts'
+import { IssuerConnection } from './issuer-connection.ts'
 import { KeySet } from './key-set.ts'
 import { RevocationFeed } from './revocation-feed.ts'
 import { UnitedLists } from './united-lists.ts'
@@ -65,12 +66,14 @@ class OfflineVerifier implements Verifier {
   readonly #feed: RevocationFeed | undefined
   readonly #lists: UnitedLists | undefined
   readonly #remembered: VerifiedTokens
+  readonly #connection = new IssuerConnection()
   readonly #closing = new AbortController()
 
   constructor(settings: Settings) {
     this.#settings = settings
     this.#remembered = new VerifiedTokens(settings.rememberTokens)
-    const rooms = { ...settings, signal: this.#closing.signal }
+    const get = settings.fetch ?? this.#connection.get
+    const rooms = { ...settings, get, signal: this.#closing.signal }
     const onProblem = this.#problem('discovery')
     const discovery = new Discovery({ ...rooms, onProblem })
     this.#keys = new KeySet({
@@ -105,7 +108,7 @@ class OfflineVerifier implements Verifier {
 
   async verify(token: string): Promise<AccessTokenClaims> {
     const waiting = this.#prepare()
-    if (waiting) await waiting
+    if (waiting) await staysFor(waiting)
     if (typeof token !== 'string' || token.length > 2 * maxPayloadLength) {
       throw new VerificationError('token_malformed', 'not a compact JWS')
     }
@@ -125,7 +128,8 @@ class OfflineVerifier implements Verifier {
   }
 
   async ready(): Promise<void> {
-    await this.#prepare()
+    const waiting = this.#prepare()
+    if (waiting) await staysFor(waiting)
     if (!this.#feed?.following || this.status.staleSeconds < Number.POSITIVE_INFINITY) return
     throw new VerificationError('revocations_stale', 'the first list of revocations did not come')
   }
@@ -142,6 +146,7 @@ class OfflineVerifier implements Verifier {
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#feed?.ended()
+    this.#connection.close()
   }
 
   /** Nothing to wait for, nearly always. */
@@ -156,7 +161,7 @@ class OfflineVerifier implements Verifier {
   /** What never changes about a token: spelling, signature and claims. */
   async #read(token: string): Promise<VerifiedToken> {
     const jws = readJws(token, 'at+jwt', maxPayloadLength)
-    const key = this.#keys.known(jws.kid) ?? (await this.#keys.find(jws.kid))
+    const key = this.#keys.known(jws.kid) ?? (await staysFor(this.#keys.find(jws.kid)))
     await assertSignature(jws, key)
     const claims = frozen(readClaims(jws.payload, this.#settings))
     const marks = [markOf('jti', claims.jti), markOf('client', claims.client_id)]
@@ -191,9 +196,23 @@ class OfflineVerifier implements Verifier {
   /** Whoever listens cannot break what it listens to. */
   #tell(event: VerifierEvent): void {
     try {
-      this.#settings.onEvent(event)
+      const told: unknown = this.#settings.onEvent(event)
+      if (told instanceof Promise) told.catch(() => undefined)
     } catch {
       // Its own affair.
     }
+  }
+}
+
+/**
+ * Sockets and timers of the verifier keep no process alive. A call of the service does, until it has
+ * its answer: it ends with its own deadline.
+ */
+async function staysFor<T>(answer: Promise<T>): Promise<T> {
+  const hold = setInterval(() => undefined, 60_000)
+  try {
+    return await answer
+  } finally {
+    clearInterval(hold)
   }
 }
