@@ -17,14 +17,8 @@ const plain = new Set([
   'StartRefused',
 ])
 
-/** SQLSTATEs that say how the database is set up, not that a statement is wrong: appendix A. */
-const setUp: Readonly<Record<string, string>> = {
-  '28000': 'PostgreSQL lets this user in from here by no rule: see pg_hba.conf and DATABASE_URL',
-  '28P01': 'PostgreSQL refuses the password in DATABASE_URL',
-  '3D000':
-    'The database that DATABASE_URL names does not exist: create it, signet migrate does the rest',
-  '42501': 'The user in DATABASE_URL lacks a right: it must own the database, or be granted it',
-}
+/** A right that is missing is a bug to a server; to whoever sets one up it is a step that is missing. */
+const insufficientPrivilege = '42501'
 
 /** What went wrong, for the terminal. */
 export function explain(error: unknown): string {
@@ -34,7 +28,9 @@ export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (plain.has(error.name)) return error.message
   const { code = '', path } = error as NodeJS.ErrnoException
-  if (setUp[code]) return `${setUp[code]} (${error.message})`
+  if (code === insufficientPrivilege) {
+    return `The user in DATABASE_URL lacks a right: it must own the database, or be granted it (${error.message})`
+  }
   if (isUnavailable(error)) return `${whatToDo(error)} (${reason(error)})`
   // A file that cannot be read or written: the system's own words name it.
   if (path !== undefined) return error.message

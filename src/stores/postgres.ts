@@ -29,6 +29,12 @@ const quiet = { debug: ignore, warn: ignore, error: ignore, deprecate: ignore }
 
 const dialect = { client: 'pg', log: quiet }
 
+/** knex puts the whole statement before the words of PostgreSQL, and a statement may be long. */
+function shorten(error: Error): void {
+  const { message } = error
+  if (message.length > 1000) error.message = `${message.slice(0, 400)} … ${message.slice(-500)}`
+}
+
 /**
  * Opens the database. Nothing here is session state (no LISTEN, no SET, no startup options), so that
  * PgBouncer in transaction mode may stand in between; all time limits are kept on this side.
@@ -53,7 +59,7 @@ export function openPostgres(options: PostgresOptions): Postgres {
     client.on('error', options.onBrokenConnection ?? ignore)
   })
   cancelOnTimeout(pool, options.poolSize)
-  const db = knex({ ...dialect, connectionPool: pool })
+  const db = knex({ ...dialect, connectionPool: pool }).on('query-error', shorten)
   const close = async () => {
     await resting(pool, milliseconds)
     await db.destroy()
@@ -77,7 +83,7 @@ export function withoutTimeLimit(db: Knex): { db: Knex; close(): Promise<void> }
   const pool = new pg.Pool({ ...connectionPool.options, max: 1, query_timeout: undefined })
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
-  const patient = knex({ ...dialect, connectionPool: pool })
+  const patient = knex({ ...dialect, connectionPool: pool }).on('query-error', shorten)
   const close = async () => {
     await patient.destroy()
     await pool.end()

@@ -54,11 +54,16 @@ test('an unreachable database is named within its time limit, and no password wi
   t.notRegex(said, /hunter2/)
 })
 
-test('a wrong password and a database that is not there are named', async (t) => {
+test('a wrong password, a database that is not there and one without TLS are named', async (t) => {
   const cwd = await emptyFolder(t)
   const url = new URL(await copyTemplate(t))
   const missing = Object.assign(new URL(url), { pathname: '/signet_test_nowhere' }).href
-  t.regex(await refusal({ cwd, env: production(missing) }), /database that DATABASE_URL names/)
+  t.regex(
+    await refusal({ cwd, env: production(missing) }),
+    /database that DATABASE_URL names does not exist/,
+  )
+  const encrypted = `${url.href}?sslmode=verify-full`
+  t.regex(await refusal({ cwd, env: production(encrypted) }), /TLS switched off .*sslmode/)
   url.password = 'wrong'
   t.regex(await refusal({ cwd, env: production(url.href) }), /refuses the password in DATABASE_URL/)
 })

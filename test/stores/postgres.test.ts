@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { isUnavailable, whatToDo } from '../../src/stores/unavailable.ts'
 import { eventually } from '../support/eventually.ts'
+import { startPgBouncer } from '../support/pgbouncer.ts'
 import { copyTemplate } from '../support/start-server.ts'
 import { wiredDatabase } from '../support/tcp-proxy.ts'
 
@@ -44,7 +45,7 @@ for (const [name, weather, isCut] of [
     const work = Promise.all([1, 2, 3, 4].map(() => failure(db.raw('SELECT 1'))))
     for (const error of await bounded(t, work)) {
       t.true(isUnavailable(error), String(error))
-      t.regex(whatToDo(error), /check that it runs/)
+      t.regex(whatToDo(error), /check that (it runs|PostgreSQL is not slow)/)
     }
     const inside = await bounded(t, failure(db.transaction((trx) => trx.raw('SELECT 1'))))
     t.true(isUnavailable(inside), String(inside))
@@ -106,14 +107,37 @@ test('a connection that breaks while idle is replaced and crashes nothing', asyn
 
 test('what the SQLSTATE and the network say is told apart from a bug', (t) => {
   const error = (code: string) => Object.assign(new Error('x'), { code })
-  const passing = ['08006', '08P01', '53100', '53200', '53300', '57P01', '57P02', '57P03', '57014']
+  const passing = [
+    '08006',
+    '28P01',
+    '3D000',
+    '53100',
+    '53200',
+    '53300',
+    '57P01',
+    '57P02',
+    '57P03',
+    '57014',
+  ]
   const locks = ['55P03', '25006', '40001', '40P01', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT']
   for (const code of [...passing, ...locks, 'ENOTFOUND', 'EPIPE']) {
     t.true(isUnavailable(error(code)), code)
     t.true(isUnavailable(new Error('outer', { cause: error(code) })), `${code} as a cause`)
     t.true(isUnavailable(new AggregateError([error(code)])), `${code} of several tries`)
   }
-  for (const code of ['23505', '23514', '22P02', '42601', '42P01', '42703', '22021', 'ENOENT']) {
+  const pooler = Object.assign(error('08P01'), { severity: 'FATAL' })
+  t.true(isUnavailable(pooler), 'PgBouncer says everything with it')
+  for (const code of [
+    '08P01',
+    '23505',
+    '23514',
+    '22P02',
+    '42601',
+    '42P01',
+    '42703',
+    '22021',
+    'ENOENT',
+  ]) {
     t.false(isUnavailable(error(code)), code)
   }
   for (const value of [undefined, null, 'ECONNREFUSED', {}, new Error('x'), new TypeError('x')]) {
@@ -126,6 +150,40 @@ test('an operator is told what to do about it', (t) => {
   t.regex(advice('53100'), /disk .* full/)
   t.regex(advice('53300'), /DATABASE_POOL_SIZE/)
   t.regex(advice('25006'), /primary/)
+  t.regex(advice('28P01'), /password in DATABASE_URL/)
+  t.regex(advice('55P03'), /lock .* pg_blocking_pids/)
+  t.regex(advice('57014'), /statement_timeout/)
+  t.regex(advice('08P01'), /pooler/)
+  t.regex(whatToDo(new Error('timeout exceeded when trying to connect')), /DATABASE_POOL_SIZE/)
+  t.regex(whatToDo(new Error('Query read timeout')), /pg_stat_activity/)
   t.regex(advice('ECONNREFUSED'), /DATABASE_URL/)
   t.regex(whatToDo(undefined), /DATABASE_URL/)
+})
+
+test('a statement with more parameters than PostgreSQL takes → a bug, told in few words', async (t) => {
+  const { db } = open(t, await copyTemplate(t))
+  const rows = Array.from({ length: 40_000 }, (_, n) => ({ task: `x${n}`, ran_at: new Date() }))
+  const inside = () => db.transaction((trx) => trx('janitor_runs').insert(rows))
+  for (const work of [() => db('janitor_runs').insert(rows), inside]) {
+    const error = await failure(work())
+    t.false(isUnavailable(error))
+    t.true((error?.message.length ?? 0) < 1100)
+    t.regex(error?.message ?? '', /bind message has \d+ parameter formats/)
+  }
+})
+
+test('a PgBouncer that does not reach PostgreSQL → unavailable, with its words', async (t) => {
+  const { proxy, url } = await wiredDatabase(t)
+  const bouncer = await startPgBouncer(t, url)
+  const { db } = open(t, bouncer.url)
+  await db.raw('SELECT 1')
+  proxy.weather = 'refuse'
+  proxy.cut()
+  await eventually(async () => {
+    const error = await failure(db.raw('SELECT 1'))
+    t.true(isUnavailable(error), String(error))
+    return /pooler/.test(whatToDo(error))
+  }, 'PgBouncer says that it cannot')
+  proxy.weather = 'fine'
+  await eventually(async () => !(await failure(db.raw('SELECT 1'))), 'it answers again')
 })
