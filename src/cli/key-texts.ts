@@ -1,4 +1,5 @@
 import { later, secondsBetween } from '../clock.ts'
+import type { KeyRevocation } from '../keyring/rotation.ts'
 import { type RotationPlan, unknownFor } from '../keyring/rotation-plan.ts'
 import { type KeyState, keyState, type SigningKey } from '../keyring/signing-key.ts'
 import { propagationSeconds, type Timing, tellingSeconds } from '../keyring/timing.ts'
@@ -102,9 +103,13 @@ export function whatRevokingDoes(key: SigningKey, now: Date): string {
   ].join('\n')
 }
 
-export function revocationText(kid: string, signer: string, signerUnknownFor: number): string {
+export function revocationText(
+  { kid, signer, signerUnknownFor }: KeyRevocation,
+  { rereadSeconds }: Timing,
+): string {
   return [
-    `${kid} is revoked: out of the JWKS, its tokens inactive at introspection. ${signer} signs now.`,
+    `${kid} is revoked: no instance signs with it, its tokens are inactive at introspection. ${signer} signs now.`,
+    `An instance publishes it no more within a second, or ${duration(rereadSeconds)} when PostgreSQL is slow to answer it.`,
     `Services that verify by themselves accept its tokens until they reread the JWKS: up to ${duration(propagationSeconds)}.`,
     ...(signerUnknownFor > 0
       ? [

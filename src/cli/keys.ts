@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { later } from '../clock.ts'
 import { readKey } from '../keyring/own-key.ts'
-import { propagationSeconds } from '../keyring/timing.ts'
+import { propagationSeconds, signsNoMoreSeconds } from '../keyring/timing.ts'
 import { keyList, keyRecord, revocationText, timeline, whatRevokingDoes } from './key-texts.ts'
 import { newMasterCommand, rewrapCommand } from './master-keys.ts'
 import { answers, example, moment, StartRefused } from './output.ts'
@@ -67,13 +68,17 @@ function revoke(keys: Command): void {
     .option('--yes', 'yes, end them')
   example(command, 'signet keys revoke 8Ht0S7u1nqpYyqT3uJkZ0c0X5cJmTg0zq0Yk4u3m2Xk --yes')
   answers<{ yes?: boolean }>(command, ({ yes }, kid = '') =>
-    withRooms(async ({ rotation, signingKeys }, { now }) => {
+    withRooms(async ({ rotation, signingKeys, timing }, { now }) => {
       const key = (await signingKeys.all()).find((candidate) => candidate.kid === kid)
       if (key && !key.revokedAt && !yes) throw new StartRefused(whatRevokingDoes(key, now()))
       const { signer, signerUnknownFor } = await rotation.revoke(kid)
+      process.stderr.write(
+        `${kid} is revoked. Waiting ${signsNoMoreSeconds} s, until no instance signs with it any more …\n`,
+      )
+      await sleep(signsNoMoreSeconds * 1000)
       return {
         json: { revoked: kid, signer, signerUnknownFor },
-        text: revocationText(kid, signer, signerUnknownFor),
+        text: revocationText({ kid, signer, signerUnknownFor }, timing),
       }
     }),
   )

@@ -38,6 +38,10 @@ export class Keyring {
     return { kid, privateKey }
   }
 
+  isRevoked(kid: string): boolean {
+    return this.keys.some((key) => key.kid === kid && key.revokedAt !== null)
+  }
+
   /** The key that a token of this server was signed by, while it is published. */
   verificationKey(kid: string, now: Date): KeyObject | undefined {
     const key = this.keys.find((candidate) => candidate.kid === kid)

@@ -11,6 +11,12 @@ const verifierCacheSeconds = 600
 /** After so long every verifier has met a published key: no token may be signed by it earlier. */
 export const propagationSeconds = jwksMaxAgeSeconds + verifierCacheSeconds + skewSeconds
 
+/** An instance signs with no keyring that was read longer ago: it reads it again first. */
+export const mostKeyringAgeSeconds = 4
+
+/** After so long no instance signs with a revoked key; a second is for clocks that run apart. */
+export const signsNoMoreSeconds = mostKeyringAgeSeconds + 1
+
 export interface Timing {
   /** How long a key signs. */
   readonly rotationSeconds: number

@@ -156,6 +156,9 @@ export class RevocationFeed {
     if (!this.#list || !this.#loaded) return this.#load(readAt)
     const changes = await this.#reader.next()
     if (changes.isRestored) return this.#load(readAt)
+    // A key that leaked leaves the JWKS now, not with the next turn of those who tend the keys.
+    const hasKey = changes.fresh.some(({ kind }) => kind === 'kid')
+    if (hasKey) await this.#rooms.keyring.reread().catch(() => undefined)
     const news = this.#list.advance(changes)
     this.#readAt = readAt
     if (news) this.#documents.forget()

@@ -60,6 +60,7 @@ export async function createTokenRooms(world: World) {
     timing,
     generate: () => generateKey(config.KEY_BITS),
     async announce() {
+      await keyring.reread()
       feed.hasten()
       await revocations.follow()
     },

@@ -60,10 +60,9 @@ export class AccessTokens {
   }
 
   async issue(request: AccessTokenRequest): Promise<IssuedAccessToken> {
-    const now = this.#rooms.now()
-    const signer = this.#rooms.keyring.current.signer(now)
+    const { keyring, now } = this.#rooms
     const { audience, person } = request
-    const iat = epochSeconds(now)
+    const iat = epochSeconds(now())
     const jti = randomUUID()
     const expiresIn = tokenLife(request.seconds, jti)
     const claims: AccessTokenClaims = {
@@ -82,7 +81,8 @@ export class AccessTokens {
         roles: [...person.roles],
       }),
     }
-    return { token: await signToken(signer, claims), expiresIn }
+    const token = await keyring.sign(now, (signer) => signToken(signer, claims))
+    return { token, expiresIn }
   }
 
   /**
