@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
-import type { Now } from '../clock.ts'
+import { epochSeconds, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { Client } from './client.ts'
 
@@ -44,7 +44,14 @@ export class Assertions {
     // One audience only: an assertion made out to another server too could be replayed by it.
     const { aud } = verified.payload
     if (Array.isArray(aud) && aud.length !== 1) return 'it has several audiences'
+    if (this.#isFromFuture(verified.payload)) return 'its iat lies in the future'
     return this.#spend(client.id, verified.payload)
+  }
+
+  /** RFC 7519 §4.1.6: a number, where there is one. */
+  #isFromFuture({ iat }: JWTPayload): boolean {
+    if (iat === undefined) return false
+    return !(typeof iat === 'number' && iat <= epochSeconds(this.#rooms.now()) + toleranceSeconds)
   }
 
   /** The primary key decides which of two that come at once is the first. */

@@ -16,6 +16,9 @@ const audience = z
     'is neither a URI nor a plain name',
   )
 
+/** A token with more would be longer than this server and its verifiers read. */
+const longestScope = 4000
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** What a new client is made of. What contradicts itself is refused, each mistake with its field. */
@@ -54,6 +57,12 @@ export const newClient = z
   .superRefine((client, context) => {
     const mistake = (field: string, message: string) =>
       context.addIssue({ code: 'custom', path: [field], message })
+    if (client.scopes.join(' ').length > longestScope) {
+      mistake(
+        'scopes',
+        `have more than ${longestScope} characters together: no token can bear them`,
+      )
+    }
     if (client.grantTypes.includes('password') && !client.firstParty) {
       mistake(
         'grantTypes',

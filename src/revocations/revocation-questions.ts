@@ -1,6 +1,7 @@
 import type { Now } from '../clock.ts'
 import { Gathered } from '../stores/gathered.ts'
 import { type Statements, statement } from '../stores/statements.ts'
+import { isUnavailable } from '../stores/unavailable.ts'
 import type { Revocation } from './revocation-log.ts'
 
 /** What a token can be revoked by. */
@@ -25,7 +26,8 @@ export class RevocationQuestions {
   readonly #rooms: Rooms
   readonly #gathered = new Gathered<readonly Mark[], boolean>({
     together: (questions) => this.#ask(questions),
-    didNothing: () => false,
+    // A read can be asked again, in halves, unless it is PostgreSQL itself that fails.
+    didNothing: (error) => !isUnavailable(error),
     mostTogether,
     patienceMilliseconds,
   })

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { errors, jwtVerify } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
+import { OAuthError } from '../oauth/error.ts'
 import type { Mark } from '../revocations/revocation-questions.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { type AccessTokenClaims, accessTokenClaims, isOwnHeader } from './claims.ts'
@@ -82,6 +83,8 @@ export class AccessTokens {
       }),
     }
     const token = await keyring.sign(now, (signer) => signToken(signer, claims))
+    // What this server does not read it could not revoke either.
+    if (!compactJws.test(token)) throw tooLong()
     return { token, expiresIn }
   }
 
@@ -138,6 +141,12 @@ export class AccessTokens {
     return this.#rooms.revocations.holdAny(marks)
   }
 }
+
+const tooLong = () =>
+  new OAuthError(
+    'invalid_scope',
+    'the access token would be too long: ask for fewer scopes or resources',
+  )
 
 /** The last character of a signature has bits to spare: one spelling of a token and no other. */
 function isCanonical(token: string): boolean {

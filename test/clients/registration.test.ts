@@ -12,6 +12,8 @@ const keys = (...all: object[]) => ({
 })
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 
+const manyScopes = Array.from({ length: 60 }, (_, n) => `scope-${n}-`.padEnd(100, 'x'))
+
 const contradictions: [string, Partial<NewClient>, RegExp][] = [
   ['an id with a space', { id: 'a b' }, /1 to 100 letters/],
   ['an id that is a path', { id: '../x' }, /1 to 100 letters/],
@@ -19,6 +21,7 @@ const contradictions: [string, Partial<NewClient>, RegExp][] = [
   ['no grant', { grantTypes: [] }, /grantTypes/],
   ['a grant that is none', { grantTypes: ['implicit' as never] }, /grantTypes/],
   ['a scope with a quote', { scopes: ['a"b'] }, /no scope token/],
+  ['scopes that no token can bear', { scopes: manyScopes }, /no token can bear/],
   ['a default beyond the scopes', { defaultScopes: ['admin'] }, /among the scopes/],
   ['no audience', { audiences: [] }, /audiences/],
   ['an audience with a fragment', { audiences: [`${orders}#x`] }, /neither a URI/],

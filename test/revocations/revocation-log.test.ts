@@ -124,6 +124,18 @@ test('many who ask at once each get their own answer, of the log as it was when 
   t.deepEqual(await Promise.all(after), values.map(isOdd))
 })
 
+test('a question that PostgreSQL refuses fails alone: its neighbours are answered', async (t) => {
+  const server = await startServer(t, { redis: false })
+  const { revocations } = server.rooms
+  await logOf(server).append(server.db, [entry(server, 'revoked')])
+  const ask = (value: string) => revocations.holdAny([{ kind: 'jti', value }])
+  const values = ['first', ...Array.from({ length: 40 }, (_, n) => `good ${n}`), 'a\0b', 'revoked']
+  const answers = await Promise.allSettled(values.map(ask))
+  const refused = answers.flatMap(({ status }, at) => (status === 'rejected' ? [values[at]] : []))
+  t.deepEqual(refused, ['a\0b'])
+  t.like(answers.at(-1), { status: 'fulfilled', value: true })
+})
+
 test('all live entries are read, page by page, and no expired one', async (t) => {
   const server = await startServer(t, { redis: false })
   const log = logOf(server)

@@ -19,7 +19,7 @@ test('RFC 9068 §4: even signed by the genuine key, claims have to be all there 
       [issuer],
       1,
     ],
-    sub: [undefined, null, '', 1, [], {}],
+    sub: [undefined, null, '', 1, [], {}, "' OR '1'='1", 'app'],
     aud: [undefined, null, '', 1, {}, [], [1], ['']],
     exp: [
       undefined,
@@ -36,8 +36,8 @@ test('RFC 9068 §4: even signed by the genuine key, claims have to be all there 
     ],
     iat: [undefined, null, String(now), true],
     nbf: [now + 300, String(now), null, true],
-    jti: [undefined, null, '', 1, [], {}],
-    client_id: [undefined, null, '', 1, ['app'], {}],
+    jti: [undefined, null, '', 1, [], {}, 'a\0b', '*'],
+    client_id: [undefined, null, '', 1, ['app'], {}, 'a\0b'],
     scope: [1, [], ['read'], {}],
     sid: [1, null, [], ''],
   }
@@ -115,4 +115,14 @@ test('prototype names in claims are claims and nothing more', async (t) => {
   t.is(({} as { admin?: boolean }).admin, undefined)
   const missing = forge(header, '{"__proto__":{"sub":"x","aud":"x","jti":"x"}}', rsa(privateKey))
   await areNoTokens(t, victim, { 'claims by inheritance': missing })
+})
+
+test('RFC 9068 §4: a signed token with odd claims is 401 at the JSON API', async (t) => {
+  const { header, claims, privateKey, server } = await victimOf(t)
+  for (const odd of [{ sub: "' OR '1'='1" }, { jti: 'a\0b' }, { client_id: 'a\0b' }]) {
+    const token = forge(header, { ...claims, ...odd }, rsa(privateKey))
+    const headers = { authorization: `Bearer ${token}` }
+    const answer = await server.get('/api/v1/auth/me', headers)
+    t.is(answer.status, 401, answer.text)
+  }
 })

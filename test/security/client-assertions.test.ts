@@ -44,6 +44,8 @@ test('RFC 7523 §3: an assertion says who, for whom and until when, or is refuse
     'a life of eleven minutes': { exp: now + 660 },
     'nbf in the future': { nbf: now + 300 },
     'nbf as text': { nbf: 'now' },
+    'iat in the future': { iat: now + 60 },
+    'iat as text': { iat: 'now' },
     'no jti': { jti: undefined },
     'an empty jti': { jti: '' },
     'jti as a number': { jti: 7 },

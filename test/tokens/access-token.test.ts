@@ -2,6 +2,7 @@ import test from 'ava'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { readToken, register } from '../support/clients.ts'
 import { ada, invoices, orders } from '../support/fixtures.ts'
+import { isOAuthError } from '../support/oauth-error.ts'
 import { startServer } from '../support/start-server.ts'
 
 /** Up to a tenth shorter, and at most a minute: lives are spread a little. */
@@ -121,6 +122,19 @@ test('a client cannot be given tokens that outlive the memory of revocations', a
   const server = await startServer(t)
   const error = await t.throwsAsync(register(server, 'eternal', { accessTokenSeconds: 3601 }))
   t.regex(error?.message ?? '', /ACCESS_TOKEN_MAX_SECONDS/)
+})
+
+test('a token that would be longer than this server reads is refused when it is asked for', async (t) => {
+  const server = await startServer(t)
+  const audiences = Array.from({ length: 50 }, (_, n) => `https://${n}.example/`.padEnd(200, 'x'))
+  const app = await register(server, 'many-resources', { audiences })
+  const ask = (resource: string[]) => server.clientCredentials({ scope: 'read', resource }, app)
+  const refused = await ask(audiences)
+  isOAuthError(t, refused, 'too long', { status: 400, error: 'invalid_scope' })
+  t.regex(refused.text, /ask for fewer scopes or resources/)
+  const few = await ask(audiences.slice(0, 5))
+  t.is((await server.revoke(few.body.access_token, app)).status, 200)
+  t.deepEqual((await server.introspect(few.body.access_token, app)).body, { active: false })
 })
 
 test('any JWT library verifies a token from the published keys alone', async (t) => {
