@@ -121,6 +121,11 @@ export const variables = {
   REGISTRATION: oneOf('open', 'closed')
     .default('open')
     .describe('whether people may register themselves'),
+  UNVERIFIED_DAYS: whole(0, 3650)
+    .default(30)
+    .describe(
+      'a person who registered and has not verified their address is deleted after so many days; 0: never',
+    ),
   APP_URL: url('http:', 'https:').optional().meta({
     description:
       'where your app has the pages `/verify-email` and `/reset-password` that links in mails lead to',

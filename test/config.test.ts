@@ -39,6 +39,7 @@ const limits: Record<string, [number, number]> = {
   SHUTDOWN_SECONDS: [0, 300],
   SHUTDOWN_DELAY_SECONDS: [0, 300],
   API_KEYS_PER_USER: [0, 10_000],
+  UNVERIFIED_DAYS: [0, 3650],
   AUDIT_RETENTION_DAYS: [1, 36_500],
   JANITOR_SECONDS: [1, 86_400],
 }

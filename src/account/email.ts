@@ -1,49 +1,127 @@
 import { z } from 'zod'
 import { type Operation, operation } from '../http/operation.ts'
-import { Problem } from '../http/problem.ts'
+import { invalidField, Problem } from '../http/problem.ts'
 import type { Throttle } from '../throttle/throttle.ts'
+import type { Credentials } from '../users/credentials.ts'
 import type { EmailAddresses } from '../users/email-addresses.ts'
+import type { User } from '../users/user.ts'
+import type { Users } from '../users/users.ts'
 import { confirmed } from './confirmation.ts'
 import { asFieldProblems } from './refusals.ts'
-import { accepted, emailField, linkTokenField, passwordField, person, personOf } from './schemas.ts'
+import {
+  accepted,
+  emailField,
+  linkTokenField,
+  newPasswordField,
+  passwordField,
+  person,
+  personOf,
+} from './schemas.ts'
 
 interface Rooms {
   readonly emailAddresses: EmailAddresses
+  readonly credentials: Credentials
+  readonly users: Users
   readonly throttle: Throttle
 }
 
-/** Proving an address and changing it. */
-export const emailOperations = ({ emailAddresses, throttle }: Rooms): Operation[] => [
-  operation({
+const confirmBody = z
+  .strictObject({
+    token: linkTokenField,
+    password: passwordField.optional().meta({ description: 'Of the account, without a session' }),
+    new_password: newPasswordField.optional().meta({
+      description:
+        'Instead: replaces the password of a registration and ends its sessions and keys',
+    }),
+  })
+  .refine(
+    ({ password, new_password: wanted }) => !(password !== undefined && wanted !== undefined),
+    {
+      message: 'give a password or a new one, one of them',
+      path: ['new_password'],
+    },
+  )
+
+/**
+ * The link says who reads an address. Whose account it is says the password, or a session: otherwise
+ * the password of a stranger would count for the address of its reader, and whoever reads a mistyped
+ * address would get the account (ASVS 6.3.7).
+ * @returns undefined when the link is not good
+ */
+async function verify(
+  { emailAddresses, credentials, users, throttle }: Rooms,
+  { token, password, new_password: wanted }: z.output<typeof confirmBody>,
+  signedInAs: string | undefined,
+  ip: string,
+): Promise<User | undefined> {
+  const link = await emailAddresses.linkOf(token)
+  if (!link) return undefined
+  const { user, isFirst } = link
+  if (wanted !== undefined) {
+    if (!isFirst) throw invalidField('/new_password', 'This link changes the address only.')
+    const set = () => credentials.reset(token, wanted, ip, 'email_verification')
+    return asFieldProblems(set, { password: '/new_password' })
+  }
+  if (password !== undefined) {
+    await asFieldProblems(() => confirmed(throttle, user.id, () => users.demand(user.id, password)))
+  } else if (signedInAs !== user.id) {
+    throw invalidField('/password', 'Enter the password of the account, or sign in first.')
+  }
+  return emailAddresses.confirm(token, ip, user)
+}
+
+/** Verifying an address and changing it. */
+export const emailOperations = (rooms: Rooms): Operation[] => [
+  requestLink(rooms),
+  confirmLink(rooms),
+  changeAddress(rooms),
+]
+
+function requestLink({ emailAddresses, throttle }: Rooms): Operation {
+  return operation({
     method: 'post',
     path: '/api/v1/auth/email/verification/request',
     tag: 'E-mail address',
-    summary: 'Mail the link again that proves an address',
-    access: 'public',
-    body: z.strictObject({ email: emailField }),
+    summary: 'Mail the link again that verifies an address; without a body your own',
+    access: 'optional',
+    body: z.strictObject({ email: emailField }).optional(),
     responses: { 202: accepted },
-    async handle({ body, ip }) {
-      await throttle.attempt('verification', { person: body.email, ip })
-      await emailAddresses.requestVerification(body.email, ip)
+    async handle({ body, person, ip }) {
+      if (!body && !person) {
+        throw new Problem('unauthenticated', {
+          detail: 'sign in, or send an email',
+          headers: { 'www-authenticate': 'Bearer realm="signet"' },
+        })
+      }
+      const email = body?.email ?? person?.user.email
+      if (!email) throw new Problem('conflict', { detail: 'you have no email address' })
+      await throttle.attempt('verification', { person: email, ip })
+      await emailAddresses.requestVerification(email, ip)
       return { status: 202 }
     },
-  }),
-  operation({
+  })
+}
+
+function confirmLink(rooms: Rooms): Operation {
+  return operation({
     method: 'post',
     path: '/api/v1/auth/email/verification/confirm',
     tag: 'E-mail address',
-    summary: 'Prove an address with the link; a new one becomes the person’s now',
-    access: 'public',
-    body: z.strictObject({ token: linkTokenField }),
+    summary: 'Verify an address with the link and the password, or as the person who is signed in',
+    access: 'optional',
+    body: confirmBody,
     responses: { 200: { description: 'The person', schema: person } },
-    async handle({ body, ip }) {
-      await throttle.attempt('oneTimeToken', { ip })
-      const user = await emailAddresses.confirm(body.token, ip)
+    async handle({ body, person: asking, ip }) {
+      await rooms.throttle.attempt('oneTimeToken', { ip })
+      const user = await verify(rooms, body, asking?.user.id, ip)
       if (!user) throw new Problem('unusable-token')
       return { status: 200, body: personOf(user) }
     },
-  }),
-  operation({
+  })
+}
+
+function changeAddress({ emailAddresses, throttle }: Rooms): Operation {
+  return operation({
     method: 'post',
     path: '/api/v1/auth/email/change',
     tag: 'E-mail address',
@@ -60,5 +138,5 @@ export const emailOperations = ({ emailAddresses, throttle }: Rooms): Operation[
       )
       return { status: 202 }
     },
-  }),
-]
+  })
+}

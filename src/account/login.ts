@@ -102,7 +102,6 @@ async function enter({ signIn, apiClients }: Rooms, ctx: Context, login: Login):
   if (!('refused' in signedIn)) return signedIn
   const types = {
     wrong_credentials: 'wrong-credentials',
-    email_unverified: 'email-unverified',
     password_change_required: 'password-change-required',
   } as const
   throw new Problem(types[signedIn.refused])

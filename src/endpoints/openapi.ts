@@ -5,7 +5,7 @@ import {
   type ZodOpenApiPathsObject,
 } from 'zod-openapi'
 import { problem } from '../account/schemas.ts'
-import type { Operation } from '../http/operation.ts'
+import type { Access, Operation } from '../http/operation.ts'
 import { type Published, publish, type ReadPublished } from '../http/published.ts'
 import { atRoot, oauthPaths } from './openapi-oauth.ts'
 
@@ -73,14 +73,19 @@ function describeOperation(one: Operation): ZodOpenApiOperationObject {
     tags: [one.tag],
     summary: one.summary,
     operationId: operationId(one),
-    ...(one.access !== 'public' && { security: [{ bearer: [] }, { cookie: [] }] }),
+    ...securityOf(one.access),
     ...((one.pathParams || one.query) && {
       requestParams: {
         ...(one.pathParams && { path: one.pathParams as z.ZodObject }),
         ...(one.query && { query: one.query as z.ZodObject }),
       },
     }),
-    ...(body && { requestBody: { required: true, content: { [type]: { schema: body } } } }),
+    ...(body && {
+      requestBody: {
+        required: !body.safeParse(undefined).success,
+        content: { [type]: { schema: body } },
+      },
+    }),
     responses: {
       ...Object.fromEntries(Object.entries(one.responses).map(describeResponse)),
       default: {
@@ -102,3 +107,10 @@ const operationId = ({ method, path }: Operation): string =>
     .replace('/api/v1/', '')
     .replace(/[{}]/g, '')
     .replace(/[^a-z0-9]+/gi, '_')}`
+
+/** The empty requirement says that it works without, too. */
+function securityOf(access: Access) {
+  if (access === 'public') return {}
+  const session = [{ bearer: [] }, { cookie: [] }]
+  return { security: access === 'optional' ? [{}, ...session] : session }
+}

@@ -29,10 +29,9 @@ export function password({ signIn }: { readonly signIn: SignIn }): Grant {
   }
 }
 
-/** The last two are said to nobody but whoever knows the password. */
+/** The second is said only to those who know the password. */
 const sentences: Record<SignInRefusal, string> = {
   wrong_credentials: 'the username or the password is wrong',
-  email_unverified: 'the e-mail address is not proven yet: follow the link in the mail',
   password_change_required: 'a new password is needed first: reset it by mail',
 }
 

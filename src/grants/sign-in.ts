@@ -1,9 +1,9 @@
-import type { AuditLog } from '../audit/audit-log.ts'
 import type { Client } from '../clients/client.ts'
 import { offlineAccess } from '../oauth/scope.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { Throttle } from '../throttle/throttle.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
+import type { EmailAddresses } from '../users/email-addresses.ts'
 import type { User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
 import { type Lifetimes, lifetimesOf, type TokenResponse, tokenResponse } from './grant.ts'
@@ -13,7 +13,7 @@ interface Rooms {
   readonly families: RefreshFamilies
   readonly accessTokens: AccessTokens
   readonly throttle: Throttle
-  readonly audit: AuditLog
+  readonly emailAddresses: EmailAddresses
   readonly lifetimes: Lifetimes
 }
 
@@ -30,7 +30,7 @@ export interface SignInRequest {
   readonly deviceToken?: string | undefined
 }
 
-export type SignInRefusal = 'wrong_credentials' | 'email_unverified' | 'password_change_required'
+export type SignInRefusal = 'wrong_credentials' | 'password_change_required'
 
 export type SignedIn =
   | { readonly tokens: TokenResponse; readonly deviceToken: string; readonly user: User }
@@ -56,20 +56,25 @@ export class SignIn {
   }
 
   async #check(request: SignInRequest): Promise<SignedIn> {
-    const { users, throttle, audit } = this.#rooms
+    const { users, throttle, emailAddresses } = this.#rooms
     const { identifier, password, client, ip, deviceToken } = request
     const candidate = await users.candidate(identifier)
     const facts = { account: identifier, userId: candidate?.user.id, ip, deviceToken }
-    const checked = await throttle.signIn(facts, () => users.authenticate(candidate, password, ip))
+    // An unverified address is as good as none, to the throttle too: otherwise whoever registers an
+    // address and then signs in with it learns whether it was somebody's (ASVS 6.3.8).
+    let unverified: User | undefined
+    const checked = await throttle.signIn(facts, async () => {
+      const user = await users.authenticate(candidate, password, ip)
+      if (!user?.email || user.emailVerifiedAt || client.letsUnverifiedIn) return user
+      unverified = user
+      return undefined
+    })
     if (!checked) {
-      await audit.record({ event: 'user.sign_in_failed', clientId: client.id, ip })
+      await emailAddresses.noteFailedSignIn(unverified, client.id, ip)
       return { refused: 'wrong_credentials' }
     }
     const { person: user, deviceToken: device } = checked
     if (user.mustChangePassword) return { refused: 'password_change_required' }
-    if (user.email && !user.emailVerifiedAt && !client.letsUnverifiedIn) {
-      return { refused: 'email_unverified' }
-    }
     const tokens = await this.begin(user, request)
     return tokens ? { tokens, deviceToken: device, user } : { refused: 'wrong_credentials' }
   }

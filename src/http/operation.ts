@@ -7,8 +7,11 @@ import { noStore } from './no-store.ts'
 import type { DoorKeeper, Person } from './person.ts'
 import { type FieldProblem, Problem } from './problem.ts'
 
-/** Who may call: anybody, a signed-in person, or an administrator. */
-export type Access = 'public' | 'person' | 'administrator'
+/**
+ * Who may call: anybody, anybody with their session if they bring one, a signed-in person, or an
+ * administrator.
+ */
+export type Access = 'public' | 'optional' | 'person' | 'administrator'
 
 export interface Reply {
   readonly status: number
@@ -62,7 +65,7 @@ interface Definition<Body, Form, Query, Path, Kind extends Access> {
       Parsed<Form>,
       Parsed<Query>,
       Parsed<Path>,
-      Kind extends 'public' ? Person | undefined : Person
+      Kind extends 'public' | 'optional' ? Person | undefined : Person
     >,
   ): Promise<Reply>
 }
@@ -129,7 +132,12 @@ function inUrl<T extends object>(values: T): T {
   return values
 }
 
+/** RFC 9112 §6: whether one follows the head. */
+const hasBody = (ctx: Context): boolean =>
+  ctx.get('transfer-encoding') !== '' || !['', '0'].includes(ctx.get('content-length'))
+
 async function checkedBody(one: Operation, schema: ZodType, ctx: Context): Promise<unknown> {
+  if (!hasBody(ctx) && schema.safeParse(undefined).success) return undefined
   const body = await readJson(ctx)
   try {
     return checked(schema, body)

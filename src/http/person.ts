@@ -44,6 +44,7 @@ export class DoorKeeper {
   /** @throws Problem 401 or 403 with the challenge of RFC 6750 §3 */
   async admit(ctx: Context, access: Access): Promise<Person | undefined> {
     if (access === 'public') return undefined
+    if (access === 'optional') return this.#ifSignedIn(ctx)
     const token = await this.#presented(ctx)
     const verified = await this.#rooms.accessTokens.verify(token)
     const { sid, sub, client_id: clientId, scope } = verified?.claims ?? {}
@@ -66,6 +67,16 @@ export class DoorKeeper {
       throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
     }
     return { user, sid, clientId, token: verified }
+  }
+
+  /** A header has to be good. A cookie comes unasked: what a browser still holds keeps nobody out. */
+  async #ifSignedIn(ctx: Context): Promise<Person | undefined> {
+    if (ctx.get('authorization') !== '') return this.admit(ctx, 'person')
+    if (readCookie(ctx, accessCookie) === undefined) return undefined
+    return this.admit(ctx, 'person').catch((error) => {
+      if (error instanceof Problem) return undefined
+      throw error
+    })
   }
 
   async #presented(ctx: Context): Promise<string> {

@@ -11,7 +11,6 @@ export const problems = {
   unauthenticated: [401, 'Sign in first'],
   'wrong-credentials': [401, 'The username or the password is wrong'],
   forbidden: [403, 'Not allowed'],
-  'email-unverified': [403, 'The e-mail address is not proven yet'],
   'password-change-required': [403, 'A new password is needed first'],
   'foreign-origin': [403, 'This page may not do that'],
   'not-found': [404, 'There is nothing here'],

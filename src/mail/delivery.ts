@@ -54,12 +54,15 @@ export class Delivery {
     if (!isAddress(mail.recipient)) return this.#giveUp(mail, 'the recipient is no address')
     // It was begun again and again, and nobody lived to say how it ended.
     if (mail.attempts > 1 && this.#days(mail) > mostDays + 1) return this.#giveUp(mail, 'too old')
-    await this.#send(mail, prepared.token)
+    await this.#send(mail, prepared)
   }
 
-  async #send(mail: ClaimedMail, token: string | undefined): Promise<void> {
+  async #send(
+    mail: ClaimedMail,
+    { template, token }: Extract<Preparation, { outcome: 'ready' }>,
+  ): Promise<void> {
     const { transport, appUrl, queue } = this.#rooms
-    const { id, recipient: to, createdAt, template, data, attempts } = mail
+    const { id, recipient: to, createdAt, data, attempts } = mail
     try {
       const rendered = render(template, { appUrl, at: createdAt, data, token })
       await transport.send({ ...rendered, id, to, createdAt })

@@ -16,7 +16,8 @@ const links: Record<LinkTemplate, { purpose: TokenPurpose; seconds: number }> = 
 const hasLink = (template: MailTemplate): template is LinkTemplate => template in links
 
 export type Preparation =
-  | { readonly outcome: 'ready'; readonly token?: string }
+  /** Another template has no link: the address belongs to somebody else. */
+  | { readonly outcome: 'ready'; readonly template: MailTemplate; readonly token?: string }
   | { readonly outcome: 'pointless'; readonly reason: string }
   | { readonly outcome: 'busy' }
 
@@ -34,7 +35,7 @@ export async function prepareLink(
   mail: ClaimedMail,
   { oneTimeTokens, linkKey }: Rooms,
 ): Promise<Preparation> {
-  if (!hasLink(mail.template)) return { outcome: 'ready' }
+  if (!hasLink(mail.template)) return { outcome: 'ready', template: mail.template }
   const { purpose, seconds } = links[mail.template]
   if (mail.userId === null) return { outcome: 'pointless', reason: 'not needed: it is for nobody' }
   // Whoever deletes the person waits for this mail: waiting for them in turn would be a deadlock.
@@ -48,10 +49,13 @@ export async function prepareLink(
   if (reason) return { outcome: 'pointless', reason }
   const bits = createHmac('sha256', linkKey).update(`${purpose} ${mail.id}`).digest()
   const holder = { userId: person.id, email: mail.recipient }
-  return {
-    outcome: 'ready',
-    token: await oneTimeTokens.issue(trx, { ...holder, purpose, seconds, bits }),
+  // Issued either way: the person's export and the next mail are the same for a free address and for
+  // one that is somebody's, who alone is told (ASVS 6.3.8).
+  const token = await oneTimeTokens.issue(trx, { ...holder, purpose, seconds, bits })
+  if (purpose === 'email_verification' && (await isOfAnother(trx, mail.recipient, person.id))) {
+    return { outcome: 'ready', template: 'registration_attempt' }
   }
+  return { outcome: 'ready', template: mail.template, token }
 }
 
 interface Person {
@@ -76,6 +80,15 @@ function pointless(mail: ClaimedMail, person: Person): string | undefined {
   return person.password_changed_at > mail.createdAt
     ? 'not needed: the password was changed meanwhile'
     : undefined
+}
+
+async function isOfAnother(trx: Knex.Transaction, email: string, id: string): Promise<boolean> {
+  const key = foldIdentifier(email)
+  const other = await trx('users')
+    .whereRaw('(email_key = ? OR lower(email) IN (?, lower(?)))', [key, key, email])
+    .whereNot({ id })
+    .first('id')
+  return other !== undefined
 }
 
 /** A person has one live link of a kind: an old mail must not take it from a newer one. */

@@ -1,5 +1,6 @@
+import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
-import type { Now } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
 export type MailTemplate =
@@ -35,6 +36,9 @@ export type Mail = {
   | { readonly template: Exclude<MailTemplate, LinkTemplate>; readonly userId?: string | undefined }
 )
 
+const nobody = '00000000-0000-0000-0000-000000000000'
+const reminderSeconds = 3600
+
 /** Mail is written in the transaction that decides on it, and sent after the commit. */
 export class Outbox {
   readonly #now: Now
@@ -61,6 +65,27 @@ export class Outbox {
     })
     const commit = 'executionPromise' in db ? db.executionPromise : Promise.resolve()
     commit.then(
+      () => this.#committed(),
+      () => undefined,
+    )
+  }
+
+  /**
+   * Mails the link once more to somebody whose address is not verified, at most once in an hour. One
+   * statement, whoever it is: for nobody and for somebody verified it inserts nothing.
+   */
+  async remindToVerify(trx: Knex.Transaction, userId: string | undefined, ip: string) {
+    const now = this.#now()
+    const { rowCount } = await trx.raw<{ rowCount: number }>(
+      `INSERT INTO outgoing_mail (id, template, recipient, user_id, data, created_at, next_attempt_at)
+       SELECT ?, 'verify_email', email, id, ?, ?, ? FROM users
+        WHERE id = ? AND email IS NOT NULL AND email_verified_at IS NULL AND disabled_at IS NULL
+          AND NOT EXISTS (SELECT FROM outgoing_mail WHERE user_id = users.id
+                             AND template = 'verify_email' AND created_at > ?)`,
+      [uuidv7(), JSON.stringify({ ip }), now, now, userId ?? nobody, later(now, -reminderSeconds)],
+    )
+    if (rowCount === 0) return
+    trx.executionPromise.then(
       () => this.#committed(),
       () => undefined,
     )

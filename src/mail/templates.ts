@@ -42,7 +42,7 @@ const wordings: Record<MailTemplate, (context: Context) => Wording> = {
     subject: `Confirm your email address for ${site}`,
     parts: [
       `This address was entered for an account at ${site} ${when}.`,
-      'To confirm that it is yours, open this link. It works once, within 24 hours.',
+      'To confirm that it is yours, open this link and enter the password of the account. It works once, within 24 hours.',
       { link: page('/verify-email') },
       `${nothingToDo}: without the link the address does not count.`,
     ],

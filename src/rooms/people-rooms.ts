@@ -56,16 +56,17 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
   const { outbox, oneTimeTokens, mailQueue, mailSender } = await createMailRooms(world, tokens)
   const users = new Users({ db, statements, passwords, audit, now })
   const people = { db, users, passwords, families, revocations, outbox, oneTimeTokens, audit, now }
+  const emailAddresses = new EmailAddresses(people)
   return {
     ...{ clients, assertions, throttle, bulkhead, passwords, users },
     ...{ outbox, oneTimeTokens, mailQueue, mailSender },
     credentials: new Credentials(people),
-    registration: new Registration(people),
-    emailAddresses: new EmailAddresses(people),
+    registration: new Registration({ ...people, unverifiedDays: config.UNVERIFIED_DAYS }),
+    emailAddresses,
     administration: new UserAdministration(people),
     personalData: new PersonalData(people),
     userSessions: new UserSessions(people),
-    signIn: new SignIn({ users, families, accessTokens, throttle, audit, lifetimes }),
+    signIn: new SignIn({ users, families, accessTokens, throttle, emailAddresses, lifetimes }),
     apiClients: new ApiClients({ clients, issuer }),
   }
 }

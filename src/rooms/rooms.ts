@@ -1,6 +1,7 @@
 import { later } from '../clock.ts'
 import { type Chore, Janitor, pruning } from '../janitor/janitor.ts'
 import { fillIdentifierKeys } from '../users/identifier-keys.ts'
+import { deleteUnverified } from '../users/unverified.ts'
 import { createPeopleRooms } from './people-rooms.ts'
 import { createTokenRooms } from './token-rooms.ts'
 import { daySeconds, type World } from './world.ts'
@@ -32,6 +33,10 @@ function choresOf({ config, now }: World, rooms: Base): Chore[] {
   return [
     { name: 'sessions', sweep: (trx, limit, cursor) => families.sweep(trx, cursor, limit) },
     { name: 'identifier_keys', sweep: (trx, _, cursor) => fillIdentifierKeys(trx, cursor) },
+    {
+      name: 'unverified_people',
+      sweep: (trx) => deleteUnverified(trx, rooms.administration, now()),
+    },
     pruning('revocations', (trx, limit) => revocationLog.prune(now(), limit, trx)),
     pruning('client_assertions', (trx, limit) => assertions.prune(now(), limit, trx)),
     pruning('one_time_tokens', (trx, limit) => oneTimeTokens.prune(now(), limit, trx)),

@@ -89,11 +89,17 @@ export class UserAdministration {
   }
 
   /** The trail stays, without what could name the person: addresses and details are taken out. */
-  async delete(id: string, actor: Actor = {}): Promise<Changed> {
+  async delete(
+    id: string,
+    actor: Actor = {},
+    still: (row: UserRow) => boolean = () => true,
+  ): Promise<Changed> {
     const { revocations, families } = this.#rooms
     return revocations.decide(async (trx, revoke) => {
       const { user, sessions } = await keepingAnAdmin(trx, actor, async () => {
-        await trx('users').where({ id }).forUpdate().first('id')
+        const before: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
+        if (before && !still(before))
+          throw new UserRefused('unknown', 'They verified their address.')
         const ended = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
         await endApiKeys(trx, revoke, families, id)
         const [row]: UserRow[] = await trx('users').where({ id }).delete().returning('*')

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { type Actor, byActor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
-import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
+import type { OneTimeTokens, TokenPurpose } from '../mail/one-time-tokens.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
@@ -76,12 +76,18 @@ export class Credentials {
   }
 
   /**
-   * By whoever reads the mail: ends every session and API key, and proves the address as well.
+   * By whoever reads the mail: ends every session and API key, and proves the address as well. A link
+   * of the first verification can do it too, so that the password of a stranger does not count.
    * @returns undefined when the link is spent, expired or never was
    */
-  async reset(token: string, password: string, ip: string): Promise<User | undefined> {
+  async reset(
+    token: string,
+    password: string,
+    ip: string,
+    purpose: TokenPurpose = 'password_reset',
+  ): Promise<User | undefined> {
     const { db, users, oneTimeTokens, passwords } = this.#rooms
-    const presented = { purpose: 'password_reset', token } as const
+    const presented = { purpose, token }
     // Looked at first, so that a refused password does not spend the link.
     const holder = await oneTimeTokens.peek(db, presented)
     const known = holder && (await users.find(holder.userId))
@@ -134,6 +140,9 @@ export class Credentials {
       await this.#withdrawLinks(trx, row)
       // Whoever had the account before may have left themselves a key: a recovery leaves none.
       if (provesAddress) await endApiKeys(trx, revoke, families, user.id)
+      if (provesAddress && !before?.email_verified_at) {
+        await audit.record({ event: 'user.email_verified', userId: user.id, ip }, trx)
+      }
       const ended = await families.end(trx, revoke, { user_id: user.id }, 'password_set', keep)
       const detail = { sessions: ended.length, ...byActor({ actorId }) }
       await audit.record({ event: 'user.password_set', userId: user.id, ip, detail }, trx)

@@ -23,7 +23,13 @@ interface Rooms {
   readonly now: Now
 }
 
-/** Proving and changing e-mail addresses: an address counts when its reader has followed a link. */
+export interface VerificationLink {
+  readonly user: User
+  /** For the address of a registration, which was never verified; otherwise for a change. */
+  readonly isFirst: boolean
+}
+
+/** Verifying and changing email addresses: an address counts when its reader has followed a link. */
 export class EmailAddresses {
   readonly #rooms: Rooms
 
@@ -55,9 +61,8 @@ export class EmailAddresses {
     await users.demand(user.id, password)
     const to = normalName(email)
     await db.transaction(async (trx) => {
-      const owner = (await users.findByEmail(to, trx)) ?? user
-      const template = owner.id === user.id ? 'verify_email' : 'registration_attempt'
-      await outbox.put(trx, { template, to, userId: owner.id, data: { ip } })
+      // The same row whether the address is free or not: its sender finds out, and tells the owner.
+      await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })
       if (user.email) {
         const notice = {
           template: 'email_change_requested',
@@ -71,10 +76,37 @@ export class EmailAddresses {
   }
 
   /**
-   * The reader of an address follows the link: it is proven, and becomes the person's if it was not.
+   * A sign-in that failed. With the right password of an unverified account its link is mailed again;
+   * the database has the same to do for a wrong one.
+   */
+  async noteFailedSignIn(
+    unverified: User | undefined,
+    clientId: string,
+    ip: string,
+  ): Promise<void> {
+    const { db, outbox, audit } = this.#rooms
+    await db.transaction(async (trx) => {
+      await audit.record({ event: 'user.sign_in_failed', clientId, ip }, trx)
+      await outbox.remindToVerify(trx, unverified?.id, ip)
+    })
+  }
+
+  /** Whose link it is; undefined when it is spent, expired or never was. */
+  async linkOf(token: string): Promise<VerificationLink | undefined> {
+    const { db, users, oneTimeTokens } = this.#rooms
+    const holder = await oneTimeTokens.peek(db, { purpose: 'email_verification', token })
+    const user = holder && (await users.find(holder.userId))
+    if (!user || user.disabledAt) return undefined
+    return { user, isFirst: !user.emailVerifiedAt && isSameEmail(user.email, holder.email) }
+  }
+
+  /**
+   * The address of the link is verified, and becomes the person's if it was not. The link alone says
+   * who reads the address, and not whose account it is: the caller has asked for that.
+   * @param known the person as they were then; a password set meanwhile spoils it
    * @returns undefined when the link is spent, expired or never was, or somebody else was quicker
    */
-  async confirm(token: string, ip: string): Promise<User | undefined> {
+  async confirm(token: string, ip: string, known?: User): Promise<User | undefined> {
     const { db, oneTimeTokens, now } = this.#rooms
     const presented = { purpose: 'email_verification', token } as const
     return db
@@ -84,6 +116,9 @@ export class EmailAddresses {
         const before: UserRow | undefined =
           holder && (await trx('users').where({ id: holder.userId }).forUpdate().first())
         if (!before || before.disabled_at) return undefined
+        if (known && before.password_changed_at.getTime() !== known.passwordChangedAt.getTime()) {
+          return undefined
+        }
         const spent = await oneTimeTokens.spend(trx, presented)
         if (!spent) return undefined
         const [row]: UserRow[] = await trx('users')

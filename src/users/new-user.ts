@@ -20,6 +20,8 @@ export interface NewUser {
   /** Absent: nobody can sign in until the person has reset it. */
   readonly password?: string | undefined
   readonly roles?: readonly string[] | undefined
+  /** When the person is deleted unless their address was verified by then. */
+  readonly verifyBy?: Date | null | undefined
 }
 
 /**
@@ -52,6 +54,7 @@ export async function insertUser(
       password_changed_at: now,
       roles,
       created_at: now,
+      verify_by: input.verifyBy ?? null,
     })
     .onConflict()
     .ignore()

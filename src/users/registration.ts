@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
-import type { Now } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import { insertUser } from './new-user.ts'
 import type { Passwords } from './passwords.ts'
@@ -15,6 +15,8 @@ interface Rooms {
   readonly outbox: Outbox
   readonly audit: AuditTrail
   readonly now: Now
+  /** After so many days without a proof the person is deleted; 0: never. */
+  readonly unverifiedDays: number
 }
 
 export interface RegistrationRequest {
@@ -46,29 +48,34 @@ export class Registration {
    * @throws PasswordRefused
    */
   async register(request: RegistrationRequest): Promise<Registered> {
-    const { db, passwords, outbox, audit, now } = this.#rooms
+    const { db, users, passwords, outbox, audit, now, unverifiedDays } = this.#rooms
     const { password, ip, ...input } = request
     const personal = [input.username, input.email, input.fullName].filter(
       (text) => text !== undefined,
     )
     const hash = await passwords.hash(password, personal, ip)
     return db.transaction(async (trx) => {
-      const user = await insertUser(trx, { ...input, password }, hash, now())
+      // Looked up in either case, so that both answers have the same to do.
+      const owner = await users.findByEmail(request.email, trx)
+      const verifyBy = unverifiedDays === 0 ? null : later(now(), unverifiedDays * 86_400)
+      const user = await insertUser(trx, { ...input, password, verifyBy }, hash, now())
       if (user) {
         const to = normalName(request.email)
         await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })
         await audit.record({ event: 'user.registered', userId: user.id, ip }, trx)
         return { user, fresh: true }
       }
-      await this.#tellOwner(trx, request)
+      await this.#tellOwner(trx, owner, request)
       return { user: this.#asIfRegistered(request), fresh: false }
     })
   }
 
-  async #tellOwner(trx: Knex.Transaction, request: RegistrationRequest): Promise<void> {
-    const { email, username, ip } = request
-    const { users, outbox, audit } = this.#rooms
-    const owner = await users.findByEmail(email, trx)
+  async #tellOwner(
+    trx: Knex.Transaction,
+    owner: User | undefined,
+    { email, username, ip }: RegistrationRequest,
+  ): Promise<void> {
+    const { outbox, audit } = this.#rooms
     const template = owner ? 'registration_attempt' : 'username_taken'
     const to = owner?.email ?? normalName(email)
     const data = { ip, username }

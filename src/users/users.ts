@@ -174,7 +174,9 @@ export class Users {
     const column = key.includes('@') ? 'email' : 'username'
     const identified = column === 'email' ? byEmail : byUsername
     const names = [key, normalName(identifier)]
-    return withKey(column, await this.#rooms.statements.run<UserRow>(identified, names), key)
+    const row = withKey(column, await this.#rooms.statements.run<UserRow>(identified, names), key)
+    // Not trimmed: what is typed to be checked is compared as it is.
+    return identifier.normalize('NFKC') === names[1] ? row : undefined
   }
 
   /** Unless the password was changed meanwhile. */

@@ -15,20 +15,30 @@ import { startServer, type TestServer } from '../support/start-server.ts'
 
 const email = 'grace@people.example'
 
-const confirm = (server: TestServer, token: string) =>
-  accountApi(server).post('email/verification/confirm', { token }, fromElsewhere())
+/** With the password of the account, unless another proof is given. */
+const confirm = (
+  server: TestServer,
+  token: string,
+  proof: object = { password: goodPassword },
+  accessToken?: string,
+) =>
+  accountApi(server, accessToken).post(
+    'email/verification/confirm',
+    { token, ...proof },
+    fromElsewhere(),
+  )
 
-test('ASVS 6.5.1: of 20 who follow one link at once one wins', async (t) => {
+test('ASVS 6.5.1: of 10 who follow one link at once one wins', async (t) => {
   const { server, link } = await startMailedServer(t)
   for (let round = 0; round < 5; round += 1) {
     const { id } = await addPerson(server, `grace${round}`, { emailVerified: false })
     const address = `grace${round}@people.example`
     await accountApi(server).post('email/verification/request', { email: address })
     const token = await link(address)
-    const racers = Array.from({ length: 20 }, () => confirm(server, token))
+    const racers = Array.from({ length: 10 }, () => confirm(server, token))
     const answers = await Promise.all(racers)
     t.is(answers.filter(({ status }) => status === 200).length, 1)
-    t.is(answers.filter((answer) => problemType(answer) === 'unusable-token').length, 19)
+    t.is(answers.filter((answer) => problemType(answer) === 'unusable-token').length, 9)
     const events = await server.db('audit_events').where({ user_id: id }).pluck('event')
     t.is(events.filter((event) => event === 'user.email_verified').length, 1)
   }

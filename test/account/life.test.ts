@@ -57,8 +57,11 @@ async function begins({ t, server, mailbox, secrets }: Life): Promise<string> {
   t.false(registered.text.includes(mail?.token ?? ''), 'the token is in the mail only')
 
   const early = await api.post('login', { username, password: first })
-  t.deepEqual([early.status, problemType(early)], [403, 'email-unverified'])
-  const proven = await api.post('email/verification/confirm', { token: mail?.token })
+  t.deepEqual([early.status, problemType(early)], [401, 'wrong-credentials'])
+  const proven = await api.post('email/verification/confirm', {
+    token: mail?.token,
+    password: first,
+  })
   t.is(proven.status, 200)
   t.like(proven.body, { id: registered.body.person.id, email_verified: true })
 
@@ -135,7 +138,10 @@ async function moves({ t, server, mailbox }: Life): Promise<void> {
   t.regex(notice?.text ?? '', /asked for/)
   t.is(notice?.token, undefined)
   t.is((await api.get('me')).body.email, oldEmail)
-  const proven = await api.post('email/verification/confirm', { token: link?.token })
+  const proven = await api.post('email/verification/confirm', {
+    token: link?.token,
+    password: third,
+  })
   t.like(proven.body, { email: newEmail, email_verified: true })
   const last = (await mailbox.wait(8))[7]
   t.deepEqual(last?.envelope.to, [oldEmail])

@@ -138,7 +138,7 @@ test('an app that lets unverified people in gets tokens at once, and only that a
     accountApi(server).post('login', { username: 'grace', password: goodPassword, ...more })
   t.is((await login({ client_id })).status, 200)
   for (const more of [{}, { client_id: 'strict' }]) {
-    t.is(problemType(await login(more)), 'email-unverified')
+    t.is(problemType(await login(more)), 'wrong-credentials')
   }
   for (const other of ['app', 'nobody']) {
     const answer = await accountApi(server).post('register', { ...grace, client_id: other })

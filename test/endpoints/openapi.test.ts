@@ -78,6 +78,8 @@ test('the description says what a call needs: without credentials exactly the gu
     for (const [method, { security }] of Object.entries<Any>(item)) {
       const address = path.replace('{id}', '01990000-0000-7000-8000-000000000000')
       const { status, headers } = await server.request(address, { method: method.toUpperCase() })
+      // An empty requirement: a session is used if there is one.
+      if (security?.some((one: Any) => Object.keys(one).length === 0)) continue
       if (!security) t.not(status, 401, `${method} ${path}`)
       else t.deepEqual([status, headers.get('www-authenticate')], [401, 'Bearer realm="signet"'])
     }

@@ -1,0 +1,16 @@
+import type { Knex } from 'knex'
+
+/**
+ * Until when somebody who registered has to verify their address. Absent for those who were added by
+ * others, and for registrations of the release before: they are never deleted.
+ */
+export async function up(knex: Knex): Promise<void> {
+  await knex.raw(`
+    ALTER TABLE users ADD COLUMN verify_by timestamptz;
+    CREATE INDEX users_verify_by ON users (verify_by)
+      WHERE verify_by IS NOT NULL AND email_verified_at IS NULL`)
+}
+
+export async function down(knex: Knex): Promise<void> {
+  await knex.raw('ALTER TABLE users DROP COLUMN verify_by')
+}
