@@ -36,6 +36,7 @@ export type AuditEventName =
   | 'session.ahead'
   | 'session.revoked'
   | 'session.limit_reached'
+  | 'revocations.recovered'
   | 'token.revoked'
   | 'token.revocation_refused'
   | 'key.created'

@@ -28,7 +28,9 @@ export class LogReader {
   /** Noted before all live entries are read, so that nothing falls between the two. */
   async begin(): Promise<Bookmark> {
     if (await this.#log.hasForeign()) await this.#log.renumber()
-    this.#bookmark = await this.#log.bookmark()
+    const here = await this.#log.bookmark()
+    // What is open here is read once more with the first turn, to be kept.
+    this.#bookmark = { ...here, ceiling: here.watermark, running: [] }
     this.#open.clear()
     return this.#bookmark
   }

@@ -76,13 +76,17 @@ export class RevocationLog {
   /** Part of the transaction that decided it. */
   async append(db: Db, revocations: readonly Revocation[]): Promise<void> {
     if (revocations.length === 0) return
-    await db('revocations').insert(
-      revocations.map(({ kind, value, expiresAt }) => ({
-        kind,
-        value,
-        revoked_at: this.#now(),
-        expires_at: expiresAt,
-      })),
+    // As arrays: the number of parameters of a statement is limited.
+    await db.raw(
+      `INSERT INTO revocations (kind, value, revoked_at, expires_at)
+       SELECT kind, value, ?, expires_at
+         FROM unnest(?::text[], ?::text[], ?::timestamptz[]) AS entry (kind, value, expires_at)`,
+      [
+        this.#now(),
+        revocations.map(({ kind }) => kind),
+        revocations.map(({ value }) => value),
+        revocations.map(({ expiresAt }) => expiresAt),
+      ],
     )
   }
 
@@ -156,8 +160,7 @@ export class RevocationLog {
     const read = async () => {
       const sql = `SELECT ${here}, ${this.#history} AS history`
       const { rows } = await this.#db.raw<{ rows: [BookmarkRow] }>(sql)
-      const { history, watermark } = bookmarkOf(rows[0])
-      return { history, watermark, ceiling: watermark, running: [] }
+      return bookmarkOf(rows[0])
     }
     return read().catch((error) => {
       // Some hosted databases keep these functions to themselves.
@@ -180,6 +183,17 @@ export class RevocationLog {
       if (rows.length < pageSize) return
       seq = rows.at(-1)?.seq ?? seq
     }
+  }
+
+  /** Those of these revocations that the log has nothing about. */
+  async lackedOf(revocations: readonly Revocation[]): Promise<Revocation[]> {
+    const { rows } = await this.#db.raw<{ rows: { at: string }[] }>(
+      `SELECT at FROM unnest(?::text[], ?::text[]) WITH ORDINALITY AS held (kind, value, at)
+        WHERE NOT EXISTS (SELECT FROM revocations AS known WHERE known.value = held.value
+                             AND known.kind = held.kind AND known.expires_at > ?)`,
+      [revocations.map(({ kind }) => kind), revocations.map(({ value }) => value), this.#now()],
+    )
+    return rows.flatMap(({ at }) => revocations[Number(at) - 1] ?? [])
   }
 
   /** Deletes up to `limit` entries that concern no living token any more. */

@@ -14,6 +14,9 @@ interface Rooms {
   readonly onDecided?: () => void
 }
 
+/** More than so many entries at once are copied to Redis by one instance for all. */
+const mostCopied = 1000
+
 /** Part of a transaction: what is revoked in it. */
 export type Revoke = (...revocations: Revocation[]) => Promise<void>
 
@@ -64,7 +67,9 @@ export class Revocations {
   /** Whether any of these is revoked: Redis when it can be relied on, else the log. */
   async holdAny(marks: readonly Mark[]): Promise<boolean> {
     const answer = this.#follows ? await this.#rooms.index?.holdsAny(marks) : undefined
-    return answer ?? this.#rooms.questions.holdsAny(marks)
+    if (answer !== undefined) return answer
+    const remembered = this.#rooms.index?.remembersAny(marks)
+    return (await this.#rooms.questions.holdsAny(marks)) || ((await remembered) ?? false)
   }
 
   /**
@@ -80,10 +85,12 @@ export class Revocations {
     })
     if (isRestored) {
       await this.#reader.begin()
-      index.distrust('the log went back to an earlier state')
+      index.suspectHistory()
     }
-    await index.copy(fresh)
+    // One instance copies them for all: what is missing here is found when it is filled.
+    if (fresh.length > mostCopied) index.distrust('more was revoked at once than each copies')
+    else await index.copy(fresh)
     this.#follows = true
-    await index.tend()
+    await index.tend(this.#reader.position)
   }
 }

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
-import type { Revocation, RevocationLog } from './revocation-log.ts'
+import type { Bookmark, Revocation, RevocationLog } from './revocation-log.ts'
 import type { Mark } from './revocation-questions.ts'
+import { SharedCopy } from './shared-copy.ts'
 import { type Found, TurnQuestion } from './turn-question.ts'
 
 interface Rooms {
   readonly redis: RedisClient
   readonly log: RevocationLog
   readonly now: Now
+  /** Writes to the log what Redis holds and the log lacks, after the history of the log has changed. */
+  readonly recover?: (held: AsyncIterable<readonly Revocation[]>) => Promise<unknown>
   /** Told when Redis is trusted and when it is not, with the reason. */
   readonly onTrust?: (trusted: boolean, reason: string) => void
 }
@@ -24,6 +27,9 @@ interface Count {
   sent: number
 }
 
+/** Written at once: a moment of work for the event loop, and for Redis. */
+const pageSize = 1000
+
 /** Outlived by far by an instance that runs, which writes every second. */
 const countSeconds = 600
 
@@ -35,10 +41,13 @@ const countSeconds = 600
 export class RevokedIndex {
   readonly #rooms: Rooms
   readonly #prefix: string
+  readonly #shared: SharedCopy
   /** Of the filling that is trusted or under way. Whatever raises a doubt takes it away. */
   #count: Count | undefined
   #started = false
   #whole = false
+  /** The log may lack what Redis holds, until one instance has written that to it. */
+  #recovering = false
   #filling: Promise<void> | undefined
   #told: string | undefined
   readonly #turn = new TurnQuestion((keys) => this.#find(keys))
@@ -47,6 +56,7 @@ export class RevokedIndex {
     this.#rooms = rooms
     // In a cluster a hash tag keeps all entries in the slot of the count, so one round trip asks all.
     this.#prefix = rooms.redis.isCluster ? '{revoked}' : 'revoked'
+    this.#shared = new SharedCopy({ ...rooms, prefix: this.#prefix })
   }
 
   /**
@@ -78,6 +88,25 @@ export class RevokedIndex {
     return found?.some((value) => value !== null)
   }
 
+  /** Whether Redis holds one of these that the log may have forgotten: asked beside the log. */
+  async remembersAny(marks: readonly Mark[]): Promise<boolean> {
+    const { redis } = this.#rooms
+    if (!this.#recovering || redis.status !== 'ready') return false
+    try {
+      const found = await redis.mget(marks.map(({ kind, value }) => this.#key(kind, value)))
+      return found.some((value) => value !== null)
+    } catch {
+      this.#recovering = false
+      return false
+    }
+  }
+
+  /** The log has another history: Redis may hold what it lacks, and lack what it holds. */
+  suspectHistory(): void {
+    this.#recovering = true
+    this.distrust('the log went back to an earlier state')
+  }
+
   async #find(keys: readonly string[]): Promise<Found> {
     if (!this.#whole || !this.#count) return undefined
     const expected = String(this.#count.sent)
@@ -99,19 +128,27 @@ export class RevokedIndex {
   async copy(revocations: readonly Revocation[]): Promise<void> {
     if (revocations.length === 0 || this.#rooms.redis.status !== 'ready') return
     try {
-      await this.#write(revocations, this.#count)
+      for (let from = 0; from < revocations.length; from += pageSize) {
+        await this.#write(revocations.slice(from, from + pageSize), this.#count)
+      }
     } catch {
       this.distrust('it missed an entry')
     }
   }
 
-  /** Finds out about a loss before somebody asks, and tries again after one. */
-  async tend(): Promise<void> {
+  /**
+   * Finds out about a loss before somebody asks, and tries again after one.
+   * @param position up to which everything was copied: others need not copy it again
+   */
+  async tend(position?: Bookmark): Promise<void> {
     if (!this.#started) return
     if (!this.#whole) return void this.fill()
     try {
-      if (await this.#evicts()) this.distrust(evicting)
-      else await this.#write([], this.#count)
+      if (await this.#evicts()) return this.distrust(evicting)
+      await this.#write([], this.#count)
+      const count = this.#count
+      if (!count || !position || (await this.#shared.vouch(position, count))) return
+      this.distrust('it lost entries')
     } catch {
       this.distrust('it does not answer in time')
     }
@@ -141,13 +178,55 @@ export class RevokedIndex {
       if (await this.#evicts()) return this.distrust(evicting)
       // Counted before the first entry, so that a flush in the middle of that one shows as well.
       await this.#write([], count)
-      for await (const page of log.live()) await this.#write(page, count)
+      const here = await log.bookmark()
+      const mark = await this.#shared.mark()
+      const follows = mark?.history === here.history && mark.watermark <= here.watermark
+      const filled = follows ? await this.#catchUp(mark, count) : await this.#fillAnew(here, count)
       if (this.#count !== count) return
+      if (!filled) return this.distrust('another instance fills it')
       this.#whole = true
+      this.#recovering = false
       this.#tell(undefined)
     } catch (error) {
       this.distrust(`it could not be filled: ${(error as Error).message}`)
     }
+  }
+
+  /** What was committed since the mark; one instance for all when that is much. */
+  async #catchUp(mark: Bookmark, count: Count): Promise<boolean> {
+    let end: Bookmark | undefined
+    for await (const { bookmark, entries } of this.#rooms.log.newer(mark, pageSize)) {
+      const isMuch = end !== undefined || entries.length === pageSize
+      if (isMuch && !(await this.#shared.lease())) return false
+      await this.#write(entries, count)
+      end ??= bookmark
+    }
+    if (end) await this.#vouch(end, count)
+    return true
+  }
+
+  /** Everything, by one instance for all; the others find its mark. */
+  async #fillAnew(here: Bookmark, count: Count): Promise<boolean> {
+    this.#recovering = true
+    if (!(await this.#shared.lease())) return false
+    await this.#rooms.recover?.(this.#leased(this.#shared.held()))
+    for await (const page of this.#leased(this.#rooms.log.live(pageSize))) {
+      await this.#write(page, count)
+    }
+    await this.#vouch(here, count)
+    return true
+  }
+
+  async *#leased<Page>(pages: AsyncIterable<Page>): AsyncGenerator<Page> {
+    for await (const page of pages) {
+      await this.#shared.lease()
+      yield page
+    }
+  }
+
+  async #vouch(position: Bookmark, count: Count): Promise<void> {
+    if (!(await this.#shared.vouch(position, count))) throw new Error('it lost entries')
+    await this.#shared.release()
   }
 
   async #write(revocations: readonly Revocation[], count: Count | undefined): Promise<void> {

@@ -7,7 +7,7 @@ import { generateKey } from '../keyring/signing-key.ts'
 import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds, type Timing } from '../keyring/timing.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
-import { RevocationLog } from '../revocations/revocation-log.ts'
+import { type Revocation, RevocationLog } from '../revocations/revocation-log.ts'
 import { RevocationQuestions } from '../revocations/revocation-questions.ts'
 import { Revocations } from '../revocations/revocations.ts'
 import { RevokedIndex } from '../revocations/revoked-index.ts'
@@ -19,6 +19,7 @@ import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
+import { recoverRevocations } from './recovering.ts'
 import { daySeconds, type World } from './world.ts'
 
 export type TokenRooms = Awaited<ReturnType<typeof createTokenRooms>>
@@ -43,7 +44,9 @@ export async function createTokenRooms(world: World) {
       { reason },
       trusted ? 'redis answers' : 'postgres answers instead of redis',
     )
-  const index = redis && new RevokedIndex({ redis, log: revocationLog, now, onTrust })
+  const recover = (held: AsyncIterable<readonly Revocation[]>) =>
+    recoverRevocations({ db, log, revocationLog, families, apiKeys, rotation, audit }, held)
+  const index = redis && new RevokedIndex({ redis, log: revocationLog, now, onTrust, recover })
   const signingKeys = new SigningKeys(db, masterKeys)
   const keyring = new LiveKeyring(signingKeys)
   const feed = new RevocationFeed({

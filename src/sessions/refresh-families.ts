@@ -112,6 +112,14 @@ export class RefreshFamilies {
     return ended.map(({ sid }) => sid)
   }
 
+  /** Ends sessions whose revocation is in the log already. */
+  async endRevoked(trx: Knex.Transaction, sids: readonly string[]): Promise<void> {
+    await trx('refresh_families')
+      .whereIn('sid', [...sids])
+      .whereNull('revoked_at')
+      .update({ revoked_at: this.#rooms.now(), revoked_reason: 'revocation_recovered' })
+  }
+
   /** What ends every access token that carries this `sid`. */
   revocationOf(sid: string): Revocation {
     const { now, rememberSeconds } = this.#rooms

@@ -76,3 +76,4 @@ export type EndReason =
   | 'ended_by_admin'
   | 'user_deleted'
   | 'signed_out'
+  | 'revocation_recovered'

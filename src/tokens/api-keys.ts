@@ -121,6 +121,13 @@ export class ApiKeys {
     })
   }
 
+  /** Deletes keys whose revocation is in the log already. */
+  async deleteRevoked(trx: Knex.Transaction, ids: readonly string[]): Promise<void> {
+    await trx('api_keys')
+      .whereIn('id', [...ids])
+      .delete()
+  }
+
   /** Whose key this is, if it is a live one of an enabled person. */
   async verify(secret: string): Promise<LiveApiKey | undefined> {
     if (!looksLikeApiKey(secret) || secret.length > 100) return undefined

@@ -1,0 +1,61 @@
+import type { Knex } from 'knex'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Rotation } from '../keyring/rotation.ts'
+import { RotationRefused } from '../keyring/rotation-plan.ts'
+import { recover } from '../revocations/recovery.ts'
+import type { Revocation, RevocationKind, RevocationLog } from '../revocations/revocation-log.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { ApiKeys } from '../tokens/api-keys.ts'
+
+interface Rooms {
+  readonly db: Knex
+  readonly log: Log
+  readonly revocationLog: RevocationLog
+  readonly families: RefreshFamilies
+  readonly apiKeys: ApiKeys
+  readonly rotation: Rotation
+  readonly audit: AuditLog
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * Brings back what the database forgot and Redis holds (ADR 26): revocations, and the ends of sessions, API keys
+ * and signing keys that they stand for. A client is not disabled again: the event names it, and its
+ * tokens are refused until the last has expired.
+ */
+export async function recoverRevocations(
+  rooms: Rooms,
+  held: AsyncIterable<readonly Revocation[]>,
+): Promise<void> {
+  const kids: string[] = []
+  const end = async (trx: Knex.Transaction, lost: readonly Revocation[]) => {
+    const valuesOf = (wanted: RevocationKind) =>
+      lost.flatMap(({ kind, value }) => (kind === wanted ? [value] : []))
+    const sids = valuesOf('sid').filter((sid) => uuid.test(sid))
+    await rooms.families.endRevoked(trx, sids)
+    await rooms.apiKeys.deleteRevoked(trx, sids)
+    kids.push(...valuesOf('kid'))
+    const detail = {
+      tokens: valuesOf('jti').length,
+      sessions: valuesOf('sid').length,
+      clients: valuesOf('client'),
+      keys: valuesOf('kid'),
+    }
+    await rooms.audit.record({ event: 'revocations.recovered', detail }, trx)
+  }
+  const { db, revocationLog: log } = rooms
+  const count = await recover({ db, log, end }, held)
+  for (const kid of kids) {
+    await rooms.rotation.revoke(kid).catch((error) => {
+      if (!(error instanceof RotationRefused)) throw error
+    })
+  }
+  if (count > 0) {
+    rooms.log.warn(
+      { count },
+      'revocations that the database had lost were written again from Redis',
+    )
+  }
+}
