@@ -112,9 +112,11 @@ function confirmLink(rooms: Rooms): Operation {
     body: confirmBody,
     responses: { 200: { description: 'The person', schema: person } },
     async handle({ body, person: asking, ip }) {
-      await rooms.throttle.attempt('oneTimeToken', { ip })
       const user = await verify(rooms, body, asking?.user.id, ip)
-      if (!user) throw new Problem('unusable-token')
+      if (!user) {
+        await rooms.throttle.countFailure('oneTimeToken', { ip })
+        throw new Problem('unusable-token')
+      }
       return { status: 200, body: personOf(user) }
     },
   })

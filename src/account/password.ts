@@ -80,12 +80,14 @@ function confirmReset({ credentials, throttle }: Rooms): Operation {
       },
     },
     async handle({ body, ip }) {
-      await throttle.attempt('oneTimeToken', { ip })
       const user = await asFieldProblems(
         () => credentials.reset(body.token, body.new_password, ip),
         { password: '/new_password' },
       )
-      if (!user) throw new Problem('unusable-token')
+      if (!user) {
+        await throttle.countFailure('oneTimeToken', { ip })
+        throw new Problem('unusable-token')
+      }
       return { status: 200, body: { device_token: throttle.deviceTokenFor(user.id) } }
     },
   })

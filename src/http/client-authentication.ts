@@ -27,14 +27,15 @@ type Credentials =
 
 /**
  * RFC 6749 §2.3 and RFC 7523 §2.2. Unknown client, wrong secret and wrong method are one answer in one
- * time: nobody learns which clients exist.
+ * time: nobody learns which clients exist. The credentials are checked before failures are counted, so
+ * a client with the right ones is let in however many wrong ones came from its address: a secret has
+ * 256 random bits, and verifying an assertion costs less than signing one token.
  */
 export function authenticateClient({ clients, assertions, throttle, audit }: Rooms): Middleware {
   return async (ctx, next) => {
     const credentials = readCredentials(authorizations(ctx.req), ctx.state.params)
     ctx.state.facts.clientId = credentials.id
     const facts = { client: credentials.id, ip: ctx.state.ip }
-    throttle.refuseBlocked('clientAuthentication', facts)
     let known = await clients.find(credentials.id)
     let refusal = await check(known, credentials, assertions)
     if (refusal !== undefined && known?.fromMemory) {
@@ -44,13 +45,13 @@ export function authenticateClient({ clients, assertions, throttle, audit }: Roo
       refusal = await check(known, credentials, assertions)
     }
     if (!known || refusal !== undefined) {
+      await throttle.countFailure('clientAuthentication', facts)
       await audit.record({
         event: 'client.authentication_failed',
         clientId: credentials.id,
         ip: ctx.state.ip,
         detail: { reason: refusal },
       })
-      await throttle.countFailure('clientAuthentication', facts)
       throw failed(refusal)
     }
     ctx.state.client = known.client

@@ -41,7 +41,6 @@ export const limits = {
     limit('verification-address', 30, hour, ['address']),
     limit('verification', 3, hour, ['person']),
   ],
-  oneTimeToken: [limit('one-time-token', 30, 15 * minute, ['address'])],
   emailChange: [limit('email-change', 5, hour, ['person'])],
   apiKeyCreation: [limit('api-key-creation', 20, hour, ['person'])],
 
@@ -52,6 +51,9 @@ export const limits = {
   ],
   // Whoever holds a stolen session must not find out the password with it.
   passwordConfirmation: [limit('password-confirmation', 10, 15 * minute, ['person'])],
+  // Links and client secrets cannot be guessed and are checked first: the limits refuse failures only,
+  // so that a flood of them costs no rows and no caller with the right one.
+  oneTimeToken: [limit('one-time-token', 30, 15 * minute, ['address'])],
   // A client that keeps sending an old secret uses up little of what its neighbours share.
   clientAuthentication: [
     limit('client-authentication', 30, 15 * minute, ['client', 'address']),

@@ -2,7 +2,6 @@ import type { Pool } from 'pg'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { RedisClient } from '../stores/redis.ts'
-import { Blocks } from './blocks.ts'
 import { CounterKeys } from './counter-keys.ts'
 import { Counters } from './counters.ts'
 import {
@@ -35,7 +34,6 @@ export class Throttle {
   readonly #limits: Limits
   readonly #counters: Counters
   readonly #keys: CounterKeys
-  readonly #blocks = new Blocks()
 
   constructor({ pool, redis, secret, now, onAway, delays = delayLimits, ...rooms }: Rooms) {
     this.#limits = { ...limits, ...rooms.limits }
@@ -107,28 +105,13 @@ export class Throttle {
   }
 
   /**
-   * For a door that must cost nothing and whose secrets are long and random: asks only what this
-   * instance has seen.
-   * @throws Throttled
-   */
-  refuseBlocked<K extends Kind>(kind: K, facts: FactsFor<K>): void {
-    if (this.#blocks.quiet) return
-    for (const limit of this.#limits[kind]) {
-      const millisecondsLeft = this.#blocks.millisecondsLeft(this.#keys.of(limit, facts))
-      if (millisecondsLeft === 0) continue
-      throw new Throttled(quotaOf(limit, { points: limit.points, millisecondsLeft }))
-    }
-  }
-
-  /**
-   * Counts a failure behind `refuseBlocked`. The last one that a limit allows blocks what follows.
-   * @throws Throttled when all instances together have seen too many before
+   * Counts a failure that was found already, where the right secret is too long to guess and is
+   * checked first: so failures refuse only further failures, never a caller with the right secret.
+   * @throws Throttled beyond the limit: then the caller records nothing of this failure
    */
   async countFailure<K extends Kind>(kind: K, facts: FactsFor<K>): Promise<void> {
     for (const limit of this.#limits[kind]) {
-      const key = this.#keys.of(limit, facts)
-      const taken = await this.#counters.take(limit, key)
-      if (taken.points >= limit.points) this.#blocks.add(key, taken.millisecondsLeft)
+      const taken = await this.#counters.take(limit, this.#keys.of(limit, facts))
       if (!taken.allowed) throw new Throttled(quotaOf(limit, taken))
     }
   }

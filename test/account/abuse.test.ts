@@ -8,7 +8,7 @@ import {
 } from '../support/account-api.ts'
 import { registerPublic } from '../support/clients.ts'
 import { guessUntilLocked } from '../support/guessing.ts'
-import { fromElsewhere } from '../support/mailed-server.ts'
+import { fromElsewhere, startMailedServer } from '../support/mailed-server.ts'
 import type { Answer } from '../support/requests.ts'
 import { startServer } from '../support/start-server.ts'
 
@@ -48,8 +48,8 @@ for (const [path, policy] of [
   })
 }
 
-test('ASVS 6.6.3: whoever tries out link tokens is stopped', async (t) => {
-  const server = await startServer(t, { environment })
+test('ASVS 6.6.3: 31 made-up link tokens → the next made-up one is 429, a real one is taken', async (t) => {
+  const { server, link } = await startMailedServer(t, { environment })
   const api = accountApi(server)
   const place = fromElsewhere()
   const tokenOf = (guess: number) => ({ token: `sot_${String(guess).padStart(43, 'A')}` })
@@ -68,6 +68,12 @@ test('ASVS 6.6.3: whoever tries out link tokens is stopped', async (t) => {
   t.deepEqual(fields(late), throttled('"one-time-token";q=30;w=900'))
   const neighbour = await api.post('email/verification/confirm', tokenOf(30), fromElsewhere())
   t.is(neighbour.status, 400)
+
+  await addPerson(server, 'grace')
+  await api.post('password/reset/request', { email: 'grace@people.example' }, place)
+  const token = await link('grace@people.example')
+  const mine = { token, new_password: otherPassword }
+  t.is((await api.post('password/reset/confirm', mine, place)).status, 200)
 })
 
 test('ASVS 6.3.1: a stranger’s guessing delays strangers, not the device that a person knows', async (t) => {

@@ -159,3 +159,26 @@ test('ASVS 7.4.2: a disabled client is unknown from that moment on', async (t) =
   const refreshed = await server.refresh(body.refresh_token, { client_id: 'mobile' }, null)
   isOAuthError(t, refreshed, 'public', refused)
 })
+
+test('305 wrong secrets from one address → the right one and a public client are let in', async (t) => {
+  const server = await startServer(t)
+  await registerPublic(server, 'phone')
+  const { body } = await server.signIn({ client_id: 'phone', scope: 'offline_access' }, null)
+  const statuses: number[] = []
+  for (let index = 0; index < 305; index += 1) {
+    const as = { id: index < 40 ? app.id : `made-up-${index}`, secret: 'scs_wrong' }
+    statuses.push((await server.clientCredentials({}, as)).status)
+  }
+  t.is(statuses.filter((status) => status === 401).length, 295)
+  t.is(statuses.filter((status) => status === 429).length, 10, 'ten of the 40 of one client')
+  for (let index = 0; index < 10; index += 1) {
+    await server.clientCredentials({}, { id: `more-${index}`, secret: 'scs_wrong' })
+  }
+  const late = await server.clientCredentials({}, { id: 'late', secret: 'scs_wrong' })
+  t.is(late.headers.get('ratelimit-policy'), '"client-authentication-address";q=300;w=900')
+
+  t.is((await server.clientCredentials()).status, 200)
+  t.is((await server.refresh(body.refresh_token, { client_id: 'phone' }, null)).status, 200)
+  const failures = server.db('audit_events').where({ event: 'client.authentication_failed' })
+  t.is((await failures).length, 300, 'what is refused by a limit leaves no row')
+})

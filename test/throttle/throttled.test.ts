@@ -1,5 +1,4 @@
 import test from 'ava'
-import { Blocks } from '../../src/throttle/blocks.ts'
 import { addressOf, networkOf } from '../../src/throttle/networks.ts'
 import { rateLimitFields, Throttled, throttledFields } from '../../src/throttle/throttled.ts'
 
@@ -54,13 +53,4 @@ test('everything that is no address shares one bucket', (t) => {
   ]) {
     t.deepEqual([addressOf(ip), networkOf(ip)], ['unknown', 'unknown'], ip)
   }
-})
-
-test('an instance remembers a bounded number of blocks, the latest', (t) => {
-  const blocks = new Blocks()
-  for (let i = 0; i < 10_001; i += 1) blocks.add(`block ${i}`, 1e6)
-  t.is(blocks.millisecondsLeft('block 0'), 0)
-  t.true(blocks.millisecondsLeft('block 1') > 0)
-  blocks.add('over', 0)
-  t.is(blocks.millisecondsLeft('over'), 0)
 })
