@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Assertions } from '../clients/assertions.ts'
 import { isPublic, usesSecret } from '../clients/client.ts'
@@ -8,6 +7,7 @@ import { matchesAny } from '../clients/secrets.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { formDecode, type Params } from '../oauth/params.ts'
 import type { Throttle } from '../throttle/throttle.ts'
+import { authorizations } from './authorizations.ts'
 import type { Middleware } from './context.ts'
 
 interface Rooms {
@@ -80,15 +80,6 @@ async function check(
   if (credentials.method === 'assertion')
     return assertions.check(known.client, credentials.assertion)
   return isPublic(known.client) ? undefined : 'no credentials'
-}
-
-/** Of two headers Node would drop one, and a proxy on the way perhaps the other. */
-function authorizations({ rawHeaders }: IncomingMessage): string[] {
-  const isAuthorization = (name: string) =>
-    name.length === 13 && name.toLowerCase() === 'authorization'
-  return rawHeaders.filter(
-    (value, at) => at % 2 === 1 && value !== '' && isAuthorization(rawHeaders[at - 1] ?? ''),
-  )
 }
 
 function readCredentials(headers: readonly string[], params: Params): Credentials {

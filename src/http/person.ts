@@ -2,6 +2,7 @@ import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.
 import { apiKeyMethod } from '../tokens/api-keys.ts'
 import { adminRole, type User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
+import { authorizations } from './authorizations.ts'
 import type { Context } from './context.ts'
 import { accessCookie, readCookie } from './cookies.ts'
 import type { Access } from './operation.ts'
@@ -80,8 +81,9 @@ export class DoorKeeper {
   }
 
   async #presented(ctx: Context): Promise<string> {
-    const authorization = ctx.get('authorization')
-    if (authorization !== '') {
+    const [authorization, ...more] = authorizations(ctx.req)
+    if (more.length > 0) throw severalTokens()
+    if (authorization !== undefined) {
       const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization) ?? []
       if (token === undefined) throw invalidToken()
       return token
@@ -96,6 +98,13 @@ export class DoorKeeper {
 /** RFC 6750 §3.1: without credentials the challenge names no error. */
 const noToken = () =>
   new Problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer realm="signet"' } })
+
+/** RFC 6750 §2 and §3.1: a token comes in one way, once. */
+const severalTokens = () =>
+  new Problem('malformed-request', {
+    detail: 'send one Authorization header, not several',
+    headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_request"' },
+  })
 
 const invalidToken = () =>
   new Problem('unauthenticated', {
