@@ -34,7 +34,7 @@ export async function createApp(world: World): Promise<App> {
   const { metrics } = rooms
   const { issuer } = config
   let draining = false
-  const { router, documents } = createRouter(
+  const { router, groups, documents } = createRouter(
     world,
     rooms,
     healthChecks(world, rooms, () => draining),
@@ -44,6 +44,7 @@ export async function createApp(world: World): Promise<App> {
   const requests = new RequestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES })
   const fields = securityFields({ https: issuer.startsWith('https:') })
   koa.use(requests.door)
+  koa.use(groups.door)
   koa.use(securityHeaders(fields))
   koa.use(crossOrigin(config.CORS_ORIGINS))
   koa.use(errorBoundary({ metrics }))

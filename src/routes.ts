@@ -26,18 +26,19 @@ import { refreshToken } from './grants/refresh-token.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
 import { authenticateClient, confidentialOnly } from './http/client-authentication.ts'
 import type { RequestState } from './http/context.ts'
-import { publicDocument } from './http/cross-origin.ts'
 import { form } from './http/form.ts'
 import { foundByPath } from './http/found-by-path.ts'
 import { noStore } from './http/no-store.ts'
 import { mount, type Operation } from './http/operation.ts'
 import { DoorKeeper } from './http/person.ts'
 import { published, type ReadPublished } from './http/published.ts'
+import { jsonApi, publicDocuments, RouteGroups } from './http/route-group.ts'
 import { SameOrigin } from './http/same-origin.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
 
 interface Routes {
   readonly router: Router<RequestState>
+  readonly groups: RouteGroups
   /** Those that can be answered without the router, by path. */
   readonly documents: ReadonlyMap<string, ReadPublished>
 }
@@ -77,7 +78,7 @@ export function createRouter(
     ...keyOperations({ ...rooms, now }),
   ]
 
-  const router = foundByPath(new Router<RequestState>())
+  const router = foundByPath(new Router<RequestState>({ sensitive: true, strict: true }))
   router.post(`${path}/oauth/token`, noStore, form, client, token({ ...rooms, grants }))
   router.post(`${path}/oauth/revoke`, noStore, form, client, revocation(rooms))
   router.post(
@@ -95,15 +96,15 @@ export function createRouter(
   router.get('/health/live', live)
   router.get('/health/ready', ready(checks))
   router.get(`${path}/api/v1/health`, ready(checks))
-  router.get(
-    `${path}/openapi.json`,
-    publicDocument,
-    published(openApi({ operations, issuer, version })),
-  )
+  router.get(`${path}/openapi.json`, published(openApi({ operations, issuer, version })))
   router.get(`${path}/docs`, docs)
   router.get(`${path}/docs/:name`, docsAsset)
   mount(router, operations, doorKeeper, path)
-  return { router, documents }
+  const groups = new RouteGroups()
+  groups.below(`${path}/api/`, jsonApi)
+  const forEverybody = [`${path}/.well-known/revocations`, `${path}/openapi.json`]
+  for (const name of [...documents.keys(), ...forEverybody]) groups.at(name, publicDocuments)
+  return { router, groups, documents }
 }
 
 /** Of the API that /openapi.json describes. */

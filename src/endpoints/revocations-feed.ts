@@ -40,7 +40,7 @@ export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Mi
 }
 
 function parameter(ctx: Context, name: string): string | undefined {
-  const [value, ...more] = ctx.URL.searchParams.getAll(name)
+  const [value, ...more] = new URLSearchParams(ctx.querystring).getAll(name)
   if (more.length > 0) throw new OAuthError('invalid_request', `${name} is repeated`)
   return value || undefined
 }

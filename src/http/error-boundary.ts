@@ -18,7 +18,7 @@ interface Refusal {
 }
 
 /**
- * The one place that turns errors into answers: RFC 9457 below /api, RFC 6749 §5.2 elsewhere. What was
+ * The one place that turns errors into answers, in the format of the route's group. What was
  * meant for the caller goes out; a bug answers blankly and is logged whole, once.
  */
 export function errorBoundary({ metrics }: { readonly metrics: Metrics }): Middleware {
@@ -29,7 +29,7 @@ export function errorBoundary({ metrics }: { readonly metrics: Metrics }): Middl
       if (ctx.status === 405 || ctx.status === 501) answer(ctx, wrongMethod(ctx))
     } catch (error) {
       if (error instanceof Throttled) noteThrottled(ctx, metrics, error)
-      const refusal = isJsonApi(ctx) ? asProblem(ctx, error) : asOAuthError(ctx, error)
+      const refusal = speaksProblems(ctx) ? asProblem(ctx, error) : asOAuthError(ctx, error)
       const { cause } = refusal
       if (cause !== undefined)
         ctx.state.facts.cause = cause instanceof Error ? cause.message : cause
@@ -44,7 +44,7 @@ function noteThrottled(ctx: Context, metrics: Metrics, { quota: { policy } }: Th
   metrics.throttled.inc({ policy })
 }
 
-const isJsonApi = (ctx: Context): boolean => ctx.path.includes('/api/')
+const speaksProblems = (ctx: Context): boolean => ctx.state.group.errors === 'problem'
 
 function answer(ctx: Context, refusal: Refusal): void {
   ctx.status = refusal.status
@@ -98,7 +98,7 @@ const unavailable = (description: string, seconds: number, cause: unknown) =>
   })
 
 function nothingHere(ctx: Context): Refusal {
-  if (isJsonApi(ctx)) return new Problem('not-found')
+  if (speaksProblems(ctx)) return new Problem('not-found')
   const body = { error: 'not_found', error_description: 'there is nothing at this address' }
   return { status: 404, headers: {}, toJSON: () => body }
 }
@@ -111,6 +111,6 @@ function wrongMethod(ctx: Context): Refusal {
     return nothingHere(ctx)
   }
   const detail = `use one of: ${allow}`
-  if (isJsonApi(ctx)) return new Problem('method-not-allowed', { detail, headers: { allow } })
+  if (speaksProblems(ctx)) return new Problem('method-not-allowed', { detail, headers: { allow } })
   return new OAuthError('invalid_request', detail, { status: 405, headers: { allow } })
 }

@@ -6,6 +6,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { callerAddress } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
+import type { RouteGroup } from './route-group.ts'
 
 interface Rooms {
   readonly log: Log
@@ -81,6 +82,7 @@ class State implements RequestState {
   readonly ip: string
   readonly facts: RequestFacts = {}
   // Named by the doors behind.
+  declare group: RouteGroup
   declare params: Params
   declare client: Client
   readonly #parent: Log
@@ -98,14 +100,14 @@ class State implements RequestState {
   }
 }
 
-/** A target that has no path (`*`, `http://[`) is answered like one where nothing is. */
-function mendTarget(ctx: Context): void {
-  try {
-    if (ctx.path?.startsWith('/')) return
-  } catch {
-    // The URL parser of Node throws on some.
-  }
-  ctx.req.url = '/'
+/**
+ * RFC 9112 §3.2: a target is a path, or a whole URL as a proxy is asked for one. All else (`*`, `http://[`)
+ * is answered like a path where nothing is, and so is what Node's URL parser would read as another path: it
+ * takes a backslash for a slash, and a proxy that guards paths does not.
+ */
+function mendTarget({ req }: Context): void {
+  const [, path] = /^(?:https?:\/\/[^/?#\\\s]*)?(\/[^#\\\s]*)$/i.exec(req.url ?? '') ?? []
+  req.url = path ?? '/'
 }
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])

@@ -1,0 +1,80 @@
+import test from 'ava'
+import { addAdmin } from '../support/administrator.ts'
+import { rawRequest, sendRaw } from '../support/raw-http.ts'
+import { startServer } from '../support/start-server.ts'
+
+/** Other spellings of a path that a guard in front of the server might not take for it. */
+const spellings = (path: string): string[] => [
+  path.toUpperCase(),
+  path.replace(/[a-z]/, (letter) => letter.toUpperCase()),
+  `${path}/`,
+  `${path}#`,
+  `/${path}`,
+  path.replace(/\/(?=[^/]+$)/, '//'),
+  path.replace(/\/(?=[^/]+$)/, '/./'),
+  path.replace(/\/(?=[^/]+$)/, '/x/../'),
+  path.replace(/\/(?=[^/]+$)/, '%2F'),
+  `${path.replace(/\/(?=[^/]+$)/, '\\')}#`,
+  path.replaceAll('/', '\\'),
+  `${path};x`,
+  `${path}%20`,
+  path.replace(/[a-z](?=[^/]*$)/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
+]
+
+test('ASVS 1.5.3, 8.4.2: every other spelling of a path is 404, with the token of an administrator too', async (t) => {
+  const server = await startServer(t)
+  const admin = await addAdmin(server)
+  const authorization = `Bearer ${admin.token}`
+  const paths = [
+    ...[
+      '/api/v1/users',
+      '/api/v1/users/stats',
+      '/api/v1/auth/me',
+      '/health/ready',
+      '/openapi.json',
+    ],
+    ...[
+      '/.well-known/jwks.json',
+      '/.well-known/oauth-authorization-server',
+      '/docs/swagger-ui.css',
+    ],
+  ]
+  for (const path of paths) {
+    const right = await sendRaw(server.url, rawRequest('GET', path, { authorization }))
+    t.is(right.status, 200, path)
+    for (const other of spellings(path)) {
+      for (const target of [other, `http://signet.example${other}`]) {
+        for (const method of ['GET', 'HEAD']) {
+          const bytes = rawRequest(method, target, { authorization })
+          const { status, text } = await sendRaw(server.url, bytes)
+          // 422: a part of the path that varies takes it for a wrong id.
+          t.true([400, 404, 422].includes(status), `${method} ${target}: ${text.slice(0, 100)}`)
+        }
+      }
+    }
+  }
+})
+
+test('other spellings of an endpoint that changes something are 404', async (t) => {
+  const server = await startServer(t)
+  for (const path of ['/oauth/token', '/api/v1/auth/login']) {
+    for (const target of spellings(path)) {
+      const { status, text } = await sendRaw(server.url, rawRequest('POST', target, {}, 'x'))
+      t.true([400, 404].includes(status), `${target}: ${text.slice(0, 100)}`)
+    }
+  }
+})
+
+test('RFC 9112 §3.2.2: a whole URL as the target is its path', async (t) => {
+  const server = await startServer(t)
+  for (const target of ['http://other.example/health/live', 'HTTPS://x:1/health/live?x']) {
+    t.is((await sendRaw(server.url, rawRequest('GET', target))).status, 200, target)
+  }
+})
+
+test('a Host that is no host name does not matter to the list of revocations', async (t) => {
+  const server = await startServer(t)
+  const path = '/.well-known/revocations?wait=0'
+  const { status, text } = await sendRaw(server.url, rawRequest('GET', path, { host: 'a%zz^' }))
+  t.is(status, 200, text)
+})
