@@ -20,8 +20,18 @@ export async function readJson(ctx: Context): Promise<unknown> {
     return value
   } catch (cause) {
     if (cause instanceof Problem) throw cause
-    throw new Problem('malformed-request', { detail: 'the body is not valid JSON', cause })
+    throw new Problem('malformed-request', {
+      detail: 'the body is not valid JSON',
+      cause: whereOf(cause),
+    })
   }
+}
+
+/** V8 quotes the text around an error, which may be a password: the log gets its position and no more. */
+function whereOf(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return 'not UTF-8'
+  const [, position] = / at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(error.message) ?? []
+  return position === undefined ? 'not JSON' : `not JSON at position ${position}`
 }
 
 const malformed = (detail: string) => new Problem('malformed-request', { detail })

@@ -67,12 +67,10 @@ function reportDrops(destination: ReturnType<typeof pino.destination>, log: Log)
 }
 
 /**
- * PostgreSQL quotes the whole row that breaks a constraint, password hash and all, where a violated
- * key names only the key. The statement and the constraint say enough.
+ * PostgreSQL quotes the row that breaks a constraint, password hash and all, or its key. The statement
+ * and the constraint say enough.
  */
 function describeError(error: Error): object {
   const described = pino.stdSerializers.err(error) as object & { detail?: unknown }
-  return /^Failing row/.test(String(described.detail ?? ''))
-    ? { ...described, detail: '[redacted]' }
-    : described
+  return described.detail === undefined ? described : { ...described, detail: '[redacted]' }
 }
