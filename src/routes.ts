@@ -26,6 +26,7 @@ import { refreshToken } from './grants/refresh-token.ts'
 import { tokenExchange } from './grants/token-exchange.ts'
 import { authenticateClient, confidentialOnly } from './http/client-authentication.ts'
 import type { RequestState } from './http/context.ts'
+import { publicDocument } from './http/cross-origin.ts'
 import { form } from './http/form.ts'
 import { foundByPath } from './http/found-by-path.ts'
 import { noStore } from './http/no-store.ts'
@@ -95,17 +96,25 @@ export function createRouter(
   router.get(`${path}/.well-known/revocations`, revocationsFeed(rooms))
   router.get('/health/live', live)
   router.get('/health/ready', ready(checks))
-  router.get(`${path}/api/v1/health`, ready(checks))
-  router.get(`${path}/openapi.json`, published(openApi({ operations, issuer, version })))
+  router.get(`${path}/api/v1/health`, ready(checks, 'status'))
+  router.get(`${path}/api/v1/health/database`, ready(pick(checks, 'database'), 'status'))
+  router.get(
+    `${path}/openapi.json`,
+    publicDocument,
+    published(openApi({ operations, issuer, version })),
+  )
   router.get(`${path}/docs`, docs)
   router.get(`${path}/docs/:name`, docsAsset)
   mount(router, operations, doorKeeper, path)
   const groups = new RouteGroups()
   groups.below(`${path}/api/`, jsonApi)
-  const forEverybody = [`${path}/.well-known/revocations`, `${path}/openapi.json`]
+  const forEverybody = [`${path}/.well-known/revocations`]
   for (const name of [...documents.keys(), ...forEverybody]) groups.at(name, publicDocuments)
   return { router, groups, documents }
 }
+
+const pick = (checks: Readonly<Record<string, HealthCheck>>, wanted: string) =>
+  Object.fromEntries(Object.entries(checks).filter(([name]) => name === wanted))
 
 /** Of the API that /openapi.json describes. */
 const version = '1'

@@ -12,8 +12,14 @@ export const live: Middleware = (ctx) => {
   ctx.body = { status: 'ok' }
 }
 
-/** Whether this instance should get traffic, with each thing it needs by name. */
-export function ready(checks: Readonly<Record<string, HealthCheck>>): Middleware {
+/**
+ * Whether this instance should get traffic; for those who run it with each thing that it needs by name,
+ * for strangers the status alone.
+ */
+export function ready(
+  checks: Readonly<Record<string, HealthCheck>>,
+  told: 'all' | 'status' = 'all',
+): Middleware {
   return async (ctx) => {
     const results = await Promise.all(
       Object.entries(checks).map(async ([name, check]) => [name, await outcome(check)] as const),
@@ -21,7 +27,8 @@ export function ready(checks: Readonly<Record<string, HealthCheck>>): Middleware
     const ok = results.every(([, result]) => result === 'ok' || result.startsWith('ok,'))
     ctx.status = ok ? 200 : 503
     ctx.set('cache-control', 'no-store')
-    ctx.body = { status: ok ? 'ok' : 'unavailable', checks: Object.fromEntries(results) }
+    const status = ok ? 'ok' : 'unavailable'
+    ctx.body = told === 'status' ? { status } : { status, checks: Object.fromEntries(results) }
   }
 }
 

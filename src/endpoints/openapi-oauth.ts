@@ -66,6 +66,15 @@ const readiness: ZodOpenApiOperationObject = {
   responses: { 200: json('It should', health), 503: json('It should not', health) },
 }
 
+const status = (summary: string): ZodOpenApiOperationObject => {
+  const answer = z.object({ status: z.enum(['ok', 'unavailable']) })
+  return {
+    tags: ['Health'],
+    summary,
+    responses: { 200: json('Yes', answer), 503: json('No', answer) },
+  }
+}
+
 const file = (summary: string): ZodOpenApiOperationObject => ({
   tags: ['Discovery'],
   summary,
@@ -138,7 +147,8 @@ export const oauthPaths: ZodOpenApiPathsObject = {
   },
   '/health/live': { get: get('Health', 'Whether the process runs', z.looseObject({})) },
   '/health/ready': { get: readiness },
-  '/api/v1/health': { get: { ...readiness, summary: 'The same, beside the JSON API' } },
+  '/api/v1/health': { get: status('Whether this instance is ready') },
+  '/api/v1/health/database': { get: status('Whether its database answers') },
   '/openapi.json': { get: get('Discovery', 'This description', z.looseObject({})) },
   '/docs': { get: file('A page that renders this description') },
   '/docs/{name}': {

@@ -1,5 +1,5 @@
 import cors from '@koa/cors'
-import type { Middleware } from './context.ts'
+import type { Context, Middleware } from './context.ts'
 import type { Fields } from './security-headers.ts'
 
 /**
@@ -46,3 +46,9 @@ export const openFields: Fields = [
 ]
 
 const closedFields: Fields = [['vary', 'Origin']]
+
+/** For documents that other origins may embed as well as fetch. */
+export const publicDocument: Middleware = (ctx: Context, next) => {
+  ctx.set('cross-origin-resource-policy', 'cross-origin')
+  return next()
+}

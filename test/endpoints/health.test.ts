@@ -61,3 +61,16 @@ test('a check that hangs or throws is a failed one, by name and in bounded time'
     checks: { fine: 'ok', note: 'ok, but look', broken: 'fails', slow: 'no answer in time' },
   })
 })
+
+test('strangers learn the status of the instance and of its database, and no more', async (t) => {
+  const server = await startServer(t)
+  const [whole, database] = ['/api/v1/health', '/api/v1/health/database']
+  for (const path of [whole, database]) {
+    const answer = await server.get(path)
+    t.deepEqual([answer.status, answer.body], [200, { status: 'ok' }], path)
+  }
+  server.app.drain()
+  const draining = await server.get(whole)
+  t.deepEqual([draining.status, draining.body], [503, { status: 'unavailable' }])
+  t.is((await server.get(database)).status, 200)
+})
