@@ -7,6 +7,7 @@ import { openLog } from '../telemetry/log.ts'
 import { wholeNumber } from './arguments.ts'
 import { checkConfiguration } from './check-configuration.ts'
 import { checkDatabase } from './check-database.ts'
+import { checkForwarding } from './check-forwarding.ts'
 import { checkKeys, checkMasterKeys } from './check-keys.ts'
 import { checkRedis } from './check-redis.ts'
 import { checkRevocations } from './check-revocations.ts'
@@ -47,6 +48,7 @@ async function examine(): Promise<Finding[]> {
     bounded('database', () => checkStores(config)),
     bounded('master keys', () => checkMasterKeys(config)),
     bounded('redis', () => checkRedis(config)),
+    bounded('proxies', () => checkForwarding(config)),
   ])
   return [...findings, ...parts.flat()]
 }

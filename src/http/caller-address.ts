@@ -16,7 +16,8 @@ const nobody = '0.0.0.0'
  * itself.
  */
 function throughProxies(trusted: readonly string[]): (request: IncomingMessage) => string {
-  const trust = proxyAddress.compile([...trusted])
+  const compiled = proxyAddress.compile([...trusted])
+  const trust = (address: string, distance: number) => compiled(plainAddress(address), distance)
   return (request) => {
     const seen: readonly (string | undefined)[] = proxyAddress.all(request, trust)
     return seen.map(plainAddress).findLast((ip) => isIP(ip) !== 0) ?? nobody
@@ -35,5 +36,13 @@ function directAddress({ socket }: IncomingMessage): string {
   return ip
 }
 
-/** IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone. */
-const plainAddress = (ip = ''): string => ip.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*/, '')
+/**
+ * IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone. Some gateways
+ * forward the port as well: `192.0.2.1:5678`, `[2001:db8::1]:5678`.
+ */
+const plainAddress = (address = ''): string =>
+  address
+    .replace(/^\[([^\]]*)\](?::\d+)?$/, '$1')
+    .replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1')
+    .replace(/^::ffff:(?=\d+\.)/, '')
+    .replace(/%.*/, '')

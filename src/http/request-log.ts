@@ -40,12 +40,15 @@ export class RequestLog {
   readonly #rooms: Rooms
   readonly #addressOf: (request: IncomingMessage) => string
   readonly #lines: Log
+  readonly #ignoresProxies: boolean
+  #saidSo = false
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
     this.#addressOf = callerAddress(rooms.trustedProxies)
     // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
     this.#lines = rooms.log.child({}, { redact: [] })
+    this.#ignoresProxies = rooms.trustedProxies.length === 0
   }
 
   /** The first door of all. */
@@ -61,8 +64,19 @@ export class RequestLog {
   }
 
   arrive(request: IncomingMessage): Arrival {
+    if (this.#ignoresProxies && request.headers['x-forwarded-for'] !== undefined) this.#noteProxy()
     const requestId = randomUUID()
     return { requestId, ip: this.#addressOf(request), startedAt: performance.now() }
+  }
+
+  /** Every caller has the address of the proxy, for the limits too. A stranger may send it as well: once is enough. */
+  #noteProxy(): void {
+    this.#rooms.metrics.forwardedIgnored.inc()
+    if (this.#saidSo) return
+    this.#saidSo = true
+    this.#rooms.log.warn(
+      'X-Forwarded-For arrives and is ignored: name the proxy in TRUSTED_PROXIES if there is one',
+    )
   }
 
   leave({ arrival, route, method, path, status, facts }: Answered): void {

@@ -40,6 +40,11 @@ export class Metrics {
     labelNames: ['route', 'method', 'status'] as const,
     ...this.#register,
   })
+  readonly forwardedIgnored = new Counter({
+    name: 'signet_forwarded_for_ignored_total',
+    help: 'Requests with X-Forwarded-For while TRUSTED_PROXIES is empty',
+    ...this.#register,
+  })
   readonly tokenRequests = new Counter({
     name: 'signet_token_requests_total',
     help: 'Token requests by grant and outcome: ok or the OAuth error code',

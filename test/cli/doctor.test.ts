@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
+import { freePort } from '../../src/stores/postmaster.ts'
 import { masterKeyText } from '../support/fixtures.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { emptyFolder, production, serve, signet } from '../support/signet.ts'
@@ -283,4 +284,17 @@ test('the table for people has a line for each finding, what to do below it, and
   t.regex(stdout, /^warning {2}production {5}REDIS_URL is none.*\n +→ Right, and slower/m)
   t.regex(stdout, /^failed {3}database {7}PostgreSQL does not answer/m)
   t.regex(stdout, /\n\n\d+ ok, \d+ to look at, 1 failed\n$/)
+})
+
+test('a proxy in front that TRUSTED_PROXIES does not name → doctor says so', async (t) => {
+  const { cwd, env } = await patient(t)
+  const port = await freePort()
+  const served = { ...env, METRICS_PORT: String(port) }
+  const serving = await serve(t, { cwd, env: served })
+  t.deepEqual((await examine(cwd, served)).of('proxies'), [])
+  await fetch(`${serving.url}/health/live`, { headers: { 'x-forwarded-for': '203.0.113.9' } })
+  const [finding] = (await examine(cwd, served)).of('proxies')
+  t.is(finding?.state, 'warning')
+  t.regex(finding?.message ?? '', /^1 requests? came with X-Forwarded-For/)
+  t.regex(finding?.advice ?? '', /proxy/)
 })

@@ -43,6 +43,10 @@ test('RFC 9700 §4.13: behind a trusted proxy the nearest address that is no pro
     ['2001:db8::1', '2001:db8::1'],
     ['::ffff:203.0.113.9', '203.0.113.9'],
     ['fe80::1%eth0', 'fe80::1'],
+    ['203.0.113.9:5678', '203.0.113.9'],
+    ['203.0.113.9:5678, 10.1.2.3:80', '203.0.113.9'],
+    ['[2001:db8::1]:5678', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
   ]
   for (const [forwarded, expected] of seen) {
     t.is(await notedAddress(t, server, { 'x-forwarded-for': forwarded }), expected, forwarded)
@@ -88,4 +92,24 @@ test('RFC 8414 §3.3: no header changes the issuer, nor any address that is publ
     const [, payload = ''] = JSON.parse(token.body).access_token.split('.')
     t.is(JSON.parse(Buffer.from(payload, 'base64url').toString()).iss, server.app.issuer)
   }
+})
+
+test('X-Forwarded-For without a trusted proxy is logged once, and counted', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
+  const warnings = () => lines.filter((line) => line.includes('TRUSTED_PROXIES'))
+  await server.get('/health/live')
+  t.is(warnings().length, 0)
+  const paths = ['/health/live', '/.well-known/jwks.json', '/nothing']
+  for (const path of paths) await server.get(path, { 'x-forwarded-for': '203.0.113.9' })
+  t.is(warnings().length, 1)
+  t.is(JSON.parse(warnings()[0] ?? '').level, 40)
+  const [{ value } = { value: 0 }] = (await server.rooms.metrics.forwardedIgnored.get()).values
+  t.is(value, 3)
+  const trusting = await startServer(t, {
+    environment: { TRUSTED_PROXIES: 'loopback' },
+    logTo: (line) => lines.push(line),
+  })
+  await trusting.get('/health/live', { 'x-forwarded-for': '203.0.113.9' })
+  t.is(warnings().length, 1)
 })
