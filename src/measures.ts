@@ -65,8 +65,8 @@ export function measure({ pool, now, databaseClock, hashing }: World, rooms: Roo
   byTask('janitor_last_run_age_seconds', 'Time since expired rows were looked for', (run) =>
     secondsBetween(run.ranAt, now()),
   )
-  byTask('janitor_lag_seconds', 'Time since no expired row was left', (run) =>
-    run.caughtUpAt ? secondsBetween(run.caughtUpAt, now()) : Number.POSITIVE_INFINITY,
+  byTask('janitor_lag_seconds', 'For how long the oldest expired row has been due', (run) =>
+    run.dueSince ? secondsBetween(run.dueSince, now()) : 0,
   )
   byTask('janitor_deleted_rows', 'Expired rows deleted since the beginning', (run) => run.rows)
 }

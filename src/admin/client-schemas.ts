@@ -5,6 +5,7 @@ import {
   grantTypes,
   refreshTokenPolicies,
 } from '../clients/client.ts'
+import type { ListedClient } from '../clients/clients.ts'
 
 const lives = {
   access_token_seconds: z.int().nullable(),
@@ -34,6 +35,9 @@ export const client = z
     ...settings,
     created_at: z.iso.datetime(),
     disabled_at: z.iso.datetime().nullable(),
+    ending_sessions: z.boolean().meta({
+      description: 'Disabled, and rows of its sessions are still being ended; none of them goes on',
+    }),
   })
   .meta({ id: 'Client' })
 
@@ -54,7 +58,7 @@ export const clientWithSecret = client.extend({
   client_secret: z.string().optional().meta({ description: 'Shown this once' }),
 })
 
-export const clientJson = (one: Client): z.input<typeof client> => ({
+export const clientJson = (one: Client & Partial<ListedClient>): z.input<typeof client> => ({
   client_id: one.id,
   token_endpoint_auth_method: one.authenticationMethod,
   name: one.name,
@@ -71,6 +75,7 @@ export const clientJson = (one: Client): z.input<typeof client> => ({
   lets_unverified_in: one.letsUnverifiedIn,
   created_at: one.createdAt.toISOString(),
   disabled_at: one.disabledAt?.toISOString() ?? null,
+  ending_sessions: one.endingSessions ?? false,
 })
 
 /** Only what was given: what is absent stays as it is. */

@@ -110,6 +110,31 @@ export class AuditLog {
     return query
   }
 
+  /**
+   * Takes out of the events about a person what could name them, in the order of the events after
+   * `cursor`. That they were deleted, by whom and from where, stays.
+   * @returns how many of `limit` events were looked at, and where to go on
+   */
+  async erase(
+    userId: string,
+    cursor: string,
+    limit: number,
+    db: Db = this.#db,
+  ): Promise<{ seen: number; cursor: string }> {
+    const { rows } = await db.raw<{ rows: [{ seen: string; last: string | null }] }>(
+      `WITH found AS MATERIALIZED (
+         SELECT id FROM audit_events WHERE user_id = ? AND id > ? ORDER BY id LIMIT ?
+       ), erased AS (
+         UPDATE audit_events SET ip = NULL, detail = '{}'
+          WHERE id = ANY (ARRAY(SELECT id FROM found)) AND event <> 'user.deleted'
+       )
+       SELECT count(*) AS seen, max(id) AS last FROM found`,
+      [userId, cursor, limit],
+    )
+    const [{ seen, last }] = rows
+    return { seen: Number(seen), cursor: last ?? cursor }
+  }
+
   /** Deletes up to `limit` events older than `before`. */
   async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
     return db('audit_events')

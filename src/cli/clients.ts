@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Client } from '../clients/client.ts'
+import type { ListedClient } from '../clients/clients.ts'
 import { hours } from './arguments.ts'
 import { createClient } from './clients-create.ts'
 import { answers, example, moment, table } from './output.ts'
@@ -33,8 +33,10 @@ function list(clients: Command): void {
   )
 }
 
-const state = ({ disabledAt, firstParty }: Client): string =>
-  disabledAt ? `disabled ${moment(disabledAt)}` : firstParty ? 'first-party' : 'active'
+function state({ disabledAt, endingSessions, firstParty }: ListedClient): string {
+  if (!disabledAt) return firstParty ? 'first-party' : 'active'
+  return `disabled ${moment(disabledAt)}${endingSessions ? ', ending sessions' : ''}`
+}
 
 function rotateSecret(clients: Command): void {
   const command = clients
@@ -63,9 +65,13 @@ function disable(clients: Command): void {
   example(command, 'signet clients disable billing')
   answers(command, (_options, id = '') =>
     withRooms(async (rooms) => {
-      const { sessions } = await rooms.clients.disable(id)
-      const text = `${id} is disabled; ${sessions} session(s) ended, its access tokens are revoked.`
-      return { json: { id, sessions }, text }
+      const { sessions, more } = await rooms.clients.disable(id)
+      const rest = more
+        ? '\nNone of its sessions goes on. There are more rows than end at once: the server ends the rest in ' +
+          'the background; signet clients list says "ending sessions" until it is done.'
+        : ''
+      const text = `${id} is disabled; ${sessions} session(s) ended, its access tokens are revoked.${rest}`
+      return { json: { id, sessions, more }, text }
     }),
   )
 }

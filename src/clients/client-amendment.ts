@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Knex } from 'knex'
 import type { Actor } from '../audit/actor.ts'
 import type { Now } from '../clock.ts'
 import type { Revoke } from '../revocations/revocations.ts'
 import { type ClientRow, clientOf, usesSecret } from './client.ts'
 import { columnsOf } from './client-columns.ts'
-import type { ClientEnd } from './client-end.ts'
+import type { ClientEnd, EndedSessions } from './client-end.ts'
 import { ClientRefused, unknownClient } from './client-refused.ts'
 import type { ClientTrail } from './client-trail.ts'
 import { type NewClient, newClient } from './new-client.ts'
@@ -26,10 +27,9 @@ export interface ClientChanges {
 }
 
 /** What came of it. */
-export interface Amended {
+export interface Amended extends EndedSessions {
   /** The new secret, if one was wished for. */
   readonly secret: string | undefined
-  readonly sessions: number
 }
 
 /** A change of a client under the lock of its row, in the transaction of the caller. */
@@ -55,13 +55,12 @@ export class ClientAmendment {
     const row: ClientRow | undefined = await trx('clients').where({ id }).forUpdate().first()
     if (!row) throw unknownClient(id)
     if (settings) await this.#set(trx, row, settings, actor)
-    const sessions = disabled ? await this.#disable(trx, revoke, id, actor) : 0
-    if (disabled === false) await this.#enable(trx, row, actor)
-    if (overlapSeconds === undefined) return { secret: undefined, sessions }
+    const ended = await this.#disableOrEnable(trx, revoke, row, disabled, actor)
+    if (overlapSeconds === undefined) return { secret: undefined, ...ended }
     if (!usesSecret(clientOf(row))) throw new ClientRefused(`The client ${id} has no secret.`)
     const secret = await addSecret(trx, id, overlapSeconds, now())
     await trail.record(trx, 'client.secret_rotated', id, actor, { overlapSeconds })
-    return { secret, sessions }
+    return { secret, ...ended }
   }
 
   /** Checked as a whole: what is new may not go with what stays. */
@@ -75,21 +74,39 @@ export class ClientAmendment {
     const { trail, accessTokenMaxSeconds } = this.#rooms
     const wished = newClient.parse({ ...clientOf(row), ...settings, id })
     const columns = columnsOf(wished, accessTokenMaxSeconds)
+    const fields = changedFields(row, wished, Object.keys(settings))
+    if (fields.length === 0) return
     await trx('clients').where({ id }).update(columns)
-    await trail.record(trx, 'client.changed', id, actor, { fields: Object.keys(settings) })
+    await trail.record(trx, 'client.changed', id, actor, { fields })
   }
 
-  async #disable(trx: Knex.Transaction, revoke: Revoke, id: string, actor: Actor): Promise<number> {
+  /** Nothing is written about a client that is as it was wished for. */
+  async #disableOrEnable(
+    trx: Knex.Transaction,
+    revoke: Revoke,
+    { id, disabled_at: disabledAt }: ClientRow,
+    disabled: boolean | undefined,
+    actor: Actor,
+  ): Promise<EndedSessions> {
     const { end, trail } = this.#rooms
-    const sessions = await end.disable(trx, revoke, id)
-    await trail.record(trx, 'client.disabled', id, actor, { sessions })
-    return sessions
-  }
-
-  async #enable(trx: Knex.Transaction, { id, disabled_at }: ClientRow, actor: Actor) {
-    const { end, trail } = this.#rooms
-    if (disabled_at) await end.refuseWhileRevoked(id)
+    const none = { sessions: 0, more: false }
+    if (disabled === undefined || disabled === (disabledAt !== null)) return none
+    if (disabled) {
+      const ended = await end.disable(trx, revoke, id)
+      await trail.record(trx, 'client.disabled', id, actor, { ...ended })
+      return ended
+    }
+    await end.refuseWhileRevoked(id)
+    await end.refuseWhileEnding(trx, id)
     await trx('clients').where({ id }).update({ disabled_at: null })
     await trail.record(trx, 'client.enabled', id, actor)
+    return none
   }
+}
+
+/** Which of the settings that are named are other than before. */
+function changedFields(row: ClientRow, wished: object, named: readonly string[]): string[] {
+  const before = clientOf(row) as object as Record<string, unknown>
+  const after = wished as Record<string, unknown>
+  return named.filter((field) => !isDeepStrictEqual(before[field], after[field]))
 }

@@ -1,14 +1,19 @@
 import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
-import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import { endSomeOfClient } from '../sessions/client-sessions.ts'
 import { ClientRefused, unknownClient } from './client-refused.ts'
 
 interface Rooms {
   readonly revocations: Revocations
-  readonly families: RefreshFamilies
   readonly now: Now
   readonly rememberSeconds: number
+}
+
+/** How many sessions ended at once, and whether the janitor ends more of them. */
+export interface EndedSessions {
+  readonly sessions: number
+  readonly more: boolean
 }
 
 /** The end of a client: of its sessions and of every access token that it was given. */
@@ -19,25 +24,32 @@ export class ClientEnd {
     this.#rooms = rooms
   }
 
-  /** @returns how many sessions ended */
-  async disable(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<number> {
-    const disabledAt = trx.raw('COALESCE(disabled_at, ?)', [this.#rooms.now()])
-    await trx('clients').where({ id }).update({ disabled_at: disabledAt })
-    const sessions = await this.#endSessions(trx, revoke, id)
+  /** Decided by two rows, however many sessions there are: those that are not ended here end later. */
+  async disable(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<EndedSessions> {
+    await trx('clients').where({ id }).update({ disabled_at: this.#rooms.now() })
     await this.#revoke(revoke, id)
-    return sessions
+    return this.#endSome(trx, id)
+  }
+
+  /** @throws ClientRefused when there is no such client */
+  async delete(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<EndedSessions> {
+    const found = await trx('clients').where({ id }).delete()
+    if (found === 0) throw unknownClient(id)
+    const deleted = { id, deleted_at: this.#rooms.now() }
+    await trx('deleted_clients').insert(deleted).onConflict('id').ignore()
+    await this.#revoke(revoke, id)
+    return this.#endSome(trx, id)
   }
 
   /**
-   * @returns how many sessions ended
-   * @throws ClientRefused when there is no such client
+   * Nobody comes back to sessions of the time before: neither the client when it is enabled nor another
+   * one that gets its id.
+   * @throws ClientRefused
    */
-  async delete(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<number> {
-    const sessions = await this.#endSessions(trx, revoke, id)
-    const found = await trx('clients').where({ id }).delete()
-    if (found === 0) throw unknownClient(id)
-    await this.#revoke(revoke, id)
-    return sessions
+  async refuseWhileEnding(trx: Knex.Transaction, id: string): Promise<void> {
+    const { more } = await this.#endSome(trx, id)
+    if (more) throw new ClientRefused(`The sessions of ${id} are still being ended: wait.`)
+    await trx('deleted_clients').where({ id }).delete()
   }
 
   /**
@@ -53,10 +65,8 @@ export class ClientEnd {
     )
   }
 
-  async #endSessions(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<number> {
-    const which = { client_id: id }
-    const ended = await this.#rooms.families.end(trx, revoke, which, 'client_disabled')
-    return ended.length
+  #endSome(trx: Knex.Transaction, id: string): Promise<EndedSessions> {
+    return endSomeOfClient(trx, id, this.#rooms.now())
   }
 
   #revoke(revoke: Revoke, id: string): Promise<void> {

@@ -3,11 +3,11 @@ import type { Actor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
-import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import { liveOf } from '../sessions/client-sessions.ts'
 import { type Client, type ClientRow, clientOf, usesSecret } from './client.ts'
 import { type Amended, ClientAmendment, type ClientChanges } from './client-amendment.ts'
 import { columnsOf } from './client-columns.ts'
-import { ClientEnd } from './client-end.ts'
+import { ClientEnd, type EndedSessions } from './client-end.ts'
 import { ClientRefused, unknownClient } from './client-refused.ts'
 import { ClientTrail } from './client-trail.ts'
 import type { KnownClient, KnownClients } from './known-clients.ts'
@@ -18,13 +18,24 @@ interface Rooms {
   readonly db: Knex
   readonly known: KnownClients
   readonly revocations: Revocations
-  readonly families: RefreshFamilies
   readonly audit: AuditTrail
   readonly now: Now
   /** No client may have longer access tokens: revocations are remembered for so long. */
   readonly accessTokenMaxSeconds: number
   readonly rememberSeconds: number
 }
+
+/** A client, and whether some of its sessions are still being ended: they count for nothing already. */
+export interface ListedClient extends Client {
+  readonly endingSessions: boolean
+}
+
+type ListedRow = ClientRow & { ending_sessions: boolean }
+
+const listedOf = (row: ListedRow): ListedClient => ({
+  ...clientOf(row),
+  endingSessions: row.ending_sessions,
+})
 
 /** The table of clients and their secrets, and what is changed in it. */
 export class Clients {
@@ -50,9 +61,9 @@ export class Clients {
     return this.#rooms.known.findAnew(id)
   }
 
-  async list(): Promise<Client[]> {
-    const rows: ClientRow[] = await this.#rooms.db('clients').orderBy('id')
-    return rows.map(clientOf)
+  async list(): Promise<ListedClient[]> {
+    const rows: ListedRow[] = await this.#listed().orderBy('id')
+    return rows.map(listedOf)
   }
 
   /**
@@ -68,6 +79,7 @@ export class Clients {
     const columns = columnsOf(newClient.parse(input), accessTokenMaxSeconds)
     await this.#end.refuseWhileRevoked(input.id)
     return db.transaction(async (trx) => {
+      await this.#end.refuseWhileEnding(trx, input.id)
       const [row]: ClientRow[] = await trx('clients')
         .insert({ ...columns, id: input.id, created_at: now() })
         .onConflict('id')
@@ -82,10 +94,15 @@ export class Clients {
   }
 
   /** Disabled or not. */
-  async known(id: string): Promise<Client> {
-    const row: ClientRow | undefined = await this.#rooms.db('clients').where({ id }).first()
+  async known(id: string): Promise<ListedClient> {
+    const row: ListedRow | undefined = await this.#listed().where({ id }).first()
     if (!row) throw unknownClient(id)
-    return clientOf(row)
+    return listedOf(row)
+  }
+
+  #listed() {
+    const ending = `disabled_at IS NOT NULL AND EXISTS (${liveOf('clients.id')}) AS ending_sessions`
+    return this.#rooms.db('clients').select('*', this.#rooms.db.raw(ending))
   }
 
   /** What is not named stays; the whole must fit together afterwards. */
@@ -101,8 +118,8 @@ export class Clients {
   /** Like disabling it, and nothing of it stays but the trail. */
   async delete(id: string, actor: Actor = {}): Promise<void> {
     await this.#decide(id, async (trx, revoke) => {
-      const sessions = await this.#end.delete(trx, revoke, id)
-      await this.#trail.record(trx, 'client.deleted', id, actor, { sessions })
+      const ended = await this.#end.delete(trx, revoke, id)
+      await this.#trail.record(trx, 'client.deleted', id, actor, { ...ended })
     })
   }
 
@@ -136,9 +153,9 @@ export class Clients {
   }
 
   /** Ends everything the client has: sign-in, sessions and the access tokens that it was given. */
-  async disable(id: string): Promise<{ sessions: number }> {
-    const { sessions } = await this.amend(id, { disabled: true })
-    return { sessions }
+  async disable(id: string): Promise<EndedSessions> {
+    const { sessions, more } = await this.amend(id, { disabled: true })
+    return { sessions, more }
   }
 
   /** Whatever became of it: a commit whose answer was lost may have happened. */

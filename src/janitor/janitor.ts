@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import type { Now } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
-/** One kind of expired rows. */
+/** One kind of rows that should be gone. */
 export interface Chore {
   readonly name: string
+  /** Since when the oldest of them should be gone; null when there is none. Asked by an index. */
+  readonly dueSince?: (db: Db) => Promise<Date | null>
   /** Deletes a batch; a chore that walks its table says where to go on. */
   sweep(
     db: Db,
@@ -18,12 +20,15 @@ interface Rooms {
   readonly db: Knex
   readonly now: Now
   readonly chores: readonly Chore[]
+  /** In one run, of one chore. */
+  readonly mostBatches?: number
 }
 
 /** Any number that no other program on this database is likely to lock. */
 const janitorLock = 7_468_386
 const batchRows = 1000
-const mostBatches = 20
+/** 200,000 rows, some ten seconds. */
+const usuallyMostBatches = 200
 /** After a batch it rests for so many times as long: people who wait come first. */
 const restFactor = 4
 
@@ -33,8 +38,10 @@ export interface JanitorRun {
   readonly ranAt: Date
   /** Rows deleted since the beginning. */
   readonly rows: number
-  /** When nothing was left to delete: what lies between then and now is the lag. */
-  readonly caughtUpAt: Date | null
+  /** When nothing was left to delete; of a chore that walks its table, when it last came to the end. */
+  readonly caughtUpAt: Date
+  /** Since when the oldest row is due that is left; null when none is. */
+  readonly dueSince: Date | null
 }
 
 /**
@@ -76,17 +83,23 @@ export class Janitor {
   }
 
   async runs(): Promise<JanitorRun[]> {
+    const { db, chores } = this.#rooms
     const rows: { task: string; ran_at: Date; rows: string; caught_up_at: Date | null }[] =
-      await this.#rooms.db('janitor_runs').orderBy('task')
-    return rows.map(({ task, ran_at: ranAt, rows: count, caught_up_at: caughtUpAt }) => ({
-      task,
-      ranAt,
-      rows: Number(count),
-      caughtUpAt,
-    }))
+      await db('janitor_runs').orderBy('task')
+    const runs: JanitorRun[] = []
+    for (const { task, ran_at: ranAt, rows: count, caught_up_at } of rows) {
+      const chore = chores.find(({ name }) => name === task)
+      if (!chore) continue
+      const caughtUpAt = caught_up_at ?? ranAt
+      // Without a question to ask, some row may be due since the table was last walked to its end.
+      const dueSince = chore.dueSince ? await chore.dueSince(db) : caughtUpAt
+      runs.push({ task, ranAt, rows: Number(count), caughtUpAt, dueSince })
+    }
+    return runs
   }
 
   async #do(chore: Chore): Promise<number | undefined> {
+    const { mostBatches = usuallyMostBatches } = this.#rooms
     let rows: number | undefined
     for (let batch = 0; batch < mostBatches; batch += 1) {
       const startedAt = performance.now()
@@ -111,25 +124,53 @@ export class Janitor {
         ran_at: now,
         rows: result.rows,
         cursor: result.cursor ?? null,
-        ...(result.done && { caught_up_at: now }),
+        caught_up_at: now,
       }
       await trx('janitor_runs')
         .insert(row)
         .onConflict('task')
-        .merge({ ...row, rows: trx.raw('janitor_runs.rows + excluded.rows') })
+        .merge({
+          ...row,
+          rows: trx.raw('janitor_runs.rows + excluded.rows'),
+          ...(!result.done && { caught_up_at: trx.ref('janitor_runs.caught_up_at') }),
+        })
       return result
     })
   }
 }
 
+interface Pruning {
+  readonly name: string
+  /** The name, unless it is given. */
+  readonly table?: string
+  /** In SQL, the time that rows are found by, of the oldest row. */
+  readonly oldest?: string
+  readonly now: Now
+  /** For how long rows stay after that time. */
+  readonly keepSeconds?: number
+  prune(before: Date, limit: number, db: Db): Promise<number>
+}
+
 /** A chore whose rows are found by an index, oldest first. */
-export const pruning = (
-  name: string,
-  prune: (db: Db, limit: number) => Promise<number>,
-): Chore => ({
+export function pruning({
   name,
-  async sweep(db, limit) {
-    const rows = await prune(db, limit)
-    return { rows, done: rows < limit }
-  },
-})
+  table = name,
+  oldest = 'min(expires_at)',
+  now,
+  keepSeconds = 0,
+  prune,
+}: Pruning): Chore {
+  return {
+    name,
+    async dueSince(db) {
+      const { rows } = await db.raw(`SELECT ${oldest} AS oldest FROM ${table}`)
+      const found: Date | null = rows[0].oldest
+      const due = found && later(found, keepSeconds)
+      return due && due < now() ? due : null
+    },
+    async sweep(db, limit) {
+      const rows = await prune(later(now(), -keepSeconds), limit, db)
+      return { rows, done: rows < limit }
+    },
+  }
+}

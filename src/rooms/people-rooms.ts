@@ -35,7 +35,7 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
 
   const clients = new Clients({
     known: new KnownClients({ statements, now }),
-    ...{ db, revocations, families, audit, now, accessTokenMaxSeconds, rememberSeconds },
+    ...{ db, revocations, audit, now, accessTokenMaxSeconds, rememberSeconds },
   })
   const audiences = [issuer, `${issuer}/oauth/token`]
   const assertions = new Assertions({ db, now, audiences })

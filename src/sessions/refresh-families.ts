@@ -4,7 +4,6 @@ import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
-import type { Db } from '../stores/postgres.ts'
 import type { Statements } from '../stores/statements.ts'
 import { beginAtOnce, isWelcome, type NewSession, rowOf } from './new-session.ts'
 import {
@@ -163,37 +162,6 @@ export class RefreshFamilies {
         'clients.disabled_at as client_disabled_at',
       )
     return row?.seed_digest.equals(digestOf(content.seed)) ? row : undefined
-  }
-
-  /**
-   * Deletes dead sessions among the next `limit` rows after `cursor`, in the order of their ids: idle
-   * expiry is in no index, so the janitor walks the table, a few rows at a time.
-   * @returns where to go on; at the end of the table nowhere
-   */
-  async sweep(
-    db: Db,
-    cursor: string | null,
-    limit: number,
-  ): Promise<{ rows: number; cursor: string | null; done: boolean }> {
-    const { rememberSeconds, now } = this.#rooms
-    const before = later(now(), -rememberSeconds)
-    const { rows } = await db.raw<{
-      rows: { walked: string; last: string | null; deleted: string }[]
-    }>(
-      `WITH walked AS (
-         SELECT sid FROM refresh_families WHERE sid > ? ORDER BY sid LIMIT ?
-       ), deleted AS (
-         DELETE FROM refresh_families WHERE sid IN (SELECT sid FROM walked)
-            AND (expires_at < ? OR idle_expires_at < ? OR revoked_at < ?) RETURNING 1
-       )
-       SELECT (SELECT count(*) FROM walked) AS walked,
-              (SELECT max(sid::text) FROM walked) AS last,
-              (SELECT count(*) FROM deleted) AS deleted`,
-      [cursor ?? '00000000-0000-0000-0000-000000000000', limit, before, before, before],
-    )
-    const [{ walked, last, deleted } = { walked: '0', last: null, deleted: '0' }] = rows
-    const done = Number(walked) < limit
-    return { rows: Number(deleted), cursor: done ? null : last, done }
   }
 
   /** The oldest sessions make room for the one that begins. */

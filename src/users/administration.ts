@@ -6,9 +6,9 @@ import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { endApiKeys } from './api-keys-end.ts'
-import { keepingAnAdmin } from './last-admin.ts'
-import { isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
-import { stepsOf, type UserChanges } from './user-changes.ts'
+import { assertAdminRemains } from './last-admin.ts'
+import { adminRole, isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { changesOf, stepsOf, type UserChanges } from './user-changes.ts'
 
 interface Rooms {
   readonly families: RefreshFamilies
@@ -55,30 +55,29 @@ export class UserAdministration {
       throw new UserRefused('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
     }
     const { revocations, families, now } = this.#rooms
-    const roles = wished.roles && [...new Set(wished.roles)]
     return revocations.decide(async (trx, revoke) => {
-      const user = await keepingAnAdmin(trx, actor, async () => {
-        const disabledAt = wished.disabled ? trx.raw('COALESCE(disabled_at, ?)', [now()]) : null
-        const columns = {
-          ...(roles && { roles }),
-          ...(wished.disabled !== undefined && { disabled_at: disabledAt }),
-          ...(wished.mustChangePassword && { must_change_password: true }),
-        }
-        // The row is locked, whatever changes: the order is the person first, then what is theirs.
-        const [row]: UserRow[] = await trx('users')
-          .where({ id })
-          .update({ id, ...columns })
-          .returning('*')
-        return known(row)
-      })
+      const before = await locked(trx, id)
+      const changes = changesOf(before, wished)
+      const { roles, disabled, mustChangePassword } = changes
+      if (disabled || (roles && !roles.includes(adminRole))) {
+        await assertAdminRemains(trx, actor, before)
+      }
+      const columns = {
+        ...(roles && { roles: [...roles] }),
+        ...(disabled !== undefined && { disabled_at: disabled ? now() : null }),
+        ...(mustChangePassword && { must_change_password: true }),
+      }
+      const changed = Object.keys(columns).length > 0
+      if (changed) await trx('users').where({ id }).update(columns)
       let sessions = 0
-      for (const { event, ends, detail } of stepsOf({ ...wished, roles })) {
+      for (const { event, ends, detail } of stepsOf(changes)) {
         const ended = ends ? await families.end(trx, revoke, { user_id: id }, ends) : []
+        if (event === 'user.sessions_ended' && ended.length === 0 && !changed) continue
         await this.#record(trx, event, id, actor, { ...detail, sessions: ended.length })
         sessions += ended.length
       }
-      if (wished.disabled) await endApiKeys(trx, revoke, families, id)
-      return { user, sessions }
+      if (disabled) await endApiKeys(trx, revoke, families, id)
+      return { user: userOf({ ...before, ...columns }), sessions }
     })
   }
 
@@ -88,24 +87,25 @@ export class UserAdministration {
     await this.#rooms.audit.record({ event: 'user.unlocked', userId: id, ip, detail })
   }
 
-  /** The trail stays, without what could name the person: addresses and details are taken out. */
+  /**
+   * The person is gone with this transaction, and so is every session. The trail stays; what could name
+   * the person is taken out of it afterwards, in pieces: erasure.ts.
+   */
   async delete(
     id: string,
     actor: Actor = {},
     still: (row: UserRow) => boolean = () => true,
   ): Promise<Changed> {
-    const { revocations, families } = this.#rooms
+    const { revocations, families, now } = this.#rooms
     return revocations.decide(async (trx, revoke) => {
-      const { user, sessions } = await keepingAnAdmin(trx, actor, async () => {
-        const before: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
-        if (before && !still(before))
-          throw new UserRefused('unknown', 'They verified their address.')
-        const ended = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
-        await endApiKeys(trx, revoke, families, id)
-        const [row]: UserRow[] = await trx('users').where({ id }).delete().returning('*')
-        return { user: known(row), sessions: ended.length }
-      })
-      await trx('audit_events').where({ user_id: id }).update({ ip: null, detail: '{}' })
+      const before = await locked(trx, id)
+      if (!still(before)) throw new UserRefused('unknown', 'They verified their address.')
+      await assertAdminRemains(trx, actor, before)
+      const user = userOf(before)
+      const { length: sessions } = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
+      await endApiKeys(trx, revoke, families, id)
+      await trx('users').where({ id }).delete()
+      await trx('deleted_users').insert({ id, deleted_at: now() })
       if (actor.actorId === id)
         await this.#rooms.audit.record({ event: 'user.deleted', userId: id }, trx)
       else await this.#record(trx, 'user.deleted', id, actor, { sessions })
@@ -135,7 +135,9 @@ export class UserAdministration {
   }
 }
 
-function known(row: UserRow | undefined): User {
+/** The row is locked, whatever changes: the order is the person first, then what is theirs. */
+async function locked(trx: Knex.Transaction, id: string): Promise<UserRow> {
+  const row: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
   if (!row) throw new UserRefused('unknown', 'There is no such user.')
-  return userOf(row)
+  return row
 }

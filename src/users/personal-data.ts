@@ -43,15 +43,16 @@ export class PersonalData {
     }
     return db
       .transaction(async (trx) => {
-        const changing = trx<UserRow>('users').where({ id })
-        const [row] =
-          Object.keys(columns).length > 0
-            ? await changing.update(columns).returning('*')
-            : await changing
-        if (!row) throw new UserRefused('unknown', 'There is no such user.')
-        const detail = { fields: Object.keys(columns) }
+        const before: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
+        if (!before) throw new UserRefused('unknown', 'There is no such user.')
+        const fields = Object.keys(columns).filter(
+          (column) => before[column as keyof UserRow] !== columns[column as keyof typeof columns],
+        )
+        if (fields.length === 0) return userOf(before)
+        const [row]: UserRow[] = await trx('users').where({ id }).update(columns).returning('*')
+        const detail = { fields: fields.filter((field) => field !== 'username_key') }
         await audit.record({ event: 'user.profile_changed', userId: id, ip, detail }, trx)
-        return userOf(row)
+        return userOf(row ?? before)
       })
       .catch((error) => {
         if (!isTaken(error)) throw error

@@ -1,5 +1,6 @@
 import type { AuditEventName } from '../audit/audit-log.ts'
 import type { EndReason } from '../sessions/session.ts'
+import type { UserRow } from './user.ts'
 
 /** What can be wished for in one go. */
 export interface UserChanges {
@@ -14,6 +15,20 @@ interface Step {
   readonly event: AuditEventName
   readonly ends?: EndReason
   readonly detail?: Record<string, unknown>
+}
+
+/** Of the wishes those that change something. */
+export function changesOf(before: UserRow, wished: UserChanges): UserChanges {
+  const roles = wished.roles && [...new Set(wished.roles)]
+  const sameRoles =
+    roles?.length === before.roles.length && roles.every((role) => before.roles.includes(role))
+  const isDisabled = before.disabled_at !== null
+  return {
+    roles: sameRoles ? undefined : roles,
+    disabled: wished.disabled === isDisabled ? undefined : wished.disabled,
+    mustChangePassword: before.must_change_password ? undefined : wished.mustChangePassword,
+    endSessions: wished.endSessions,
+  }
 }
 
 /** What the wishes come to, each with its own place in the trail. */

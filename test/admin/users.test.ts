@@ -209,6 +209,10 @@ test('a deleted person is gone with all tokens, and the trail that stays names n
   t.is((await grace.get('me')).status, 401)
   t.is((await admin.get(`users/${id}`)).status, 404)
   t.is((await admin.delete(`users/${id}`)).status, 404)
+  server.clock.advance({ minutes: 2 })
+  await server.rooms.janitor.run()
+  t.deepEqual(await server.db('deleted_users'), [])
+  t.deepEqual(await server.db('refresh_families').where({ user_id: id }), [])
   const trail = await server.db('audit_events').where({ user_id: id })
   t.true(trail.length > 1)
   const earlier = trail.filter(({ event }) => event !== 'user.deleted')
@@ -275,4 +279,56 @@ test('of two administrators who end each other at once, one remains', async (t) 
     t.is(left.length, 1, `round ${round}`)
     await server.db('users').delete()
   }
+})
+
+test('a person with 40,000 audit events and 3,000 sessions is deleted at once and erased in batches', async (t) => {
+  const server = await startConformingServer(t)
+  const admin = await addAdmin(server)
+  const { id } = await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const { db } = server
+  await db.raw(
+    `INSERT INTO audit_events (at, event, user_id, ip, detail)
+     SELECT now(), 'user.profile_changed', ?, '192.0.2.1', '{"fields":["full_name"]}'
+       FROM generate_series(1, 40000)`,
+    [id],
+  )
+  await db.raw(
+    `INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr,
+                                   idle_expires_at, expires_at, revoked_at, revoked_reason)
+     SELECT gen_random_uuid(), ?, 'app', '{}', '{}', sha256('x'), now(), '{}', now(), now(), now(),
+            'signed_out'
+       FROM generate_series(1, 3000)`,
+    [id],
+  )
+  t.is((await admin.delete(`users/${id}`)).status, 204)
+  t.is((await grace.get('me')).status, 401)
+  t.is((await grace.post('refresh', { refresh_token: grace.tokens.refresh_token })).status, 401)
+  t.is(await db('users').where({ id }).first(), undefined)
+  const named = async () => {
+    const events = db('audit_events').where({ user_id: id }).whereNot({ event: 'user.deleted' })
+    return Number((await events.whereNotNull('ip').count({ count: '*' }))[0]?.count)
+  }
+  t.true((await named()) >= 40_000, 'not in the request')
+  server.clock.advance({ minutes: 2 })
+  await server.rooms.janitor.run()
+  t.is(await named(), 0)
+  t.deepEqual(await db('refresh_families').where({ user_id: id }), [])
+  t.deepEqual(await db('deleted_users'), [])
+})
+
+test('a change that changes nothing leaves no event', async (t) => {
+  const server = await startConformingServer(t)
+  const admin = await addAdmin(server)
+  const { id } = await addPerson(server, 'grace')
+  await admin.patch(`users/${id}`, { roles: ['a', 'b'], disabled: true })
+  await admin.patch('clients/app', { name: 'Shop' })
+  const events = await server.db('audit_events')
+  for (const nothing of [{ roles: ['b', 'a'] }, { disabled: true }, { end_sessions: true }]) {
+    t.is((await admin.patch(`users/${id}`, nothing)).status, 200)
+  }
+  for (const nothing of [{ name: 'Shop' }, { disabled: false }]) {
+    t.is((await admin.patch('clients/app', nothing)).status, 200)
+  }
+  t.deepEqual(await server.db('audit_events'), events)
 })

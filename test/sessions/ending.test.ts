@@ -45,7 +45,7 @@ test('disabling a client ends its sessions and all that it was given', async (t)
   const machine = await server.clientCredentials()
   const as = await register(server, 'watcher', { introspects: ['*'] })
   t.true((await server.introspect(machine.body.access_token, as)).body.active)
-  t.deepEqual(await server.rooms.clients.disable('app'), { sessions: 1 })
+  t.deepEqual(await server.rooms.clients.disable('app'), { sessions: 1, more: false })
   for (const token of [person.body.access_token, machine.body.access_token]) {
     t.deepEqual((await server.introspect(token, as)).body, inactive)
   }

@@ -1,0 +1,63 @@
+import type { Now } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+
+/** So many sessions end in one statement; the janitor ends the rest, as many at a time. */
+const sessionsAtOnce = 1000
+
+/**
+ * Ends sessions of a client, at most `sessionsAtOnce`, and waits for none that is being refreshed. It
+ * writes no revocation for each: the one of the client holds for all of their access tokens.
+ */
+export async function endSomeOfClient(
+  db: Db,
+  clientId: string,
+  now: Date,
+): Promise<{ sessions: number; more: boolean }> {
+  const { rowCount: sessions } = await db.raw(
+    `UPDATE refresh_families SET revoked_at = ?, revoked_reason = 'client_disabled'
+      WHERE revoked_at IS NULL AND sid = ANY (ARRAY(
+        SELECT sid FROM refresh_families WHERE client_id = ? AND revoked_at IS NULL LIMIT ?
+           FOR NO KEY UPDATE SKIP LOCKED))`,
+    [now, clientId, sessionsAtOnce],
+  )
+  const { rows } = await db.raw(`SELECT EXISTS (${liveOf('?')}) AS more`, [clientId])
+  return { sessions, more: rows[0].more }
+}
+
+/**
+ * Ends sessions of clients that are disabled or deleted. They count for nothing already: a refresh asks
+ * for the client. When none is left, the id of a deleted client may be given to another one.
+ */
+export const endingClients = (now: Now) => ({
+  name: 'client_sessions',
+  async dueSince(db: Db): Promise<Date | null> {
+    const { rows } = await db.raw(
+      `SELECT min(ended_at) AS oldest FROM ${endedClients} WHERE EXISTS (${liveOf('ended.id')})`,
+    )
+    return rows[0].oldest
+  },
+  async sweep(db: Db, limit: number): Promise<{ rows: number; done: boolean }> {
+    const { rowCount: rows } = await db.raw(
+      `UPDATE refresh_families SET revoked_at = ?, revoked_reason = 'client_disabled'
+        WHERE revoked_at IS NULL AND sid = ANY (ARRAY(
+          SELECT family.sid FROM ${endedClients} CROSS JOIN LATERAL (
+                 SELECT sid FROM refresh_families
+                  WHERE client_id = ended.id AND revoked_at IS NULL LIMIT ?
+                    FOR NO KEY UPDATE SKIP LOCKED) AS family
+           LIMIT ?))`,
+      [now(), limit, limit],
+    )
+    const done = rows < limit
+    if (done) {
+      await db.raw(`DELETE FROM deleted_clients AS ended WHERE NOT EXISTS (${liveOf('ended.id')})`)
+    }
+    return { rows, done }
+  },
+})
+
+const endedClients = `(SELECT id, disabled_at AS ended_at FROM clients WHERE disabled_at IS NOT NULL
+                       UNION ALL SELECT id, deleted_at FROM deleted_clients) AS ended`
+
+/** In SQL, a session of this client that has not ended. */
+export const liveOf = (clientId: string): string =>
+  `SELECT FROM refresh_families AS live WHERE live.client_id = ${clientId} AND live.revoked_at IS NULL`

@@ -1,0 +1,99 @@
+import test from 'ava'
+import { v7 as uuidv7 } from 'uuid'
+import { addAdmin } from '../support/administrator.ts'
+import { app } from '../support/fixtures.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+/** A janitor that only the test lets run; Redis forgets by its own clock, which no test can advance. */
+const quiet = { environment: { JANITOR_SECONDS: '86400' }, redis: false } as const
+
+/** As many more sessions of the client, of somebody whose name is known to nobody. */
+async function addSessions({ db }: TestServer, count: number): Promise<void> {
+  await db.raw(
+    `INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr,
+                                   idle_expires_at, expires_at)
+     SELECT gen_random_uuid(), ?, ?, '{}', '{}', sha256('x'), now(), '{}',
+            now() + interval '1 day', now() + interval '1 day'
+       FROM generate_series(1, ?)`,
+    [uuidv7(), app.id, count],
+  )
+}
+
+const live = async ({ db }: TestServer) =>
+  Number((await db('refresh_families').whereNull('revoked_at').count({ count: '*' }))[0]?.count)
+
+const refusedRefresh = async (server: TestServer, token: string) =>
+  (await server.refresh(token)).status >= 400
+
+for (const way of ['disabled', 'deleted']) {
+  test(`a client with 20,000 sessions is ${way} → its tokens are refused at once, its sessions end in batches`, async (t) => {
+    const server = await startServer(t, quiet)
+    const admin = await addAdmin(server)
+    const person = await server.signIn()
+    // More than one statement could name one by one.
+    await addSessions(server, 20_000)
+    const answer =
+      way === 'disabled'
+        ? await admin.patch(`clients/${app.id}`, { disabled: true })
+        : await admin.delete(`clients/${app.id}`)
+    t.is(answer.status, way === 'disabled' ? 200 : 204)
+    t.true(await refusedRefresh(server, person.body.refresh_token))
+    t.is((await server.db('revocations').where({ kind: 'client', value: app.id })).length, 1)
+    t.is((await server.db('revocations').where({ kind: 'sid' })).length, 0, 'no entry per session')
+    t.true((await live(server)) > 18_000)
+    if (way === 'disabled') {
+      t.is(answer.body.ending_sessions, true)
+    }
+    const ended = await server.rooms.janitor.run()
+    t.true((ended.client_sessions ?? 0) > 18_000)
+    t.is(await live(server), 1, 'that of the administrator')
+    const { body } = await admin.get('clients')
+    t.deepEqual(
+      body.clients.filter((one: { ending_sessions: boolean }) => one.ending_sessions),
+      [],
+    )
+    t.deepEqual(await server.db('deleted_clients'), [])
+  })
+}
+
+test('a client is enabled again only when none of its old sessions is left, so none comes back', async (t) => {
+  const server = await startServer(t, quiet)
+  const { clients, janitor } = server.rooms
+  const person = await server.signIn()
+  await addSessions(server, 2500)
+  t.deepEqual(await clients.disable(app.id), { sessions: 1000, more: true })
+  server.clock.advance({ hours: 2 })
+  const early = await t.throwsAsync(clients.amend(app.id, { disabled: false }))
+  t.regex(early?.message ?? '', /still being ended/)
+  t.true(await refusedRefresh(server, person.body.refresh_token))
+  await janitor.run()
+  await clients.amend(app.id, { disabled: false })
+  t.is((await server.signIn()).status, 200)
+  t.like(await server.refresh(person.body.refresh_token), { status: 400 })
+})
+
+test('a new client with the id of a deleted one gets none of its sessions', async (t) => {
+  const server = await startServer(t, quiet)
+  const { clients, janitor } = server.rooms
+  const person = await server.signIn()
+  await addSessions(server, 2500)
+  await clients.delete(app.id)
+  server.clock.advance({ hours: 2 })
+  const again = () =>
+    clients.create({
+      ...{ id: app.id, name: 'Another', firstParty: true, authenticationMethod: 'none' },
+      ...{ grantTypes: ['password', 'refresh_token'], scopes: ['read', 'offline_access'] },
+      audiences: ['https://orders.example'],
+    })
+  t.regex((await t.throwsAsync(again()))?.message ?? '', /still being ended/)
+  await janitor.run()
+  await again()
+  t.is(await live(server), 0)
+  const params = { client_id: app.id, grant_type: 'refresh_token' }
+  const answer = await server.request('/oauth/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ ...params, refresh_token: person.body.refresh_token }).toString(),
+  })
+  t.is(answer.status, 400, answer.text)
+})
