@@ -72,8 +72,11 @@ export async function createApp(world: World): Promise<App> {
   }
 }
 
+/** So long after the last write that failed the disk counts as full. */
+const fullDiskSeconds = 60
+
 function healthChecks(
-  { db, redis, now, databaseClock }: World,
+  { db, redis, now, databaseClock, fullDisk }: World,
   { keyring, index }: Rooms,
   isDraining: () => boolean,
 ): Record<string, HealthCheck> {
@@ -84,6 +87,12 @@ function healthChecks(
       if (databaseClock?.agrees ?? true) return undefined
       const seconds = Math.abs(databaseClock?.offsetSeconds ?? 0).toFixed(0)
       return `differs from the clock of PostgreSQL by ${seconds} s: synchronize both with NTP`
+    },
+    // Refreshes go on, and no other instance has another disk: no reason to send traffic elsewhere.
+    disk: async () => {
+      const seconds = fullDisk?.secondsSince
+      if (seconds === undefined || seconds > fullDiskSeconds) return undefined
+      return 'ok, but the disk of PostgreSQL is full: sign-ins and other new rows fail'
     },
     migrations: async () => {
       const { state } = await inspectSchema(db)

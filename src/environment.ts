@@ -58,7 +58,7 @@ export const variables = {
   }),
   REDIS_URL: redisUrls.optional().meta({
     description:
-      'Redis for fast revocation checks; several URLs parted by commas for a cluster; `none`: PostgreSQL answers',
+      'Redis for fast revocation checks; for a cluster the URL of any node, or several separated by commas; `none`: PostgreSQL answers',
     absent: '`none`; required in production',
   }),
   REDIS_KEY_PREFIX: z

@@ -5,7 +5,10 @@ import type { Rooms, World } from './rooms/rooms.ts'
 import { droppedLines } from './telemetry/log.ts'
 
 /** What Prometheus may ask and what is only looked up when it does. */
-export function measure({ pool, now, databaseClock, hashing }: World, rooms: Rooms): void {
+export function measure(
+  { pool, now, databaseClock, fullDisk, hashing }: World,
+  rooms: Rooms,
+): void {
   const { metrics, keyring, bulkhead, index, janitor } = rooms
   metrics.gauges('database_connections', 'Connections of the pool', 'state', () => ({
     used: pool.totalCount - pool.idleCount,
@@ -15,6 +18,11 @@ export function measure({ pool, now, databaseClock, hashing }: World, rooms: Roo
     'database_waiting',
     'Statements that wait for a connection',
     () => pool.waitingCount,
+  )
+  metrics.counter(
+    'database_full_disk_total',
+    'Statements that failed because the disk of PostgreSQL was full',
+    () => fullDisk?.failures ?? 0,
   )
   metrics.gauge(
     'clock_offset_seconds',

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { type Config, isLoopback } from '../config.ts'
 import type { DatabaseClock } from '../stores/database-clock.ts'
 import { inspectSchema } from '../stores/migrations.ts'
+import { whatToDo } from '../stores/unavailable.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
 interface Facts {
@@ -42,6 +43,7 @@ export async function checkDatabase(
     durability(found),
     room(found, config),
     clock(databaseClock),
+    ...(found.standby || found.read_only === 'on' ? [] : [await writing(db)]),
     await schema(db, config),
     ...(config.production ? weaknesses(found, config) : []),
   ]
@@ -73,6 +75,35 @@ function durability({ fsync, synchronous_commit: commit }: Facts): Finding {
     )
   }
   return ok('durability', `synchronous_commit is ${commit}`)
+}
+
+/**
+ * A megabyte in a table that goes with its transaction: rows too short to be compressed, on the disk of the
+ * database, which has to be extended for them.
+ */
+async function writing(db: Knex): Promise<Finding> {
+  try {
+    await db.transaction(async (trx) => {
+      await trx.raw(`SET LOCAL temp_tablespaces = ''`)
+      await trx.raw(
+        `CREATE TEMPORARY TABLE signet_doctor ON COMMIT DROP AS
+         SELECT repeat('x', 1900) AS filling FROM generate_series(1, 560)`,
+      )
+    })
+    return ok('writing', 'a megabyte was written, and removed')
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string }
+    if (code === '42501') {
+      const advice =
+        'GRANT TEMPORARY ON DATABASE … TO its user, so that a full disk is noticed here.'
+      return warning('writing', 'was not tried: temporary tables are not allowed', advice)
+    }
+    return failed(
+      'writing',
+      `PostgreSQL cannot write: ${message.split(' - ').at(-1)}`,
+      whatToDo(error),
+    )
+  }
 }
 
 function room({ max_connections: most, reserved }: Facts, config: Config): Finding {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
 import type { Config } from '../config.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
@@ -8,7 +9,7 @@ const patienceMilliseconds = 3000
 
 /** Whether Redis answers, in time, and forgets nothing by itself. */
 export async function checkRedis(config: Config): Promise<Finding[]> {
-  const redis = openConfiguredRedis(config)
+  const redis = await openConfiguredRedis(config)
   if (!redis) return [ok('redis', 'not used: PostgreSQL answers every revocation check')]
   try {
     const problem = await unreachable(redis)
@@ -19,7 +20,10 @@ export async function checkRedis(config: Config): Promise<Finding[]> {
     }
     const info = await redis.info()
     const read = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1] ?? ''
-    return [version(read), role(read), eviction(read), await roundTrip(redis, config)]
+    return [
+      ...[version(read), role(read), eviction(read), await roundTrip(redis, config)],
+      ...(redis instanceof Cluster ? [cluster(redis)] : []),
+    ]
   } finally {
     redis.disconnect()
   }
@@ -44,6 +48,11 @@ function version(read: Read): Finding {
   return Number.parseInt(number, 10) >= 6
     ? ok('redis', `${name} answers`)
     : warning('redis', `${name} is old`, 'Redis 6.2 or newer is what the tests run on.')
+}
+
+function cluster(redis: Cluster): Finding {
+  const nodes = redis.nodes('master').length
+  return ok('redis cluster', `is used as one: ${nodes} node(s) that take writes`)
 }
 
 function role(read: Read): Finding {

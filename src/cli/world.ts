@@ -13,7 +13,7 @@ import { masterKeysInUse } from '../keyring/rewrap.ts'
 import type { Rooms, World } from '../rooms/rooms.ts'
 import { keepReading, mostOffsetSeconds, openDatabaseClock } from '../stores/database-clock.ts'
 import type { EmbeddedPostgres } from '../stores/embedded-postgres.ts'
-import { openRedis, type RedisClient } from '../stores/redis.ts'
+import { findRedis, type RedisClient } from '../stores/redis.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import { fitSchema, type Opening, openDatabase, type Say } from './database.ts'
 import { StartRefused } from './explain.ts'
@@ -53,9 +53,9 @@ export async function openMasterKeys(config: Config, db: Knex, say: Say): Promis
   return openMasterKeys(config, db, say)
 }
 
-export function openConfiguredRedis(config: Config): RedisClient | undefined {
+export async function openConfiguredRedis(config: Config): Promise<RedisClient | undefined> {
   if (config.redisUrls.length === 0) return undefined
-  return openRedis({
+  return findRedis({
     urls: config.redisUrls,
     timeoutMilliseconds: config.REDIS_TIMEOUT_MILLISECONDS,
     keyPrefix: config.REDIS_KEY_PREFIX,
@@ -75,7 +75,7 @@ export async function openWorld(opening: Opening): Promise<OpenedWorld> {
     const databaseClock = await openDatabaseClock(database.pool, tellAbout(log))
     await fitSchema(config, database.db, say)
     const masterKeys = await openMasterKeys(config, database.db, say)
-    const redis = openConfiguredRedis(config)
+    const redis = await openConfiguredRedis(config)
     const stopReading = keepReading(databaseClock, (error) =>
       log.error({ err: error }, 'reading the clock of PostgreSQL failed'),
     )

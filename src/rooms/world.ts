@@ -4,6 +4,7 @@ import type { Now } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { MasterKeys } from '../keyring/master-keys.ts'
 import type { DatabaseClock } from '../stores/database-clock.ts'
+import type { FullDisk } from '../stores/postgres.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
@@ -14,6 +15,7 @@ export interface World {
   readonly config: Config
   readonly db: Knex
   readonly pool: Pool
+  readonly fullDisk?: FullDisk
   readonly redis: RedisClient | undefined
   readonly masterKeys: MasterKeys
   readonly now: Now

@@ -10,7 +10,15 @@ export interface Postgres {
   readonly db: Knex
   /** The pool below `db`, for the statements that are hot enough to be prepared by name. */
   readonly pool: pg.Pool
+  readonly fullDisk: FullDisk
   close(): Promise<void>
+}
+
+/** Writes that failed because the disk of PostgreSQL was full; updates in place may go on meanwhile. */
+export interface FullDisk {
+  readonly failures: number
+  /** Undefined when there was none. */
+  readonly secondsSince: number | undefined
 }
 
 export interface PostgresOptions {
@@ -59,13 +67,14 @@ export function openPostgres(options: PostgresOptions): Postgres {
     client.on('error', options.onBrokenConnection ?? ignore)
   })
   cancelOnTimeout(pool, options.poolSize)
+  const fullDisk = watchDisk(pool)
   const db = knex({ ...dialect, connectionPool: pool }).on('query-error', shorten)
   const close = async () => {
     await resting(pool, milliseconds)
     await db.destroy()
     await Promise.race([pool.end(), sleep(milliseconds, undefined, { ref: false })])
   }
-  return { db, pool, close }
+  return { db, pool, fullDisk, close }
 }
 
 /**
@@ -75,6 +84,28 @@ export function openPostgres(options: PostgresOptions): Postgres {
 async function resting(pool: pg.Pool, milliseconds: number): Promise<void> {
   const end = Date.now() + milliseconds
   while (pool.totalCount > pool.idleCount && Date.now() < end) await sleep(20)
+}
+
+/** Whoever writes notices a full disk: nothing has to be written to find out. */
+function watchDisk(pool: pg.Pool): FullDisk {
+  let failures = 0
+  let lastAt: number | undefined
+  pool.on('connect', (client) => {
+    const { connection } = client as unknown as { connection: pg.Connection }
+    connection.on('errorMessage', ({ code }: { code?: string }) => {
+      if (code !== '53100') return
+      failures += 1
+      lastAt = performance.now()
+    })
+  })
+  return {
+    get failures() {
+      return failures
+    },
+    get secondsSince() {
+      return lastAt === undefined ? undefined : (performance.now() - lastAt) / 1000
+    },
+  }
 }
 
 /** Another way to the same database, for what takes as long as it takes, such as a migration. */

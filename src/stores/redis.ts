@@ -16,6 +16,38 @@ export interface RedisOptions {
   readonly urls: readonly string[]
   readonly timeoutMilliseconds: number
   readonly keyPrefix: string
+  /** Several URLs are a cluster anyway. */
+  readonly isCluster?: boolean
+}
+
+/**
+ * Opens Redis after asking it whether it is a cluster: a hosted one has a single URL, behind which any of
+ * its nodes answers, and a client of one node would only be told to go elsewhere.
+ */
+export async function findRedis(options: RedisOptions): Promise<RedisClient> {
+  const [url = '', ...others] = options.urls
+  const isCluster = others.length > 0 || (await isClusterNode(url))
+  return openRedis({ ...options, isCluster })
+}
+
+/** One that does not answer is not a cluster, as far as anybody knows. */
+async function isClusterNode(url: string): Promise<boolean> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: 2000,
+    commandTimeout: 1000,
+    enableReadyCheck: false,
+    retryStrategy: null,
+  })
+  redis.on('error', () => undefined)
+  try {
+    await redis.connect()
+    return (await redis.info('cluster')).includes('cluster_enabled:1')
+  } catch {
+    return false
+  } finally {
+    redis.disconnect()
+  }
 }
 
 /**
@@ -29,7 +61,8 @@ export function openRedis(options: RedisOptions): RedisClient {
   return redis
 }
 
-function connect({ urls, timeoutMilliseconds, keyPrefix }: RedisOptions): RedisClient {
+function connect(wanted: RedisOptions): RedisClient {
+  const { urls, timeoutMilliseconds, keyPrefix, isCluster = urls.length > 1 } = wanted
   const options = {
     keyPrefix,
     connectTimeout: 2000,
@@ -40,9 +73,12 @@ function connect({ urls, timeoutMilliseconds, keyPrefix }: RedisOptions): RedisC
     autoResubscribe: false,
     connectionName: 'signet',
   }
-  if (urls.length > 1) {
+  if (isCluster) {
+    const isEncrypted = urls[0]?.startsWith('rediss:')
     return new Cluster([...urls], {
       clusterRetryStrategy: retryAfter,
+      // Certificates are for names, not for the addresses behind them.
+      ...(isEncrypted && { dnsLookup: (name, found) => found(null, name) }),
       enableOfflineQueue: false,
       keyPrefix,
       redisOptions: { ...options, ...credentials(urls[0] ?? '') },

@@ -61,7 +61,15 @@ test('a healthy installation is ok in every point, and exit 0', async (t) => {
   const { code, ok, findings, of } = await examine(cwd, env)
   t.is(code, 0, JSON.stringify(findings))
   t.true(ok)
-  const checks = ['database', 'primary', 'connections', 'clock', 'schema', 'signing keys']
+  const checks = [
+    'database',
+    'primary',
+    'writing',
+    'connections',
+    'clock',
+    'schema',
+    'signing keys',
+  ]
   for (const check of [...checks, 'master keys', 'redis', 'redis eviction', 'redis round trip']) {
     t.true(of(check).length > 0, check)
     for (const finding of of(check)) t.like(finding, { state: 'ok' }, finding.message)
@@ -118,6 +126,19 @@ for (const [seconds, state] of [
     t.is(code, state === 'failed' ? 1 : 0)
   })
 }
+
+test('a full disk of PostgreSQL → failed, and what to do', async (t) => {
+  const { cwd, env } = await patient(
+    t,
+    `CREATE FUNCTION public.repeat(text, int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+       RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$`,
+  )
+  const { of, code } = await examine(cwd, env)
+  t.is(code, 1)
+  t.like(of('writing')[0], { state: 'failed' })
+  t.regex(of('writing')[0]?.message ?? '', /No space left on device/)
+  t.regex(of('writing')[0]?.advice ?? '', /free space/)
+})
 
 test('a standby, an old version, a server without durability: each by name', async (t) => {
   const { cwd, env } = await patient(

@@ -15,7 +15,7 @@ test('a server that has all it needs is live and ready, each thing by name', asy
   t.is(answer.status, 200, answer.text)
   t.is(answer.headers.get('cache-control'), 'no-store')
   t.is(answer.body.status, 'ok')
-  const names = ['accepting', 'clock', 'database', 'keys', 'migrations', 'redis']
+  const names = ['accepting', 'clock', 'database', 'disk', 'keys', 'migrations', 'redis']
   t.deepEqual(Object.keys(answer.body.checks).sort(), names)
   for (const name of names) t.is(answer.body.checks[name], 'ok', name)
 })
@@ -44,6 +44,17 @@ test('Redis away or not used is no reason to send traffic elsewhere', async (t) 
     t.is(status, 200)
     return body.checks.redis.startsWith('ok, away')
   }, 'the loss shows')
+})
+
+test('the disk of PostgreSQL is full → still ready, with words and a metric', async (t) => {
+  const server = await startServer(t)
+  const full = `DO $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$`
+  await t.throwsAsync(() => server.db.raw(full))
+  const { status, body } = await server.get('/health/ready')
+  t.is(status, 200)
+  t.regex(body.checks.disk, /^ok, but the disk of PostgreSQL is full/)
+  const metrics = await server.rooms.metrics.registry.metrics()
+  t.regex(metrics, /^signet_database_full_disk_total 1$/m)
 })
 
 test('a check that hangs or throws is a failed one, by name and in bounded time', async (t) => {

@@ -1,9 +1,11 @@
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { openRedis } from '../../src/stores/redis.ts'
+import { freePort } from '../../src/stores/postmaster.ts'
+import { findRedis, openRedis } from '../../src/stores/redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { emptyFolder, production, signet } from '../support/signet.ts'
+import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
 
 type Settings = Readonly<Record<string, string>>
 
@@ -69,6 +71,45 @@ test('a Redis cluster answers revocation checks in one round trip', async (t) =>
   t.false(await isActive(server, dead))
   await becomesTrusted(server)
   t.false(await isActive(server, dead))
+})
+
+test('one URL of a cluster of several nodes → it is used as a cluster, and doctor says so', async (t) => {
+  const nodes = []
+  for (const slots of [
+    [0, 8191],
+    [8192, 16383],
+  ]) {
+    const bus = String(await freePort())
+    const settings = {
+      'cluster-enabled': 'yes',
+      'cluster-announce-ip': '127.0.0.1',
+      'cluster-port': bus,
+    }
+    const node = await ownRedis(t, settings)
+    const admin = new Redis(node.url)
+    t.teardown(() => admin.disconnect())
+    await admin.call('CLUSTER', 'ADDSLOTSRANGE', ...slots)
+    nodes.push({ url: node.url, port: node.port, bus, admin })
+  }
+  const [one, two] = nodes
+  await one?.admin.call('CLUSTER', 'MEET', '127.0.0.1', two?.port ?? 0, two?.bus ?? 0)
+  for (const { url, admin } of nodes) {
+    await eventually(
+      async () => String(await admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok'),
+      'the cluster is up',
+    )
+    const redis = await findRedis({ urls: [url], timeoutMilliseconds: 1000, keyPrefix: '' })
+    t.teardown(() => redis.disconnect())
+    await connected(redis)
+    for (const key of ['a', 'b', 'c', 'd']) t.is(await redis.set(key, key), 'OK')
+    const cwd = await emptyFolder(t)
+    const env = { ...production(await copyTemplate(t)), REDIS_URL: url }
+    const { json } = await signet(['doctor', '--json'], { cwd, env })
+    const finding = json().findings.find(
+      ({ check }: { check: string }) => check === 'redis cluster',
+    )
+    t.like(finding, { state: 'ok', message: 'is used as one: 2 node(s) that take writes' })
+  }
 })
 
 test('a node of a cluster that hangs, dies and comes back never makes a wrong answer', async (t) => {
