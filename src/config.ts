@@ -94,6 +94,13 @@ function missing(values: Partial<Environment>): string[] {
   } else if (!ISSUER.startsWith('https:') && !isLoopback(new URL(ISSUER).hostname)) {
     mistakes.push('ISSUER must be https in production (RFC 8414 section 2)')
   }
+  for (const [name, url, why] of [
+    ['APP_URL', values.APP_URL, 'links in mails lead there'],
+    ['BREACHED_PASSWORDS_URL', values.BREACHED_PASSWORDS_URL, 'digests of new passwords go there'],
+  ] as const) {
+    if (url !== undefined && isOpen(url))
+      mistakes.push(`${name} must be https in production: ${why}`)
+  }
   if (!DATABASE_URL) {
     mistakes.push('DATABASE_URL is required in production: no embedded PostgreSQL there')
   }
@@ -109,6 +116,10 @@ function missing(values: Partial<Environment>): string[] {
   }
   return mistakes
 }
+
+/** Whether anybody on the way can read what goes there. */
+const isOpen = (url: string): boolean =>
+  new URL(url).protocol === 'http:' && !isLoopback(new URL(url).hostname)
 
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)

@@ -173,7 +173,12 @@ export const variables = {
     description: '`json` has one object a line, `pretty` is for people',
     absent: '`pretty`, in production `json`',
   }),
-  METRICS_HOST: z.string().default('127.0.0.1').describe('address of the metrics port'),
+  METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe(
+      'address of the metrics port; the image sets `0.0.0.0`: publish that port on loopback or a network of your own',
+    ),
   METRICS_PORT: whole(0, 65_535).optional().meta({
     description: 'port that serves Prometheus metrics',
     absent: '`9464`; outside production any free port when that is taken',

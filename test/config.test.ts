@@ -193,3 +193,21 @@ test('a name that looks like one of ours with a typo is pointed out, others are 
     'log_level is not read. Is LOG_LEVEL meant?',
   ])
 })
+
+test('ASVS 12.3.1: URLs of production that anybody on the way can read are refused; loopback is not', (t) => {
+  const production = {
+    NODE_ENV: 'production',
+    ISSUER: 'https://signet.example',
+    DATABASE_URL: 'postgres://127.0.0.1/signet',
+    REDIS_URL: 'none',
+    SMTP_URL: 'none',
+  }
+  t.deepEqual(mistakes(production), [])
+  for (const name of ['APP_URL', 'BREACHED_PASSWORDS_URL']) {
+    const [line = '', ...more] = mistakes({ ...production, [name]: 'http://app.example/' })
+    t.true(line.startsWith(`${name} must be https in production`), line)
+    t.deepEqual(more, [])
+    t.deepEqual(mistakes({ ...production, [name]: 'http://127.0.0.1:4000/' }), [])
+    t.deepEqual(mistakes({ [name]: 'http://app.example/' }), [])
+  }
+})

@@ -1,3 +1,5 @@
+import { readFileSync, statSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { type Config, ConfigError, isLoopback, readConfig } from '../config.ts'
 import { misspelt } from '../config-typos.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
@@ -42,7 +44,7 @@ function withoutMistakes({ mistakes }: ConfigError): Config | undefined {
 }
 
 /** Allowed, and weaker than what production usually wants. */
-function weaknesses(config: Config): Finding[] {
+export function weaknesses(config: Config): Finding[] {
   if (!config.production) return []
   const weak = (found: boolean, message: string, advice: string) =>
     found ? [warning('production', message, advice)] : []
@@ -65,6 +67,22 @@ function weaknesses(config: Config): Finding[] {
       'Use rediss://, unless the network is your own.',
     ),
     ...weak(
+      isPlain(config.smtpUrl, 'smtp:') && !/[?&]requireTLS=true\b/.test(config.smtpUrl ?? ''),
+      'SMTP_URL leaves this machine, and encrypts only where the mail server offers it.',
+      'Use smtps://, or add ?requireTLS=true.',
+    ),
+    ...weak(
+      isPlain(config.DATABASE_URL, 'postgres') &&
+        !/[?&](ssl|sslmode)=/.test(config.DATABASE_URL ?? ''),
+      'DATABASE_URL leaves this machine without sslmode.',
+      'Add ?sslmode=verify-full, unless the network is your own.',
+    ),
+    ...weak(
+      othersReadSecrets('.env'),
+      '.env holds secrets and others may read it.',
+      'Run: chmod 600 .env',
+    ),
+    ...weak(
       config.ARGON2_MEMORY_KIB * config.ARGON2_TIME_COST < 19_456 * 2,
       'ARGON2_MEMORY_KIB and ARGON2_TIME_COST make hashes weaker than OWASP advises.',
       'At least 19456 and 2.',
@@ -77,5 +95,17 @@ function weaknesses(config: Config): Finding[] {
   ]
 }
 
-const isPlain = (url: string, protocol: string): boolean =>
-  new URL(url).protocol === protocol && !isLoopback(new URL(url).hostname)
+/** Whether a URL of this kind leads to another machine. */
+const isPlain = (url: string | undefined, protocol: string): boolean =>
+  url !== undefined &&
+  new URL(url).protocol.startsWith(protocol) &&
+  !isLoopback(new URL(url).hostname)
+
+/** Key files are refused when others may read them; here other variables may be all that there is. */
+function othersReadSecrets(path: string): boolean {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
+  if ((mode & 0o077) === 0) return false
+  return Object.entries(parseEnv(readFileSync(path, 'utf8'))).some(
+    ([name, value = '']) => name === 'MASTER_KEYS' || /^[a-z]+:\/\/[^/]*:[^/]+@/.test(value),
+  )
+}

@@ -55,6 +55,11 @@ export function parseMasterKey(text: string, source: string): MasterKey {
   if (secret.length !== 32 || secret.toString('base64url') !== text.trim()) {
     throw new MasterKeyError(`The master key in ${source} is not base64url of 32 bytes.`)
   }
+  if (secret.every((byte) => byte === secret[0])) {
+    throw new MasterKeyError(
+      `The master key in ${source} is not random. Make one with: signet keys new-master`,
+    )
+  }
   const id = createHash('sha256').update(secret).digest('base64url').slice(0, 10)
   return { id, secret, source }
 }

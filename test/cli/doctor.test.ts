@@ -200,7 +200,10 @@ test('master keys: missing, foreign, malformed, readable by others', async (t) =
     return `${code} ${failed.map(({ message, advice }) => `${message} ${advice}`).join(' ')}`
   }
   t.regex(await state({}), /^1 .*none in keys\/.*new-master/)
-  t.regex(await state({ MASTER_KEYS: 'A'.repeat(43) }), /^1 .*sealed with .* which is not here/)
+  t.regex(
+    await state({ MASTER_KEYS: `B${'A'.repeat(42)}` }),
+    /^1 .*sealed with .* which is not here/,
+  )
   await mkdir(join(cwd, 'keys'))
   await writeFile(join(cwd, 'keys', 'a.key'), masterKeyText, { mode: 0o600 })
   t.regex(await state({}), /^0 $/)
@@ -318,4 +321,23 @@ test('a proxy in front that TRUSTED_PROXIES does not name → doctor says so', a
   t.is(finding?.state, 'warning')
   t.regex(finding?.message ?? '', /^1 requests? came with X-Forwarded-For/)
   t.regex(finding?.advice ?? '', /proxy/)
+})
+
+test('ASVS 13.4.2: what production allows and is weak → named by doctor and at the start', async (t) => {
+  const { cwd, env } = await patient(t)
+  await writeFile(join(cwd, '.env'), `MASTER_KEYS=${masterKeyText}\n`, { mode: 0o644 })
+  await chmod(join(cwd, '.env'), 0o644)
+  const weak = { ...env, SMTP_URL: 'smtp://mail.invalid', MAIL_FROM: 'x@example.org' }
+  const expected = [/SMTP_URL .*only where the mail server offers/, /\.env .*others may read/]
+  const { of } = await examine(cwd, weak)
+  const { stdout } = await serve(t, { cwd, env: weak })
+  for (const words of expected) {
+    t.regex(JSON.stringify(of('production')), words)
+    t.regex(stdout(), words)
+  }
+  await chmod(join(cwd, '.env'), 0o600)
+  const better = await examine(cwd, { ...weak, SMTP_URL: 'smtp://mail.invalid?requireTLS=true' })
+  for (const words of expected) t.notRegex(JSON.stringify(better.of('production')), words)
+  const remote = await examine(cwd, { ...env, DATABASE_URL: 'postgres://u:p@db.invalid/x' })
+  t.regex(JSON.stringify(remote.of('production')), /DATABASE_URL .*without sslmode/)
 })

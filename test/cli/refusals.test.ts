@@ -102,12 +102,14 @@ test('a master key that is missing, foreign, malformed or open to others is a re
   const elsewhere = { ...env, NODE_ENV: 'development' }
   t.regex(await refusal({ cwd, env: elsewhere }), /Put its file back/)
 
-  const foreign = 'A'.repeat(43)
+  const foreign = `B${'A'.repeat(42)}`
   t.regex(await refusal({ cwd, env: { ...env, MASTER_KEYS: foreign } }), /which is not here/)
   const file = join(cwd, 'keys', 'master.key')
   await mkdir(join(cwd, 'keys'))
   await writeFile(file, 'no key', { mode: 0o600 })
   t.regex(await refusal({ cwd, env }), /keys\/master\.key is not base64url of 32 bytes/)
+  await writeFile(file, 'A'.repeat(43))
+  t.regex(await refusal({ cwd, env }), /keys\/master\.key is not random/)
   await writeFile(file, masterKeyText)
   await chmod(file, 0o640)
   t.regex(await refusal({ cwd, env }), /chmod 600 keys\/master\.key/)
