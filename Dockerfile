@@ -22,7 +22,7 @@ COPY --from=build /signet/dist dist
 COPY package.json ./
 # `docker run … signet users list`
 RUN ln -s /signet/dist/src/main.cjs /usr/local/bin/signet && chmod +x dist/src/main.cjs \
- && install -d -o node -g node -m 700 keys
+ && install -d -o node -g node -m 700 keys .data
 USER node
 EXPOSE 3000 9464
 # Alive, not ready: a restart would not bring a database back.

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { access, cp, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { readConfig } from '../src/config.ts'
 import { variables } from '../src/environment.ts'
 import { Browser } from './support/requests.ts'
 import { emptyFolder, production, serve } from './support/signet.ts'
@@ -49,6 +50,23 @@ test('the stores are as the server wants them: Redis evicts nothing, and both ar
     t.regex(service('signet'), new RegExp(`${store}: \\{ condition: service_healthy \\}`))
   }
   t.notRegex(service('postgres') + service('redis'), /ports:/)
+})
+
+test('a file system that is read-only → mails without SMTP have a place, which the user of the image owns', (t) => {
+  t.regex(service('signet'), /read_only: true/)
+  t.regex(service('signet'), /volumes:\n +- data:\/signet\/\.data\n/)
+  t.regex(compose, /^volumes:\n {2}data:\n/m)
+  t.regex(dockerfile, /^WORKDIR \/signet$/m)
+  t.regex(dockerfile, /install -d -o node -g node -m 700 .*\.data\b/)
+  t.is(readConfig({}).DATA_DIR, '.data')
+})
+
+test('a proxy before the compose file → its network is trusted, and the port is for this machine only', (t) => {
+  const [, trusted = ''] = /TRUSTED_PROXIES: \$\{TRUSTED_PROXIES:-(\S+)\}/.exec(compose) ?? []
+  t.deepEqual(readConfig({ TRUSTED_PROXIES: trusted }).TRUSTED_PROXIES, ['uniquelocal'])
+  for (const [, port = ''] of service('signet').matchAll(/^ +- (\S+:\d+)$/gm)) {
+    t.regex(port, /^127\.0\.0\.1:/)
+  }
 })
 
 test('what the Dockerfile copies and runs is there, and .dockerignore lets it through', async (t) => {
