@@ -2,6 +2,8 @@ import cluster from 'node:cluster'
 import type { Command } from 'commander'
 import { misspelt } from '../config-typos.ts'
 import { openLog } from '../telemetry/log.ts'
+import { weaknesses } from './check-configuration.ts'
+import { urlOf } from './door.ts'
 import { firstRun, firstRunLines } from './first-run.ts'
 import { example, runs, StartRefused } from './output.ts'
 import {
@@ -45,6 +47,7 @@ export function serveCommand(program: Command): void {
 export async function serve(options: WorkersOptions): Promise<void> {
   const start = begin()
   for (const line of misspelt(process.env)) start.say(line)
+  for (const { message, advice } of weaknesses(start.config)) start.log.warn({ advice }, message)
   await untilStopped(start, (closers) =>
     options.workers > 1 ? openWorkers(start, closers, options) : openAlone(start, closers),
   )
@@ -72,9 +75,12 @@ async function openAlone(start: Start, closers: Closers): Promise<void> {
   stop.asked.throwIfAborted()
   const app = await openApp(world, start, closers)
   const metricsUrl = await openMetrics(app.rooms.metrics.registry, start, closers)
-  const url = await openServer(app, start, closers)
   const made = config.production ? {} : await firstRun(app.rooms, config.issuer)
-  // Never through the log: it may be collected, and these are secrets.
-  for (const line of firstRunLines(made, url)) narrate(line)
+  // Before the first answer: whoever waits until it is ready finds them. Never through the log: it may be
+  // collected, and these are secrets.
+  const show = (url: string) => firstRunLines(made, url).forEach(narrate)
+  if (config.PORT !== 0) show(urlOf(config.host, config.PORT))
+  const url = await openServer(app, start, closers)
+  if (config.PORT === 0) show(url)
   sayReady(start, { url, metricsUrl })
 }

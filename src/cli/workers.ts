@@ -1,3 +1,4 @@
+import { urlOf } from './door.ts'
 import { firstRun, firstRunLines } from './first-run.ts'
 import { type Closers, claim, narrate, openMetrics, type Start, sayReady } from './serving.ts'
 import { Flock } from './workers-flock.ts'
@@ -39,8 +40,10 @@ export async function openWorkers(
   const flock = new Flock({ count, config, databaseUrl, log, stop, silentSeconds })
   const metricsUrl = await openMetrics(new AllMetrics(flock), start, closers)
   closers.push(() => flock.stop())
+  const show = (url: string) => firstRunLines(made, url).forEach(narrate)
+  if (config.PORT !== 0) show(urlOf(config.host, config.PORT))
   const url = await flock.start()
-  for (const line of firstRunLines(made, url)) narrate(line)
+  if (config.PORT === 0) show(url)
   const connections = count * config.DATABASE_POOL_SIZE
   say(
     `${count} workers, each with up to ${config.DATABASE_POOL_SIZE} connections to PostgreSQL: ` +

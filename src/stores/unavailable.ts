@@ -63,7 +63,7 @@ const advice: Readonly<Record<string, string>> = {
 /** What pg says on our side, where there is no SQLSTATE. */
 const adviceByWords: readonly [RegExp, string][] = [
   [
-    /Query read timeout/,
+    /Query read timeout|last statement took too long/,
     'PostgreSQL did not finish a statement within DATABASE_TIMEOUT_SECONDS: check that it runs, and in ' +
       'pg_stat_activity what it waits for',
   ],

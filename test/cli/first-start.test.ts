@@ -8,10 +8,11 @@ import { promisify } from 'node:util'
 import test from 'ava'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { findPostmaster } from '../../src/stores/postmaster-file.ts'
+import { eventually } from '../support/eventually.ts'
 import { Browser } from '../support/requests.ts'
-import { emptyFolder, type Serving, serve, signet } from '../support/signet.ts'
+import { beginServing, emptyFolder, type Serving, serve, signet } from '../support/signet.ts'
 
-const curlLine = (serving: Serving): string =>
+const curlLine = (serving: Pick<Serving, 'stderr'>): string =>
   /^ +curl (?:.*\\\n)*.*$/m.exec(serving.stderr())?.[0] ?? 'no curl line'
 
 const paste = async (line: string) =>
@@ -120,3 +121,15 @@ function refresh(serving: Serving, refreshToken: string) {
   const [, id = '', secret = ''] = /^ +client +(\S+) +(\S+)$/m.exec(serving.stderr()) ?? []
   return new Browser(serving.url).refresh(refreshToken, {}, { id, secret })
 }
+
+test.serial('a first start is ready → its credentials have been printed', async (t) => {
+  const home = await emptyFolder(t)
+  const first = await beginServing(t, { cwd: home })
+  const isReady = async () =>
+    (await new Browser(first.url).get('/health/ready').catch(() => undefined))?.status === 200
+  await eventually(isReady, 'it is ready', 60)
+  // What it had printed by then is in the pipe.
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((done) => setImmediate(done))
+  t.regex(first.stderr(), /administrator +admin +\S+/)
+  t.true(curlLine(first).includes(first.url), first.stderr())
+})
