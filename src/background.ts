@@ -1,6 +1,7 @@
 import { every, later } from './clock.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
 import { isUnavailable } from './stores/unavailable.ts'
+import { noteSeconds } from './tokens/token-lives.ts'
 
 /** What an instance does while nobody asks it anything. */
 export class Background {
@@ -17,6 +18,7 @@ export class Background {
   async start(): Promise<void> {
     const { config, log } = this.#world
     const { revocations, feed, throttle, apiClients, mailSender, janitor } = this.#rooms
+    await this.#rooms.tokenLives.note()
     await revocations.start()
     await feed.start()
     await throttle.start()
@@ -29,6 +31,7 @@ export class Background {
       again(config.KEYRING_REREAD_SECONDS, 'rereading the keys', () =>
         tendKeys(this.#world, this.#rooms),
       ),
+      again(noteSeconds, 'noting the life of tokens', () => this.#rooms.tokenLives.note()),
       again(1, 'following the revocations', () => revocations.follow()),
       again(0.5, 'following for the verifiers', () => followQuietly(feed)),
       again(config.JANITOR_SECONDS, 'sweeping', async () => {

@@ -89,7 +89,7 @@ async function checkStores(config: Config): Promise<Finding[]> {
     return [
       ...about,
       ...keys,
-      ...(await bounded('revocations', () => checkRevocations(database.db))),
+      ...(await bounded('revocations', () => checkRevocations(database.db, config))),
     ]
   } finally {
     await database.close()

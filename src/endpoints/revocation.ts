@@ -1,8 +1,11 @@
+import type { Knex } from 'knex'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { later } from '../clock.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { skewSeconds } from '../keyring/timing.ts'
-import type { Revocations } from '../revocations/revocations.ts'
+import { OAuthError } from '../oauth/error.ts'
+import type { RevocationLog } from '../revocations/revocation-log.ts'
+import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
@@ -11,8 +14,14 @@ interface Rooms {
   readonly accessTokens: AccessTokens
   readonly families: RefreshFamilies
   readonly revocations: Revocations
+  readonly revocationLog: RevocationLog
   readonly audit: AuditLog
 }
+
+/** So many access tokens of a session are revoked one by one; the next one ends the session. */
+const mostOfSession = 10
+/** Of a client that acts for itself, or of an API key: beyond it, revocation has to wait. */
+const mostOfOthers = 1000
 
 /**
  * RFC 7009. A refresh token ends its session and every access token of it; an access token ends
@@ -49,8 +58,17 @@ async function revokeAccessToken(rooms: Rooms, ctx: Context, token: string): Pro
   if (clientId !== ctx.state.client.id) return refuse(rooms, ctx, { jti })
   if (await rooms.accessTokens.isRevoked(verified)) return
   const expiresAt = later(new Date(exp * 1000), skewSeconds)
+  const belongsTo = sid ?? clientId
   await rooms.revocations.decide(async (trx, revoke) => {
-    await revoke({ kind: 'jti', value: jti, expiresAt })
+    const singles = await rooms.revocationLog.singlesOf(trx, belongsTo)
+    if (
+      sid !== undefined &&
+      singles >= mostOfSession &&
+      (await endSession(rooms, ctx, trx, revoke, sid))
+    )
+      return
+    if (singles >= mostOfOthers) throw tooMany()
+    await revoke({ kind: 'jti', value: jti, expiresAt, belongsTo })
     const detail = { jti }
     await rooms.audit.record(
       { event: 'token.revoked', clientId, sid, ip: ctx.state.ip, detail },
@@ -58,6 +76,28 @@ async function revokeAccessToken(rooms: Rooms, ctx: Context, token: string): Pro
     )
   })
 }
+
+/** A session whose tokens are revoked one by one ends: one entry stands for all of them from then on. */
+async function endSession(
+  { families, audit }: Rooms,
+  ctx: Context,
+  trx: Knex.Transaction,
+  revoke: Revoke,
+  sid: string,
+): Promise<boolean> {
+  const ended = await families.end(trx, revoke, { sid }, 'token_revoked')
+  if (ended.length === 0) return false
+  const { client, ip } = ctx.state
+  const detail = { tokens: mostOfSession }
+  await audit.record({ event: 'session.revoked', clientId: client.id, sid, ip, detail }, trx)
+  return true
+}
+
+/** RFC 7009 §2.2.1: the token is still valid, and the client may try again. */
+const tooMany = () =>
+  new OAuthError('temporarily_unavailable', 'too many single tokens of this client are revoked', {
+    headers: { 'retry-after': '60' },
+  })
 
 /** RFC 7009 §2.1: the token was not issued to this client. */
 function refuse({ audit }: Rooms, ctx: Context, detail: Record<string, unknown>): Promise<void> {

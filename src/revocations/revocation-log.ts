@@ -11,6 +11,8 @@ export interface Revocation {
   readonly value: string
   /** When the last token that it can concern has expired. */
   readonly expiresAt: Date
+  /** Of a single token: the session, or else the client, that it belongs to. */
+  readonly belongsTo?: string
 }
 
 /** An entry as the log has it. */
@@ -73,21 +75,45 @@ export class RevocationLog {
     this.#now = now
   }
 
-  /** Part of the transaction that decided it. */
-  async append(db: Db, revocations: readonly Revocation[]): Promise<void> {
-    if (revocations.length === 0) return
+  /**
+   * Part of the transaction that decided it. What ends more than one token is remembered for as long as
+   * any instance's tokens live (`tokens/token-lives.ts`), whatever is configured here and now.
+   * @returns the entries as they were written
+   */
+  async append(db: Db, revocations: readonly Revocation[]): Promise<readonly Revocation[]> {
+    if (revocations.length === 0) return []
     // As arrays: the number of parameters of a statement is limited.
-    await db.raw(
-      `INSERT INTO revocations (kind, value, revoked_at, expires_at)
-       SELECT kind, value, ?, expires_at
-         FROM unnest(?::text[], ?::text[], ?::timestamptz[]) AS entry (kind, value, expires_at)`,
+    const now = this.#now()
+    const { rows } = await db.raw<{ rows: Row[] }>(
+      `INSERT INTO revocations (kind, value, revoked_at, expires_at, belongs_to)
+       SELECT kind, value, ?::timestamptz, CASE kind WHEN 'jti' THEN expires_at ELSE GREATEST(expires_at,
+                (SELECT ?::timestamptz + max(seconds) * interval '1 s'
+                   FROM access_token_lives WHERE until > ?)) END, NULLIF(belongs_to, '')
+         FROM unnest(?::text[], ?::text[], ?::timestamptz[], ?::text[])
+              AS entry (kind, value, expires_at, belongs_to)
+       RETURNING *`,
       [
-        this.#now(),
+        ...[now, now, now],
         revocations.map(({ kind }) => kind),
         revocations.map(({ value }) => value),
         revocations.map(({ expiresAt }) => expiresAt),
+        revocations.map(({ belongsTo }) => belongsTo ?? ''),
       ],
     )
+    return rows.map(fromRow)
+  }
+
+  /**
+   * How many single tokens of a session, or of a client, are revoked now. Until the transaction ends nobody else
+   * counts the same, so that all of them together do not exceed a limit.
+   */
+  async singlesOf(trx: Db, belongsTo: string): Promise<number> {
+    await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [belongsTo])
+    const [found] = await trx('revocations')
+      .where({ belongs_to: belongsTo })
+      .where('expires_at', '>', this.#now())
+      .count()
+    return Number(found?.count ?? 0)
   }
 
   /**

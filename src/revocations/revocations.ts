@@ -55,8 +55,7 @@ export class Revocations {
     const decided: Revocation[] = []
     const result = await this.#rooms.db.transaction((trx) =>
       work(trx, async (...revocations) => {
-        await this.#rooms.log.append(trx, revocations)
-        decided.push(...revocations)
+        decided.push(...(await this.#rooms.log.append(trx, revocations)))
       }),
     )
     if (decided.length > 0) this.#rooms.onDecided?.()

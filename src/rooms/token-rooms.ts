@@ -19,6 +19,7 @@ import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
+import { TokenLives } from '../tokens/token-lives.ts'
 import { recoverRevocations } from './recovering.ts'
 import { daySeconds, type World } from './world.ts'
 
@@ -89,6 +90,7 @@ export async function createTokenRooms(world: World) {
   const keysPerUser = config.API_KEYS_PER_USER
   const apiKeys = new ApiKeys({ db, revocations, audit, now, rememberSeconds, keysPerUser })
 
+  const tokenLives = new TokenLives({ db, now, rememberSeconds })
   const lifetimes = {
     accessTokenSeconds: config.ACCESS_TOKEN_SECONDS,
     accessTokenMaxSeconds,
@@ -110,6 +112,7 @@ export async function createTokenRooms(world: World) {
       timing,
     },
     ...{ families, refreshRotation, accessTokens, apiKeys, lifetimes, rememberSeconds },
+    tokenLives,
   }
 }
 

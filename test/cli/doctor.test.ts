@@ -56,6 +56,14 @@ test('a log of revocations restored from another cluster → doctor says so', as
   t.regex(of('revocations')[0]?.message ?? '', /another cluster/)
 })
 
+test('an instance issued longer tokens than are configured here → doctor says so', async (t) => {
+  const longer = `INSERT INTO access_token_lives VALUES (7260, now() + interval '1 hour')`
+  const { cwd, env } = await patient(t, longer)
+  const { of } = await examine(cwd, env)
+  t.like(of('token life')[0], { state: 'warning' })
+  t.regex(of('token life')[0]?.message ?? '', /live for 7200 s/)
+})
+
 test('a healthy installation is ok in every point, and exit 0', async (t) => {
   const { cwd, env } = await patient(t)
   const { code, ok, findings, of } = await examine(cwd, env)
