@@ -48,6 +48,7 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
   const { limits, delays } = world
   const throttle = new Throttle({
     ...{ pool, redis, secret, now, onAway },
+    waitSeconds: config.PASSWORD_QUEUE_SECONDS,
     ...(limits && { limits }),
     ...(delays && { delays }),
   })

@@ -4,6 +4,13 @@ import type { DelayLimits } from './limits.ts'
 import type { Point } from './taken-together.ts'
 import { Throttled } from './throttled.ts'
 
+/** Names the limit in RateLimit fields. */
+const policy = 'sign-in'
+
+/** Refused by an account's delay, and not by where a guess came from. */
+export const isDelay = (error: unknown): error is Throttled =>
+  error instanceof Throttled && error.quota.policy === policy
+
 /** Leave to try one password. It counts as a failure until something else is said. */
 export interface Turn {
   /** The password was never checked: as if nobody had tried. */
@@ -58,12 +65,12 @@ export class GuessDelays {
     await this.#counters.put(this.#level, key, 1)
     if (free.allowed) return { giveBack: () => Promise.all([free.giveBack(), this.#open(key)]) }
     await free.giveBack()
-    throw this.#throttled(gate.millisecondsLeft)
+    throw this.refusal(gate.millisecondsLeft)
   }
 
   async #delayedTurn(key: string, level: number): Promise<Turn> {
     const gate = await this.#counters.take(this.#gate, key, this.#delayAfter(level))
-    if (!gate.allowed) throw this.#throttled(gate.millisecondsLeft)
+    if (!gate.allowed) throw this.refusal(gate.millisecondsLeft)
     await this.#counters.put(this.#level, key, level + 1)
     return {
       giveBack: async () => {
@@ -83,9 +90,9 @@ export class GuessDelays {
     return Math.min(firstDelaySeconds * 2 ** level, longestDelaySeconds)
   }
 
-  #throttled(millisecondsLeft: number): Throttled {
+  refusal(millisecondsLeft: number): Throttled {
     return new Throttled({
-      policy: 'sign-in',
+      policy,
       limit: this.#limits.freeFailures,
       windowSeconds: this.#limits.forgetSeconds,
       remaining: 0,

@@ -1,8 +1,9 @@
 import type { Now } from '../clock.ts'
+import { AccountLines } from './account-lines.ts'
 import type { CounterKeys } from './counter-keys.ts'
 import type { Counters } from './counters.ts'
 import { DeviceTokens } from './device-tokens.ts'
-import { GuessDelays } from './guess-delays.ts'
+import { GuessDelays, isDelay } from './guess-delays.ts'
 import type { DelayLimits, Limit } from './limits.ts'
 import { reserve, type Settlement, settle } from './reservation.ts'
 
@@ -24,6 +25,8 @@ interface Rooms {
   /** By where a guess comes from. */
   readonly sources: readonly Limit[]
   readonly delays: DelayLimits
+  /** How long attempts of one account wait for each other. */
+  readonly waitSeconds: number
 }
 
 /**
@@ -34,6 +37,7 @@ interface Rooms {
 export class SignIns {
   readonly #rooms: Rooms
   readonly #delays: GuessDelays
+  readonly #lines: AccountLines
   readonly #devices: DeviceTokens
   /** Part of the keys of known devices: raising it forgets what all of them have failed. */
   readonly #epoch: Limit
@@ -42,6 +46,11 @@ export class SignIns {
     this.#rooms = rooms
     this.#delays = new GuessDelays(rooms.counters, rooms.delays)
     this.#devices = new DeviceTokens(rooms.secret)
+    this.#lines = new AccountLines({
+      waitSeconds: rooms.waitSeconds,
+      isDelay,
+      busy: () => this.#delays.refusal(1000),
+    })
     // It outlives every counter that it has put out of reach.
     const windowSeconds = 2 * rooms.delays.forgetSeconds
     this.#epoch = { policy: 'sign-in-epoch', points: 1e9, windowSeconds, per: ['person'] }
@@ -63,8 +72,9 @@ export class SignIns {
     const device = userId && deviceToken && this.#devices.deviceOf(deviceToken, userId, now())
     const key = device ? await this.#deviceKey(userId, device) : keys.account(account)
     const limits = device ? [] : sources
-    const turn = (await this.#quietTurn(key, limits, ip)) ?? (await this.#turn(key, limits, ip))
-    const person = await settle(check, turn)
+    const take = async () =>
+      (await this.#quietTurn(key, limits, ip)) ?? (await this.#turn(key, limits, ip))
+    const person = await this.#lines.attempt(key, take, (turn) => settle(check, turn))
     if (!person) return undefined
     return { person, deviceToken: this.#devices.issue(person.id, now(), device || undefined) }
   }

@@ -24,6 +24,8 @@ interface Rooms {
   readonly now: Now
   readonly limits?: Partial<Limits>
   readonly delays?: DelayLimits
+  /** How long sign-ins of one account wait for each other. */
+  readonly waitSeconds: number
   /** Told when PostgreSQL counts instead of Redis, and when Redis counts again. */
   readonly onAway?: (away: boolean, reason: string) => void
 }
@@ -42,6 +44,7 @@ export class Throttle {
     this.#signIns = new SignIns({
       ...{ counters: this.#counters, keys: this.#keys, secret, now, delays },
       sources: this.#limits.signIn,
+      waitSeconds: rooms.waitSeconds,
     })
   }
 

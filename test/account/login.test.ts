@@ -10,7 +10,7 @@ import {
 import { disable } from '../support/administer-people.ts'
 import { readToken, register, registerPublic } from '../support/clients.ts'
 import { startConformingServer } from '../support/conformance.ts'
-import type { TestServer } from '../support/start-server.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
 
 const form = (server: TestServer, fields: Record<string, string>) =>
   server.post('/api/v1/auth/login/form', fields, null)
@@ -141,3 +141,23 @@ test('only sessions of apps of this API are refreshed here', async (t) => {
   await server.rooms.clients.change('mobile', { grantTypes: ['password'] })
   t.is((await refresh(next.body.refresh_token)).status, 401, 'an app that lost the grant')
 })
+
+for (const redis of [undefined, false] as const) {
+  const store = redis === false ? 'PostgreSQL' : 'Redis'
+  test(`eight right sign-ins of one person at once, attempts counted in ${store} → all are let in`, async (t) => {
+    const environment = { PASSWORD_QUEUE_SECONDS: '60' }
+    const server = await startServer(t, { environment, ...(redis === false && { redis }) })
+    await addPerson(server, 'grace')
+    const api = accountApi(server)
+    const guesses = ['wrong 1', 'wrong 2'].map((password) => ({ username: 'grace', password }))
+    for (const guess of guesses) t.is((await api.post('login', guess)).status, 401)
+    const right = { username: 'grace', password: goodPassword }
+    for (let round = 0; round < 2; round += 1) {
+      const all = await Promise.all(Array.from({ length: 8 }, () => api.post('login', right)))
+      t.deepEqual(
+        all.map(({ status }) => status),
+        Array(8).fill(200),
+      )
+    }
+  })
+}

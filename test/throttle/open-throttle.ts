@@ -54,7 +54,7 @@ export async function openThrottle(
     if (redis) await once(redis, 'ready')
     const onAway = (away: boolean) => void turns.push(away)
     const { pool } = postgres
-    const rooms = { pool, redis, secret, now: clock.now, onAway, delays }
+    const rooms = { pool, redis, secret, now: clock.now, onAway, delays, waitSeconds: 60 }
     return { postgres, redis, throttle: new Throttle(rooms) }
   }
   const { throttle, postgres, redis } = await open()

@@ -42,6 +42,46 @@ for (const store of stores) {
     }
   })
 
+  test(`${store}, RFC 6749 §4.3.2: of 150 guesses at once 5 are checked`, async (t) => {
+    const { throttle } = await openThrottle(t, store)
+    let checked = 0
+    const guess = async (i: number) =>
+      throttle.signIn({ ...stranger, ip: elsewhere(i) }, async () => {
+        checked += 1
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        return undefined
+      })
+    const all = Array.from({ length: 150 }, (_, i) => refusal(() => guess(i)))
+    const refused = (await Promise.all(all)).filter((one) => one !== undefined)
+    t.deepEqual([checked, refused.length], [5, 145])
+  })
+
+  test(`${store}: 60 right sign-ins of one person at once, after 4 failures → all are let in`, async (t) => {
+    const { throttle } = await openThrottle(t, store)
+    const { fail } = guessing({ throttle })
+    for (const failures of [0, 4]) {
+      for (let i = 0; i < failures; i += 1) await fail()
+      const right = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        return ada
+      }
+      t.is(await letThrough(60, () => throttle.signIn(stranger, right)), 60)
+    }
+    t.is(await letThrough(20, () => fail()), 5, 'nothing of them is left in the counters')
+  })
+
+  test(`${store}: guesses beside a right sign-in → one success forgets 5 failures and no more`, async (t) => {
+    const { throttle } = await openThrottle(t, store)
+    let checked = 0
+    const wrong = async () => {
+      checked += 1
+      return undefined
+    }
+    const guesses = () => letThrough(30, () => throttle.signIn(stranger, wrong))
+    const [, passed] = await Promise.all([throttle.signIn(stranger, async () => ada), guesses()])
+    t.true(passed <= 10 && checked <= 10, `${checked} were checked`)
+  })
+
   test(`${store}: after 5 failures the delays double up to the longest, one guess after each`, async (t) => {
     const opened = await openThrottle(t, store)
     const { fail, wait } = guessing(opened)
