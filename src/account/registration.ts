@@ -77,6 +77,9 @@ async function wrongPassword(rooms: Rooms, body: unknown, ip: string): Promise<F
   const given = z.object({ password: newPasswordField }).safeParse(body)
   if (!given.success || !rooms.open) return []
   await rooms.throttle.attempt('registration', { ip })
-  const reasons = await rooms.passwords.assess(given.data.password)
+  const reasons = await rooms.passwords.admit(
+    () => rooms.passwords.assess(given.data.password, [], ip),
+    ip,
+  )
   return reasons.map(({ sentence }) => ({ pointer: '/password', detail: sentence }))
 }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'
-import type { Asked, Job, Said } from './hashing-messages.ts'
+import type { Asked, Job, Result, Said } from './hashing-messages.ts'
 
 /**
  * The program of the process that checks passwords (ADR 21). It opens nothing and knows no secret but
@@ -34,10 +34,10 @@ process.on('message', ({ id, job }: Asked) => {
 })
 tell({ said: 'ready', ...(priorityRefused !== undefined && { priorityRefused }) })
 
-function perform(job: Job) {
-  return job.kind === 'verify'
-    ? hashingHere.verify(job.passwordHash, job.password, job.own)
-    : hashingHere.hash(job.password, job.cost)
+async function perform(job: Job): Promise<Result> {
+  if (job.kind === 'verify') return hashingHere.verify(job.passwordHash, job.password, job.own)
+  if (job.kind === 'hash') return hashingHere.hash(job.password, job.cost)
+  return (await hashingHere.whyGuessable(job.password, job.personal)) ?? null
 }
 
 /** @returns why the system does not let it */

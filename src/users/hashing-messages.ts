@@ -8,6 +8,11 @@ export type Job =
       readonly own: Argon2Parameters
     }
   | { readonly kind: 'hash'; readonly password: string; readonly cost: Argon2Parameters }
+  | {
+      readonly kind: 'strength'
+      readonly password: string
+      readonly personal: readonly string[]
+    }
 
 /** What a server asks of the process that checks passwords. */
 export interface Asked {
@@ -15,7 +20,8 @@ export interface Asked {
   readonly job: Job
 }
 
-export type Result = boolean | string
+/** JSON has no undefined: `null` is a password that nobody can guess. */
+export type Result = boolean | string | null
 
 /** What that process says: reasons are for the log, and hold nothing of a password or a hash. */
 export type Said =

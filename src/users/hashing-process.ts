@@ -63,6 +63,11 @@ export class HashingProcess implements Hashing {
     return String(await this.#ask({ kind: 'hash', password, cost }))
   }
 
+  async whyGuessable(password: string, personal: readonly string[]): Promise<string | undefined> {
+    const why = await this.#ask({ kind: 'strength', password, personal })
+    return typeof why === 'string' ? why : undefined
+  }
+
   /** Whoever still waits is told so: nobody does after a server has drained. */
   async close(): Promise<void> {
     this.#isClosed = true

@@ -1,8 +1,9 @@
 import { argon2id, hash } from 'argon2'
 import type { Argon2Parameters } from './argon2-hashes.ts'
 import { readHash } from './legacy-hashes.ts'
+import { whyGuessable } from './password-strength.ts'
 
-/** What takes a core for a while: argon2id (RFC 9106), and the hashes of other systems. */
+/** Work with passwords that takes a core for a while: hashes, ours and those of other systems, and strength. */
 export interface Hashing {
   /**
    * @param own the cost that this server hashes with: never beyond the limits, whatever it is
@@ -10,6 +11,8 @@ export interface Hashing {
    */
   verify(passwordHash: string, password: string, own: Argon2Parameters): Promise<boolean>
   hash(password: string, cost: Argon2Parameters): Promise<string>
+  /** Why the password can be guessed, in a sentence or two; undefined when it cannot. */
+  whyGuessable(password: string, personal: readonly string[]): Promise<string | undefined>
   /** So many jobs more than there are threads: who is on its way when a thread becomes free. */
   readonly ahead: number
   /** How often a process that does it has died: never, where there is none. */
@@ -20,6 +23,7 @@ export interface Hashing {
 export const hashingHere: Hashing = {
   ahead: 0,
   deaths: 0,
+  whyGuessable,
   async verify(passwordHash, password, own) {
     return readHash(passwordHash, own).verify(password)
   },

@@ -1,5 +1,4 @@
 import type { BreachedPasswords } from './breached-passwords.ts'
-import { whyGuessable } from './password-strength.ts'
 
 export const shortestPassword = 8
 export const longestPassword = 128
@@ -48,12 +47,14 @@ export function assessLength(password: string): PasswordReason | undefined {
  * ASVS 6.2: length, and that nobody can guess it; any character counts and none is demanded. A
  * breached password is looked for last, so that only one which would be taken leaves its trace outside.
  * @param personal the person's own names and addresses
+ * @param whyGuessable takes a core for up to 60 ms, so it is asked after the length
  * @returns every reason against it; none: it may be taken
  */
 export async function assessPassword(
   password: string,
   personal: readonly string[],
   { words = ['signet'], breached }: PasswordPolicy,
+  whyGuessable: (password: string, personal: readonly string[]) => Promise<string | undefined>,
 ): Promise<PasswordReason[]> {
   const normal = password.normalize('NFKC')
   const wrongLength = assessLength(password)

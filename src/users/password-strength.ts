@@ -4,8 +4,8 @@ import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 const fewestGuesses = 1e8
 
 /**
- * zxcvbn's time grows fast with the length, and it runs where requests are answered (ASVS 1.3.12): it
- * looks at this many characters at a time and at 64 at most, and at few ways to read `4` as `a`.
+ * zxcvbn's time grows fast with the length (ASVS 1.3.12), and in a server it takes the time of password
+ * checks: it looks at this many characters at a time and at 64 at most, and at few ways to read `4` as `a`.
  */
 const windowCharacters = 32
 const l33tMaxSubstitutions = 16

@@ -46,19 +46,30 @@ export class Passwords {
   /**
    * Every reason against a password, for an answer that names all that is wrong at once.
    * @param personal names and addresses of the person, that it must not be made of
+   * @param ip who asks, so that all addresses have their turn
+   * @throws Overloaded
    */
-  assess(password: string, personal: readonly string[] = []): Promise<PasswordReason[]> {
-    return assessPassword(password, personal, this.#policy)
+  assess(
+    password: string,
+    personal: readonly string[] = [],
+    ip?: string,
+  ): Promise<PasswordReason[]> {
+    return assessPassword(password, personal, this.#policy, (text, words) =>
+      this.#bulkhead.run(() => this.#hashing.whyGuessable(text, words), ip),
+    )
   }
 
   /**
    * @param ip who asks, so that all addresses have their turn
    * @throws PasswordRefused when there is a reason against it
+   * @throws Overloaded before anything was done, when there is no room for it
    */
-  async hash(password: string, personal: readonly string[] = [], ip?: string): Promise<string> {
-    const reasons = await this.assess(password, personal)
-    if (reasons.length > 0) throw new PasswordRefused(reasons)
-    return this.renew(password, ip)
+  hash(password: string, personal: readonly string[] = [], ip?: string): Promise<string> {
+    return this.admit(async () => {
+      const reasons = await this.assess(password, personal, ip)
+      if (reasons.length > 0) throw new PasswordRefused(reasons)
+      return this.renew(password, ip)
+    }, ip)
   }
 
   /** Hashes anew a password that was taken before, whatever the rules are by now. */

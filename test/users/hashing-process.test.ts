@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
 import { openLog } from '../../src/telemetry/log.ts'
-import { hashingHere } from '../../src/users/hashing.ts'
+import { type Hashing, hashingHere } from '../../src/users/hashing.ts'
 import { HashingAway, HashingProcess } from '../../src/users/hashing-process.ts'
+import { whyGuessable } from '../../src/users/password-strength.ts'
 import { eventually } from '../support/eventually.ts'
 import { ada } from '../support/fixtures.ts'
 import { isGone } from '../support/process.ts'
@@ -221,4 +222,40 @@ test('who still waits when the server stops is told so', async (t) => {
   const [{ pid }] = logged()
   t.true(await isGone(pid))
   t.is(hashing.deaths, 0, 'that is not a death')
+})
+
+test('ASVS 1.3.12: eight costly passwords chosen at once → the process for passwords assesses them', async (t) => {
+  const { hashing } = await begin(t, { patienceSeconds: 120 })
+  const costly = 'p@55w0rd!1|'.repeat(6).slice(0, 64)
+  const personal = ['grace', 'signet']
+  t.is(await hashing.whyGuessable('password1', personal), await whyGuessable('password1', personal))
+  t.is(await hashing.whyGuessable('harbour lamps in the fog', personal), undefined)
+
+  const asked: string[] = []
+  const watched: Hashing = {
+    ahead: hashing.ahead,
+    deaths: 0,
+    verify: (...check) => hashing.verify(...check),
+    hash: (...job) => hashing.hash(...job),
+    whyGuessable(text, words) {
+      asked.push(text)
+      return hashing.whyGuessable(text, words)
+    },
+  }
+  const environment = { PASSWORD_QUEUE_SECONDS: '60' }
+  const server = await startServer(t, { hashing: watched, environment })
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, (_, index) =>
+      server.request('/api/v1/auth/register', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ email: `grace${index}@people.example`, password: costly }),
+      }),
+    ),
+  )
+  const expected = (await whyGuessable(costly, ['signet'])) === undefined ? 201 : 422
+  for (const { status } of answers) t.is(status, expected)
+  t.deepEqual(asked, Array(8).fill(costly))
+  const { bulkhead } = server.rooms
+  t.deepEqual([bulkhead.running, bulkhead.waiting], [0, 0])
 })
