@@ -63,7 +63,9 @@ async function verify(
     return asFieldProblems(set, { password: '/new_password' })
   }
   if (password !== undefined) {
-    await asFieldProblems(() => confirmed(throttle, user.id, () => users.demand(user.id, password)))
+    await asFieldProblems(() =>
+      confirmed(throttle, user.id, () => users.demand(user.id, password, { ip })),
+    )
   } else if (signedInAs !== user.id) {
     throw invalidField('/password', 'Enter the password of the account, or sign in first.')
   }

@@ -31,6 +31,7 @@ function change({ credentials, throttle }: Rooms): Operation {
       200: { description: 'Done', schema: z.object({ ended_sessions: z.int() }) },
     },
     async handle({ body, person, ip }) {
+      await throttle.attempt('passwordChange', { person: person.user.id })
       const wanted = { current: body.current_password, wanted: body.new_password }
       const { sessions } = await asFieldProblems(
         () =>

@@ -67,7 +67,7 @@ export const profileOperations = (rooms: Rooms): Operation[] => [
     async handle({ body, person, ip }) {
       const { id } = person.user
       await asFieldProblems(async () => {
-        await confirmed(rooms.throttle, id, () => rooms.users.demand(id, body.password))
+        await confirmed(rooms.throttle, id, () => rooms.users.demand(id, body.password, { ip }))
         await rooms.administration.delete(id, { actorId: id, ip })
       })
       return { status: 204, cookies: rooms.cookieMode.cleared }

@@ -8,6 +8,8 @@ import type { RevocationLog } from '../revocations/revocation-log.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import { Throttled } from '../throttle/throttled.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
 
 interface Rooms {
@@ -16,6 +18,7 @@ interface Rooms {
   readonly revocations: Revocations
   readonly revocationLog: RevocationLog
   readonly audit: AuditLog
+  readonly throttle: Throttle
 }
 
 /** So many access tokens of a session are revoked one by one; the next one ends the session. */
@@ -99,8 +102,21 @@ const tooMany = () =>
     headers: { 'retry-after': '60' },
   })
 
-/** RFC 7009 §2.1: the token was not issued to this client. */
-function refuse({ audit }: Rooms, ctx: Context, detail: Record<string, unknown>): Promise<void> {
+/**
+ * RFC 7009 §2.1: the token was not issued to this client. Whoever repeats that fills no audit trail,
+ * and is answered as before: another answer would tell that the token is a live one.
+ */
+async function refuse(
+  { audit, throttle }: Rooms,
+  ctx: Context,
+  detail: Record<string, unknown>,
+): Promise<void> {
   const { client, ip } = ctx.state
-  return audit.record({ event: 'token.revocation_refused', clientId: client.id, ip, detail })
+  try {
+    await throttle.countFailure('foreignRevocation', { client: client.id, ip })
+  } catch (error) {
+    if (error instanceof Throttled) return
+    throw error
+  }
+  await audit.record({ event: 'token.revocation_refused', clientId: client.id, ip, detail })
 }

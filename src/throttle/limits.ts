@@ -26,9 +26,10 @@ const limit = <const Per extends readonly Trait[]>(
  * (ASVS 6.1.1 wants them written down: here they are.)
  */
 export const limits = {
-  // Each attempt counts.
+  // Each attempt counts. A short window, because strangers behind one address share it; one address
+  // cannot use up what its network has.
   registration: [
-    limit('registration', 20, hour, ['address']),
+    limit('registration', 20, 10 * minute, ['address']),
     limit('registration-network', 200, hour, ['network']),
   ],
   // Nobody's mailbox is filled by strangers who come from everywhere.
@@ -42,6 +43,8 @@ export const limits = {
     limit('verification', 3, hour, ['person']),
   ],
   emailChange: [limit('email-change', 5, hour, ['person'])],
+  // Each ends sessions, is mailed, and takes two password checks.
+  passwordChange: [limit('password-change', 10, hour, ['person'])],
   apiKeyCreation: [limit('api-key-creation', 20, hour, ['person'])],
 
   // Only failures count. GuessDelays adds what an account can bear.
@@ -54,6 +57,11 @@ export const limits = {
   // Links and client secrets cannot be guessed and are checked first: the limits refuse failures only,
   // so that a flood of them costs no rows and no caller with the right one.
   oneTimeToken: [limit('one-time-token', 30, 15 * minute, ['address'])],
+  // Beyond it a refused revocation leaves no audit event; the answer stays the same.
+  foreignRevocation: [
+    limit('revocation-refused', 10, hour, ['client', 'address']),
+    limit('revocation-refused-client', 100, hour, ['client']),
+  ],
   // A client that keeps sending an old secret uses up little of what its neighbours share.
   clientAuthentication: [
     limit('client-authentication', 30, 15 * minute, ['client', 'address']),

@@ -48,7 +48,7 @@ export class Credentials {
     { sid, ...actor }: Actor & { sid: string },
   ): Promise<Changed> {
     const { users, passwords } = this.#rooms
-    await users.demand(user.id, current, wrongPassword)
+    await users.demand(user.id, current, { ip: actor.ip, message: wrongPassword })
     const hash = await passwords.hash(wanted, personal(user), actor.ip)
     return this.#replace(user, hash, {
       ...{ ...actor, keep: sid },

@@ -58,7 +58,7 @@ export class EmailAddresses {
    */
   async requestChange(user: User, email: string, password: string, ip: string): Promise<void> {
     const { db, users, outbox, audit } = this.#rooms
-    await users.demand(user.id, password)
+    await users.demand(user.id, password, { ip })
     const to = normalName(email)
     await db.transaction(async (trx) => {
       // The same row whether the address is free or not: its sender finds out, and tells the owner.

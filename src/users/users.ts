@@ -89,11 +89,18 @@ export class Users {
   /**
    * Asks somebody who is signed in already for their password again.
    * @throws UserRefused `wrong_password`
+   * @throws Overloaded before anything was looked up
    */
-  async demand(id: string, password: string, message = 'The password is wrong.'): Promise<void> {
-    const row = await this.#rooms.db<UserRow>('users').where({ id }).first()
-    if (await this.#rooms.passwords.matches(password, row?.password_hash)) return
-    throw new UserRefused('wrong_password', message)
+  async demand(
+    id: string,
+    password: string,
+    { ip, message = 'The password is wrong.' }: { ip?: string | undefined; message?: string } = {},
+  ): Promise<void> {
+    const isRight = await this.admit(async () => {
+      const row = await this.#rooms.db<UserRow>('users').where({ id }).first()
+      return this.#rooms.passwords.matches(password, row?.password_hash, ip)
+    }, ip)
+    if (!isRight) throw new UserRefused('wrong_password', message)
   }
 
   /**

@@ -271,3 +271,21 @@ test('ASVS 6.2: length and guessing decide, not the kind of characters, and NFKC
     await t.throwsAsync(enter(server, 'grace', almost), { message: /wrong-credentials/ })
   }
 })
+
+test('ASVS 6.2.3: an eleventh password change in an hour, each with the right password → 429', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace', goodPassword)
+  const change = (current: string, wanted: string) =>
+    grace.post('password/change', { current_password: current, new_password: wanted })
+  let current = goodPassword
+  for (let index = 0; index < 10; index += 1) {
+    t.is((await change(current, distinct(index))).status, 200)
+    current = distinct(index)
+  }
+  const late = await change(current, distinct(10))
+  t.is(late.status, 429)
+  t.is(late.headers.get('ratelimit-policy'), '"password-change";q=10;w=3600')
+  const mails = await server.db('outgoing_mail').where({ template: 'password_changed' })
+  t.is(mails.length, 10)
+})

@@ -157,3 +157,15 @@ test('an access token revoked a second before it expires is forgotten after it',
   await server.rooms.janitor.run()
   t.deepEqual(await server.db('revocations'), [])
 })
+
+test('RFC 7009 §2.1: a token of another client revoked 15 times → 200 each, 10 audit events', async (t) => {
+  const server = await startServer(t)
+  const other = await register(server, 'other')
+  const { access_token, refresh_token } = (await server.signIn()).body
+  for (let index = 0; index < 15; index += 1) {
+    const answer = await server.revoke(index % 2 ? access_token : refresh_token, other)
+    t.deepEqual([answer.status, answer.text], [200, ''])
+  }
+  t.is((await audited(server, 'token.revocation_refused')).length, 10)
+  t.true((await introspected(server, access_token)).active)
+})
