@@ -62,7 +62,9 @@ function answer(ctx: Context, refusal: Refusal): void {
 function asProblem(ctx: Context, error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof Throttled) {
-    return new Problem('too-many-requests', { headers: throttledFields(error), cause: error })
+    const { advice: detail } = error
+    const headers = throttledFields(error)
+    return new Problem('too-many-requests', { headers, cause: error, ...(detail && { detail }) })
   }
   const { status, headers, message, cause } = asOAuthError(ctx, error)
   const types: Record<number, ProblemType> = {

@@ -18,6 +18,12 @@ export class Throttled extends Error {
     this.quota = quota
   }
 
+  /** What helps beside waiting, said alike for every account. */
+  get advice(): string | undefined {
+    if (this.quota.policy !== 'sign-in') return undefined
+    return 'Sign-ins to this account fail too often. Wait, or reset the password by mail.'
+  }
+
   get retryAfterSeconds(): number {
     return Math.max(1, this.quota.resetSeconds)
   }
