@@ -17,7 +17,7 @@ export class Background {
   /** Makes what is missing, reads the keys, and goes on from there. */
   async start(): Promise<void> {
     const { config, log } = this.#world
-    const { revocations, feed, throttle, apiClients, mailSender, janitor } = this.#rooms
+    const { revocations, feed, throttle, apiClients, mailSender, janitor, unanswered } = this.#rooms
     await this.#rooms.tokenLives.note()
     await revocations.start()
     await feed.start()
@@ -38,6 +38,7 @@ export class Background {
         if (mayDelete(this.#world)) await janitor.run()
       }),
       () => mailSender.stop(),
+      () => unanswered.stop(),
     ]
   }
 

@@ -1,6 +1,7 @@
 import { type Chore, pruning } from '../janitor/janitor.ts'
 import { endingClients } from '../sessions/client-sessions.ts'
 import { pruneSessions, sweepIdleSessions } from '../sessions/expired-sessions.ts'
+import { unansweredSeconds } from '../sessions/unanswered-rotations.ts'
 import { erasingUsers } from '../users/erasure.ts'
 import { fillIdentifierKeys } from '../users/identifier-keys.ts'
 import { deleteUnverified } from '../users/unverified.ts'
@@ -15,7 +16,7 @@ const mailDays = 30
 
 /** What expires and when it may go, and what is left of clients and people that are gone. */
 export function choresOf({ config, now }: World, rooms: Rooms): Chore[] {
-  const { revocationLog, assertions, audit, throttle } = rooms
+  const { unanswered, revocationLog, assertions, audit, throttle } = rooms
   const { mailQueue, oneTimeTokens, apiKeys, rememberSeconds } = rooms
   return [
     endingClients(now),
@@ -34,6 +35,11 @@ export function choresOf({ config, now }: World, rooms: Rooms): Chore[] {
       name: 'unverified_people',
       sweep: (trx) => deleteUnverified(trx, rooms.administration, now()),
     },
+    pruning({
+      ...{ name: 'unanswered_rotations', now, oldest: 'min(noted_at)' },
+      keepSeconds: unansweredSeconds,
+      prune: unanswered.prune.bind(unanswered),
+    }),
     pruning({ name: 'revocations', now, prune: revocationLog.prune.bind(revocationLog) }),
     pruning({ name: 'client_assertions', now, prune: assertions.prune.bind(assertions) }),
     pruning({ name: 'one_time_tokens', now, prune: oneTimeTokens.prune.bind(oneTimeTokens) }),

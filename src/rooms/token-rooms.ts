@@ -15,6 +15,7 @@ import { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { RefreshRotation } from '../sessions/refresh-rotation.ts'
 import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
 import { Steps } from '../sessions/rotation-statement.ts'
+import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
 import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
@@ -82,8 +83,9 @@ export async function createTokenRooms(world: World) {
     ...{ db, statements, codec, revocations, audit, now, sessionsPerUser, rememberSeconds },
   })
   const graceSeconds = config.REFRESH_GRACE_SECONDS
+  const unanswered = new UnansweredRotations({ db, statements, now })
   const refreshRotation = new RefreshRotation({
-    ...{ codec, families, revocations, audit, now, graceSeconds },
+    ...{ codec, families, revocations, audit, unanswered, now, graceSeconds },
     steps: new Steps(statements, config.DATABASE_TIMEOUT_SECONDS),
   })
   const accessTokens = new AccessTokens({ keyring, revocations, issuer: config.issuer, now })
@@ -111,7 +113,7 @@ export async function createTokenRooms(world: World) {
       rotation,
       timing,
     },
-    ...{ families, refreshRotation, accessTokens, apiKeys, lifetimes, rememberSeconds },
+    ...{ families, refreshRotation, unanswered, accessTokens, apiKeys, lifetimes, rememberSeconds },
     tokenLives,
   }
 }

@@ -5,6 +5,7 @@ import type { RefreshFamilies } from './refresh-families.ts'
 import { digestOf, type RefreshTokenCodec, type RefreshTokenContent } from './refresh-token.ts'
 import type { Advanced, Step, Steps } from './rotation-statement.ts'
 import { type FamilyRow, isLive, type Session, sessionOf } from './session.ts'
+import type { UnansweredRotations } from './unanswered-rotations.ts'
 
 interface Rooms {
   readonly codec: RefreshTokenCodec
@@ -12,6 +13,7 @@ interface Rooms {
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly audit: AuditTrail
+  readonly unanswered: UnansweredRotations
   readonly now: Now
   /** How long a spent token is answered with the same successor again. */
   readonly graceSeconds: number
@@ -69,10 +71,11 @@ export class RefreshRotation {
    * are still welcome. No row is the signal to look why.
    */
   async rotate(token: string, presenter: Presenter): Promise<Rotation> {
-    const { codec, steps } = this.#rooms
+    const { codec, steps, unanswered } = this.#rooms
     const content = codec.decode(token)
     if (!content) return { outcome: 'forged' }
-    const row = await steps.take(this.#step(content, presenter))
+    const step = this.#step(content, presenter)
+    const row = await unanswered.watch(step.sid, step.now, steps.take(step))
     return row ? this.#answer('rotated', row, content) : this.#lookWhy(content, presenter)
   }
 
@@ -98,11 +101,13 @@ export class RefreshRotation {
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { steps, families } = this.#rooms
+    const { steps, families, unanswered } = this.#rooms
     if (content.generation > before.generation && (await this.#isRevoked(content.sid))) {
       return { outcome: 'revoked' }
     }
-    const advanced = await steps.takeAlone(this.#step(content, presenter), presenter.ip)
+    const step = this.#step(content, presenter)
+    const turn = steps.takeAlone(step, presenter.ip)
+    const advanced = await unanswered.watch(step.sid, step.now, turn)
     if (advanced) return this.#answer(advanced.lost > 0 ? 'ahead' : 'rotated', advanced, content)
     const row = await families.look(content)
     const refusal = this.#refusal(row, presenter)
@@ -129,15 +134,35 @@ export class RefreshRotation {
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { now, graceSeconds } = this.#rooms
+    const { now, graceSeconds, unanswered } = this.#rooms
     // Not spent after all: the statement came too late, or the database went back meanwhile.
     if (content.generation >= row.generation) throw new RotationTooLateError()
-    const isLast = content.generation === row.generation - 1
-    if (isLast && row.rotated_at && secondsBetween(row.rotated_at, now()) <= graceSeconds) {
-      return this.#answer('repeated', row, content)
+    const rotatedAt = content.generation === row.generation - 1 ? row.rotated_at : null
+    if (rotatedAt) {
+      if (await unanswered.has(row.sid, rotatedAt)) return this.#redo(row, content, presenter)
+      if (secondsBetween(rotatedAt, now()) <= graceSeconds) {
+        return this.#answer('repeated', row, content)
+      }
+      // Another instance may know why nobody was answered, and be about to write it.
+      if (await unanswered.settled()) return this.#lookWhy(content, presenter)
     }
     await this.#endReused(row, content.generation, presenter)
     return { outcome: 'reused' }
+  }
+
+  /**
+   * A rotation that nobody was told of is done once more, as if it had not been: for whoever comes first.
+   * The session shows a new time then, from which the grace is counted.
+   */
+  async #redo(
+    row: FamilyRow,
+    content: RefreshTokenContent,
+    presenter: Presenter,
+  ): Promise<Rotation> {
+    const { steps, unanswered } = this.#rooms
+    const step = this.#step(content, presenter)
+    const redone = await unanswered.watch(step.sid, step.now, steps.redo(step, row.rotated_at))
+    return redone ? this.#answer('repeated', redone, content) : this.#lookWhy(content, presenter)
   }
 
   /** The token was spent and comes again, so it is in two hands: nobody keeps the session. */

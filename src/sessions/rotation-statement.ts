@@ -101,7 +101,21 @@ const stepAlone = statement(
    SELECT * FROM advanced`,
 )
 
-export const rotationStatements: readonly Statement[] = [oneStep, manySteps, stepAlone]
+/** A step that was taken for nobody is taken again: the same generation, at a new time. */
+const sameStep = statement(
+  'rotate_again',
+  `UPDATE refresh_families AS family
+      SET rotated_at = $5, idle_expires_at = LEAST($6, expires_at)
+     FROM users, clients
+    WHERE sid = $1 AND generation = $2 + 1 AND seed_digest = $3 AND client_id = $4 AND rotated_at = $8
+      AND revoked_at IS NULL AND expires_at > $5 AND idle_expires_at > $5
+      AND users.id = family.user_id AND users.disabled_at IS NULL
+      AND clients.id = family.client_id AND clients.disabled_at IS NULL
+      AND ${inTime('$7::float8')}
+RETURNING ${answer}, users.roles`,
+)
+
+export const rotationStatements: readonly Statement[] = [oneStep, manySteps, stepAlone, sameStep]
 
 const mostTogether = 100
 const patienceMilliseconds = 50
@@ -133,6 +147,16 @@ export class Steps {
   async takeAlone(step: Step, ip?: string): Promise<CaughtUp | undefined> {
     const values = [...this.#valuesOf(step), ip]
     const [row] = await this.#statements.run<CaughtUp>(stepAlone, values)
+    return row
+  }
+
+  /**
+   * Takes a step again that was taken at this time, for somebody who was not told.
+   * @returns undefined when somebody else has done so, or the family is not as described any more
+   */
+  async redo(step: Step, takenAt: Date | null): Promise<Advanced | undefined> {
+    const values = [...this.#valuesOf(step), takenAt]
+    const [row] = await this.#statements.run<Advanced>(sameStep, values)
     return row
   }
 

@@ -17,7 +17,7 @@ const noStatementWaits = (server: TestServer) =>
   }, 'no statement waits any more')
 
 test('a refresh answered 503 because its table was locked → it has not spent its token', async (t) => {
-  const server = await startServer(t, { environment: { DATABASE_TIMEOUT_SECONDS: '1' } })
+  const server = await startServer(t, { environment: { DATABASE_TIMEOUT_SECONDS: '3' } })
   const locker = await startServer(t, { beside: server })
   const signedIn = [await server.signIn(), await server.signIn(), await server.signIn()]
   const tokens = signedIn.map(tokenOf)

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import pg from 'pg'
+import { later, type Now } from '../clock.ts'
+import type { Db } from '../stores/postgres.ts'
+import { type Statements, statement } from '../stores/statements.ts'
+import { isUnavailable } from '../stores/unavailable.ts'
+
+interface Rooms {
+  readonly db: Knex
+  readonly statements: Statements
+  readonly now: Now
+}
+
+/** A rotation, known by its session and by the time that it wrote there. */
+interface Unanswered {
+  readonly sid: string
+  readonly rotatedAt: Date
+}
+
+/** So many wait at most to be written. Those that PostgreSQL was sent when it stopped answering are far fewer. */
+const mostPending = 50_000
+const mostTogether = 1000
+const retryMilliseconds = 500
+/** Other instances need so long to write what they know, once PostgreSQL answers again. */
+const settleMilliseconds = 3000
+/** For how long a rotation that was not answered can be repeated. */
+export const unansweredSeconds = 86_400
+
+/** Waits for its own disk and for no standby: a standby that hangs is one reason to write this. */
+const noteThem = statement(
+  'note_unanswered',
+  `WITH own_disk AS (SELECT set_config('synchronous_commit', 'local', true))
+   INSERT INTO unanswered_rotations (sid, rotated_at, noted_at)
+   SELECT sid, rotated_at, $3 FROM unnest($1::uuid[], $2::timestamptz[]) AS one (sid, rotated_at), own_disk
+       ON CONFLICT DO NOTHING`,
+)
+
+/**
+ * Rotations whose outcome their caller was not told: the statement timed out, or its connection broke.
+ * PostgreSQL may have done each of them. They are written down as soon as it takes a row, so that every
+ * instance knows that the token is not spent.
+ */
+export class UnansweredRotations {
+  readonly #rooms: Rooms
+  readonly #pending = new Map<string, Unanswered>()
+  #writing: Promise<void> | undefined
+  #stopped = false
+  /** When PostgreSQL last failed here, by a clock that nobody sets. */
+  #troubleAt = Number.NEGATIVE_INFINITY
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** Passes on what the rotation comes to, and remembers it when nobody can know what that is. */
+  async watch<T>(sid: string, rotatedAt: Date, rotation: Promise<T>): Promise<T> {
+    try {
+      return await rotation
+    } catch (error) {
+      if (isUnavailable(error)) this.#troubleAt = performance.now()
+      if (mayBeDone(error)) this.#remember({ sid, rotatedAt })
+      throw error
+    }
+  }
+
+  /** Whether the rotation that this session shows was never answered. */
+  async has(sid: string, rotatedAt: Date): Promise<boolean> {
+    if (this.#pending.has(keyOf({ sid, rotatedAt }))) return true
+    const row = await this.#rooms
+      .db('unanswered_rotations')
+      .where({ sid, rotated_at: rotatedAt })
+      .where('noted_at', '>', this.#oldest())
+      .first('sid')
+    return row !== undefined
+  }
+
+  /**
+   * Waits, when PostgreSQL has failed here in the last seconds, until other instances have written what
+   * they know.
+   * @returns whether it waited
+   */
+  async settled(): Promise<boolean> {
+    const wait = this.#troubleAt + settleMilliseconds - performance.now()
+    if (wait <= 0) return false
+    await sleep(wait)
+    return true
+  }
+
+  /** After one more try to write what is left. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#writing
+  }
+
+  async prune(before: Date, limit: number, db: Db): Promise<number> {
+    return db('unanswered_rotations')
+      .whereIn(['sid', 'rotated_at'], (old) =>
+        old
+          .select('sid', 'rotated_at')
+          .from('unanswered_rotations')
+          .where('noted_at', '<', before)
+          .orderBy('noted_at')
+          .limit(limit),
+      )
+      .delete()
+  }
+
+  #oldest(): Date {
+    return later(this.#rooms.now(), -unansweredSeconds)
+  }
+
+  #remember(one: Unanswered): void {
+    const [oldest] = this.#pending.keys()
+    if (oldest !== undefined && this.#pending.size >= mostPending) this.#pending.delete(oldest)
+    this.#pending.set(keyOf(one), one)
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  async #write(): Promise<void> {
+    while (this.#pending.size > 0) {
+      const some = [...this.#pending.values()].slice(0, mostTogether)
+      try {
+        await this.#rooms.statements.run(noteThem, [
+          some.map(({ sid }) => sid),
+          some.map(({ rotatedAt }) => rotatedAt),
+          this.#rooms.now(),
+        ])
+        for (const one of some) this.#pending.delete(keyOf(one))
+      } catch {
+        if (this.#stopped) return
+        this.#troubleAt = performance.now()
+        await sleep(retryMilliseconds, undefined, { ref: false })
+      }
+    }
+  }
+}
+
+const keyOf = ({ sid, rotatedAt }: Unanswered): string => `${sid} ${rotatedAt.getTime()}`
+
+/** Failures before PostgreSQL was sent anything. */
+const neverSent = /trying to connect|due to connection timeout|too many wait/
+const neverReached = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+
+/**
+ * Whether PostgreSQL may have done what failed so. An ERROR of its own rolled it back; what ends a
+ * connection (FATAL, a time limit on our side, a broken socket) can come after the commit.
+ */
+function mayBeDone(error: unknown): boolean {
+  if (!isUnavailable(error)) return false
+  const { message, code } = error as Error & { code?: string }
+  if (neverSent.test(message) || neverReached.has(code ?? '')) return false
+  return !(error instanceof pg.DatabaseError && error.severity === 'ERROR')
+}

@@ -1,0 +1,168 @@
+import test, { type ExecutionContext } from 'ava'
+import { eventually } from '../support/eventually.ts'
+import type { Answer } from '../support/requests.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+import { type TcpProxy, wiredDatabase } from '../support/tcp-proxy.ts'
+
+const refused = { status: 400, body: { error: 'invalid_grant' } }
+const tokenOf = (answer: Answer): string => answer.body.refresh_token
+const family = (server: TestServer) => server.db('refresh_families').first()
+const environment = { DATABASE_TIMEOUT_SECONDS: '3' }
+
+/** An instance whose answers from PostgreSQL can be lost, and one beside it that is never cut off. */
+async function wired(t: ExecutionContext) {
+  const { proxy, url, directUrl } = await wiredDatabase(t)
+  const server = await startServer(t, { database: url, environment })
+  const beside = await startServer(t, { beside: server, database: directUrl, environment })
+  return { proxy, url, server, beside }
+}
+
+/** PostgreSQL does the rotation, and its answer comes when nobody waits for it any more. */
+async function refreshUnanswered(
+  t: ExecutionContext,
+  proxy: TcpProxy,
+  server: TestServer,
+  token: string,
+  afterwards: TcpProxy['weather'] = 'fine',
+) {
+  // On a busy machine the client has to be looked up again, and that is what goes unanswered.
+  for (let tries = 0; tries < 5 && (await family(server)).generation === 0; tries += 1) {
+    await server.clientCredentials()
+    proxy.answersLateMilliseconds = 60_000
+    const answer = await server.refresh(token)
+    t.like(answer, { status: 503, body: { error: 'temporarily_unavailable' } })
+    proxy.answersLateMilliseconds = 0
+    proxy.weather = afterwards
+    proxy.cut()
+    if (afterwards !== 'fine') return
+    await eventually(async () => (await server.get('/health/ready')).status === 200, 'ready')
+  }
+}
+
+const isWritten = (server: TestServer) =>
+  eventually(
+    async () => (await server.db('unanswered_rotations')).length > 0,
+    'the rotation is written down',
+  )
+
+for (const minutes of [0.1, 1, 30]) {
+  test.serial(
+    `a refresh answered 503 after PostgreSQL did it, repeated ${minutes} min later → its successor, on any instance`,
+    async (t) => {
+      const { proxy, server, beside } = await wired(t)
+      const token = tokenOf(await server.signIn())
+      await beside.clientCredentials()
+      await refreshUnanswered(t, proxy, server, token)
+      await isWritten(beside)
+      t.like(await family(beside), { generation: 1 }, 'it is spent in PostgreSQL')
+      server.clock.advance({ minutes })
+      const repeated = await beside.refresh(token)
+      t.is(repeated.status, 200, repeated.text)
+      t.is((await server.refresh(tokenOf(repeated))).status, 200)
+      t.like(await family(beside), { generation: 2, revoked_at: null })
+    },
+  )
+}
+
+test.serial(
+  'RFC 9700 §4.14.2: an unanswered refresh that was repeated → the grace is counted from the repetition',
+  async (t) => {
+    const { proxy, server, beside } = await wired(t)
+    const token = tokenOf(await server.signIn())
+    await refreshUnanswered(t, proxy, server, token)
+    await isWritten(beside)
+    server.clock.advance({ minutes: 10 })
+    const repeated = await beside.refresh(token)
+    t.is(repeated.status, 200)
+    server.clock.advance({ seconds: 29 })
+    t.is(tokenOf(await beside.refresh(token)), tokenOf(repeated))
+    server.clock.advance({ seconds: 2 })
+    t.like(await beside.refresh(token), refused)
+    t.like(await family(beside), { revoked_reason: 'reuse' })
+  },
+)
+
+test.serial(
+  'RFC 9700 §4.14.2: an unanswered refresh repeated within the grace → counts from the repetition too',
+  async (t) => {
+    const { proxy, server, beside } = await wired(t)
+    const token = tokenOf(await server.signIn())
+    await refreshUnanswered(t, proxy, server, token)
+    await isWritten(beside)
+    t.is((await beside.refresh(token)).status, 200)
+    server.clock.advance({ seconds: 31 })
+    t.like(await beside.refresh(token), refused)
+  },
+)
+
+test.serial(
+  'RFC 9700 §4.14.2: an unanswered refresh whose successor was used → reuse',
+  async (t) => {
+    const { proxy, server, beside } = await wired(t)
+    const token = tokenOf(await server.signIn())
+    await refreshUnanswered(t, proxy, server, token)
+    await isWritten(beside)
+    t.is((await beside.refresh(tokenOf(await beside.refresh(token)))).status, 200)
+    t.like(await beside.refresh(token), refused)
+  },
+)
+
+test.serial('two tabs repeat an unanswered refresh at once → one successor for both', async (t) => {
+  const { proxy, server, beside } = await wired(t)
+  const token = tokenOf(await server.signIn())
+  await refreshUnanswered(t, proxy, server, token)
+  await isWritten(beside)
+  server.clock.advance({ minutes: 30 })
+  const answers = await Promise.all(Array.from({ length: 8 }, () => beside.refresh(token)))
+  t.deepEqual(
+    answers.map(({ status }) => status),
+    Array(8).fill(200),
+  )
+  t.is(new Set(answers.map(tokenOf)).size, 1)
+})
+
+test.serial(
+  'an instance that PostgreSQL answers again before another has written what it knows → waits for it',
+  async (t) => {
+    const { proxy, url, server } = await wired(t)
+    const beside = await startServer(t, { beside: server, database: url, environment })
+    const token = tokenOf(await server.signIn())
+    await beside.clientCredentials()
+    await refreshUnanswered(t, proxy, server, token)
+    proxy.weather = 'refuse'
+    proxy.cut()
+    for (const each of [server, beside]) t.is((await each.refresh(token)).status, 503)
+    server.clock.advance({ minutes: 30 })
+    proxy.weather = 'fine'
+    const answers = await Promise.all([beside.refresh(token), server.refresh(token)])
+    t.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 200],
+    )
+  },
+)
+
+test.serial(
+  'a refresh answered 503 because its row was locked, repeated 30 min later → goes on',
+  async (t) => {
+    const { server, beside } = await wired(t)
+    const token = tokenOf(await server.signIn())
+    await beside.db.transaction(async (trx) => {
+      await trx('refresh_families').forUpdate()
+      for (const each of [server, server]) t.is((await each.refresh(token)).status, 503)
+    })
+    server.clock.advance({ minutes: 30 })
+    t.is((await beside.refresh(token)).status, 200)
+  },
+)
+
+test.serial('unanswered rotations → deleted after a day', async (t) => {
+  const { proxy, server, beside } = await wired(t)
+  const token = tokenOf(await server.signIn())
+  await refreshUnanswered(t, proxy, server, token)
+  await isWritten(beside)
+  server.clock.advance({ hours: 25 })
+  await beside.rooms.janitor.run()
+  t.deepEqual(await beside.db('unanswered_rotations'), [])
+  t.like(await beside.refresh(token), refused)
+})
