@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import Koa from 'koa'
 import { Background } from './background.ts'
 import type { HealthCheck } from './endpoints/health.ts'
+import { ignoreAbandoned, StallWatch } from './http/abandoned.ts'
 import type { RequestState } from './http/context.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import { errorBoundary } from './http/error-boundary.ts'
@@ -48,6 +49,8 @@ export async function createApp(world: World): Promise<App> {
   koa.use(securityHeaders(fields))
   koa.use(crossOrigin(config.CORS_ORIGINS))
   koa.use(errorBoundary({ metrics }))
+  const stalls = new StallWatch()
+  koa.use(ignoreAbandoned(stalls))
   koa.use(router.routes())
   koa.use(router.allowedMethods())
   koa.on('error', (error) =>
@@ -68,7 +71,10 @@ export async function createApp(world: World): Promise<App> {
       draining = true
       rooms.feed.drain()
     },
-    stop: () => background.stop(),
+    stop() {
+      stalls.stop()
+      return background.stop()
+    },
   }
 }
 

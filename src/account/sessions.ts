@@ -1,6 +1,7 @@
 import Bowser from 'bowser'
 import { z } from 'zod'
 import type { Grant } from '../grants/grant.ts'
+import { hasLeft } from '../http/abandoned.ts'
 import { type Operation, operation } from '../http/operation.ts'
 import { Problem } from '../http/problem.ts'
 import { OAuthError } from '../oauth/error.ts'
@@ -69,7 +70,7 @@ function refresh({ refreshGrant, apiClients, cookieMode, families }: Rooms): Ope
       const form = new URLSearchParams({ refresh_token: token })
       const params = Params.parse(Buffer.from(form.toString()))
       const tokens = await refreshGrant
-        .exchange(client, params, { ip, userAgent })
+        .exchange(client, params, { ip, userAgent, hasLeft: () => hasLeft(ctx) })
         .catch((error) => {
           throw error instanceof OAuthError ? signInAgain(error.cause) : error
         })

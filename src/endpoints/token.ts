@@ -1,4 +1,5 @@
 import type { Grant } from '../grants/grant.ts'
+import { hasLeft } from '../http/abandoned.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -22,6 +23,7 @@ export function token({ grants, metrics }: Rooms): Middleware {
       ctx.body = await grant.exchange(ctx.state.client, ctx.state.params, {
         ip: ctx.state.ip,
         userAgent: ctx.get('user-agent') || undefined,
+        hasLeft: () => hasLeft(ctx),
       })
       metrics.tokenRequests.inc({ grant: grant.type, outcome: 'ok' })
     } catch (error) {

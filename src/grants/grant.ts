@@ -21,6 +21,8 @@ export interface Origin {
   readonly ip: string
   /** What the device says it is. */
   readonly userAgent?: string | undefined
+  /** Whether the caller has closed the connection that the answer would go to. */
+  readonly hasLeft?: (() => Promise<boolean>) | undefined
 }
 
 /**

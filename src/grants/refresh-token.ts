@@ -23,7 +23,7 @@ export function refreshToken(rooms: Rooms): Grant {
   const { families, rotation, accessTokens, metrics, lifetimes } = rooms
   return {
     type: 'refresh_token',
-    async exchange(client, params, { ip }) {
+    async exchange(client, params, { ip, hasLeft }) {
       const presented = params.require('refresh_token')
       if (narrows(params)) {
         // A wish that cannot be met is refused before the token is spent on it.
@@ -31,7 +31,7 @@ export function refreshToken(rooms: Rooms): Grant {
         if (session?.clientId === client.id) grantable(session, client, params)
       }
       const own = lifetimesOf(client, lifetimes)
-      const presenter = { clientId: client.id, idleSeconds: own.sessionIdleSeconds, ip }
+      const presenter = { clientId: client.id, idleSeconds: own.sessionIdleSeconds, ip, hasLeft }
       const rotated = await rotation.rotate(presented, presenter)
       metrics.refreshes.inc({ outcome: rotated.outcome })
       if (!('session' in rotated)) throw refused(rotated.outcome)

@@ -25,6 +25,8 @@ export interface Presenter {
   /** How long the session may stay idle after this refresh. */
   readonly idleSeconds: number
   readonly ip?: string | undefined
+  /** Whether nobody waits for the answer any more. */
+  readonly hasLeft?: (() => Promise<boolean>) | undefined
 }
 
 /** What became of a refresh: returned and never thrown, so that nothing decided is rolled back. */
@@ -47,6 +49,7 @@ export type RotationFailure =
   | 'client_disabled'
   | 'expired'
   | 'reused'
+  | 'abandoned'
 
 /** PostgreSQL came to it when nobody waited any more. It passes: the caller is answered 503. */
 class RotationTooLateError extends Error {
@@ -146,6 +149,8 @@ export class RefreshRotation {
       // Another instance may know why nobody was answered, and be about to write it.
       if (await unanswered.settled()) return this.#lookWhy(content, presenter)
     }
+    // Read late, by an instance that stood still: its caller went on elsewhere, with a newer token.
+    if (await presenter.hasLeft?.()) return { outcome: 'abandoned' }
     await this.#endReused(row, content.generation, presenter)
     return { outcome: 'reused' }
   }
