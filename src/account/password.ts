@@ -31,12 +31,15 @@ function change({ credentials, throttle }: Rooms): Operation {
       200: { description: 'Done', schema: z.object({ ended_sessions: z.int() }) },
     },
     async handle({ body, person, ip }) {
-      await throttle.attempt('passwordChange', { person: person.user.id })
       const wanted = { current: body.current_password, wanted: body.new_password }
       const { sessions } = await asFieldProblems(
         () =>
           confirmed(throttle, person.user.id, () =>
-            credentials.change(person.user, wanted, { sid: person.sid, ip }),
+            credentials.change(person.user, wanted, {
+              sid: person.sid,
+              ip,
+              onConfirmed: () => throttle.attempt('passwordChange', { person: person.user.id }),
+            }),
           ),
         { password: '/new_password', current: '/current_password' },
       )

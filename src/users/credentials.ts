@@ -40,15 +40,17 @@ export class Credentials {
 
   /**
    * By the person, who knows the current one (ASVS 6.2.3): this session goes on, the others end.
+   * @param onConfirmed called when the current one was right; its throw ends the change
    * @throws UserRefused `wrong_password`
    */
   async change(
     user: User,
     { current, wanted }: { current: string; wanted: string },
-    { sid, ...actor }: Actor & { sid: string },
+    { sid, onConfirmed, ...actor }: Actor & { sid: string; onConfirmed(): Promise<unknown> },
   ): Promise<Changed> {
     const { users, passwords } = this.#rooms
     await users.demand(user.id, current, { ip: actor.ip, message: wrongPassword })
+    await onConfirmed()
     const hash = await passwords.hash(wanted, personal(user), actor.ip)
     return this.#replace(user, hash, {
       ...{ ...actor, keep: sid },

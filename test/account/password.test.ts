@@ -195,8 +195,8 @@ test('ASVS 6.2.3: a wrong current password is told on its field, and ten of them
   const change = (current_password: string, new_password: string) =>
     grace.post('password/change', { current_password, new_password })
   let current = goodPassword
-  for (let times = 0; times < 11; times += 1) {
-    t.is((await change(current, distinct(times))).status, 200, 'a right one uses up nothing')
+  for (let times = 0; times < 10; times += 1) {
+    t.is((await change(current, distinct(times))).status, 200, 'a right one is no guess')
     current = distinct(times)
   }
   for (let guess = 0; guess < 10; guess += 1) {
