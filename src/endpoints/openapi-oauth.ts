@@ -94,12 +94,18 @@ const revocationsList: ZodOpenApiOperationObject = {
         .optional()
         .meta({ description: '`seq` of the last list: only what is new' }),
       wait: z.int().min(0).max(30).optional().meta({ description: 'seconds to wait for news' }),
+      part: z
+        .int()
+        .min(0)
+        .optional()
+        .meta({ description: 'everything may come in parts; with `of`: this part' }),
+      of: z.int().min(2).optional().meta({ description: 'how many parts there are' }),
     }),
   },
   responses: {
     200: { description: 'The list', content: { 'application/jwt': { schema: z.string() } } },
     304: { description: 'The list that the caller has' },
-    400: json('A parameter is repeated, or `wait` is no number', oauthError),
+    400: json('A parameter is wrong, the list has other parts, or is too long', oauthError),
   },
 }
 

@@ -3,7 +3,7 @@ import type { Context, Middleware } from '../http/context.ts'
 import { shared } from '../http/published.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { FeedDocument } from '../revocations/feed-documents.ts'
-import type { RevocationFeed } from '../revocations/revocation-feed.ts'
+import type { FeedRefusal, RevocationFeed } from '../revocations/revocation-feed.ts'
 
 /** Proxies and load balancers end a request that is silent for longer. */
 const longestWaitSeconds = 30
@@ -20,17 +20,7 @@ export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Mi
     return body
   }
   return async (ctx) => {
-    const since = parameter(ctx, 'since')
-    const waitSeconds = since === undefined ? 0 : waitOf(parameter(ctx, 'wait'))
-    const leaving = new AbortController()
-    const leave = () => leaving.abort()
-    ctx.res.once('close', leave)
-    const document = await feed.read({ since, waitSeconds, gone: leaving.signal })
-    ctx.res.off('close', leave)
-    if (!document) {
-      const options = { headers: { 'retry-after': '1' } }
-      throw new OAuthError('temporarily_unavailable', 'the log was not read yet', options)
-    }
+    const document = await documentFor(ctx, feed)
     ctx.set({ etag: document.etag, 'cache-control': 'public, max-age=1' })
     ctx.type = 'application/jwt'
     ctx.status = 200
@@ -39,13 +29,45 @@ export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Mi
   }
 }
 
+async function documentFor(ctx: Context, feed: RevocationFeed): Promise<FeedDocument> {
+  const since = parameter(ctx, 'since')
+  const part = numberOf('part', parameter(ctx, 'part'))
+  const of = numberOf('of', parameter(ctx, 'of'))
+  const wait = since === undefined ? 0 : (numberOf('wait', parameter(ctx, 'wait')) ?? 0)
+  const waitSeconds = Math.min(wait, longestWaitSeconds)
+  if (part !== undefined && of !== undefined) return found(await feed.readPart({ part, of }))
+  if (part) throw new OAuthError('invalid_request', 'part needs of')
+  const leaving = new AbortController()
+  const leave = () => leaving.abort()
+  ctx.res.once('close', leave)
+  const request = { since, waitSeconds, inParts: part === 0, gone: leaving.signal }
+  const document = await feed.read(request).finally(() => ctx.res.off('close', leave))
+  return found(document)
+}
+
+function found(document: FeedDocument | FeedRefusal | undefined): FeedDocument {
+  if (document === undefined) {
+    const options = { headers: { 'retry-after': '1' } }
+    throw new OAuthError('temporarily_unavailable', 'the log was not read yet', options)
+  }
+  if (document === 'too_large') {
+    throw new OAuthError('invalid_request', 'the list is too long for one answer: ask with part=0')
+  }
+  if (document === 'other_parts') {
+    throw new OAuthError('invalid_request', 'the list has other parts: begin with part=0')
+  }
+  return document
+}
+
+/** Koa's `ctx.URL` is empty when the `Host` of the request is odd. */
 function parameter(ctx: Context, name: string): string | undefined {
   const [value, ...more] = new URLSearchParams(ctx.querystring).getAll(name)
   if (more.length > 0) throw new OAuthError('invalid_request', `${name} is repeated`)
   return value || undefined
 }
 
-function waitOf(text = '0'): number {
-  if (!/^\d{1,5}$/.test(text)) throw new OAuthError('invalid_request', 'wait is whole seconds')
-  return Math.min(Number(text), longestWaitSeconds)
+function numberOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^\d{1,5}$/.test(text)) throw new OAuthError('invalid_request', `${name} is a whole number`)
+  return Number(text)
 }

@@ -24,4 +24,9 @@ export const spellCursor = ({ history, watermark, open }: FeedCursor): string =>
 
 /** Stands for entries of transactions that are not settled yet: the same at every instance. */
 export const openDigest = (seqs: readonly string[]): string =>
-  seqs.length === 0 ? '' : createHash('sha256').update(seqs.join()).digest('base64url').slice(0, 8)
+  seqs.length === 0
+    ? ''
+    : createHash('sha256')
+        .update([...seqs].sort().join())
+        .digest('base64url')
+        .slice(0, 8)

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { SignJWT } from 'jose'
+import { createHash, type KeyObject, sign } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
-import { spellCursor } from './feed-cursor.ts'
-import type { LiveList, Revoked } from './live-list.ts'
+import { type FeedCursor, spellCursor } from './feed-cursor.ts'
+import type { Groups, LiveList, Part, Selection } from './live-list.ts'
 
 /** A signed list, ready to be sent. */
 export interface FeedDocument {
@@ -11,6 +11,9 @@ export interface FeedDocument {
   /** The same for the same entries, whenever and by whichever instance they were signed. */
   readonly etag: string
 }
+
+/** What a reader is told: news from a place on, all of it, one part of all, or that there is nothing new. */
+export type Wanted = Selection | 'nothing'
 
 interface Rooms {
   readonly keyring: LiveKeyring
@@ -21,20 +24,23 @@ interface Rooms {
 
 interface Kept {
   readonly readAt: number
+  /** For how long it may be handed out although there is news, which the reader then asks for. */
+  readonly lastsUntil: number
   readonly document: Promise<FeedDocument>
 }
 
-/** The claims of a list; docs/verifying.md says what they mean. */
-interface FeedClaims {
+/** The claims of a list without its entries; docs/verifying.md says what they mean. */
+interface FeedClaims extends Partial<Part> {
   readonly iss: string
   readonly iat: number
   readonly seq: string
   readonly since?: string
-  readonly revoked: Revoked
 }
 
 /** A list is signed again, with the time of a later reading, when it has become so old. */
 const resignSeconds = { full: 5, delta: 1 }
+/** A full list of more entries is not made anew for each of them. */
+const lastingEntries = 10_000
 
 /**
  * Lists are signed when the first reader asks and kept until the next change: a reader more costs
@@ -43,48 +49,106 @@ const resignSeconds = { full: 5, delta: 1 }
  */
 export class FeedDocuments {
   readonly #rooms: Rooms
-  readonly #kept = new Map<number | 'nothing', Kept>()
+  readonly #kept = new Map<string, Kept>()
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
   }
 
   /** Something changed: what was signed before is not the whole truth any more. */
-  forget(): void {
-    this.#kept.clear()
+  forget({ isNews }: { readonly isNews: boolean }): void {
+    const at = performance.now()
+    for (const [key, { lastsUntil }] of this.#kept) {
+      if (!isNews || lastsUntil <= at) this.#kept.delete(key)
+    }
   }
 
-  /** What begins at this place of the list; undefined: nothing new. */
-  document(list: LiveList, index: number | undefined, readAt: Date): Promise<FeedDocument> {
-    const key = index ?? 'nothing'
+  document(list: LiveList, wanted: Wanted, readAt: Date): Promise<FeedDocument> {
+    const key = keyOf(wanted)
     const read = epochSeconds(readAt)
     const kept = this.#kept.get(key)
-    const oldest = read - (index === 0 ? resignSeconds.full : resignSeconds.delta)
-    if (kept && kept.readAt > oldest) return kept.document
-    const revoked = index === undefined ? {} : list.from(index, this.#rooms.now())
-    const known = index === undefined ? list.unchangedSince : list.knownFrom(index)
-    const document = this.#sign({
-      iss: this.#rooms.issuer,
-      iat: read,
-      seq: spellCursor(list.cursor),
-      ...(known && { since: spellCursor(known) }),
-      revoked,
-    })
-    this.#kept.set(key, { readAt: read, document })
+    const seconds = secondsOf(wanted)
+    if (kept && kept.readAt > read - seconds) return kept.document
+    const lasts = isFull(wanted) && list.size > lastingEntries
+    const document = this.#make(list, wanted, read)
+    const lastsUntil = lasts ? performance.now() + seconds * 1000 : 0
+    this.#kept.set(key, { readAt: read, lastsUntil, document })
     // The next one who asks tries again.
     document.catch(() => this.#kept.delete(key))
     return document
   }
 
-  async #sign(claims: FeedClaims): Promise<FeedDocument> {
+  async #make(list: LiveList, wanted: Wanted, read: number): Promise<FeedDocument> {
+    // All of it at once, before anything else has its turn: entries and position belong together.
+    const known = knownBefore(list, wanted)
+    const claims: FeedClaims = {
+      iss: this.#rooms.issuer,
+      iat: read,
+      seq: spellCursor(list.cursor),
+      ...(known && { since: spellCursor(known) }),
+      ...(isPart(wanted) && wanted),
+    }
+    const groups = wanted === 'nothing' ? undefined : list.select(wanted, this.#rooms.now())
+    return this.#sign(claims, (await groups) ?? new Map())
+  }
+
+  /** In steps of some milliseconds each, whatever the number of entries. */
+  async #sign(claims: FeedClaims, groups: Groups): Promise<FeedDocument> {
     const { keyring, now, onSigned } = this.#rooms
     const { kid, privateKey } = keyring.current.signer(now())
-    const content = JSON.stringify([claims.since === undefined, claims.revoked])
-    const etag = `W/"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
-    const jwt = await new SignJWT({ ...claims })
-      .setProtectedHeader({ alg: 'RS256', typ: 'revocations+jwt', kid })
-      .sign(privateKey)
+    const content = createHash('sha256').update(
+      JSON.stringify([claims.since === undefined, claims.part, claims.of]),
+    )
+    const members: string[] = []
+    for (const [expiry, digests] of [...groups].sort(([a], [b]) => a - b)) {
+      const member = `"${expiry}":"${digests.toString('base64url')}"`
+      content.update(member)
+      members.push(member)
+      if (member.length > longMember) await turn()
+    }
+    const payload = `${JSON.stringify(claims).slice(0, -1)},"revoked":{${members.join()}}}`
+    await turn()
+    const input = `${headerOf(kid, claims)}.${Buffer.from(payload, 'latin1').toString('base64url')}`
+    await turn()
+    const signature = await signed(Buffer.from(input, 'latin1'), privateKey)
     onSigned?.()
-    return { jwt, etag }
+    const etag = `W/"${content.digest('base64url').slice(0, 22)}"`
+    return { jwt: `${input}.${signature}`, etag }
   }
+}
+
+const longMember = 64 * 1024
+
+const isPart = (wanted: Wanted): wanted is Part => wanted !== 'nothing' && 'of' in wanted
+
+const isFull = (wanted: Wanted): boolean =>
+  isPart(wanted) || (wanted !== 'nothing' && wanted.index === 0)
+
+const keyOf = (wanted: Wanted): string =>
+  wanted === 'nothing' ? wanted : Object.values(wanted).join('/')
+
+/** The more parts there are, the longer each is kept: so that the cost has a limit. */
+const secondsOf = (wanted: Wanted): number =>
+  isPart(wanted)
+    ? Math.max(resignSeconds.full, wanted.of / 8)
+    : resignSeconds[isFull(wanted) ? 'full' : 'delta']
+
+function knownBefore(list: LiveList, wanted: Wanted): FeedCursor | undefined {
+  if (wanted === 'nothing') return list.unchangedSince
+  return isPart(wanted) ? undefined : list.knownFrom(wanted.index)
+}
+
+/** A part has a type of its own: who does not know of parts must not take one for everything. */
+function headerOf(kid: string, { of }: FeedClaims): string {
+  const typ = of === undefined ? 'revocations+jwt' : 'revocations-part+jwt'
+  return Buffer.from(JSON.stringify({ alg: 'RS256', typ, kid })).toString('base64url')
+}
+
+/** On another thread, hashing included. */
+function signed(input: Buffer, key: KeyObject): Promise<string> {
+  return new Promise((resolve, reject) => {
+    sign('sha256', input, key, (error, signature) =>
+      error ? reject(error) : resolve(signature.toString('base64url')),
+    )
+  })
 }

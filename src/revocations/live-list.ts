@@ -1,31 +1,59 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { epochSeconds } from '../clock.ts'
 import { type FeedCursor, openDigest } from './feed-cursor.ts'
 import { digestBytes, revocationDigest } from './revocation-digest.ts'
 import type { LogChanges, LoggedRevocation, LogPosition } from './revocation-log.ts'
 
-/** Digests by the second in which they may be forgotten: as the feed says it. */
-export type Revoked = Readonly<Record<string, string>>
+/** Which digests: from a place in the list on, or those of one part. */
+export type Selection = { readonly index: number } | Part
+
+/** Of a list that is divided by the first bits of its digests. */
+export interface Part {
+  readonly part: number
+  /** A power of two. */
+  readonly of: number
+}
+
+/** Digests by the second in which they may be forgotten, one after the other. */
+export type Groups = ReadonlyMap<number, Buffer>
 
 /** Expiry is rounded up to it, so that entries share a group and the list stays small. */
 const groupSeconds = 60
+/** Entries that are looked at before other work of the process has its turn: some milliseconds. */
+const sliceEntries = 10_000
 
 /**
- * The live entries as one instance knows them, ordered by the transaction that wrote them: 28 bytes
- * each. Entries of transactions at or above the watermark are open: one that was numbered earlier may still
- * commit among them. They are read again with every turn, until they are settled.
+ * The live entries as one instance knows them, in the order of their arrival: 28 bytes each. Entries of
+ * transactions at or above the watermark are open: one that was numbered earlier may still commit among
+ * them. They are told with every list, until they are settled.
  */
 export class LiveList {
   #length = 0
   #digests = Buffer.alloc(1024 * digestBytes)
   #expiries = new Uint32Array(1024)
-  #xids = new BigUint64Array(1024)
+  /** The highest transaction number up to each place, so that it rises whatever the order of arrival. */
+  #xids = new Float64Array(1024)
   #open: readonly LoggedRevocation[] = []
   #openDigest = ''
   #position: LogPosition
 
-  constructor(position: LogPosition, entries: readonly LoggedRevocation[]) {
+  private constructor(position: LogPosition) {
     this.#position = position
-    this.#settle(entries)
+  }
+
+  /** Reads all pages; other work has its turn after each. */
+  static async load(
+    position: LogPosition,
+    pages: AsyncIterable<readonly LoggedRevocation[]>,
+  ): Promise<LiveList> {
+    const list = new LiveList(position)
+    const open: LoggedRevocation[] = []
+    for await (const page of pages) {
+      await list.#settle(page.filter(({ xid }) => xid < position.watermark))
+      open.push(...page.filter(({ xid }) => xid >= position.watermark))
+    }
+    list.#setOpen(open)
+    return list
   }
 
   get size(): number {
@@ -38,29 +66,32 @@ export class LiveList {
   }
 
   /**
-   * Takes over what the log says since the watermark.
+   * Takes over what the log says since the watermark. The position moves when all of it is here.
    * @returns whether an entry came that was not here
    */
-  advance({ entries, history, watermark }: LogChanges): boolean {
+  async advance({ entries, history, watermark }: LogChanges): Promise<boolean> {
     const wereOpen = this.#openDigest
+    await this.#settle(entries.filter(({ xid }) => xid < watermark))
     this.#position = { history, watermark }
-    this.#settle(entries)
+    this.#setOpen(entries.filter(({ xid }) => xid >= watermark))
     return openDigest(entries.map(({ seq }) => seq)) !== wereOpen
   }
 
-  #settle(entries: readonly LoggedRevocation[]): void {
-    const { watermark } = this.#position
-    const settled = entries.filter(({ xid }) => xid < watermark)
-    settled.sort((a, b) => (a.xid < b.xid ? -1 : a.xid > b.xid ? 1 : 0))
+  async #settle(settled: readonly LoggedRevocation[]): Promise<void> {
     this.#makeRoom(this.#length + settled.length)
-    for (const entry of settled) {
+    for (const [at, entry] of settled.entries()) {
+      if (at > 0 && at % sliceEntries === 0) await turn()
+      const before = this.#length > 0 ? (this.#xids[this.#length - 1] as number) : 0
       revocationDigest(entry).copy(this.#digests, this.#length * digestBytes)
       this.#expiries[this.#length] = groupOf(entry.expiresAt)
-      this.#xids[this.#length] = entry.xid
+      this.#xids[this.#length] = Math.max(before, Number(entry.xid))
       this.#length += 1
     }
-    this.#open = entries.filter(({ xid }) => xid >= watermark)
-    this.#openDigest = openDigest(this.#open.map(({ seq }) => seq))
+  }
+
+  #setOpen(open: readonly LoggedRevocation[]): void {
+    this.#open = open
+    this.#openDigest = openDigest(open.map(({ seq }) => seq))
   }
 
   /**
@@ -73,7 +104,7 @@ export class LiveList {
     let high = this.#length
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#xids[middle] as bigint) < watermark) low = middle + 1
+      if ((this.#xids[middle] as number) < watermark) low = middle + 1
       else high = middle
     }
     const nothing = low === this.#length && open === this.#openDigest
@@ -90,65 +121,115 @@ export class LiveList {
     return Math.max(0, this.#length - told)
   }
 
+  /** How many entries a list has that begins at this place. */
+  sizeFrom(index: number): number {
+    return this.size - index
+  }
+
   /** Who is as far as this has everything. */
   get unchangedSince(): FeedCursor {
-    const last = this.#length > 0 ? (this.#xids[this.#length - 1] as bigint) + 1n : 0n
-    return { ...this.#position, watermark: last, open: this.#openDigest }
+    return { ...this.#position, watermark: this.#after(this.#length), open: this.#openDigest }
   }
 
   /** From which transaction on nothing is missing in what begins at this place. */
   knownFrom(index: number): FeedCursor | undefined {
     if (index === 0) return undefined
-    return { ...this.#position, watermark: (this.#xids[index - 1] as bigint) + 1n, open: '' }
+    return { ...this.#position, watermark: this.#after(index), open: '' }
   }
 
-  /** The entries from this place on, without those that have expired. */
-  from(index: number, now: Date): Revoked {
+  #after(index: number): bigint {
+    return index > 0 ? BigInt(this.#xids[index - 1] as number) + 1n : 0n
+  }
+
+  /**
+   * The entries of now without those that have expired. The list may change meanwhile: what was there is kept
+   * by nobody else then, because pruning copies.
+   */
+  async select(selection: Selection, now: Date): Promise<Groups> {
+    const [digests, expiries, length] = [this.#digests, this.#expiries, this.#length]
+    const open = this.#open
     const after = epochSeconds(now)
-    const groups = new Map<number, Buffer[]>()
-    const add = (expiry: number, digest: Buffer) => {
-      const group = groups.get(expiry)
-      if (group) group.push(digest)
-      else if (expiry > after) groups.set(expiry, [digest])
+    const groups = new Map<number, GrowingBuffer>()
+    const isSelected = 'of' in selection ? inPart(selection) : () => true
+    const add = (source: Buffer, offset: number, expiry: number) => {
+      if (expiry <= after || !isSelected(source, offset)) return
+      const group = groups.get(expiry) ?? new GrowingBuffer()
+      groups.set(expiry, group)
+      group.append(source, offset, digestBytes)
     }
-    for (let at = index; at < this.#length; at += 1) {
-      const digest = this.#digests.subarray(at * digestBytes, (at + 1) * digestBytes)
-      add(this.#expiries[at] as number, digest)
+    const from = 'of' in selection ? 0 : selection.index
+    for (let at = from; at < length; at += 1) {
+      if (at % sliceEntries === 0) await turn()
+      add(digests, at * digestBytes, expiries[at] as number)
     }
-    for (const entry of this.#open) add(groupOf(entry.expiresAt), revocationDigest(entry))
-    const encoded = [...groups].map(([expiry, digests]) => [
-      expiry,
-      Buffer.concat(digests).toString('base64url'),
-    ])
-    return Object.fromEntries(encoded)
+    for (const [at, entry] of open.entries()) {
+      if (at % sliceEntries === 0) await turn()
+      add(revocationDigest(entry), 0, groupOf(entry.expiresAt))
+    }
+    return new Map([...groups].map(([expiry, group]) => [expiry, group.bytes]))
   }
 
   /** Forgets what has expired. Places in the list are others afterwards. */
   prune(now: Date): void {
     const after = epochSeconds(now)
+    const [digests, expiries, xids, length] = [
+      this.#digests,
+      this.#expiries,
+      this.#xids,
+      this.#length,
+    ]
+    this.#allocate(length)
     let kept = 0
-    for (let at = 0; at < this.#length; at += 1) {
-      if ((this.#expiries[at] as number) <= after) continue
-      this.#digests.copyWithin(kept * digestBytes, at * digestBytes, (at + 1) * digestBytes)
-      this.#expiries[kept] = this.#expiries[at] as number
-      this.#xids[kept] = this.#xids[at] as bigint
-      kept += 1
+    let from = 0
+    for (let at = 0; at <= length; at += 1) {
+      if (at < length && (expiries[at] as number) > after) continue
+      digests.copy(this.#digests, kept * digestBytes, from * digestBytes, at * digestBytes)
+      this.#expiries.set(expiries.subarray(from, at), kept)
+      this.#xids.set(xids.subarray(from, at), kept)
+      kept += at - from
+      from = at + 1
     }
     this.#length = kept
   }
 
   #makeRoom(wanted: number): void {
     if (wanted <= this.#expiries.length) return
-    const size = Math.max(wanted, this.#expiries.length * 2)
-    const digests = Buffer.alloc(size * digestBytes)
-    const expiries = new Uint32Array(size)
-    const xids = new BigUint64Array(size)
-    this.#digests.copy(digests, 0, 0, this.#length * digestBytes)
-    expiries.set(this.#expiries.subarray(0, this.#length))
-    xids.set(this.#xids.subarray(0, this.#length))
-    this.#digests = digests
-    this.#expiries = expiries
-    this.#xids = xids
+    const [digests, expiries, xids] = [this.#digests, this.#expiries, this.#xids]
+    this.#allocate(Math.max(wanted, expiries.length * 2))
+    digests.copy(this.#digests, 0, 0, this.#length * digestBytes)
+    this.#expiries.set(expiries.subarray(0, this.#length))
+    this.#xids.set(xids.subarray(0, this.#length))
+  }
+
+  #allocate(entries: number): void {
+    const size = Math.max(1024, entries)
+    this.#digests = Buffer.alloc(size * digestBytes)
+    this.#expiries = new Uint32Array(size)
+    this.#xids = new Float64Array(size)
+  }
+}
+
+function inPart({ part, of }: Part): (digests: Buffer, offset: number) => boolean {
+  const shift = 16 - Math.log2(of)
+  return (digests, offset) => digests.readUInt16BE(offset) >> shift === part
+}
+
+class GrowingBuffer {
+  #buffer = Buffer.allocUnsafe(64 * digestBytes)
+  #length = 0
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  append(source: Buffer, offset: number, length: number): void {
+    if (this.#length + length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(2 * this.#buffer.length)
+      this.#buffer.copy(larger, 0, 0, this.#length)
+      this.#buffer = larger
+    }
+    source.copy(this.#buffer, this.#length, offset, offset + length)
+    this.#length += length
   }
 }
 

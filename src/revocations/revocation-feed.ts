@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { type FeedCursor, parseCursor } from './feed-cursor.ts'
-import { type FeedDocument, FeedDocuments } from './feed-documents.ts'
-import { LiveList } from './live-list.ts'
+import { type FeedDocument, FeedDocuments, type Wanted } from './feed-documents.ts'
+import { LiveList, type Part } from './live-list.ts'
 import { LogReader } from './log-reader.ts'
-import type { LoggedRevocation, RevocationLog } from './revocation-log.ts'
+import type { RevocationLog } from './revocation-log.ts'
 
 interface Rooms {
   readonly log: RevocationLog
@@ -20,14 +20,24 @@ export interface FeedRequest {
   readonly since?: string | undefined
   /** How long to wait for news, in seconds; 0: not at all. */
   readonly waitSeconds: number
+  /** Whether the reader knows that everything may come in parts. */
+  readonly inParts?: boolean
   /** Raised when the reader has gone. */
   readonly gone?: AbortSignal
 }
+
+/** What became of a question, when it is no document. */
+export type FeedRefusal = 'too_large' | 'other_parts'
 
 /** Beyond it readers are answered at once: they ask again, and nothing grows here. */
 const maxWaiting = 10_000
 const pruneSeconds = 60
 const hasteMilliseconds = 50
+/** A document of so many entries is 14 MB: what readers before there were parts take in one piece. */
+const mostEntries = 500_000
+/** 0.9 MB at most on average, and half of it at least. */
+const partEntries = 32_768
+const mostParts = 4096
 
 /**
  * The log as those see it who ask neither PostgreSQL nor Redis: an instance reads it twice a second,
@@ -91,7 +101,8 @@ export class RevocationFeed {
   }
 
   /** @returns undefined while the log was never read */
-  async read({ since, waitSeconds, gone }: FeedRequest): Promise<FeedDocument | undefined> {
+  async read(request: FeedRequest): Promise<FeedDocument | FeedRefusal | undefined> {
+    const { since, waitSeconds, inParts = false, gone } = request
     const cursor = parseCursor(since)
     const deadline = performance.now() + waitSeconds * 1000
     await this.#catchUpWith(cursor)
@@ -101,10 +112,24 @@ export class RevocationFeed {
       const news = cursor ? list.newsFor(cursor) : 0
       const leftMilliseconds = deadline - performance.now()
       if (news !== undefined || leftMilliseconds <= 0 || !this.#mayWait(gone)) {
-        return this.#documents.document(list, news, this.#readAt)
+        const wanted = wantedOf(list, news, inParts)
+        return wanted ? this.#documents.document(list, wanted, this.#readAt) : 'too_large'
       }
       await this.#change(leftMilliseconds, gone)
     }
+  }
+
+  /**
+   * One part of everything. Instances may differ by a step in how many parts there are; other divisions are not
+   * made, because each costs as much as the list.
+   */
+  async readPart(part: Part): Promise<FeedDocument | FeedRefusal | undefined> {
+    const list = this.#list
+    if (!list) return undefined
+    const usual = partsOf(list)
+    const isMade = [usual / 2, usual, usual * 2].includes(part.of) && part.of <= mostParts
+    if (!isMade || part.of < 2 || part.part >= part.of) return 'other_parts'
+    return this.#documents.document(list, part, this.#readAt)
   }
 
   /** Answers everybody who waits and lets nobody wait any more. */
@@ -159,9 +184,10 @@ export class RevocationFeed {
     // A key that leaked leaves the JWKS now, not with the next turn of those who tend the keys.
     const hasKey = changes.fresh.some(({ kind }) => kind === 'kid')
     if (hasKey) await this.#rooms.keyring.reread().catch(() => undefined)
-    const news = this.#list.advance(changes)
+    const news = await this.#list.advance(changes)
     this.#readAt = readAt
-    if (news) this.#documents.forget()
+    // Not even a list that lasts may go on bearing the signature of a key that leaked.
+    if (news) this.#documents.forget({ isNews: !hasKey })
     this.#prune(readAt)
     if (news) this.#wake()
   }
@@ -171,13 +197,11 @@ export class RevocationFeed {
     const { log } = this.#rooms
     this.#loaded = false
     const { history, watermark } = await this.#reader.begin()
-    const entries: LoggedRevocation[] = []
-    for await (const page of log.live()) entries.push(...page)
-    this.#list = new LiveList({ history, watermark }, entries)
+    this.#list = await LiveList.load({ history, watermark }, log.live())
     this.#loaded = true
     this.#readAt = readAt
     this.#prunedAt = readAt
-    this.#documents.forget()
+    this.#documents.forget({ isNews: false })
     this.#wake()
   }
 
@@ -185,6 +209,18 @@ export class RevocationFeed {
     if (at.getTime() - this.#prunedAt.getTime() < pruneSeconds * 1000) return
     this.#prunedAt = at
     this.#list?.prune(at)
-    this.#documents.forget()
+    this.#documents.forget({ isNews: true })
   }
 }
+
+/** @returns undefined for what is too long for one document, to a reader that takes nothing else */
+function wantedOf(list: LiveList, index: number | undefined, inParts: boolean): Wanted | undefined {
+  if (index === undefined) return 'nothing'
+  const entries = list.sizeFrom(index)
+  const of = partsOf(list)
+  if (inParts && of > 1 && (index === 0 || entries > 2 * partEntries)) return { part: 0, of }
+  return entries <= mostEntries ? { index } : undefined
+}
+
+const partsOf = ({ size }: LiveList): number =>
+  Math.min(mostParts, 2 ** Math.max(0, Math.ceil(Math.log2(size / partEntries))))

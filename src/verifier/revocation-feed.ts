@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { type Door, download } from './download.ts'
 import { pause } from './pause.ts'
 import { readRevocationList } from './revocation-list.ts'
-import type { UnitedLists } from './united-lists.ts'
+import type { Added, Question, UnitedLists } from './united-lists.ts'
 
 interface Rooms extends Door {
   readonly issuer: string
@@ -19,6 +19,8 @@ const longestWaitSeconds = 25
 const pauseMilliseconds = 200
 /** After an answer that came early and said nothing: somebody in between does not wait. */
 const idleMilliseconds = 2000
+/** So many timeouts may the first list take, however many parts it has. */
+const firstWaitTimeouts = 6
 const firstRetryMilliseconds = 500
 const lastRetryMilliseconds = 15_000
 
@@ -43,10 +45,15 @@ export class RevocationFeed {
   follow(url: string): void {
     this.#url = url
     if (this.#running) return
-    this.#first = this.#turn().then(() => {
+    const turn = this.#turn()
+    this.#running = turn.then(() => this.#run())
+    const { signal, timeoutSeconds } = this.#rooms
+    this.#first = Promise.race([
+      turn,
+      pause(firstWaitTimeouts * timeoutSeconds * 1000, signal),
+    ]).then(() => {
       this.#first = undefined
     })
-    this.#running = this.#first.then(() => this.#run())
   }
 
   /** Until the first list is there, or did not come: then nobody waits any longer. */
@@ -68,11 +75,19 @@ export class RevocationFeed {
   }
 
   async #turn(): Promise<void> {
+    const { lists } = this.#rooms
+    let isEverything = false
+    let isFailed = false
     try {
-      this.#pauseMilliseconds = await this.#poll()
+      const { seq } = lists
+      isEverything = seq === undefined
+      this.#pauseMilliseconds = await this.#poll(seq)
       this.#failures = 0
     } catch (error) {
       if (this.#rooms.signal.aborted) return
+      isFailed = true
+      // Once more the same part; then from the first on, because the issuer may have other parts now.
+      if (this.#failures > 0) lists.leaveParts()
       const longest = Math.min(lastRetryMilliseconds, firstRetryMilliseconds * 2 ** this.#failures)
       this.#failures = Math.min(this.#failures + 1, 10)
       // Spread out, so that a thousand services do not come back as one.
@@ -80,7 +95,8 @@ export class RevocationFeed {
       this.#rooms.onProblem(error)
     }
     try {
-      this.#rooms.lists.checkStale()
+      if (isFailed && isEverything) lists.fullFailed()
+      lists.checkStale()
     } catch (error) {
       // A clock of the service's own that throws must not end the feed, nor the process.
       this.#rooms.onProblem(error)
@@ -88,25 +104,40 @@ export class RevocationFeed {
   }
 
   /** @returns how long to pause after it */
-  async #poll(): Promise<number> {
-    const { lists, issuer, maxListBytes, findKey } = this.#rooms
-    const { seq } = lists
+  async #poll(seq: string | undefined): Promise<number> {
+    const { lists, signal } = this.#rooms
     const waitSeconds = seq === undefined ? 0 : this.#waitSeconds
     const started = performance.now()
-    const text = await this.#ask(seq, waitSeconds)
-    const nowSeconds = () => lists.nowSeconds()
-    const list = await readRevocationList(text, { issuer, maxListBytes, findKey, nowSeconds })
-    if (lists.add(list, seq) > 0) return pauseMilliseconds
+    const first = seq === undefined ? { part: lists.nextPart } : { seq }
+    let { news, isComplete } = await this.#read(first, waitSeconds)
+    // Part by part: each is verified and taken over before the next one is asked for.
+    while (!isComplete && !signal.aborted) {
+      const next = await this.#read({ part: lists.nextPart }, 0)
+      news += next.news
+      isComplete = next.isComplete
+    }
+    if (news > 0) return pauseMilliseconds
     const early = performance.now() - started < (waitSeconds / 2) * 1000
     return early ? idleMilliseconds * (0.5 + Math.random() / 2) : pauseMilliseconds * Math.random()
   }
 
-  async #ask(seq: string | undefined, waitSeconds: number): Promise<string> {
+  async #read(question: Question, waitSeconds: number): Promise<Added> {
+    const { lists, issuer, maxListBytes, findKey } = this.#rooms
+    const text = await this.#ask(question, waitSeconds)
+    const nowSeconds = () => lists.nowSeconds()
+    const list = await readRevocationList(text, { issuer, maxListBytes, findKey, nowSeconds })
+    return lists.add(list, question)
+  }
+
+  async #ask({ seq, part }: Question, waitSeconds: number): Promise<string> {
     const url = new URL(this.#url as string)
     if (seq !== undefined) {
       url.searchParams.set('since', seq)
       url.searchParams.set('wait', String(waitSeconds))
     }
+    // Understood by issuers that have parts: the first of them instead of a list that is too long.
+    url.searchParams.set('part', String(part?.part ?? 0))
+    if (part) url.searchParams.set('of', String(part.of))
     const { signal, maxListBytes: limitBytes } = this.#rooms
     const options = { accept: 'application/jwt', limitBytes, waitSeconds, signal }
     return (await download(this.#rooms, url.href, options)).body.toString('latin1')

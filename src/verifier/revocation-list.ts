@@ -2,6 +2,12 @@ import type { KeyObject } from 'node:crypto'
 import { assertSignature, readJws } from './compact-jws.ts'
 import { jsonObject } from './json.ts'
 
+/** Of everything, divided by the first bits of the digests into a power of two. */
+export interface Part {
+  readonly part: number
+  readonly of: number
+}
+
 /** One answer of the feed, verified. */
 export interface RevocationList {
   /** The key that signed it. */
@@ -12,6 +18,8 @@ export interface RevocationList {
   readonly seq: string
   /** Absent: the list is full, whatever was asked for. */
   readonly since?: string
+  /** Absent: it is no part. */
+  readonly part?: Part
   /** Digests by the time, in seconds, at which they are forgotten. */
   readonly groups: readonly (readonly [expiresAt: number, digests: Buffer])[]
 }
@@ -32,7 +40,7 @@ const sequence = /^[\w.-]{1,64}$/
  * access token is no list and a list is no access token, since `typ` is pinned at both: RFC 8725 §3.12.
  */
 export async function readRevocationList(text: string, rooms: ListRooms): Promise<RevocationList> {
-  const jws = readJws(text, 'revocations+jwt', rooms.maxListBytes)
+  const jws = readJws(text, ['revocations+jwt', partType], rooms.maxListBytes)
   await assertSignature(jws, await rooms.findKey(jws.kid))
   const claims = jsonObject(jws.payload)
   if (!claims) throw new Error('the list is not a JSON object')
@@ -43,8 +51,29 @@ export async function readRevocationList(text: string, rooms: ListRooms): Promis
   if ((iat as number) > rooms.nowSeconds() + maxAheadSeconds) throw new Error('iat lies ahead')
   if (!isSequence(seq)) throw new Error('seq is not a sequence')
   if (since !== undefined && !isSequence(since)) throw new Error('since is not a sequence')
+  const part = jws.typ === partType ? readPart(claims) : undefined
   const groups = readGroups(revoked)
-  return { kid: jws.kid, iat: iat as number, seq, groups, ...(since !== undefined && { since }) }
+  return {
+    kid: jws.kid,
+    iat: iat as number,
+    seq,
+    groups,
+    ...(since !== undefined && { since }),
+    ...(part && { part }),
+  }
+}
+
+/** A type of its own: a reader that knows of no parts must not take one for everything. */
+const partType = 'revocations-part+jwt'
+const mostParts = 65_536
+
+function readPart({ part, of, since }: Readonly<Record<string, unknown>>): Part {
+  const areNumbers = Number.isSafeInteger(part) && Number.isSafeInteger(of)
+  const [at, parts] = [part as number, of as number]
+  if (!areNumbers || at < 0 || at >= parts || parts > mostParts || since !== undefined) {
+    throw new Error('part and of do not say which part it is')
+  }
+  return { part: at, of: parts }
 }
 
 const isSequence = (value: unknown): value is string =>

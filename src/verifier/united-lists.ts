@@ -1,6 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { DigestSet, markOf, wordsAt } from './digest-set.ts'
-import { covers } from './list-cursor.ts'
-import { digestBytes, type RevocationList } from './revocation-list.ts'
+import { covers, earlier } from './list-cursor.ts'
+import { digestBytes, type Part, type RevocationList } from './revocation-list.ts'
 
 interface Rooms {
   readonly now: () => Date
@@ -14,6 +15,33 @@ interface Rooms {
 
 /** A database that was restored from a backup may have lost what deltas never repeat. */
 const fullEverySeconds = 900
+/** After a full list that could not be had, while deltas go on. */
+const fullRetrySeconds = 60
+/** So many are taken over before the service has its turn: some milliseconds. */
+const sliceEntries = 10_000
+
+/** What the issuer was asked: for news since a place, for a part of everything, or for everything. */
+export interface Question {
+  readonly seq?: string | undefined
+  readonly part?: Part | undefined
+}
+
+export interface Added {
+  /** How many entries were not known. */
+  readonly news: number
+  /** False while parts are missing. */
+  readonly isComplete: boolean
+}
+
+/** What is known of a list that comes in parts. */
+interface Walk {
+  readonly of: number
+  readonly next: number
+  /** The earliest place of all parts. */
+  readonly seq: string
+  /** The earliest reading of all parts. */
+  readonly iat: number
+}
 
 /**
  * What all lists together say. They are united, never replaced: an entry is forgotten at its own
@@ -24,7 +52,9 @@ export class UnitedLists {
   readonly #rooms: Rooms
   readonly #digests = new DigestSet()
   #seq: string | undefined
+  #walk: Walk | undefined
   #fullAt = 0
+  #fullFailedAt = Number.NEGATIVE_INFINITY
   #freshAt = Number.NEGATIVE_INFINITY
   #isStale = false
 
@@ -44,7 +74,25 @@ export class UnitedLists {
   /** From where on to ask; undefined: for everything. */
   get seq(): string | undefined {
     const age = this.nowSeconds() - this.#fullAt
-    return age < 0 || age >= fullEverySeconds ? undefined : this.#seq
+    const isDue = age < 0 || age >= fullEverySeconds
+    const sinceFailure = this.nowSeconds() - this.#fullFailedAt
+    const mayTry = sinceFailure < 0 || sinceFailure >= fullRetrySeconds
+    return isDue && mayTry ? undefined : this.#seq
+  }
+
+  /** The part to ask for, when everything comes in parts and some are missing. */
+  get nextPart(): Part | undefined {
+    return this.#walk && { part: this.#walk.next, of: this.#walk.of }
+  }
+
+  /** Everything could not be had: deltas go on, where there is a place to go on from. */
+  fullFailed(): void {
+    this.#fullFailedAt = this.nowSeconds()
+  }
+
+  /** The issuer has no such part any more: the first one is asked for again. */
+  leaveParts(): void {
+    this.#walk = undefined
   }
 
   holdsAny(marks: readonly Uint32Array[]): boolean {
@@ -65,32 +113,55 @@ export class UnitedLists {
   }
 
   /**
-   * Takes over a list that was verified and was the answer to `asked`.
-   * @returns how many entries were not known
+   * Takes over a list that was verified and was the answer to this question.
    */
-  add(list: RevocationList, asked: string | undefined): number {
+  async add(list: RevocationList, { seq: asked, part }: Question): Promise<Added> {
     // Whoever has a key that was revoked could go on telling this service that all is well.
     if (this.holdsAny([markOf('kid', list.kid)])) throw this.#restart('signed by a revoked key')
     // Somebody in between answers without reading the question: that would be a hole.
     if (list.since !== undefined && !(asked && covers(list.since, asked))) {
       throw this.#restart('a delta for somebody else')
     }
-    const news = this.#addAll(list.groups)
-    const full = list.since === undefined
-    if (news > 0 || full) this.#rooms.onList({ full, entries: this.entries })
+    const { part: number = 0, of = list.part?.of } = part ?? {}
+    if (list.part && (list.part.part !== number || list.part.of !== of)) {
+      throw this.#restart('a part that was not asked for')
+    }
+    const news = await this.#addAll(list.groups)
     if (this.holdsAny([markOf('kid', list.kid)])) throw this.#restart('revokes its own key')
-    this.#seq = list.seq
+    const whole = this.#whole(list)
+    if (!whole) return { news, isComplete: false }
+    const full = whole.since === undefined
+    if (news > 0 || full) this.#rooms.onList({ full, entries: this.entries })
+    this.#walk = undefined
+    this.#seq = whole.seq
     if (full) this.#fullAt = this.nowSeconds()
-    this.#freshAt = Math.max(this.#freshAt, Math.min(list.iat, this.nowSeconds()))
-    return news
+    this.#freshAt = Math.max(this.#freshAt, Math.min(whole.iat, this.nowSeconds()))
+    return { news, isComplete: true }
   }
 
-  #addAll(groups: RevocationList['groups']): number {
+  /** @returns what is known now; undefined while parts are missing */
+  #whole(list: RevocationList): Pick<RevocationList, 'seq' | 'iat' | 'since'> | undefined {
+    if (!list.part) return list
+    const { part, of } = list.part
+    const before = part > 0 ? this.#walk : undefined
+    if (part > 0 && before?.of !== of) throw this.#restart('a part of another division')
+    // Each part may have been read at another time: what came since the first of them is asked for next.
+    const seq = before ? earlier(before.seq, list.seq) : list.seq
+    if (seq === undefined) throw this.#restart('parts of different histories')
+    const iat = Math.min(before?.iat ?? list.iat, list.iat)
+    if (part + 1 === of) return { seq, iat }
+    this.#walk = { of, next: part + 1, seq, iat }
+    return undefined
+  }
+
+  async #addAll(groups: RevocationList['groups']): Promise<number> {
     const now = this.#forgottenBefore()
     let news = 0
+    let seen = 0
     for (const [expiresAt, digests] of groups) {
       if (expiresAt <= now) continue
       for (let offset = 0; offset < digests.length; offset += digestBytes) {
+        if (++seen % sliceEntries === 0) await turn()
         if (this.#digests.add(wordsAt(digests, offset), expiresAt)) news++
       }
     }
@@ -101,6 +172,7 @@ export class UnitedLists {
   /** The next question is for the full list. */
   #restart(reason: string): Error {
     this.#seq = undefined
+    this.#walk = undefined
     return new Error(`the list of revocations: ${reason}`)
   }
 

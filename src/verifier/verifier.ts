@@ -160,7 +160,7 @@ class OfflineVerifier implements Verifier {
 
   /** What never changes about a token: spelling, signature and claims. */
   async #read(token: string): Promise<VerifiedToken> {
-    const jws = readJws(token, 'at+jwt', maxPayloadLength)
+    const jws = readJws(token, ['at+jwt'], maxPayloadLength)
     const key = this.#keys.known(jws.kid) ?? (await staysFor(this.#keys.find(jws.kid)))
     await assertSignature(jws, key)
     const claims = frozen(readClaims(jws.payload, this.#settings))

@@ -3,9 +3,11 @@ import { decodeJwt } from 'jose'
 import type { Knex } from 'knex'
 import { eventually } from '../support/eventually.ts'
 import { digestOf, type List, readFeed } from '../support/feed-reader.ts'
-import { app } from '../support/fixtures.ts'
+import { app, orders } from '../support/fixtures.ts'
+import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 import { wiredDatabase } from '../support/tcp-proxy.ts'
+import { outcome, verifierOf } from '../verifier/evil-issuer.ts'
 
 const path = '/.well-known/revocations'
 
@@ -328,4 +330,39 @@ test('a list from an instance that has lost its database shows its age', async (
   t.true((await readFeed(server, { since: list.seq, wait: 1 })).iat <= lost)
   proxy.weather = 'fine'
   await eventually(async () => (await readFeed(server)).iat >= lost + 590, 'it is fresh again')
+})
+
+test('a list longer than a verifier takes in one answer → it comes in parts, and all of it is refused', async (t) => {
+  const server = await startServer(t)
+  await flood(server, 40_000)
+  await server.rooms.feed.follow()
+  const token = (await server.clientCredentials()).body.access_token
+  await server.revoke(token)
+  await server.rooms.feed.follow()
+  const options = { audience: orders, revocations: { maxListBytes: 800_000 } }
+  const verifier = verifierOf(t, { issuer: server.app.issuer, now: server.clock.now }, options)
+  t.is(await outcome(verifier, token), 'token_revoked')
+  t.is(verifier.status.entries, 40_001)
+  t.is(await outcome(verifier, (await server.clientCredentials()).body.access_token), 'accepted')
+  t.is((await readFeed(server)).revoked.size, 40_001, 'whoever knows no parts has all in one')
+  for (const query of [
+    'part=1',
+    'part=2&of=2',
+    'part=0&of=3',
+    'part=0&of=64',
+    'part=x',
+    'of=2&part=0&of=2',
+  ]) {
+    t.is((await server.get(`${path}?${query}`)).status, 400, query)
+  }
+})
+
+test('RFC 9112 §3.2: a Host that is none → the list all the same, and no error of the server', async (t) => {
+  const server = await startServer(t)
+  for (const host of ['a%zz^', 'a b', '[', '///']) {
+    const { status } = await sendRaw(server.url, rawRequest('GET', path, { host }))
+    t.is(status, 200, host)
+    const odd = rawRequest('GET', `${path}?since=a&since=b`, { host })
+    t.is((await sendRaw(server.url, odd)).status, 400, host)
+  }
 })

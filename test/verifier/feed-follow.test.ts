@@ -43,7 +43,7 @@ test('a token, its session, its client and its key: what is revoked is refused, 
   // A value revokes only as what it is.
   t.is(await outcome(verifier, issuer.token({ jti: 'b', sid: 'a', sub: 'c' })), 'accepted')
   t.is(verifier.status.entries, 4)
-  t.true(issuer.calls.some((call) => /\/feed\?since=3&wait=25$/.test(call)))
+  t.true(issuer.calls.some((call) => /\/feed\?since=3&wait=25&part=0$/.test(call)))
 })
 
 test('the first token waits for the first list', async (t) => {
@@ -113,7 +113,7 @@ test('lists are united: one without an entry, a delta or another history, takes 
   issuer.advance(900)
   issuer.answerAll()
   await eventually(() => verifier.status.entries === 2, 'the full list was read')
-  t.is(issuer.calls.filter((call) => call.endsWith('/feed')).length, 2)
+  t.is(issuer.calls.filter((call) => call.endsWith('/feed?part=0')).length, 2)
   t.is(await outcome(verifier, token), 'token_revoked')
 })
 
