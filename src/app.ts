@@ -35,7 +35,7 @@ export async function createApp(world: World): Promise<App> {
   const { metrics } = rooms
   const { issuer } = config
   let draining = false
-  const { router, groups, documents } = createRouter(
+  const { router, pages, groups, documents } = createRouter(
     world,
     rooms,
     healthChecks(world, rooms, () => draining),
@@ -53,6 +53,7 @@ export async function createApp(world: World): Promise<App> {
   koa.use(ignoreAbandoned(stalls))
   koa.use(router.routes())
   koa.use(router.allowedMethods())
+  koa.use(pages.routes())
   koa.on('error', (error) =>
     log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'an answer could not be sent'),
   )

@@ -129,7 +129,7 @@ export const variables = {
   APP_URL: url('http:', 'https:').optional().meta({
     description:
       'where your app has the pages `/verify-email` and `/reset-password` that links in mails lead to',
-    absent: '`ISSUER`',
+    absent: '`ISSUER`, where this server has plain ones',
   }),
   SMTP_URL: mailUrl.optional().meta({
     description: 'mail server, such as `smtps://user:password@mail.example`',

@@ -35,10 +35,14 @@ import { DoorKeeper } from './http/person.ts'
 import { published, type ReadPublished } from './http/published.ts'
 import { jsonApi, publicDocuments, RouteGroups } from './http/route-group.ts'
 import { SameOrigin } from './http/same-origin.ts'
+import { type LinkPage, resetPassword, verifyEmail } from './pages/link-pages.ts'
+import { stylesheet } from './pages/page.ts'
 import type { Rooms, World } from './rooms/rooms.ts'
 
 interface Routes {
   readonly router: Router<RequestState>
+  /** Not of the API: for browsers, where no app has them. */
+  readonly pages: Router<RequestState>
   readonly groups: RouteGroups
   /** Those that can be answered without the router, by path. */
   readonly documents: ReadonlyMap<string, ReadPublished>
@@ -106,11 +110,23 @@ export function createRouter(
   router.get(`${path}/docs`, docs)
   router.get(`${path}/docs/:name`, docsAsset)
   mount(router, operations, doorKeeper, path)
+  const pages = new Router<RequestState>({ sensitive: true, strict: true })
+  if (config.APP_URL === undefined) {
+    const shown = { operations, origin: new URL(issuer).origin }
+    mountPage(pages, `${path}/verify-email`, verifyEmail(shown))
+    mountPage(pages, `${path}/reset-password`, resetPassword(shown))
+    pages.get(`${path}/pages.css`, stylesheet)
+  }
   const groups = new RouteGroups()
   groups.below(`${path}/api/`, jsonApi)
   const forEverybody = [`${path}/.well-known/revocations`]
   for (const name of [...documents.keys(), ...forEverybody]) groups.at(name, publicDocuments)
-  return { router, groups, documents }
+  return { router, pages, groups, documents }
+}
+
+function mountPage(router: Router<RequestState>, path: string, { show, submit }: LinkPage): void {
+  router.get(path, show)
+  router.post(path, submit)
 }
 
 const pick = (checks: Readonly<Record<string, HealthCheck>>, wanted: string) =>

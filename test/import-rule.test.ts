@@ -12,7 +12,7 @@ const levels: readonly (readonly string[])[] = [
   ['app'],
   ['routes', 'background', 'measures'],
   ['rooms'],
-  ['endpoints'],
+  ['endpoints', 'pages'],
   ['admin'],
   ['account'],
   ['http'],

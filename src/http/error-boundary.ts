@@ -59,7 +59,7 @@ function answer(ctx: Context, refusal: Refusal): void {
     refusal instanceof Problem ? refusal.type : (refusal as { code?: string }).code
 }
 
-function asProblem(ctx: Context, error: unknown): Problem {
+export function asProblem(ctx: Context, error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof Throttled) {
     const { advice: detail } = error

@@ -15,6 +15,7 @@ export interface DeliveryRooms {
   /** Shared by all instances, and not in the database in clear. */
   readonly linkKey: Uint8Array
   readonly appUrl: string
+  readonly tokenIn?: 'query' | 'fragment'
   readonly now: Now
   readonly log: Log
   readonly metrics: Metrics
@@ -61,10 +62,10 @@ export class Delivery {
     mail: ClaimedMail,
     { template, token }: Extract<Preparation, { outcome: 'ready' }>,
   ): Promise<void> {
-    const { transport, appUrl, queue } = this.#rooms
+    const { transport, appUrl, tokenIn, queue } = this.#rooms
     const { id, recipient: to, createdAt, data, attempts } = mail
     try {
-      const rendered = render(template, { appUrl, at: createdAt, data, token })
+      const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token })
       await transport.send({ ...rendered, id, to, createdAt })
     } catch (error) {
       const { reason, permanent } = failureOf(error)

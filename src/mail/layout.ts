@@ -31,7 +31,8 @@ const entities: Record<string, string> = {
   "'": '&#39;',
 }
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c] ?? '')
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (c) => entities[c] ?? '')
 
 /**
  * Somebody else's text in quotation marks; undefined for what no mail should carry to a stranger:

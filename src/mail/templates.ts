@@ -8,6 +8,8 @@ export interface Occasion {
   readonly appUrl: string
   readonly at: Date
   readonly data: MailData
+  /** Pages of this server read it from the query, without a script; apps from the fragment. */
+  readonly tokenIn?: 'query' | 'fragment' | undefined
   /** For the templates of `links`. */
   readonly token?: string | undefined
 }
@@ -15,10 +17,11 @@ export interface Occasion {
 export const templateNames = (): MailTemplate[] => Object.keys(wordings) as MailTemplate[]
 
 export function render(template: MailTemplate, occasion: Occasion): Rendered {
-  const { appUrl, at, data, token } = occasion
+  const { appUrl, at, data, token, tokenIn } = occasion
   const from = data.ip && isIP(data.ip) ? `, from the network address ${data.ip}` : ''
-  // In the fragment, so that the token reaches no server's log and no Referer.
-  const page = (path: string) => `${appUrl}${path}${token ? `#token=${token}` : ''}`
+  // In the fragment the token reaches no server's log and no Referer, but only a script can read it there.
+  const mark = tokenIn === 'query' ? '?' : '#'
+  const page = (path: string) => `${appUrl}${path}${token ? `${mark}token=${token}` : ''}`
   const context = { data, page, site: new URL(appUrl).host, when: `on ${utc(at)}${from}` }
   return layOut(wordings[template](context))
 }

@@ -101,8 +101,9 @@ async function createMailRooms(world: World, { metrics }: TokenRooms) {
   })
   const linkKey = await sealedSecret(db, masterKeys, 'mail links', now())
   const { appUrl } = config
+  const tokenIn = config.APP_URL === undefined ? 'query' : 'fragment'
   const mailSender = new MailSender({
-    ...{ queue: mailQueue, transport, oneTimeTokens, linkKey, appUrl, now, log, metrics },
+    ...{ queue: mailQueue, transport, oneTimeTokens, linkKey, appUrl, tokenIn, now, log, metrics },
   })
   outbox.whenCommitted(() => mailSender.wake())
   return { outbox, oneTimeTokens, mailQueue, mailSender }

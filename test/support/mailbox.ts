@@ -87,7 +87,7 @@ export async function startMailbox(
 
 async function read(source: Buffer, envelope: Arrived['envelope']): Promise<Arrived> {
   const email = await PostalMime.parse(source)
-  const link = /\S+#token=\S+/.exec(email.text ?? '')?.[0]
-  const token = link?.slice(link.indexOf('#token=') + 7)
+  const link = /\S+[#?]token=\S+/.exec(email.text ?? '')?.[0]
+  const token = link?.slice(link.indexOf('token=') + 6)
   return { ...email, raw: source.toString('latin1'), envelope, link, token }
 }

@@ -1,0 +1,191 @@
+import type { Context, Middleware } from '../http/context.ts'
+import { asProblem } from '../http/error-boundary.ts'
+import { readForm } from '../http/form.ts'
+import { checked } from '../http/json.ts'
+import type { Operation } from '../http/operation.ts'
+import { Problem } from '../http/problem.ts'
+import { type Field, type Form, type Page, send } from './page.ts'
+
+/**
+ * The two pages that links in mails lead to where no app has them. They are a face of two operations of
+ * the JSON API, whose checks and limits hold here as well. Opening a link changes nothing: mail scanners
+ * open them. Only the form that a person sends does.
+ */
+export interface LinkPage {
+  readonly show: Middleware
+  readonly submit: Middleware
+}
+
+interface Rooms {
+  readonly operations: readonly Operation[]
+  readonly origin: string
+}
+
+interface Wording {
+  readonly operation: string
+  readonly done: Page
+  readonly sent: Page
+  /** What the page shows for a link. `wrong` has a sentence for each field that is wrong. */
+  page(token: string, wrong: Record<string, string>): Page
+  /** Where there is no link, or it is not good any more. */
+  ask(text: string, wrong?: string): Page
+}
+
+const password = (label: string, wrong?: string): Field => ({
+  ...{ name: 'password', label, type: 'password', autocomplete: 'current-password', wrong },
+})
+
+const newPassword = (wrong?: string): Field => ({
+  ...{ name: 'new_password', label: 'New password', type: 'password', wrong },
+  autocomplete: 'new-password',
+})
+
+const byMail = (wrong?: string): Form => ({
+  field: { name: 'email', label: 'Email address', type: 'email', autocomplete: 'email', wrong },
+  submit: 'Send a link',
+})
+
+const sent: Page = {
+  title: 'Look into your inbox',
+  text: ['If there is an account with this address, a new link is on its way to it.'],
+}
+
+const verification: Wording = {
+  operation: '/api/v1/auth/email/verification',
+  sent,
+  done: { title: 'Your email address is confirmed', text: ['You can close this page.'] },
+  page: (token, wrong) => ({
+    title: 'Confirm your email address',
+    text: ['Enter the password of your account to confirm that this address is yours.'],
+    forms: [{ token, field: password('Password', wrong.password), submit: 'Confirm' }],
+    otherwise: {
+      summary: 'I did not choose a password, or I forgot it',
+      form: { token, field: newPassword(wrong.new_password), submit: 'Set password and confirm' },
+    },
+  }),
+  ask: (text, wrong) => ({
+    title: 'Confirm your email address',
+    text: [text, 'Enter your address to get a new link.'],
+    forms: [byMail(wrong)],
+  }),
+}
+
+const reset: Wording = {
+  operation: '/api/v1/auth/password/reset',
+  sent,
+  done: {
+    title: 'Your password is changed',
+    text: ['All sessions have ended. Sign in with the new password.'],
+  },
+  page: (token, wrong) => ({
+    title: 'Choose a new password',
+    text: ['The password must be at least 8 characters long. All sessions will end.'],
+    forms: [{ token, field: newPassword(wrong.new_password), submit: 'Change password' }],
+  }),
+  ask: (text, wrong) => ({
+    title: 'Reset your password',
+    text: [text, 'Enter the address of your account to get a link.'],
+    forms: [byMail(wrong)],
+  }),
+}
+
+export const verifyEmail = (rooms: Rooms): LinkPage => linkPage(rooms, verification)
+export const resetPassword = (rooms: Rooms): LinkPage => linkPage(rooms, reset)
+
+function linkPage({ operations, origin }: Rooms, wording: Wording): LinkPage {
+  const named = (step: string) => operations.find(({ path }) => path === wording.operation + step)
+  const request = named('/request')
+  const confirm = named('/confirm')
+  return {
+    show(ctx) {
+      const query = new URLSearchParams(ctx.querystring)
+      const token = query.get('token')
+      if (query.has('done')) return send(ctx, 200, wording.done)
+      if (query.has('sent')) return send(ctx, 200, wording.sent)
+      if (token) return send(ctx, 200, wording.page(token, {}))
+      send(ctx, 200, wording.ask('The link in your mail is needed here.'))
+    },
+    async submit(ctx) {
+      let fields: Record<string, string> = {}
+      try {
+        sameOrigin(ctx, origin)
+        fields = await readForm(ctx)
+        const isRequest = fields.email !== undefined
+        await run(isRequest ? request : confirm, fields, ctx)
+        ctx.status = 303
+        ctx.set('cache-control', 'no-store')
+        ctx.set('location', `${ctx.path}?${isRequest ? 'sent' : 'done'}`)
+      } catch (error) {
+        refuse(ctx, asProblem(ctx, error), wording, fields)
+      }
+    },
+  }
+}
+
+/** As if the fields had come as JSON: by the schema of the operation, and with its limits. */
+async function run(
+  one: Operation | undefined,
+  fields: Record<string, string>,
+  ctx: Context,
+): Promise<void> {
+  if (!one?.body) throw new Error('there is no such operation')
+  await one.handle({
+    ...{ body: checked(one.body, fields), form: undefined, query: undefined, path: undefined },
+    person: undefined as never,
+    ip: ctx.state.ip,
+    userAgent: ctx.get('user-agent') || undefined,
+    ctx,
+  })
+}
+
+function refuse(
+  ctx: Context,
+  problem: Problem,
+  wording: Wording,
+  { token }: Record<string, string>,
+): void {
+  const wrong = Object.fromEntries(
+    problem.errors.map(({ pointer, detail }) => [pointer.slice(1), sentence(pointer, detail)]),
+  )
+  ctx.state.facts.error = problem.type
+  ctx.set({ ...problem.headers })
+  const [status, page] = answerTo(problem, wording, token, wrong)
+  send(ctx, status, page)
+}
+
+function answerTo(
+  { type, status }: Problem,
+  wording: Wording,
+  token: string | undefined,
+  wrong: Record<string, string>,
+): [status: number, page: Page] {
+  if (wrong.email) return [422, wording.ask('The address was not accepted.', wrong.email)]
+  if (type === 'unusable-token' || wrong.token || (!token && status === 422)) {
+    return [400, wording.ask('This link is not valid any more.')]
+  }
+  if (status === 422 && token) return [422, wording.page(token, wrong)]
+  const text = told[status] ?? 'This request was not accepted. Open the link once more.'
+  return [status, { title: 'That did not work', text: [text] }]
+}
+
+const told: Readonly<Record<number, string>> = {
+  429: 'There were too many attempts. Try again later: your link is still good.',
+  500: 'The server met an unexpected condition. Try again later.',
+  503: 'The server cannot answer now. Try again in a moment: your link is still good.',
+}
+
+/** Messages of a schema are for programs. */
+function sentence(pointer: string, detail: string): string {
+  if (pointer === '/email') return 'This is not an email address.'
+  return /^(Invalid|Too)/.test(detail) ? 'Enter a password.' : detail
+}
+
+/**
+ * ASVS 3.5.1. Pages with `Referrer-Policy: no-referrer` post with `Origin: null`, so what counts is
+ * Sec-Fetch-Site; a browser without it sends one of these origins. There is no cookie to misuse.
+ */
+function sameOrigin(ctx: Context, own: string): void {
+  const site = ctx.get('sec-fetch-site')
+  const isOwn = site === '' ? ['', 'null', own].includes(ctx.get('origin')) : site === 'same-origin'
+  if (!isOwn) throw new Problem('foreign-origin')
+}
