@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { type Operation, operation } from '../http/operation.ts'
+import { Problem } from '../http/problem.ts'
 import type { Throttle } from '../throttle/throttle.ts'
+import { apiKeyMethod } from '../tokens/api-keys.ts'
 import type { UserAdministration } from '../users/administration.ts'
 import type { PersonalData } from '../users/personal-data.ts'
 import type { Users } from '../users/users.ts'
@@ -93,6 +95,10 @@ export const profileOperations = (rooms: Rooms): Operation[] => [
       },
     },
     async handle({ person, ip }) {
+      if (person.token.claims.amr?.includes(apiKeyMethod)) {
+        throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
+      }
+      await rooms.throttle.attempt('personalDataExport', { person: person.user.id })
       const body = await rooms.personalData.export(person.user.id, ip)
       const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
       return { status: 200, body, headers }

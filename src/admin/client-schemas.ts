@@ -47,6 +47,7 @@ export const newClient = z.strictObject({
   jwks: z.looseObject({ keys: z.array(z.looseObject({})) }).optional(),
   ...z.strictObject(settings).partial().shape,
   grant_types: settings.grant_types,
+  audiences: settings.audiences,
 })
 
 export const clientChanges = z

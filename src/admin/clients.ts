@@ -60,7 +60,7 @@ function create({ clients }: Rooms): Operation {
         jwks: jwks as never,
         grantTypes: body.grant_types,
         scopes: body.scopes ?? [],
-        audiences: body.audiences ?? [],
+        audiences: body.audiences,
       }
       const actor = { actorId: person.user.id, ip }
       const made = await asClientProblems(() => clients.create(wished, actor))
@@ -81,7 +81,7 @@ function change({ clients }: Rooms): Operation {
     responses: { 200: { description: 'The client', schema: clientWithSecret } },
     async handle({ path: { id }, body, person, ip }) {
       const { disabled, rotate_secret: rotate, ...wished } = body
-      if (disabled) refuseOwn(id)
+      if (disabled || vital.some((field) => wished[field] !== undefined)) refuseOwn(id)
       const settings = Object.keys(wished).length > 0 ? settingsOf(wished) : undefined
       const overlapSeconds = rotate && rotationSeconds
       const actor = { actorId: person.user.id, ip }
@@ -121,3 +121,6 @@ function refuseOwn(id: string): void {
   if (id !== accountClientId) return
   throw new Problem('conflict', { detail: 'this client is the one of this API: it stays' })
 }
+
+/** Without these of its settings nobody could sign in to this API any more. */
+const vital = ['audiences', 'scopes', 'grant_types'] as const

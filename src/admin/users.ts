@@ -48,7 +48,7 @@ function stats({ users }: Rooms): Operation {
     method: 'get',
     path: '/api/v1/users/stats',
     tag: 'Administration: people',
-    summary: 'How many people there are',
+    summary: 'How many people there are; above 10,000 an estimate',
     access: 'administrator',
     responses: {
       200: {

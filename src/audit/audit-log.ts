@@ -71,6 +71,7 @@ export interface AuditFilter {
   readonly userId?: string | undefined
   readonly clientId?: string | undefined
   readonly event?: string | undefined
+  readonly sid?: string | undefined
   readonly from?: Date | undefined
   readonly until?: Date | undefined
 }
@@ -99,11 +100,12 @@ export class AuditLog {
 
   /** Newest first; `after` is the id of the last one of the page before. */
   async page(filter: AuditFilter, limit: number, after?: string): Promise<RecordedEvent[]> {
-    const { userId, clientId, event, from, until } = filter
+    const { userId, clientId, event, sid, from, until } = filter
     const query = this.#db<RecordedEvent>('audit_events').orderBy('id', 'desc').limit(limit)
     if (userId !== undefined) query.where('user_id', userId)
     if (clientId !== undefined) query.where('client_id', clientId)
     if (event !== undefined) query.where('event', event)
+    if (sid !== undefined) query.where('sid', sid)
     if (from) query.where('at', '>=', from)
     if (until) query.where('at', '<', until)
     if (after !== undefined) query.where('id', '<', after)

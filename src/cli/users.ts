@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Rooms } from '../rooms/rooms.ts'
 import { type User, UserRefused } from '../users/user.ts'
-import { several } from './arguments.ts'
+import { several, wholeNumber } from './arguments.ts'
 import { answers, example, moment, StartRefused, table } from './output.ts'
 import { askNewSecret } from './prompt.ts'
 import { exportCommand } from './users-export.ts'
@@ -20,6 +20,7 @@ export function usersCommand(program: Command): void {
   create(users)
   setPassword(users)
   disable(users)
+  remove(users)
   list(users)
   importCommand(users)
   exportCommand(users)
@@ -98,12 +99,49 @@ function disable(users: Command): void {
   )
 }
 
-function list(users: Command): void {
-  const command = users.command('list').description('all people')
-  example(command, 'signet users list --json')
-  answers(command, () =>
+function remove(users: Command): void {
+  const command = users
+    .command('delete')
+    .description('delete a person for good; only an anonymous trail stays')
+    .argument('<username>')
+    .option('--yes', 'there is no way back')
+  example(command, 'signet users delete ada --yes')
+  answers<{ yes?: boolean }>(command, ({ yes }, username = '') =>
     withRooms(async (rooms) => {
-      const found = await everybody(rooms)
+      const { id } = await named(rooms, username)
+      if (!yes) throw new StartRefused(`There is no way back: add --yes to delete ${username}.`)
+      const { sessions } = await rooms.administration.delete(id)
+      const text = `${username} is deleted; ${sessions} session(s) ended. The server erases the audit trail of ${id} in the background.`
+      return { json: { id, sessions }, text }
+    }),
+  )
+}
+
+interface ListOptions {
+  role?: string
+  state?: 'active' | 'disabled' | 'unverified'
+  text?: string
+  limit: number
+  after?: string
+}
+
+function list(users: Command): void {
+  const command = users
+    .command('list')
+    .description('people, newest first')
+    .option('--role <role>', 'those with this role')
+    .addOption(
+      new Option('--state <state>', 'those in this state').choices([
+        ...['active', 'disabled', 'unverified'],
+      ]),
+    )
+    .option('--text <text>', 'those whose username or address begins so')
+    .option('--limit <n>', 'at most so many', wholeNumber, 100)
+    .option('--after <id>', 'go on after this person, the last of the list before')
+  example(command, 'signet users list --text ada', 'signet users list --role admin --json')
+  answers<ListOptions>(command, ({ limit, after, role, state, text }) =>
+    withRooms(async (rooms) => {
+      const found = await rooms.users.page({ role, state, text }, limit, after)
       const rows = found.map((user) => [
         user.id,
         user.username ?? user.email ?? '-',
@@ -111,7 +149,10 @@ function list(users: Command): void {
         moment(user.createdAt),
         user.disabledAt ? `disabled ${moment(user.disabledAt)}` : 'active',
       ])
-      return { json: found, text: table(['id', 'username', 'roles', 'created', 'state'], rows) }
+      const shown = table(['id', 'username', 'roles', 'created', 'state'], rows)
+      const last = found.length === limit ? found.at(-1)?.id : undefined
+      const more = last === undefined ? '' : `\nThere may be more: --after ${last}`
+      return { json: found, text: shown + more }
     }),
   )
 }
@@ -121,15 +162,6 @@ async function named({ users }: Rooms, identifier: string): Promise<User> {
   const user = await users.findAny(identifier)
   if (user) return user
   throw new UserRefused('unknown', `There is no user ${identifier}. See: signet users list`)
-}
-
-async function everybody({ users }: Rooms): Promise<User[]> {
-  const found: User[] = []
-  for (;;) {
-    const page = await users.page({}, 1000, found.at(-1)?.id)
-    found.push(...page)
-    if (page.length < 1000) return found
-  }
 }
 
 async function choosePassword({ generate, passwordStdin }: PasswordOptions): Promise<string> {

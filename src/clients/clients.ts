@@ -3,7 +3,7 @@ import type { Actor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
-import { liveOf } from '../sessions/client-sessions.ts'
+import { hasLive } from '../sessions/client-sessions.ts'
 import { type Client, type ClientRow, clientOf, usesSecret } from './client.ts'
 import { type Amended, ClientAmendment, type ClientChanges } from './client-amendment.ts'
 import { columnsOf } from './client-columns.ts'
@@ -101,7 +101,7 @@ export class Clients {
   }
 
   #listed() {
-    const ending = `disabled_at IS NOT NULL AND EXISTS (${liveOf('clients.id')}) AS ending_sessions`
+    const ending = `disabled_at IS NOT NULL AND ${hasLive('clients.id')} AS ending_sessions`
     return this.#rooms.db('clients').select('*', this.#rooms.db.raw(ending))
   }
 

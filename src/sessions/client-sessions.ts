@@ -16,11 +16,11 @@ export async function endSomeOfClient(
   const { rowCount: sessions } = await db.raw(
     `UPDATE refresh_families SET revoked_at = ?, revoked_reason = 'client_disabled'
       WHERE revoked_at IS NULL AND sid = ANY (ARRAY(
-        SELECT sid FROM refresh_families WHERE client_id = ? AND revoked_at IS NULL LIMIT ?
+        SELECT sid FROM refresh_families AS live WHERE ${liveOf('?')} LIMIT ?
            FOR NO KEY UPDATE SKIP LOCKED))`,
-    [now, clientId, sessionsAtOnce],
+    [now, clientId, clientId, sessionsAtOnce],
   )
-  const { rows } = await db.raw(`SELECT EXISTS (${liveOf('?')}) AS more`, [clientId])
+  const { rows } = await db.raw(`SELECT ${hasLive('?')} AS more`, [clientId, clientId])
   return { sessions, more: rows[0].more }
 }
 
@@ -32,7 +32,7 @@ export const endingClients = (now: Now) => ({
   name: 'client_sessions',
   async dueSince(db: Db): Promise<Date | null> {
     const { rows } = await db.raw(
-      `SELECT min(ended_at) AS oldest FROM ${endedClients} WHERE EXISTS (${liveOf('ended.id')})`,
+      `SELECT min(ended_at) AS oldest FROM ${endedClients} WHERE ${hasLive('ended.id')}`,
     )
     return rows[0].oldest
   },
@@ -41,15 +41,14 @@ export const endingClients = (now: Now) => ({
       `UPDATE refresh_families SET revoked_at = ?, revoked_reason = 'client_disabled'
         WHERE revoked_at IS NULL AND sid = ANY (ARRAY(
           SELECT family.sid FROM ${endedClients} CROSS JOIN LATERAL (
-                 SELECT sid FROM refresh_families
-                  WHERE client_id = ended.id AND revoked_at IS NULL LIMIT ?
+                 SELECT sid FROM refresh_families AS live WHERE ${liveOf('ended.id')} LIMIT ?
                     FOR NO KEY UPDATE SKIP LOCKED) AS family
            LIMIT ?))`,
       [now(), limit, limit],
     )
     const done = rows < limit
     if (done) {
-      await db.raw(`DELETE FROM deleted_clients AS ended WHERE NOT EXISTS (${liveOf('ended.id')})`)
+      await db.raw(`DELETE FROM deleted_clients AS ended WHERE NOT ${hasLive('ended.id')}`)
     }
     return { rows, done }
   },
@@ -58,6 +57,13 @@ export const endingClients = (now: Now) => ({
 const endedClients = `(SELECT id, disabled_at AS ended_at FROM clients WHERE disabled_at IS NOT NULL
                        UNION ALL SELECT id, deleted_at FROM deleted_clients) AS ended`
 
-/** In SQL, a session of this client that has not ended. */
-export const liveOf = (clientId: string): string =>
-  `SELECT FROM refresh_families AS live WHERE live.client_id = ${clientId} AND live.revoked_at IS NULL`
+/**
+ * In SQL, the sessions of this client that have not ended, in the order of an index. With `=` and without an
+ * order PostgreSQL would read the whole table where nearly all sessions are of one client.
+ */
+const liveOf = (clientId: string): string =>
+  `live.client_id BETWEEN ${clientId} AND ${clientId} AND live.revoked_at IS NULL ORDER BY live.client_id`
+
+/** In SQL, whether this client has such a session. */
+export const hasLive = (clientId: string): string =>
+  `((SELECT live.sid FROM refresh_families AS live WHERE ${liveOf(clientId)} LIMIT 1) IS NOT NULL)`

@@ -163,6 +163,13 @@ test('the client of this API stays: without it no administrator could undo it', 
   const admin = await addAdmin(server)
   t.is((await admin.patch('clients/account', { disabled: true })).status, 409)
   t.is((await admin.delete('clients/account')).status, 409)
+  for (const change of [
+    { audiences: ['https://x.example'] },
+    { scopes: ['read'], default_scopes: [] },
+    { grant_types: ['refresh_token'] },
+  ]) {
+    t.is((await admin.patch('clients/account', change)).status, 409)
+  }
   t.is((await admin.patch('clients/account', { access_token_seconds: 60 })).status, 200)
   const life = (await enter(server, 'root')).tokens.expires_in
   t.true(life <= 60 && life >= 54)

@@ -1,0 +1,117 @@
+import test from 'ava'
+import pg from 'pg'
+import { addPerson, enter } from '../support/account-api.ts'
+import { addAdmin } from '../support/administrator.ts'
+import { app } from '../support/fixtures.ts'
+import { startServer, type TestServer } from '../support/start-server.ts'
+
+interface Asked {
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** Every statement that this process sends, by its text. */
+const asked = new Map<string, Asked>()
+
+const send = pg.Client.prototype.query as (...args: unknown[]) => unknown
+Object.assign(pg.Client.prototype, {
+  query(this: pg.Client, ...args: unknown[]) {
+    const [first, second] = args
+    const text = typeof first === 'string' ? first : (first as Partial<Asked>)?.text
+    const values = typeof first === 'string' ? second : (first as Partial<Asked>)?.values
+    if (text) asked.set(text, { text, values: Array.isArray(values) ? values : [] })
+    return send.apply(this, args)
+  },
+})
+
+const rows = 60_000
+
+/** Tables that grow with the number of people; the statistics are those of real rows. */
+const filling = `
+  INSERT INTO users (id, username, email, password_hash, password_changed_at, roles, created_at, email_verified_at)
+  SELECT gen_random_uuid(), 'person' || i, i || '@people.example', '-', now(), '{}', now(), now()
+    FROM generate_series(1, ${rows}) AS i;
+  INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr,
+                                idle_expires_at, expires_at)
+  SELECT gen_random_uuid(), id, 'other', '{}', '{}', sha256('x'), now(), '{}',
+         now() + interval '7 days', now() + interval '30 days' FROM users;
+  INSERT INTO audit_events (at, event, user_id, client_id, sid, ip)
+  SELECT now() - interval '30 days', 'user.signed_in', user_id, client_id, sid, '192.0.2.1' FROM refresh_families;
+  INSERT INTO revocations (kind, value, revoked_at, expires_at)
+  SELECT 'sid', sid, now(), now() + interval '1 hour' FROM refresh_families;
+  ANALYZE`
+
+/** What people, apps and administrators ask. */
+async function useEverything(server: TestServer): Promise<void> {
+  const admin = await addAdmin(server)
+  const { id } = await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const { body } = await server.signIn()
+  const again = await server.refresh(body.refresh_token)
+  await server.refresh(body.refresh_token)
+  await server.introspect(again.body.access_token)
+  await server.introspect(again.body.refresh_token)
+  await server.clientCredentials()
+  await server.request('/.well-known/revocations')
+  for (const path of ['me', 'sessions', 'api-keys', 'me/export']) await grace.get(path)
+  await grace.patch('me', { full_name: 'Grace Hopper' })
+  await grace.post('password/reset/request', { email: 'nobody@people.example' })
+  await grace.post('logout/all')
+  const lists = [
+    'role=admin',
+    'state=disabled',
+    'state=unverified',
+    'state=active',
+    'text=person4711',
+    'text=x@y',
+  ]
+  for (const query of ['limit=5', ...lists, `after=${id}`]) await admin.get(`users?${query}`)
+  await admin.get('users/stats')
+  const now = new Date().toISOString()
+  const events = [
+    'event=user.created',
+    `client_id=${app.id}`,
+    `client_id=${app.id}&event=user.created`,
+  ]
+  const about = [
+    `user_id=${id}`,
+    `sid=${id}`,
+    `from=${now}`,
+    `until=${now}`,
+    'event=none&client_id=none',
+  ]
+  for (const query of ['limit=5', ...events, ...about]) await admin.get(`audit?${query}`)
+  await admin.patch(`users/${id}`, { roles: ['admin'] })
+  await admin.patch(`users/${id}`, { roles: [], end_sessions: true })
+  await admin.patch(`users/${id}`, { disabled: true })
+  await admin.get('clients')
+  await admin.patch(`clients/${app.id}`, { disabled: true })
+  await admin.delete(`users/${id}`)
+  await admin.delete(`clients/${app.id}`)
+  server.clock.advance({ minutes: 2 })
+  await server.rooms.janitor.run()
+}
+
+test('no statement reads a large table from its beginning to its end', async (t) => {
+  t.timeout(100_000)
+  const server = await startServer(t, { redis: false, unthrottled: true })
+  const own = new pg.Client({ connectionString: server.databaseUrl })
+  await own.connect()
+  t.teardown(() => own.end())
+  await own.query(filling)
+  asked.clear()
+  await useEverything(server)
+  const statements = [...asked.values()].filter(({ text }) =>
+    /^\s*(select|with|update|delete|insert)\b/i.test(text),
+  )
+  t.true(statements.length > 60, `${statements.length} statements`)
+  const scans: string[] = []
+  for (const { text, values } of statements) {
+    const plan = await own.query({ text: `EXPLAIN ${text}`, values: [...values] })
+    const lines = plan.rows.map((row) => row['QUERY PLAN']).join('\n')
+    if (/Seq Scan on (users|refresh_families|audit_events|revocations)\b/.test(lines)) {
+      scans.push(`${text}\n${lines}`)
+    }
+  }
+  t.deepEqual(scans, [])
+})
