@@ -134,3 +134,30 @@ test('a profile is for whoever has a token of their own', async (t) => {
     t.is(answer.headers.get('www-authenticate'), 'Bearer realm="signet"')
   }
 })
+
+test('a change that changes nothing leaves no event', async (t) => {
+  const server = await startServer(t)
+  const { id } = await addPerson(server, 'grace', { fullName: 'Grace Hopper' })
+  const grace = await enter(server, 'grace')
+  const events = () =>
+    server.db('audit_events').where({ user_id: id, event: 'user.profile_changed' })
+  for (const nothing of [{}, { username: 'grace' }, { full_name: 'Grace Hopper' }]) {
+    t.is((await grace.patch('me', nothing)).status, 200)
+  }
+  t.deepEqual(await events(), [])
+  await grace.patch('me', { full_name: 'Rear Admiral Hopper', username: 'grace' })
+  t.deepEqual(
+    (await events()).map(({ detail }) => detail),
+    [{ fields: ['full_name'] }],
+  )
+})
+
+test('the export is given ten times an hour', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  for (let time = 0; time < 10; time += 1) t.is((await grace.get('me/export')).status, 200)
+  const refused = await grace.get('me/export')
+  t.is(refused.status, 429)
+  t.true(Number(refused.headers.get('retry-after')) > 3000)
+})

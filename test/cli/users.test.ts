@@ -145,3 +145,22 @@ test('beside a running server of the same folder commands need no configuration'
     ['grace', 'admin'],
   )
 })
+
+test('users list finds people and goes on after the last; users delete wants --yes', async (t) => {
+  const { server, run } = await beside(t)
+  for (const username of ['anna', 'annika', 'bob']) await server.rooms.users.create({ username })
+  const names = async (...args: string[]) =>
+    (await run(['users', 'list', '--json', ...args]))
+      .json()
+      .map(({ username }: { username: string }) => username)
+  t.deepEqual(await names('--text', 'ANN'), ['annika', 'anna'])
+  t.deepEqual(await names('--role', 'admin'), ['ada'])
+  const [last] = (await run(['users', 'list', '--limit', '1', '--json'])).json()
+  t.is(last.username, 'bob')
+  t.deepEqual(await names('--limit', '1', '--after', last.id), ['annika'])
+  const refused = await run(['users', 'delete', 'bob'])
+  t.is(refused.code, 1)
+  t.regex(refused.stderr, /--yes/)
+  t.like((await run(['users', 'delete', 'bob', '--yes', '--json'])).json(), { sessions: 0 })
+  t.deepEqual(await names('--text', 'bob'), [])
+})
