@@ -27,6 +27,16 @@ def covers(since, own):
     return its[0] == ours[0] and int(its[1]) <= int(ours[1]) and its[2:] in ([], ours[2:])
 
 
+def earlier(one, two):
+    """Of two places the one from which nothing is missed by who has been told of both."""
+    a, b = one.split("."), two.split(".")
+    if len(a) < 2 or len(b) < 2 or a[0] != b[0]:
+        raise ValueError("parts of different histories")
+    if a[1] != b[1]:
+        return one if int(a[1]) < int(b[1]) else two
+    return one if a == b else ".".join(a[:2])
+
+
 class Revocations:
     def __init__(self):
         self._expiries, self._seq, self._full_at, self._fresh_at = {}, None, 0.0, 0.0
@@ -64,13 +74,34 @@ class Revocations:
     def _poll(self):
         if time.time() - self._full_at >= FULL_EVERY:
             self._seq = None  # A restored database may have lost what deltas never repeat.
-        query = {"since": self._seq, "wait": WAIT} if self._seq else {}
         asked, self._seq = self._seq, None  # After any failure below: everything again.
-        header, claims = read(self._fetch(query), "revocations+jwt", leeway=60)
+        claims = self._apply({"since": asked, "wait": WAIT, "part": 0} if asked else {"part": 0})
+        seq, read_at, of = claims["seq"], claims["iat"], claims.get("of", 1)
+        for part in range(1, of):
+            claims = self._apply({"part": part, "of": of})
+            if "of" not in claims:  # An older server, which has it all in one.
+                seq, read_at = claims["seq"], claims["iat"]
+                break
+            seq, read_at = earlier(seq, claims["seq"]), min(read_at, claims["iat"])
+        now = time.time()
+        self._fresh_at = max(self._fresh_at, min(read_at, now))
+        if "since" not in claims:
+            self._full_at = now
+        self._seq = seq
+
+    def _apply(self, query):
+        """Unites one answer: news, everything, or a part of everything."""
+        text = self._fetch(query)
+        header, claims = read(text, "revocations+jwt", "revocations-part+jwt", leeway=60)
         if digest("kid", header["kid"]) in self._expiries:
             raise ValueError("signed by a revoked key")
-        if "since" in claims and not (asked and covers(claims["since"], asked)):
+        if "since" in claims and not ("since" in query and covers(claims["since"], query["since"])):
             raise ValueError("a delta for somebody else")
+        is_part = header["typ"] == "revocations-part+jwt"
+        if is_part != ("of" in claims) or (
+            is_part and (claims["part"], claims["of"]) != (query["part"], query.get("of", claims["of"]))
+        ):
+            raise ValueError("a part that was not asked for")
         now, news = time.time(), {}
         for expiry, packed in claims["revoked"].items():
             digests = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
@@ -79,14 +110,11 @@ class Revocations:
         # United, never replaced: an old list that somebody replays takes nothing back.
         united = {**self._expiries, **news}
         self._expiries = {mark: expiry for mark, expiry in united.items() if expiry > now - 60}
-        self._fresh_at = max(self._fresh_at, min(claims["iat"], now))
-        if "since" not in claims:
-            self._full_at = now
-        self._seq = claims["seq"]
+        return claims
 
     @staticmethod
     def _fetch(query):
-        seconds = LIMIT_SECONDS + (WAIT if query else 0)
+        seconds = LIMIT_SECONDS + query.get("wait", 0)
         deadline, text = time.monotonic() + seconds, b""
         url = f"{URL}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(url, timeout=seconds) as answer:

@@ -47,15 +47,15 @@ class SigningKeys(jwt.PyJWKClient):
 keys = SigningKeys(f"{ISSUER}/.well-known/jwks.json")
 
 
-def read(token, kind, **rules):
-    """Header and claims of a JWT that the issuer signed, of this kind. Raises Refused or Unavailable."""
+def read(token, *kinds, **rules):
+    """Header and claims of a JWT that the issuer signed, of one of these kinds. Raises Refused or Unavailable."""
     try:
         header = jwt.get_unverified_header(token)
     except RecursionError as error:
         raise Refused("nested too deeply") from error
     # RFC 8725 §3.1, §3.11: a list of revocations is no token, and a token is no list.
-    if header.get("alg") != "RS256" or header.get("typ") != kind:
-        raise Refused(f"not {kind}")
+    if header.get("alg") != "RS256" or header.get("typ") not in kinds:
+        raise Refused(f"not {kinds[0]}")
     try:
         key = keys.get_signing_key(header.get("kid")).key
     except jwt.PyJWKClientError as error:
