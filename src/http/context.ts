@@ -13,6 +13,8 @@ export interface RequestFacts {
   error?: string | undefined
   /** What the caller was not told. */
   cause?: unknown
+  /** What an operator can do about it. */
+  advice?: string
   /** The limit that the request went over. */
   policy?: string
 }

@@ -86,7 +86,8 @@ function asOAuthError(ctx: Context, error: unknown): OAuthError {
     return unavailable('the server is busy, try again later', error.retryAfterSeconds, error)
   }
   if (isUnavailable(error)) {
-    ctx.state.log.error({ err: error }, whatToDo(error))
+    // In an outage every request comes here: one line for each, that of the request, has it all.
+    ctx.state.facts.advice = whatToDo(error)
     return unavailable('the server cannot answer now, try again later', retryAfterSeconds, error)
   }
   ctx.state.log.error({ err: error }, 'a request failed by a mistake of this server')

@@ -3,6 +3,7 @@ import { ada, app } from '../support/fixtures.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
 import { basic } from '../support/requests.ts'
 import { startServer } from '../support/start-server.ts'
+import { administer } from '../support/template.ts'
 
 test('ASVS 16.2.1: each request is one line of JSON: when, where, who, what', async (t) => {
   const lines: string[] = []
@@ -83,4 +84,20 @@ test('a request that its sender gives up is one line and no error', async (t) =>
     levels.filter((level) => level > 30),
     [],
   )
+})
+
+test('a request that fails because the database is away is one line, with the cause and what to do', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
+  const name = new URL(server.databaseUrl).pathname.slice(1)
+  await administer(process.env.TEST_DATABASE_URL ?? '', `DROP DATABASE ${name} WITH (FORCE)`)
+  const answer = await server.signIn()
+  t.is(answer.status, 503)
+  const id = answer.headers.get('x-request-id')
+  const own = lines.map((line) => JSON.parse(line)).filter(({ requestId }) => requestId === id)
+  t.is(own.length, 1)
+  t.like(own[0], { level: 50, msg: 'request', status: 503, error: 'temporarily_unavailable' })
+  t.is(typeof own[0].cause, 'string')
+  t.regex(own[0].advice, /PostgreSQL|database/)
+  t.false('err' in own[0])
 })

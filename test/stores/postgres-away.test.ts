@@ -71,7 +71,7 @@ for (const [name, weather, isCut] of storms) {
     t.is(ready.status, 503)
     t.like(ready.body.checks, { accepting: 'ok', keys: 'ok' })
     t.not(ready.body.checks.database, 'ok')
-    t.true(logged.some(({ msg }) => String(msg).includes('check that it runs')))
+    t.true(logged.some(({ advice }) => String(advice).includes('check that it runs')))
 
     proxy.weather = 'fine'
     await eventually(async () => (await server.get('/health/ready')).status === 200, 'it is ready')
@@ -131,7 +131,7 @@ test('a PostgreSQL that became read-only is a 503, and the log names the remedy'
     'the connections are new ones',
   )
   isTryLater(t, await server.refresh(body.refresh_token), 'refresh')
-  t.true(logged.some(({ msg }) => String(msg).includes('point DATABASE_URL at the primary')))
+  t.true(logged.some(({ advice }) => String(advice).includes('point DATABASE_URL at the primary')))
   await readOnly('off')
   await eventually(
     async () => (await server.refresh(body.refresh_token)).status === 200,
