@@ -68,7 +68,7 @@ export function createRouter(
   const sameOrigin = new SameOrigin([new URL(issuer).origin, ...config.CORS_ORIGINS])
   const doorKeeper = new DoorKeeper({ ...rooms, sameOrigin, issuer })
   const sessionSeconds = rooms.lifetimes.sessionAbsoluteSeconds
-  const cookieMode = new CookieMode({ sameOrigin, sessionSeconds, path })
+  const cookieMode = new CookieMode({ ...rooms, sameOrigin, sessionSeconds, path })
   const operations: Operation[] = [
     ...registrationOperations({ ...rooms, open: config.REGISTRATION === 'open' }),
     ...loginOperations({ ...rooms, cookieMode }),

@@ -6,11 +6,15 @@ import { invalidField, Problem } from '../http/problem.ts'
 import { isScopeToken, offlineAccess } from '../oauth/scope.ts'
 import type { Throttle } from '../throttle/throttle.ts'
 import type { ApiKey, ApiKeys } from '../tokens/api-keys.ts'
-import { done, idPath } from './schemas.ts'
+import type { Users } from '../users/users.ts'
+import { confirmed } from './confirmation.ts'
+import { asFieldProblems } from './refusals.ts'
+import { done, idPath, passwordField } from './schemas.ts'
 
 interface Rooms {
   readonly apiKeys: ApiKeys
   readonly clients: Clients
+  readonly users: Users
   readonly throttle: Throttle
   readonly now: Now
 }
@@ -19,6 +23,7 @@ const apiKey = z
   .object({
     id: z.uuid(),
     name: z.string(),
+    client_id: z.string().nullable().meta({ description: 'The app that it was made with' }),
     scope: z.string(),
     audience: z.array(z.string()),
     created_at: z.iso.datetime(),
@@ -34,6 +39,7 @@ const created = apiKey
 const apiKeyOf = (key: ApiKey): z.input<typeof apiKey> => ({
   id: key.id,
   name: key.name,
+  client_id: key.clientId,
   scope: key.scope.join(' '),
   audience: [...key.audience],
   created_at: key.createdAt.toISOString(),
@@ -49,7 +55,14 @@ const newKey = z.strictObject({
     .refine((text) => text.split(' ').every(isScopeToken), 'is no list of scope tokens')
     .meta({ description: 'Not more than the app that asks may have', example: 'read' }),
   audience: z.array(z.string().max(500)).min(1).max(10).optional(),
-  expires_in_days: z.int().min(1).max(3650).optional().meta({ description: 'Absent: never' }),
+  expires_in_days: z
+    .int()
+    .min(1)
+    .max(3650)
+    .nullable()
+    .default(90)
+    .meta({ description: '`null`: never' }),
+  password: passwordField.meta({ description: 'Yours: a stolen token must not become a key' }),
 })
 
 /** Keys for programs that act for the person. */
@@ -76,7 +89,7 @@ function list({ apiKeys }: Rooms): Operation {
   })
 }
 
-function create({ apiKeys, clients, throttle, now }: Rooms): Operation {
+function create({ apiKeys, clients, users, throttle, now }: Rooms): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/api-keys',
@@ -99,11 +112,17 @@ function create({ apiKeys, clients, throttle, now }: Rooms): Operation {
       if (!audience.every((one) => client.audiences.includes(one))) {
         throw invalidField('/audience', `is not among ${client.audiences.join(' ')}`)
       }
+      const { id: userId, passwordChangedAt } = person.user
+      await asFieldProblems(() =>
+        confirmed(throttle, userId, () => users.demand(userId, body.password, { ip })),
+      )
       const days = body.expires_in_days
-      const expiresAt = days === undefined ? null : later(now(), days * 86_400)
-      const userId = person.user.id
-      const made = await apiKeys.create({ userId, name: body.name, scope, audience, expiresAt, ip })
-      if (!made) throw new Problem('conflict', { detail: 'you have as many keys as you may have' })
+      const expiresAt = days === null ? null : later(now(), days * 86_400)
+      const made = await apiKeys.create({
+        ...{ userId, passwordChangedAt, clientId: client.id, ip },
+        ...{ name: body.name, scope, audience, expiresAt },
+      })
+      if (!made) throw new Problem('conflict', { detail: 'the API key limit has been reached' })
       return { status: 201, body: { ...apiKeyOf(made.key), key: made.secret } }
     },
   })

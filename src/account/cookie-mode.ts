@@ -4,20 +4,23 @@ import type { Context } from '../http/context.ts'
 import {
   accessCookie,
   deviceCookie,
+  formerRefreshCookie,
   readCookie,
   refreshCookie,
   setCookie,
 } from '../http/cookies.ts'
 import type { Reply } from '../http/operation.ts'
 import type { SameOrigin } from '../http/same-origin.ts'
+import type { RefreshTokenCodec } from '../sessions/refresh-token.ts'
 
-/** The one path that the refresh cookie goes to; signing out takes it away there too. */
+/** The one path at which a refresh token in a cookie counts. */
 export const refreshPath = '/api/v1/auth/refresh'
 const devicePath = '/api/v1/auth/login'
 const deviceSeconds = 90 * 86_400
 
 interface Rooms {
   readonly sameOrigin: SameOrigin
+  readonly codec: RefreshTokenCodec
   /** How long the browser keeps the refresh cookie; the token in it may end earlier. */
   readonly sessionSeconds: number
   /** Of the issuer; empty at the root. */
@@ -25,8 +28,7 @@ interface Rooms {
 }
 
 /**
- * Tokens for browser apps: in cookies that no script can read, and never in a body (ASVS 10.1.1). The
- * refresh cookie goes to one path only, so that no other request carries it.
+ * Tokens for browser apps: in cookies that no script can read, and never in a body (ASVS 10.1.1).
  */
 export class CookieMode {
   readonly #rooms: Rooms
@@ -40,8 +42,19 @@ export class CookieMode {
     this.#rooms.sameOrigin.check(ctx)
   }
 
+  /**
+   * An instance of the release before rotates the cookie of the former name alone: of the same session
+   * the newer one counts. A former one of another session may be a stranger's, so it counts only while
+   * there is no other.
+   */
   refreshToken(ctx: Context): string | undefined {
-    return readCookie(ctx, refreshCookie)
+    const own = readCookie(ctx, refreshCookie)
+    const former = readCookie(ctx, formerRefreshCookie)
+    if (own === undefined || former === undefined) return own ?? former
+    const { codec } = this.#rooms
+    const [ours, theirs] = [codec.decode(own), codec.decode(former)]
+    const isNewer = theirs && ours?.sid === theirs.sid && theirs.generation > ours.generation
+    return isNewer ? former : own
   }
 
   reply({ tokens, deviceToken }: Exclude<SignedIn, { refused: SignInRefusal }>): Reply {
@@ -59,10 +72,7 @@ export class CookieMode {
       setCookie(accessCookie, access, { path: '/', maxAgeSeconds: tokens.expires_in }),
     ]
     if (refresh !== undefined) {
-      const maxAgeSeconds = this.#rooms.sessionSeconds
-      cookies.push(
-        setCookie(refreshCookie, refresh, { path: this.#rooms.path + refreshPath, maxAgeSeconds }),
-      )
+      cookies.push(...this.#refreshCookies(refresh, this.#rooms.sessionSeconds))
     }
     return { status: 200, body: visible, cookies }
   }
@@ -71,7 +81,17 @@ export class CookieMode {
   get cleared(): readonly string[] {
     return [
       setCookie(accessCookie, '', { path: '/', maxAgeSeconds: 0 }),
-      setCookie(refreshCookie, '', { path: this.#rooms.path + refreshPath, maxAgeSeconds: 0 }),
+      ...this.#refreshCookies('', 0),
+    ]
+  }
+
+  #refreshCookies(value: string, maxAgeSeconds: number): string[] {
+    return [
+      setCookie(refreshCookie, value, { path: '/', maxAgeSeconds }),
+      setCookie(formerRefreshCookie, value, {
+        path: this.#rooms.path + refreshPath,
+        maxAgeSeconds,
+      }),
     ]
   }
 }

@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import type { SignedIn, SignIn, SignInRefusal } from '../grants/sign-in.ts'
 import type { Context } from '../http/context.ts'
-import { deviceCookie, readCookie } from '../http/cookies.ts'
+import { accessCookie, deviceCookie, readCookie } from '../http/cookies.ts'
 import { type Operation, operation, type Reply } from '../http/operation.ts'
 import { Problem } from '../http/problem.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { AccessTokens } from '../tokens/access-tokens.ts'
+import type { UserSessions } from '../users/user-sessions.ts'
 import type { ApiClients } from './api-clients.ts'
 import type { CookieMode } from './cookie-mode.ts'
 import { passwordField, tokenSet } from './schemas.ts'
@@ -12,6 +15,9 @@ interface Rooms {
   readonly signIn: SignIn
   readonly apiClients: ApiClients
   readonly cookieMode: CookieMode
+  readonly families: RefreshFamilies
+  readonly accessTokens: AccessTokens
+  readonly userSessions: UserSessions
 }
 
 const credentials = {
@@ -68,7 +74,9 @@ export function loginOperations(rooms: Rooms): Operation[] {
         const device = body.device_token ?? readCookie(ctx, deviceCookie)
         const identifier = body.username ?? body.email ?? ''
         const signedIn = await enter(rooms, ctx, { ...body, identifier, device_token: device })
-        return byCookie ? cookieMode.reply(signedIn) : reply(signedIn)
+        if (!byCookie) return reply(signedIn)
+        await endHeld(rooms, ctx)
+        return cookieMode.reply(signedIn)
       },
     }),
     operation({
@@ -84,6 +92,16 @@ export function loginOperations(rooms: Rooms): Operation[] {
       },
     }),
   ]
+}
+
+/** ASVS 7.2.4: the session in the cookies that are replaced ends, whoever it was of. */
+async function endHeld({ cookieMode, families, accessTokens, userSessions }: Rooms, ctx: Context) {
+  const refresh = cookieMode.refreshToken(ctx)
+  const owner = refresh === undefined ? undefined : await families.owner(refresh)
+  if (owner) await userSessions.end(owner.userId, owner.sid, ctx.state.ip)
+  const access = readCookie(ctx, accessCookie)
+  const { sid, sub } = (access && (await accessTokens.verify(access))?.claims) || {}
+  if (sid && sub && sid !== owner?.sid) await userSessions.end(sub, sid, ctx.state.ip)
 }
 
 type Entered = Exclude<SignedIn, { refused: SignInRefusal }>

@@ -24,15 +24,26 @@ function change({ credentials, throttle }: Rooms): Operation {
     method: 'post',
     path: '/api/v1/auth/password/change',
     tag: 'Password',
-    summary: 'Change the password; this session goes on, the others end',
+    summary: 'Change the password; this session goes on, the others and all API keys end',
     access: 'person',
-    body: z.strictObject({ current_password: passwordField, new_password: newPasswordField }),
+    body: z.strictObject({
+      current_password: passwordField,
+      new_password: newPasswordField,
+      keep_api_keys: z.boolean().default(false),
+    }),
     responses: {
-      200: { description: 'Done', schema: z.object({ ended_sessions: z.int() }) },
+      200: {
+        description: 'Done',
+        schema: z.object({ ended_sessions: z.int(), ended_api_keys: z.int() }),
+      },
     },
     async handle({ body, person, ip }) {
-      const wanted = { current: body.current_password, wanted: body.new_password }
-      const { sessions } = await asFieldProblems(
+      const wanted = {
+        current: body.current_password,
+        wanted: body.new_password,
+        keepKeys: body.keep_api_keys,
+      }
+      const { sessions, apiKeys } = await asFieldProblems(
         () =>
           confirmed(throttle, person.user.id, () =>
             credentials.change(person.user, wanted, {
@@ -43,7 +54,7 @@ function change({ credentials, throttle }: Rooms): Operation {
           ),
         { password: '/new_password', current: '/current_password' },
       )
-      return { status: 200, body: { ended_sessions: sessions } }
+      return { status: 200, body: { ended_sessions: sessions, ended_api_keys: apiKeys } }
     },
   })
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Operation, operation } from '../http/operation.ts'
-import { Problem } from '../http/problem.ts'
+import { invalidField, Problem } from '../http/problem.ts'
 import type { Throttle } from '../throttle/throttle.ts'
 import { apiKeyMethod } from '../tokens/api-keys.ts'
 import type { UserAdministration } from '../users/administration.ts'
@@ -27,11 +27,19 @@ interface Rooms {
   readonly cookieMode: CookieMode
 }
 
+/** Two names of one resource. */
+const paths = ['/api/v1/auth/me', '/api/v1/users/me']
+
 /** The person about themselves. */
 export const profileOperations = (rooms: Rooms): Operation[] => [
+  ...paths.flatMap((path) => [get(path), change(path, rooms), remove(path, rooms)]),
+  exportData(rooms),
+]
+
+const get = (path: string): Operation =>
   operation({
     method: 'get',
-    path: '/api/v1/auth/me',
+    path,
     tag: 'Profile',
     summary: 'Who you are',
     access: 'person',
@@ -39,28 +47,53 @@ export const profileOperations = (rooms: Rooms): Operation[] => [
     async handle({ person }) {
       return { status: 200, body: personOf(person.user) }
     },
-  }),
-  operation({
+  })
+
+function change(path: string, rooms: Rooms): Operation {
+  return operation({
     method: 'patch',
-    path: '/api/v1/auth/me',
+    path,
     tag: 'Profile',
-    summary: 'Change your name or username',
+    summary: 'Change your name, or with your password your username',
     access: 'person',
     body: z
-      .strictObject({ username: usernameField, full_name: fullNameField.nullable() })
+      .strictObject({
+        username: usernameField,
+        full_name: fullNameField.nullable(),
+        password: passwordField.meta({ description: 'Needed for another username' }),
+      })
       .partial(),
     responses: { 200: { description: 'You', schema: personSchema } },
     async handle({ body, person, ip }) {
-      const changes = { username: body.username, fullName: body.full_name }
-      const user = await asFieldProblems(() =>
-        rooms.personalData.change(person.user.id, changes, ip),
-      )
+      const { id, username: before } = person.user
+      const username = body.username === before ? undefined : body.username
+      const changes = { username, fullName: body.full_name }
+      const user = await asFieldProblems(async () => {
+        if (username !== undefined) await confirmRename(rooms, { id, ip }, body.password)
+        return rooms.personalData.change(id, changes, ip)
+      })
       return { status: 200, body: personOf(user) }
     },
-  }),
-  operation({
+  })
+}
+
+/** ASVS 7.5.1: people sign in with it. The limit keeps names from being tried one after the other. */
+async function confirmRename(
+  { users, throttle }: Rooms,
+  { id, ip }: { id: string; ip: string },
+  password: string | undefined,
+) {
+  if (password === undefined) {
+    throw invalidField('/password', 'Enter your password to change the username.')
+  }
+  await throttle.attempt('usernameChange', { person: id })
+  await confirmed(throttle, id, () => users.demand(id, password, { ip }))
+}
+
+function remove(path: string, rooms: Rooms): Operation {
+  return operation({
     method: 'delete',
-    path: '/api/v1/auth/me',
+    path,
     tag: 'Profile',
     summary: 'Delete yourself; only an anonymous trail stays',
     access: 'person',
@@ -74,8 +107,11 @@ export const profileOperations = (rooms: Rooms): Operation[] => [
       })
       return { status: 204, cookies: rooms.cookieMode.cleared }
     },
-  }),
-  operation({
+  })
+}
+
+function exportData(rooms: Rooms): Operation {
+  return operation({
     method: 'get',
     path: '/api/v1/auth/me/export',
     tag: 'Profile',
@@ -103,5 +139,5 @@ export const profileOperations = (rooms: Rooms): Operation[] => [
       const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
       return { status: 200, body, headers }
     },
-  }),
-]
+  })
+}

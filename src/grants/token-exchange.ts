@@ -21,7 +21,7 @@ interface Rooms {
 
 /**
  * RFC 8693: a service that was given an API key exchanges it for a short access token of the person,
- * with the scope and the audiences of the key or less. Its `sid` is the key: revoking that ends it.
+ * with the scope of the key and the audiences that both have, or less. Its `sid` is the key: revoking that ends it.
  */
 export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Rooms): Grant {
   return {
@@ -41,7 +41,12 @@ export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Rooms):
       const key = await apiKeys.verify(subjectToken)
       if (!key) throw new OAuthError('invalid_grant', 'the subject token is not valid')
       const scope = narrowScope(params.get('scope'), key.scope)
-      const audience = chooseAudience(params, key.audience, key.audience)
+      // A service must not get at another one through a key that it was handed.
+      const shared = key.audience.filter((one) => client.audiences.includes(one))
+      if (shared.length === 0) {
+        throw new OAuthError('invalid_target', 'this client has none of the audiences of the key')
+      }
+      const audience = chooseAudience(params, shared, shared)
       const longest = lifetimesOf(client, lifetimes).accessTokenSeconds
       // The key is its session: no token outlives it.
       const left = key.expiresAt ? secondsBetween(now(), key.expiresAt) : longest

@@ -3,8 +3,11 @@ import type { Context } from './context.ts'
 /** `__Host-`: from this very host, over https, for every path (RFC 6265bis §4.1.3). */
 export const accessCookie = '__Host-signet_access'
 
-/** Goes to the one path that needs it and nowhere else, so it cannot be `__Host-`. */
-export const refreshCookie = '__Secure-signet_refresh'
+/** `__Host-` as well: a sibling subdomain must not be able to set it. So it goes to every path. */
+export const refreshCookie = '__Host-signet_refresh'
+
+/** What the release before reads and writes, at one path. Goes with the release after this one. */
+export const formerRefreshCookie = '__Secure-signet_refresh'
 
 /** Says that this browser has signed in as this person before. */
 export const deviceCookie = '__Secure-signet_device'

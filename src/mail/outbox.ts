@@ -12,6 +12,8 @@ export type MailTemplate =
   | 'email_change_requested'
   | 'email_changed'
   | 'account_deleted'
+  | 'api_key_created'
+  | 'username_changed'
 
 /** What a template may tell beside the time. Whoever causes a mail may have chosen these texts. */
 export interface MailData {
@@ -21,6 +23,10 @@ export interface MailData {
   readonly username?: string | undefined
   /** Told to the old address, partly hidden. */
   readonly newEmail?: string | undefined
+  /** As the person, or a thief, has called it. */
+  readonly keyName?: string | undefined
+  /** With the new password the API keys were kept. */
+  readonly keysKept?: boolean | undefined
 }
 
 /** Mails with a link that does something for a person. */

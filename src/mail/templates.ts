@@ -37,6 +37,11 @@ interface Context {
 const days = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' })
 const utc = (at: Date): string => `${days.format(at)} at ${at.toISOString().slice(11, 16)} UTC`
 
+const keyNamed = (name: string | undefined): string => {
+  const shown = quoted(name)
+  return shown === undefined ? 'An API key' : `The API key ${shown}`
+}
+
 const resetPath = '/reset-password'
 const nothingToDo = 'If it was not you, there is nothing to do'
 
@@ -79,10 +84,10 @@ const wordings: Record<MailTemplate, (context: Context) => Wording> = {
       `${nothingToDo}.`,
     ],
   }),
-  password_changed: ({ site, when, page }) => ({
+  password_changed: ({ site, when, data, page }) => ({
     subject: `Your password for ${site} was changed`,
     parts: [
-      `The password of your account at ${site} was changed ${when}. All sessions were ended, but for the one it was changed in.`,
+      `The password of your account at ${site} was changed ${when}. All sessions were ended, but for the one it was changed in. Your API keys were ${data.keysKept ? 'kept' : 'deleted'}.`,
       'If it was not you, choose a new password at once:',
       { link: page(resetPath) },
     ],
@@ -100,6 +105,22 @@ const wordings: Record<MailTemplate, (context: Context) => Wording> = {
     parts: [
       `The email address of your account at ${site} was changed from this one to ${partlyHidden(data.newEmail) ?? 'another one'} ${when}. No more mails about the account come here.`,
       `If it was not you, somebody else can get into your account: tell the people who run ${site}.`,
+    ],
+  }),
+  username_changed: ({ site, when, data, page }) => ({
+    subject: `Your username at ${site} was changed`,
+    parts: [
+      `The username of your account at ${site} was changed to ${quoted(data.username) ?? 'another one'} ${when}.`,
+      'If it was not you, somebody knows your password. Choose a new one at once:',
+      { link: page(resetPath) },
+    ],
+  }),
+  api_key_created: ({ site, when, data, page }) => ({
+    subject: `A new API key for your account at ${site}`,
+    parts: [
+      `${keyNamed(data.keyName)} was made for your account at ${site} ${when}. A program that has it can act for you.`,
+      'If it was not you, choose a new password at once. That ends all sessions and deletes all API keys:',
+      { link: page(resetPath) },
     ],
   }),
   account_deleted: ({ site, when }) => ({

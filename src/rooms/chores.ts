@@ -43,6 +43,10 @@ export function choresOf({ config, now }: World, rooms: Rooms): Chore[] {
     pruning({ name: 'revocations', now, prune: revocationLog.prune.bind(revocationLog) }),
     pruning({ name: 'client_assertions', now, prune: assertions.prune.bind(assertions) }),
     pruning({ name: 'one_time_tokens', now, prune: oneTimeTokens.prune.bind(oneTimeTokens) }),
+    {
+      name: 'api_keys_of_ended_clients',
+      sweep: (trx, limit) => apiKeys.pruneOfEndedClients(limit, trx),
+    },
     pruning({ name: 'api_keys', now, prune: apiKeys.prune.bind(apiKeys) }),
     pruning({
       ...{ name: 'throttle', now, oldest: 'to_timestamp(min(expire) / 1000.0)' },

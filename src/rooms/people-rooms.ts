@@ -8,7 +8,6 @@ import { sealedSecret } from '../keyring/sealed-secret.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
 import { MailSender } from '../mail/mail-sender.ts'
 import { OneTimeTokens } from '../mail/one-time-tokens.ts'
-import { Outbox } from '../mail/outbox.ts'
 import { openTransport } from '../mail/transport.ts'
 import { Bulkhead } from '../throttle/bulkhead.ts'
 import { Throttle } from '../throttle/throttle.ts'
@@ -87,9 +86,8 @@ function createPasswords({ config, log, hashing }: World, { metrics }: TokenRoom
   return { bulkhead, passwords }
 }
 
-async function createMailRooms(world: World, { metrics }: TokenRooms) {
+async function createMailRooms(world: World, { metrics, outbox }: TokenRooms) {
   const { config, db, masterKeys, now, log } = world
-  const outbox = new Outbox(now)
   const oneTimeTokens = new OneTimeTokens(now)
   const mailQueue = new MailQueue(db, now)
   const transport = openTransport({

@@ -6,6 +6,7 @@ import { sealedSecret } from '../keyring/sealed-secret.ts'
 import { generateKey } from '../keyring/signing-key.ts'
 import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds, type Timing } from '../keyring/timing.ts'
+import { Outbox } from '../mail/outbox.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { type Revocation, RevocationLog } from '../revocations/revocation-log.ts'
 import { RevocationQuestions } from '../revocations/revocation-questions.ts'
@@ -89,8 +90,11 @@ export async function createTokenRooms(world: World) {
     steps: new Steps(statements, config.DATABASE_TIMEOUT_SECONDS),
   })
   const accessTokens = new AccessTokens({ keyring, revocations, issuer: config.issuer, now })
+  const outbox = new Outbox(now)
   const keysPerUser = config.API_KEYS_PER_USER
-  const apiKeys = new ApiKeys({ db, revocations, audit, now, rememberSeconds, keysPerUser })
+  const apiKeys = new ApiKeys({
+    ...{ db, revocations, revocationLog, audit, outbox, now, rememberSeconds, keysPerUser },
+  })
 
   const tokenLives = new TokenLives({ db, now, rememberSeconds })
   const lifetimes = {
@@ -113,7 +117,17 @@ export async function createTokenRooms(world: World) {
       rotation,
       timing,
     },
-    ...{ families, refreshRotation, unanswered, accessTokens, apiKeys, lifetimes, rememberSeconds },
+    ...{
+      codec,
+      families,
+      refreshRotation,
+      unanswered,
+      accessTokens,
+      apiKeys,
+      outbox,
+      lifetimes,
+      rememberSeconds,
+    },
     tokenLives,
   }
 }

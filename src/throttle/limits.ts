@@ -46,6 +46,7 @@ export const limits = {
   // Each ends sessions, is mailed, and takes two password checks.
   passwordChange: [limit('password-change', 10, hour, ['person'])],
   personalDataExport: [limit('personal-data-export', 10, hour, ['person'])],
+  usernameChange: [limit('username-change', 10, hour, ['person'])],
   apiKeyCreation: [limit('api-key-creation', 20, hour, ['person'])],
 
   // Only failures count. GuessDelays adds what an account can bear.

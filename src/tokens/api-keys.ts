@@ -3,6 +3,8 @@ import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
+import type { Outbox } from '../mail/outbox.ts'
+import type { RevocationLog } from '../revocations/revocation-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { Db } from '../stores/postgres.ts'
 
@@ -12,6 +14,8 @@ export interface ApiKey {
   readonly id: string
   readonly userId: string
   readonly name: string
+  /** The app with which it was made; null for keys of the release before. */
+  readonly clientId: string | null
   readonly scope: readonly string[]
   readonly audience: readonly string[]
   readonly createdAt: Date
@@ -28,6 +32,7 @@ interface Row {
   id: string
   user_id: string
   name: string
+  client_id: string | null
   scope: string[]
   audience: string[]
   created_at: Date
@@ -41,13 +46,19 @@ export interface NewApiKey {
   readonly scope: readonly string[]
   readonly audience: readonly string[]
   readonly expiresAt: Date | null
+  /** The key ends with this client. */
+  readonly clientId?: string | undefined
+  /** Of the password that confirmed it: one that was set meanwhile refuses the key. */
+  readonly passwordChangedAt?: Date | undefined
   readonly ip?: string | undefined
 }
 
 interface Rooms {
   readonly db: Knex
   readonly revocations: Revocations
+  readonly revocationLog: RevocationLog
   readonly audit: AuditTrail
+  readonly outbox: Outbox
   readonly now: Now
   readonly keysPerUser: number
   /** How long the access tokens of a key may live on. */
@@ -72,13 +83,18 @@ export class ApiKeys {
     this.#rooms = rooms
   }
 
-  /** @returns undefined when the person has as many keys as they may have */
+  /** @returns undefined when the limit is reached, or when the password was changed meanwhile */
   async create(request: NewApiKey): Promise<{ key: ApiKey; secret: string } | undefined> {
-    const { db, now, audit, keysPerUser } = this.#rooms
+    const { db, now, audit, outbox, keysPerUser } = this.#rooms
     const secret = prefix + randomBytes(32).toString('base64url')
     return db.transaction(async (trx) => {
       // The lock makes the count true for two that come at once.
-      await trx('users').where({ id: request.userId }).forNoKeyUpdate().first('id')
+      const person = await trx('users')
+        .where({ id: request.userId })
+        .forNoKeyUpdate()
+        .first('email', 'password_changed_at')
+      const { passwordChangedAt: known = person?.password_changed_at } = request
+      if (known?.getTime() !== person?.password_changed_at.getTime()) return undefined
       const [held] = await trx('api_keys').where({ user_id: request.userId }).count({ count: '*' })
       if (Number(held?.count) >= keysPerUser) return undefined
       const [row]: Row[] = await trx('api_keys')
@@ -86,6 +102,7 @@ export class ApiKeys {
           id: uuidv7(),
           user_id: request.userId,
           name: request.name,
+          client_id: request.clientId,
           digest: digestOf(secret),
           scope: [...request.scope],
           audience: [...request.audience],
@@ -97,6 +114,10 @@ export class ApiKeys {
       const { userId, ip, name } = request
       const detail = { key: row.id, name, scope: request.scope }
       await audit.record({ event: 'api_key.created', userId, ip, detail }, trx)
+      if (person?.email) {
+        const mail = { template: 'api_key_created', to: person.email, userId } as const
+        await outbox.put(trx, { ...mail, data: { ip, keyName: name } })
+      }
       return { key: keyOf(row), secret }
     })
   }
@@ -134,12 +155,40 @@ export class ApiKeys {
     const { db, now } = this.#rooms
     const row: (Row & { roles: string[] }) | undefined = await db('api_keys')
       .join('users', 'users.id', 'api_keys.user_id')
-      .where({ digest: digestOf(secret), disabled_at: null })
+      .where({ digest: digestOf(secret), 'users.disabled_at': null })
+      .whereRaw(ofLiveClient)
       .where((live) => live.whereNull('expires_at').orWhere('expires_at', '>', now()))
       .first('api_keys.*', 'users.roles')
     if (!row) return undefined
     await this.#noteUse(row)
     return { ...keyOf(row), roles: row.roles }
+  }
+
+  /**
+   * Deletes keys whose client was disabled or deleted; `verify` refuses them before that. The clients
+   * that keys have are found by jumps through the index, however many keys there are.
+   */
+  async pruneOfEndedClients(limit: number, db: Db): Promise<{ rows: number; done: boolean }> {
+    const { revocationLog, now, rememberSeconds } = this.#rooms
+    const { rows } = await db.raw<{ rows: { id: string }[] }>(
+      `WITH RECURSIVE held (client_id) AS (
+         SELECT min(client_id) FROM api_keys WHERE client_id IS NOT NULL
+         UNION ALL
+         SELECT (SELECT min(api_keys.client_id) FROM api_keys WHERE api_keys.client_id > held.client_id)
+           FROM held WHERE held.client_id IS NOT NULL
+       ), ended AS (
+         SELECT client_id FROM held
+          WHERE client_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM clients WHERE clients.id = held.client_id AND disabled_at IS NULL)
+       )
+       DELETE FROM api_keys
+        WHERE id IN (SELECT id FROM api_keys JOIN ended USING (client_id) LIMIT ?) RETURNING id`,
+      [limit],
+    )
+    const expiresAt = later(now(), rememberSeconds)
+    const revoked = rows.map(({ id }) => ({ kind: 'sid' as const, value: id, expiresAt }))
+    await revocationLog.append(db, revoked)
+    return { rows: rows.length, done: rows.length < limit }
   }
 
   async prune(before: Date, limit: number, db: Db = this.#rooms.db): Promise<number> {
@@ -157,12 +206,16 @@ export class ApiKeys {
   }
 }
 
+const ofLiveClient = `(client_id IS NULL OR EXISTS (
+  SELECT FROM clients WHERE clients.id = api_keys.client_id AND clients.disabled_at IS NULL))`
+
 const digestOf = (secret: string): Buffer => createHash('sha256').update(secret).digest()
 
 const keyOf = (row: Row): ApiKey => ({
   id: row.id,
   userId: row.user_id,
   name: row.name,
+  clientId: row.client_id,
   scope: row.scope,
   audience: row.audience,
   createdAt: row.created_at,

@@ -24,6 +24,11 @@ interface Rooms {
   readonly now: Now
 }
 
+export interface PasswordChanged extends Changed {
+  /** How many API keys ended. */
+  readonly apiKeys: number
+}
+
 /** Setting, changing and recovering passwords. Whoever knew the old one is out. */
 export class Credentials {
   readonly #rooms: Rooms
@@ -32,28 +37,29 @@ export class Credentials {
     this.#rooms = rooms
   }
 
-  /** By the command line: ends every session. */
-  async set(user: User, password: string): Promise<Changed> {
+  /** By the command line: ends every session and API key. */
+  async set(user: User, password: string): Promise<PasswordChanged> {
     const hash = await this.#rooms.passwords.hash(password, personal(user))
     return this.#replace(user, hash, {})
   }
 
   /**
-   * By the person, who knows the current one (ASVS 6.2.3): this session goes on, the others end.
+   * By the person, who knows the current one (ASVS 6.2.3): this session goes on, the others end, and
+   * with them the API keys, unless they are kept: whoever knew the old password may have made one.
    * @param onConfirmed called when the current one was right; its throw ends the change
    * @throws UserRefused `wrong_password`
    */
   async change(
     user: User,
-    { current, wanted }: { current: string; wanted: string },
+    { current, wanted, keepKeys = false }: { current: string; wanted: string; keepKeys?: boolean },
     { sid, onConfirmed, ...actor }: Actor & { sid: string; onConfirmed(): Promise<unknown> },
-  ): Promise<Changed> {
+  ): Promise<PasswordChanged> {
     const { users, passwords } = this.#rooms
     await users.demand(user.id, current, { ip: actor.ip, message: wrongPassword })
     await onConfirmed()
     const hash = await passwords.hash(wanted, personal(user), actor.ip)
     return this.#replace(user, hash, {
-      ...{ ...actor, keep: sid },
+      ...{ ...actor, keep: sid, keepKeys },
       // Of two who know the old password the first decides: for the second it is wrong by now.
       async permit(_trx, before) {
         if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
@@ -115,8 +121,8 @@ export class Credentials {
   async #replace(
     user: User,
     passwordHash: string,
-    { keep, actorId, ip, provesAddress, permit }: Replacement,
-  ): Promise<Changed> {
+    { keep, keepKeys = false, actorId, ip, provesAddress, permit }: Replacement,
+  ): Promise<PasswordChanged> {
     const { revocations, families, audit, outbox, now } = this.#rooms
     return revocations.decide(async (trx, revoke) => {
       // The person is locked first and their links after, as by everybody: no two wait for each other.
@@ -140,19 +146,18 @@ export class Credentials {
         .returning('*')
       if (!row) throw new UserRefused('unknown', 'There is no such user.')
       await this.#withdrawLinks(trx, row)
-      // Whoever had the account before may have left themselves a key: a recovery leaves none.
-      if (provesAddress) await endApiKeys(trx, revoke, families, user.id)
+      const apiKeys = keepKeys ? 0 : await endApiKeys(trx, revoke, families, user.id)
       if (provesAddress && !before?.email_verified_at) {
         await audit.record({ event: 'user.email_verified', userId: user.id, ip }, trx)
       }
       const ended = await families.end(trx, revoke, { user_id: user.id }, 'password_set', keep)
-      const detail = { sessions: ended.length, ...byActor({ actorId }) }
+      const detail = { sessions: ended.length, apiKeys, ...byActor({ actorId }) }
       await audit.record({ event: 'user.password_set', userId: user.id, ip, detail }, trx)
       if (row.email) {
         const mail = { template: 'password_changed', to: row.email, userId: user.id } as const
-        await outbox.put(trx, { ...mail, data: { ip: ip ?? null } })
+        await outbox.put(trx, { ...mail, data: { ip: ip ?? null, keysKept: keepKeys } })
       }
-      return { user: userOf(row), sessions: ended.length }
+      return { user: userOf(row), sessions: ended.length, apiKeys }
     })
   }
 
@@ -167,6 +172,7 @@ export class Credentials {
 interface Replacement extends Actor {
   /** The session that goes on. */
   readonly keep?: string
+  readonly keepKeys?: boolean
   readonly provesAddress?: boolean
   /** Throws where the change may not be, by what the person is now. */
   permit?(trx: Knex.Transaction, before: UserRow): Promise<void>

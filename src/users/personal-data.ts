@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
+import type { Outbox } from '../mail/outbox.ts'
 import {
   isTaken,
   isUsername,
@@ -14,6 +15,7 @@ import {
 interface Rooms {
   readonly db: Knex
   readonly audit: AuditTrail
+  readonly outbox: Outbox
 }
 
 export interface ProfileChanges {
@@ -32,7 +34,7 @@ export class PersonalData {
 
   /** @throws UserRefused `taken` or `malformed` */
   async change(id: string, { username, fullName }: ProfileChanges, ip: string): Promise<User> {
-    const { db, audit } = this.#rooms
+    const { db, audit, outbox } = this.#rooms
     // NFKC can make an `@` or a space of what was none.
     if (username !== undefined && !isUsername(normalName(username))) {
       throw new UserRefused('malformed', 'A username is 1 to 200 characters without spaces and @.')
@@ -52,6 +54,10 @@ export class PersonalData {
         const [row]: UserRow[] = await trx('users').where({ id }).update(columns).returning('*')
         const detail = { fields: fields.filter((field) => field !== 'username_key') }
         await audit.record({ event: 'user.profile_changed', userId: id, ip, detail }, trx)
+        if (fields.includes('username') && before.email) {
+          const mail = { template: 'username_changed', to: before.email, userId: id } as const
+          await outbox.put(trx, { ...mail, data: { ip, username } })
+        }
         return userOf(row ?? before)
       })
       .catch((error) => {
@@ -94,7 +100,7 @@ const mailColumns = [
 ]
 const linkColumns = ['purpose', 'email', 'created_at', 'expires_at']
 const apiKeyColumns = [
-  ...['id', 'name', 'scope', 'audience', 'created_at', 'expires_at', 'last_used_at'],
+  ...['id', 'name', 'client_id', 'scope', 'audience', 'created_at', 'expires_at', 'last_used_at'],
 ]
 
 /** Dates as text, as JSON has them. */

@@ -4,6 +4,7 @@ import {
   addPerson,
   enter,
   goodPassword,
+  otherPassword,
   pointers,
   problemType,
 } from '../support/account-api.ts'
@@ -11,11 +12,12 @@ import { disable } from '../support/administer-people.ts'
 import { register, registerPublic } from '../support/clients.ts'
 import { startConformingServer } from '../support/conformance.ts'
 import { dump, tracesOf } from '../support/dump.ts'
+import { eventually } from '../support/eventually.ts'
 import { orders } from '../support/fixtures.ts'
 import { exchange } from '../support/key-exchange.ts'
 import { startServer } from '../support/start-server.ts'
 
-const key = { name: 'ci', scope: 'account' }
+const key = { name: 'ci', scope: 'account', password: goodPassword }
 const mobile = { client_id: 'mobile', scope: 'account read' }
 const scopes = ['account', 'read', 'write', 'offline_access']
 
@@ -57,13 +59,15 @@ test('ASVS 8.2.1: a key gets no scope and no audience beyond those of the app th
     [{ expires_in_days: 0 }, '/expires_in_days'],
     [{ expires_in_days: 3651 }, '/expires_in_days'],
     [{ user_id: 'x' }, '/user_id'],
+    [{ password: undefined }, '/password'],
+    [{ password: otherPassword }, '/password'],
   ]
   for (const [different, pointer] of wrong) {
     const answer = await grace.post('api-keys', { ...key, ...different })
     t.deepEqual([answer.status, pointers(answer)], [422, [pointer]], JSON.stringify(different))
   }
   t.deepEqual((await grace.get('api-keys')).body.api_keys, [])
-  const made = await grace.post('api-keys', { name: 'x', scope: 'write read', audience: [orders] })
+  const made = await grace.post('api-keys', { ...key, scope: 'write read', audience: [orders] })
   t.like(made.body, { scope: 'write read', audience: [orders] })
 })
 
@@ -211,4 +215,61 @@ test('this API takes no key itself, and what a key was exchanged for may look an
     t.deepEqual([answer.status, problemType(answer)], [403, 'forbidden'])
   }
   t.is((await grace.get('api-keys')).body.api_keys.length, 1)
+})
+
+test('ASVS 7.5.1: a stolen access token makes no API key, and a key that a thief made ends with the password', async (t) => {
+  const server = await startConformingServer(t)
+  await addPerson(server, 'grace')
+  const service = await register(server, 'service', exchange.client(server))
+  const stolen = await enter(server, 'grace')
+  const { password: _, ...withoutPassword } = key
+  const refused = await stolen.post('api-keys', withoutPassword)
+  t.deepEqual([refused.status, pointers(refused)], [422, ['/password']])
+  t.is((await server.db('outgoing_mail')).length, 0)
+
+  const made = await stolen.post('api-keys', key)
+  t.is(made.status, 201, made.text)
+  const seconds = (Date.parse(made.body.expires_at) - Date.parse(made.body.created_at)) / 1000
+  t.is(Math.round(seconds / 3600), 90 * 24, 'without a wish it is for 90 days')
+  const [mail] = await server.db('outgoing_mail')
+  t.like(mail, { template: 'api_key_created', recipient: 'grace@people.example' })
+  const token = (await exchange.of(server, made.body.key, service)).body.access_token
+
+  const grace = await enter(server, 'grace')
+  const change = { current_password: goodPassword, new_password: otherPassword }
+  const kept = await grace.post('password/change', { ...change, keep_api_keys: true })
+  t.is(kept.body.ended_api_keys, 0)
+  t.is((await exchange.of(server, made.body.key, service)).status, 200)
+  const back = { current_password: otherPassword, new_password: goodPassword }
+  t.is((await grace.post('password/change', back)).body.ended_api_keys, 1)
+  t.is((await exchange.of(server, made.body.key, service)).body.error, 'invalid_grant')
+  t.false((await server.introspect(token, service)).body.active)
+  t.false((await server.introspect(made.body.key, service)).body.active)
+})
+
+test('a key ends with the app that it was made with, disabled or deleted', async (t) => {
+  const server = await startConformingServer(t)
+  await addPerson(server, 'grace')
+  const service = await register(server, 'service', exchange.client(server))
+  for (const end of ['disable', 'delete'] as const) {
+    const id = `app-${end}`
+    await registerPublic(server, id, { scopes, audiences: [server.app.issuer] })
+    const login = { username: 'grace', password: goodPassword, client_id: id, scope: 'account' }
+    const { access_token } = (await accountApi(server).post('login', login)).body
+    const made = await accountApi(server, access_token).post('api-keys', {
+      ...{ ...key, expires_in_days: null },
+    })
+    t.like(made.body, { client_id: id, expires_at: null })
+    const token = (await exchange.of(server, made.body.key, service)).body.access_token
+    if (end === 'disable') await server.rooms.clients.disable(id)
+    else await server.rooms.clients.delete(id)
+    t.is((await exchange.of(server, made.body.key, service)).body.error, 'invalid_grant', end)
+    t.false((await server.introspect(made.body.key, service)).body.active)
+    await server.rooms.janitor.run()
+    await eventually(
+      async () => !(await server.introspect(token, service)).body.active,
+      'its tokens end',
+    )
+    t.is((await server.db('api_keys').where({ client_id: id })).length, 0)
+  }
 })

@@ -9,7 +9,8 @@ const evil = 'https://evil.example'
 const listed: ServerOptions = { environment: { CORS_ORIGINS: friend } }
 
 const access = '__Host-signet_access'
-const refresh = '__Secure-signet_refresh'
+const refresh = '__Host-signet_refresh'
+const former = '__Secure-signet_refresh'
 const device = '__Secure-signet_device'
 const credentials = { username: 'grace', password: goodPassword, mode: 'cookies' }
 
@@ -67,7 +68,8 @@ test('ASVS 3.3.1, 3.3.2, 3.3.4: tokens are in cookies that no script reads, and 
     cookiesOf(answer).map(({ name, attributes }) => [name, attributes]),
     [
       [access, ['HttpOnly', `Max-Age=${seconds}`, 'Path=/', ...strict.slice(1)]],
-      [refresh, ['HttpOnly', 'Max-Age=2592000', 'Path=/api/v1/auth/refresh', ...strict.slice(1)]],
+      [refresh, ['HttpOnly', 'Max-Age=2592000', 'Path=/', ...strict.slice(1)]],
+      [former, ['HttpOnly', 'Max-Age=2592000', 'Path=/api/v1/auth/refresh', ...strict.slice(1)]],
       [device, ['HttpOnly', 'Max-Age=7776000', 'Path=/api/v1/auth/login', ...strict.slice(1)]],
     ],
   )
@@ -77,7 +79,7 @@ test('ASVS 3.3.1, 3.3.2, 3.3.4: tokens are in cookies that no script reads, and 
   t.deepEqual(Object.keys(renewed.body).sort(), ['expires_in', 'scope'])
   t.deepEqual(
     cookiesOf(renewed).map(({ name }) => name),
-    [access, refresh],
+    [access, refresh, former],
   )
   for (const { value } of [...cookiesOf(answer), ...cookiesOf(renewed)]) {
     t.true(value.length > 40)
@@ -93,7 +95,7 @@ test('ASVS 3.5.1: a call with a cookie that changes something comes from a liste
     { method: 'PATCH', path: 'me', body: '{"full_name":"Mallory"}' },
     { method: 'POST', path: 'logout', body: '' },
     { method: 'POST', path: 'logout/all', body: '' },
-    { method: 'POST', path: 'api-keys', body: '{"name":"mine","scope":"account"}' },
+    { method: 'POST', path: 'api-keys', body: '{"name":"mine","scope":"account","password":"x"}' },
     { method: 'POST', path: 'refresh', body: '{}' },
     { method: 'DELETE', path: 'sessions/01990000-0000-7000-8000-000000000000', body: '' },
   ]
@@ -172,7 +174,8 @@ test('ASVS 7.4.1: logout takes the cookies away, and what was in them is dead', 
       cookiesOf(answer).map(({ name, value, attributes }) => [name, value, attributes.slice(1, 3)]),
       [
         [access, '', ['Max-Age=0', 'Path=/']],
-        [refresh, '', ['Max-Age=0', 'Path=/api/v1/auth/refresh']],
+        [refresh, '', ['Max-Age=0', 'Path=/']],
+        [former, '', ['Max-Age=0', 'Path=/api/v1/auth/refresh']],
       ],
     )
     t.is((await call('GET', 'me', {})).status, 401)
@@ -211,7 +214,7 @@ test('ASVS 3.4.2: scripts of listed origins may bring cookies to the API, and to
   }
   const { answer } = await signedIn(server, friend)
   t.is(answer.status, 200)
-  t.is(cookiesOf(answer).length, 3)
+  t.is(cookiesOf(answer).length, 4)
 })
 
 test('the paths of cookies follow the path of the issuer', async (t) => {
@@ -225,7 +228,7 @@ test('the paths of cookies follow the path of the issuer', async (t) => {
   })
   const paths = cookiesOf(answer).map(({ attributes }) => attributes[2])
   const under = '/tenant/api/v1/auth'
-  t.deepEqual(paths, ['Path=/', `Path=${under}/refresh`, `Path=${under}/login`])
+  t.deepEqual(paths, ['Path=/', 'Path=/', `Path=${under}/refresh`, `Path=${under}/login`])
   const me = await server.get('/tenant/api/v1/auth/me', { cookie: jar(answer) })
   t.is(me.body.username, 'grace')
 })
@@ -239,4 +242,64 @@ test('a device that is known by its cookie is not locked out by a stranger’s g
   t.is((await login(goodPassword, '')).status, 429)
   const known = cookiesOf(answer).find(({ name }) => name === device)
   t.is((await login(goodPassword, `${device}=${known?.value}`)).status, 200)
+})
+
+const post = (server: TestServer, path: string, cookie: string, body: object = {}) =>
+  accountApi(server).post(path, body, { origin: server.url, cookie })
+
+const cookieValue = (answer: Answer, name: string) =>
+  cookiesOf(answer).find((one) => one.name === name)?.value ?? ''
+
+test('ASVS 7.2.4: signing in with cookies ends the session that they held', async (t) => {
+  const server = await startServer(t)
+  const { answer, cookie, call } = await signedIn(server)
+  t.is((await call('GET', 'me', {})).status, 200)
+  const wrong = await post(server, 'login', cookie, { ...credentials, password: 'a wrong one' })
+  t.is(wrong.status, 401)
+  t.is((await call('GET', 'me', {})).status, 200, 'a sign-in that fails ends nothing')
+  await addPerson(server, 'joan')
+  const again = await post(server, 'login', cookie, { ...credentials, username: 'joan' })
+  t.is(again.status, 200, again.text)
+  t.is((await call('GET', 'me', {})).status, 401)
+  t.is((await post(server, 'refresh', cookie)).status, 401)
+  const byAccess = `${access}=${cookieValue(again, access)}`
+  t.is((await server.get('/api/v1/auth/me', { cookie: byAccess })).body.username, 'joan')
+  t.is((await post(server, 'login', byAccess, credentials)).status, 200)
+  t.is((await server.get('/api/v1/auth/me', { cookie: byAccess })).status, 401)
+  t.is(
+    (await post(server, 'login', jar(answer), credentials)).status,
+    200,
+    'old cookies harm nobody',
+  )
+})
+
+test('ASVS 3.3.3: a refresh cookie that a sibling domain set does not replace the own one', async (t) => {
+  const server = await startServer(t)
+  const { answer } = await signedIn(server)
+  await addPerson(server, 'mallory')
+  const mallory = (await enter(server, 'mallory')).tokens.refresh_token
+  const mixed = `${former}=${mallory}; ${refresh}=${cookieValue(answer, refresh)}`
+  const renewed = await post(server, 'refresh', mixed)
+  t.is(renewed.status, 200)
+  const me = await server.get('/api/v1/auth/me', { cookie: jar(renewed) })
+  t.is(me.body.username, 'grace')
+})
+
+test('a session goes on while instances of the release before take turns with this one', async (t) => {
+  const server = await startServer(t)
+  const { answer } = await signedIn(server)
+  const begun = cookieValue(answer, refresh)
+  // Signed in by the release before: it set the cookie of the former name alone.
+  const first = await post(server, 'refresh', `${former}=${begun}`)
+  t.is(first.status, 200)
+  t.is(cookieValue(first, refresh), cookieValue(first, former))
+  // Refreshed by the release before, which renews that one alone, and long after the grace here again.
+  const body = { refresh_token: cookieValue(first, former) }
+  const { refresh_token: newer } = (await accountApi(server).post('refresh', body)).body
+  server.clock.advance({ minutes: 5 })
+  const mixed = `${refresh}=${cookieValue(first, refresh)}; ${former}=${newer}`
+  const last = await post(server, 'refresh', mixed)
+  t.is(last.status, 200, last.text)
+  const me = await server.get('/api/v1/auth/me', { cookie: jar(last) })
+  t.is(me.body.username, 'grace')
 })

@@ -88,7 +88,7 @@ async function changesPassword({ t, server, mailbox }: Life, id: string): Promis
 
   const wanted = { current_password: first, new_password: second }
   const changed = await here.post('password/change', wanted)
-  t.deepEqual([changed.status, changed.body], [200, { ended_sessions: 4 }])
+  t.deepEqual([changed.status, changed.body], [200, { ended_sessions: 4, ended_api_keys: 0 }])
   t.is((await here.get('me')).status, 200)
   t.is((await there.get('me')).status, 401, 'the access tokens of the others are dead at once')
   const refresh = (token: string) =>
@@ -157,7 +157,7 @@ async function takesAllAndLeaves({ t, server, mailbox, secrets }: Life, id: stri
     sessions.map(({ current }: { current: boolean }) => current),
     [true, false, false],
   )
-  const key = await api.post('api-keys', { name: 'my backup', scope: 'account' })
+  const key = await api.post('api-keys', { name: 'my backup', scope: 'account', password: third })
   t.is(key.status, 201)
   await eventually(async () => !(await server.db('outgoing_mail').whereNull('sent_at').first()), '')
   const exported = await api.get('me/export')
@@ -177,7 +177,7 @@ async function takesAllAndLeaves({ t, server, mailbox, secrets }: Life, id: stri
   t.is((await api.post('refresh', { refresh_token: api.tokens.refresh_token })).status, 401)
   t.is((await api.post('login', { username, password: third })).status, 401)
   t.false((await server.introspect(key.body.key)).body.active)
-  t.regex((await mailbox.wait(9))[8]?.subject ?? '', /was deleted/)
+  t.regex((await mailbox.wait(10))[9]?.subject ?? '', /was deleted/)
   await leavesNoTrace(t, server, id)
 }
 

@@ -14,7 +14,9 @@ test('people change their names and nothing else of themselves', async (t) => {
   const server = await startServer(t)
   const { id } = await addPerson(server, 'grace', { fullName: 'Grace Hopper' })
   const grace = await enter(server, 'grace')
-  const changed = await grace.patch('me', { username: ' ｇ.hopper ', full_name: null })
+  const changed = await grace.patch('me', {
+    ...{ username: ' ｇ.hopper ', full_name: null, password: goodPassword },
+  })
   t.is(changed.status, 200, changed.text)
   t.like(changed.body, { id, username: 'g.hopper', full_name: null })
   t.deepEqual((await grace.get('me')).body, changed.body)
@@ -29,18 +31,24 @@ test('people change their names and nothing else of themselves', async (t) => {
 })
 
 test('a username that somebody has is refused, however it is spelled, and a race gives it once', async (t) => {
-  const server = await startServer(t)
+  const server = await startServer(t, { unthrottled: true })
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')
   const [grace, joan] = [await enter(server, 'grace'), await enter(server, 'joan')]
   for (const username of ['joan', 'JOAN', 'ｊｏａｎ']) {
-    const answer = await grace.patch('me', { username })
+    const answer = await grace.patch('me', { username, password: goodPassword })
     t.deepEqual([answer.status, problemType(answer)], [409, 'conflict'])
     t.is(answer.body.detail, 'This username is taken.')
   }
-  t.is((await grace.patch('me', { username: 'GRACE' })).status, 200, 'one’s own is not taken')
+  t.is(
+    (await grace.patch('me', { username: 'GRACE', password: goodPassword })).status,
+    200,
+    'one’s own is not taken',
+  )
   for (let round = 0; round < 10; round += 1) {
-    const both = [grace, joan].map((one) => one.patch('me', { username: `wanted${round}` }))
+    const both = [grace, joan].map((one) =>
+      one.patch('me', { username: `wanted${round}`, password: goodPassword }),
+    )
     const statuses = (await Promise.all(both)).map(({ status }) => status)
     t.deepEqual(statuses.sort(), [200, 409])
   }
@@ -160,4 +168,55 @@ test('the export is given ten times an hour', async (t) => {
   const refused = await grace.get('me/export')
   t.is(refused.status, 429)
   t.true(Number(refused.headers.get('retry-after')) > 3000)
+})
+
+test('ASVS 7.5.1: a username is changed with the password only, and the address is told', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const wanted = { username: 'g.hopper' }
+  for (const body of [wanted, { ...wanted, password: otherPassword }]) {
+    const answer = await grace.patch('me', body)
+    t.deepEqual([answer.status, pointers(answer)], [422, ['/password']])
+  }
+  t.is((await grace.patch('me', { username: 'grace', full_name: 'G' })).status, 200, 'no change')
+  t.is((await server.db('outgoing_mail')).length, 0)
+  t.is((await grace.patch('me', { ...wanted, password: goodPassword })).status, 200)
+  const [mail] = await server.db('outgoing_mail')
+  t.like(mail, { template: 'username_changed', recipient: 'grace@people.example' })
+})
+
+test('trying usernames one after the other is limited', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const statuses: number[] = []
+  for (let turn = 0; turn < 11; turn += 1) {
+    const wanted = { username: `name${turn}`, password: goodPassword }
+    statuses.push((await grace.patch('me', wanted)).status)
+  }
+  t.deepEqual(statuses.slice(-2), [200, 429])
+})
+
+test('/api/v1/users/me is the person who asks, by the rules of /api/v1/auth/me', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const ask = (method: string, body?: object, token = grace.tokens.access_token) =>
+    server.request('/api/v1/users/me', {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+  t.deepEqual((await ask('GET')).body, (await grace.get('me')).body)
+  t.is((await ask('PATCH', { full_name: 'Grace' })).body.full_name, 'Grace')
+  t.is((await ask('GET', undefined, 'x')).status, 401)
+  t.deepEqual(pointers(await ask('DELETE', {})), ['/password'])
+  const { id } = (await grace.get('me')).body
+  const other = await server.get(`/api/v1/users/${id}`, {
+    authorization: `Bearer ${grace.tokens.access_token}`,
+  })
+  t.is(other.status, 403, 'by id it is for administrators')
+  t.is((await ask('DELETE', { password: goodPassword })).status, 204)
+  t.is((await ask('GET')).status, 401)
 })

@@ -147,7 +147,9 @@ test('ASVS 7.4.2: disabling ends sessions, access tokens and API keys at once', 
   const service = await register(server, 'service', exchange.client(server))
   const { id } = await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
-  const { key } = (await grace.post('api-keys', { name: 'ci', scope: 'account' })).body
+  const { key } = (
+    await grace.post('api-keys', { name: 'ci', scope: 'account', password: goodPassword })
+  ).body
   const byKey = (await exchange.of(server, key, service)).body.access_token
   const answer = await admin.patch(`users/${id}`, { disabled: true })
   t.truthy(answer.body.disabled_at)

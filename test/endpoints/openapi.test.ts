@@ -1,5 +1,5 @@
 import test from 'ava'
-import { accountApi, addPerson, enter } from '../support/account-api.ts'
+import { accountApi, addPerson, enter, goodPassword } from '../support/account-api.ts'
 import { startConformingServer } from '../support/conformance.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
@@ -90,7 +90,11 @@ test('what the API answers is what the description says, refusals too', async (t
   const server = await startConformingServer(t)
   await addPerson(server, 'grace', { roles: ['admin'] })
   const grace = await enter(server, 'grace')
-  const made = await grace.post('api-keys', { name: 'ci', scope: 'account' })
+  const made = await grace.post('api-keys', {
+    name: 'ci',
+    scope: 'account',
+    password: goodPassword,
+  })
   const calls = [
     ...[grace.get('me'), grace.get('me/export'), grace.get('sessions'), grace.get('api-keys')],
     ...[grace.patch('me', { full_name: 'Grace' }), grace.patch('me', { roles: [] })],

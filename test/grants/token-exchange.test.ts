@@ -15,9 +15,15 @@ async function prepare(t: ExecutionContext<unknown>, more: object = {}) {
   const login = { username: 'grace', password: goodPassword, client_id: 'mobile' }
   const { body } = await accountApi(server).post('login', { ...login, scope: 'account' })
   const grace = accountApi(server, body.access_token)
-  const wished = { name: 'ci', scope: 'read write', audience: [orders, invoices], ...more }
+  const wished = {
+    name: 'ci',
+    password: goodPassword,
+    scope: 'read write',
+    audience: [orders, invoices],
+    ...more,
+  }
   const { body: key } = await grace.post('api-keys', wished)
-  const service = await register(server, 'service', exchange.client(server))
+  const service = await register(server, 'service', { ...exchange.client(server), audiences })
   const ask = (form: Form = {}, as = service) => exchange.of(server, key.key, as, form)
   return { server, person, grace, key, service, ask }
 }
@@ -107,7 +113,11 @@ test('no token outlives the key that it came from', async (t) => {
 test('a key that is revoked while it is exchanged leaves no token that lives', async (t) => {
   const { server, grace, service } = await prepare(t)
   for (let round = 0; round < 10; round += 1) {
-    const { body } = await grace.post('api-keys', { name: 'ci', scope: 'read' })
+    const { body } = await grace.post('api-keys', {
+      name: 'ci',
+      scope: 'read',
+      password: goodPassword,
+    })
     const [revoked, ...answers] = await Promise.all([
       grace.delete(`api-keys/${body.id}`),
       ...Array.from({ length: 5 }, () => exchange.of(server, body.key, service)),
@@ -118,4 +128,18 @@ test('a key that is revoked while it is exchanged leaves no token that lives', a
       else t.false((await server.introspect(tokens.access_token, service)).body.active)
     }
   }
+})
+
+test('RFC 8693 §2.2.1: a service gets no audience by a key that it does not have itself', async (t) => {
+  const { server, key } = await prepare(t)
+  const few = { ...exchange.client(server), audiences: [orders, 'https://own.example'] }
+  const service = await register(server, 'narrow', few)
+  const whole = await exchange.of(server, key.key, service)
+  t.is(readToken(whole.body.access_token).claims.aud, orders)
+  const wished = await exchange.of(server, key.key, service, { audience: invoices })
+  t.is(wished.body.error, 'invalid_target')
+  const none = await register(server, 'none', {
+    ...{ ...exchange.client(server), audiences: ['https://own.example'] },
+  })
+  t.is((await exchange.of(server, key.key, none)).body.error, 'invalid_target')
 })
