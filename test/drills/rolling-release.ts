@@ -12,6 +12,8 @@ import { buildReleaseBefore } from './release-before.ts'
 import { query } from './replicated-postgres.ts'
 
 const familyCount = 30
+/** The release before starts on this one's schema only when it is told so. */
+const onNewerSchema = { DATABASE_ALLOW_NEWER: 'true' }
 const password = 'seven lamps over the harbour'
 
 /** The release before and this one, side by side on one database; then this one alone; then back. */
@@ -37,8 +39,7 @@ export async function rollingRelease(place: Place): Promise<string> {
   families.useOnly([next])
   await end(old)
   await families.refreshed(2)
-  const allowed = { DATABASE_ALLOW_NEWER: 'true' }
-  const [back] = (await startInstances(place, url, [allowed], before)) as [Serving]
+  const [back] = (await startInstances(place, url, [onNewerSchema], before)) as [Serving]
   families.useOnly([back])
   await end(next)
   await families.refreshed(2)
@@ -61,7 +62,8 @@ async function install({ folder, closing }: Place, before: string) {
   await administer(server.url, `CREATE DATABASE ${name}`)
   const url = databaseUrl(server.url, name)
   const run = async (main: string, args: readonly string[], input = '') => {
-    const ran = await signet(args, { cwd: folder, env: environmentOf(url), input }, main)
+    const env = { ...environmentOf(url), ...onNewerSchema }
+    const ran = await signet(args, { cwd: folder, env, input }, main)
     if (ran.code !== 0) throw new Error(`signet ${args.join(' ')}: ${ran.stderr}`)
   }
   await run(before, ['migrate'])
