@@ -198,6 +198,7 @@ test('this API takes no key itself, and what a key was exchanged for may look an
   const token = (await exchange.of(server, body.key, service)).body.access_token
   const byKey = accountApi(server, token)
   t.is((await byKey.get('me')).status, 200)
+  t.is((await byKey.get('me/export')).status, 403, 'nor take everything with it')
   const { sessions } = (await byKey.get('sessions')).body
   t.deepEqual(
     sessions.map(({ current }: { current: boolean }) => current),
