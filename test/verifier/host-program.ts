@@ -70,7 +70,7 @@ async function openAndClose(): Promise<string[]> {
   const { issuer = '', token = '' } = Object.values(job.issuers)[0] ?? {}
   const before = process.getActiveResourcesInfo()
   const verifiers = Array.from({ length: job.closed }, () =>
-    createVerifier({ issuer, audience: job.audience }),
+    createVerifier({ issuer, audience: job.audience, timeoutSeconds: 60 }),
   )
   await Promise.all(verifiers.map((verifier) => verifier.verify(token)))
   await Promise.all(verifiers.map((verifier) => verifier.close()))
