@@ -10,6 +10,8 @@ interface Rooms {
   readonly rememberSeconds: number
 }
 
+const keysAtOnce = 1000
+
 /** How many sessions ended at once, and whether the janitor ends more of them. */
 export interface EndedSessions {
   readonly sessions: number
@@ -28,6 +30,7 @@ export class ClientEnd {
   async disable(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<EndedSessions> {
     await trx('clients').where({ id }).update({ disabled_at: this.#rooms.now() })
     await this.#revoke(revoke, id)
+    await this.#endSomeKeys(trx, revoke, id)
     return this.#endSome(trx, id)
   }
 
@@ -38,6 +41,7 @@ export class ClientEnd {
     const deleted = { id, deleted_at: this.#rooms.now() }
     await trx('deleted_clients').insert(deleted).onConflict('id').ignore()
     await this.#revoke(revoke, id)
+    await this.#endSomeKeys(trx, revoke, id)
     return this.#endSome(trx, id)
   }
 
@@ -67,6 +71,18 @@ export class ClientEnd {
 
   #endSome(trx: Knex.Transaction, id: string): Promise<EndedSessions> {
     return endSomeOfClient(trx, id, this.#rooms.now())
+  }
+
+  /** With the tokens that they were exchanged for, which are of other clients. The janitor ends the rest. */
+  async #endSomeKeys(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<void> {
+    const { now, rememberSeconds } = this.#rooms
+    const some = trx('api_keys').where({ client_id: id }).limit(keysAtOnce).select('id')
+    const ended: { id: string }[] = await trx('api_keys')
+      .whereIn('id', some)
+      .delete()
+      .returning('id')
+    const expiresAt = later(now(), rememberSeconds)
+    await revoke(...ended.map((key) => ({ kind: 'sid' as const, value: key.id, expiresAt })))
   }
 
   #revoke(revoke: Revoke, id: string): Promise<void> {

@@ -97,3 +97,22 @@ test('a new client with the id of a deleted one gets none of its sessions', asyn
   })
   t.is(answer.status, 400, answer.text)
 })
+
+test('a client that 2,500 API keys were made with is disabled → 1,000 end with it, the janitor ends the rest', async (t) => {
+  const server = await startServer(t, quiet)
+  const [ada] = await server.db('users').select('id')
+  await server.db.raw(
+    `INSERT INTO api_keys (id, user_id, name, client_id, digest, scope, audience, created_at)
+     SELECT gen_random_uuid(), ?, 'ci', ?, sha256(i::text::bytea), '{}', '{}', now()
+       FROM generate_series(1, 2500) AS i`,
+    [ada.id, app.id],
+  )
+  const count = async (table: string) =>
+    Number((await server.db(table).count({ count: '*' }))[0]?.count)
+  await server.rooms.clients.disable(app.id)
+  t.is(await count('api_keys'), 1500)
+  t.is((await server.db('revocations').where({ kind: 'sid' })).length, 1000)
+  await server.rooms.janitor.run()
+  t.is(await count('api_keys'), 0)
+  t.is((await server.db('revocations').where({ kind: 'sid' })).length, 2500)
+})
