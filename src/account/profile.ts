@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { type Operation, operation } from '../http/operation.ts'
 import { invalidField, Problem } from '../http/problem.ts'
@@ -135,9 +136,29 @@ function exportData(rooms: Rooms): Operation {
         throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
       }
       await rooms.throttle.attempt('personalDataExport', { person: person.user.id })
-      const body = await rooms.personalData.export(person.user.id, ip)
+      const { person: row, lists } = await rooms.personalData.export(person.user.id, ip)
+      const about = managedPerson.parse(JSON.parse(JSON.stringify(row)))
+      const body = Readable.from(document(about, lists))
       const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
       return { status: 200, body, headers }
     },
   })
+}
+
+/** JSON in pieces, each as long as a page. One that is cut off is no valid JSON. */
+async function* document(
+  person: object,
+  lists: Readonly<Record<string, () => AsyncIterable<object[]>>>,
+) {
+  yield `{"person":${JSON.stringify(person)}`
+  for (const [name, pages] of Object.entries(lists)) {
+    let before = `,"${name}":[`
+    for await (const page of pages()) {
+      if (page.length === 0) continue
+      yield `${before}${JSON.stringify(page).slice(1, -1)}`
+      before = ','
+    }
+    yield before === ',' ? ']' : `${before}]`
+  }
+  yield '}'
 }

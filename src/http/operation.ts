@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type Router from '@koa/router'
 import type { output, ZodType } from 'zod'
 import type { Context, Middleware, RequestState } from './context.ts'
@@ -15,6 +16,7 @@ export type Access = 'public' | 'optional' | 'person' | 'administrator'
 
 export interface Reply {
   readonly status: number
+  /** A stream is JSON already, written as its schema says; an error in it ends the connection. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
   /** `Set-Cookie` values. */
@@ -162,7 +164,7 @@ function send(
   ctx.set(headers)
   if (cookies.length > 0) ctx.append('set-cookie', [...cookies])
   if (described.schema) {
-    ctx.body = JSON.stringify(described.schema.parse(body))
+    ctx.body = body instanceof Readable ? body : JSON.stringify(described.schema.parse(body))
     ctx.type = 'application/json; charset=utf-8'
   } else {
     ctx.body = null

@@ -131,4 +131,4 @@ const knownMethod = (method: string): string => (knownMethods.has(method) ? meth
 
 /** The caller went away, which is no mistake of this server: any stranger can do it all day. */
 export const hungUp = (error: Error & { code?: string }): boolean =>
-  /^(HPE_\w+|ECONNRESET|ECONNABORTED|EPIPE)$/.test(error.code ?? '')
+  /^(HPE_\w+|ECONNRESET|ECONNABORTED|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/.test(error.code ?? '')

@@ -66,26 +66,58 @@ export class PersonalData {
       })
   }
 
-  /** All that is stored about a person, without what only proves things: no hash, no digest, no seed. */
+  /**
+   * All that is stored about a person, without what only proves things: no hash, no digest, no seed. Lists
+   * are read a page at a time, when they are asked for, and no connection is held between pages.
+   */
   async export(id: string, ip: string) {
     const { db, audit } = this.#rooms
     await audit.record({ event: 'user.exported', userId: id, ip })
     const [user] = await db('users').where({ id }).select(userColumns)
     const { email_verified_at: verified, ...person } = user
-    return plain({
-      person: { ...person, email_verified: verified !== null },
-      sessions: await db('refresh_families').where({ user_id: id }).select(sessionColumns),
-      api_keys: await db('api_keys').where({ user_id: id }).select(apiKeyColumns),
-      mails: await db('outgoing_mail').where({ user_id: id }).select(mailColumns),
-      links: await db('one_time_tokens').where({ user_id: id }).select(linkColumns),
-      audit_events: await db('audit_events')
-        .where({ user_id: id })
-        .orderBy('id', 'desc')
-        .limit(10_000)
-        .select('at', 'event', 'client_id', 'sid', 'ip', 'detail'),
-    })
+    const lists: Record<string, () => AsyncIterable<object[]>> = {
+      sessions: () => this.#rowsOf('refresh_families', 'sid', id, sessionColumns),
+      api_keys: () => this.#rowsOf('api_keys', 'id', id, apiKeyColumns),
+      mails: () => this.#rowsOf('outgoing_mail', 'id', id, mailColumns),
+      links: () => this.#rowsOf('one_time_tokens', 'digest', id, linkColumns),
+      audit_events: () => this.#eventsOf(id),
+    }
+    return { person: { ...person, email_verified: verified !== null }, lists }
+  }
+
+  /** The keys first, all at once: sorting the rows by them for every page would read all of them each time. */
+  async *#rowsOf(table: string, key: string, userId: string, columns: readonly string[]) {
+    const { db } = this.#rooms
+    const keys = await db(table).where({ user_id: userId }).pluck(key)
+    for (let from = 0; from < keys.length; from += rowsPerPage) {
+      const page: object[] = await db(table)
+        .whereIn(key, keys.slice(from, from + rowsPerPage))
+        .select([...columns])
+      yield page
+    }
+  }
+
+  /** Newest first. Compared as pairs, the order of their index, so that no other index looks cheaper. */
+  async *#eventsOf(userId: string) {
+    const { db } = this.#rooms
+    let before = '9223372036854775807'
+    for (;;) {
+      const page: { id: string }[] = await db('audit_events')
+        .whereRaw('(user_id, id) < (?::uuid, ?::bigint) AND user_id >= ?', [userId, before, userId])
+        .orderBy([
+          { column: 'user_id', order: 'desc' },
+          { column: 'id', order: 'desc' },
+        ])
+        .limit(rowsPerPage)
+        .select('id', 'at', 'event', 'client_id', 'sid', 'ip', 'detail')
+      yield page.map(({ id: _, ...event }) => event)
+      if (page.length < rowsPerPage) return
+      before = page.at(-1)?.id ?? before
+    }
   }
 }
+
+const rowsPerPage = 500
 
 const userColumns = [
   ...['id', 'username', 'email', 'email_verified_at', 'full_name', 'roles', 'created_at'],
@@ -102,6 +134,3 @@ const linkColumns = ['purpose', 'email', 'created_at', 'expires_at']
 const apiKeyColumns = [
   ...['id', 'name', 'client_id', 'scope', 'audience', 'created_at', 'expires_at', 'last_used_at'],
 ]
-
-/** Dates as text, as JSON has them. */
-const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value))
