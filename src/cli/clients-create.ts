@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { ZodError } from 'zod'
+import { clientJson } from '../admin/client-schemas.ts'
 import {
   type AuthenticationMethod,
   authenticationMethods,
@@ -10,7 +11,6 @@ import {
   refreshTokenPolicies,
 } from '../clients/client.ts'
 import type { NewClient } from '../clients/new-client.ts'
-import type { Config } from '../config.ts'
 import { several, wholeNumber } from './arguments.ts'
 import { answers, example, StartRefused } from './output.ts'
 import { withRooms } from './world.ts'
@@ -23,7 +23,7 @@ interface CreateOptions {
   grant: string[]
   scope?: string[]
   defaultScope?: string[]
-  audience?: string[]
+  audience: string[]
   introspect?: string[]
   refreshTokens: RefreshTokenPolicy
   letsUnverifiedIn?: boolean
@@ -70,9 +70,9 @@ export function createClient(clients: Command): void {
       'scopes it gets when it asks for none; all but offline_access',
       several,
     )
-    .option(
+    .requiredOption(
       '--audience <audiences>',
-      'resources it may have tokens for, the first by default; ISSUER when absent',
+      'services it may have tokens for, the first by default; ISSUER is the JSON API of accounts',
       several,
     )
     .option(
@@ -113,7 +113,8 @@ export function createClient(clients: Command): void {
     )
   example(
     command,
-    'signet clients create billing --grant client_credentials --scope invoices:read,invoices:write',
+    'signet clients create billing --grant client_credentials --scope invoices:read \\',
+    '  --audience https://invoices.example',
     'signet clients create app --auth none --first-party --grant password,refresh_token \\',
     "  --scope 'read offline_access' --audience https://api.example",
   )
@@ -122,26 +123,27 @@ export function createClient(clients: Command): void {
 
 async function create(given: CreateOptions, id: string) {
   const jwks = given.jwks ? await readJwks(given.jwks) : null
-  return withRooms(async (rooms, { config }) => {
-    const created = rooms.clients.create(described({ ...given, id, jwks }, config))
+  return withRooms(async (rooms) => {
+    const created = rooms.clients.create(described({ ...given, id, jwks }))
     const { client, secret } = await created.catch((error) => {
       throw error instanceof ZodError ? new StartRefused(mistakes(error)) : error
     })
     const lines = [`client_id      ${client.id}`, ...(secret ? [`client_secret  ${secret}`] : [])]
-    return { json: { ...client, ...(secret && { secret }) }, text: lines.join('\n') }
+    return { json: { ...clientJson(client), client_secret: secret }, text: lines.join('\n') }
   })
 }
 
-const described = (
-  { id, jwks, ...given }: Omit<CreateOptions, 'jwks'> & { id: string; jwks: NewClient['jwks'] },
-  { issuer }: Config,
-): NewClient => ({
+const described = ({
+  id,
+  jwks,
+  ...given
+}: Omit<CreateOptions, 'jwks'> & { id: string; jwks: NewClient['jwks'] }): NewClient => ({
   ...{ id, jwks, name: given.name ?? id, authenticationMethod: given.auth },
   firstParty: given.firstParty ?? false,
   grantTypes: given.grant as GrantType[],
   scopes: given.scope ?? [],
   defaultScopes: given.defaultScope,
-  audiences: given.audience ?? [issuer],
+  audiences: given.audience,
   introspects: given.introspect ?? [],
   refreshTokens: given.refreshTokens,
   letsUnverifiedIn: given.letsUnverifiedIn ?? false,

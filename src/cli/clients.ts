@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { clientJson } from '../admin/client-schemas.ts'
 import type { ListedClient } from '../clients/clients.ts'
 import { hours } from './arguments.ts'
 import { createClient } from './clients-create.ts'
@@ -28,7 +29,7 @@ function list(clients: Command): void {
         state(client),
       ])
       const headings = ['id', 'auth', 'grants', 'scopes', 'audiences', 'state']
-      return { json: found, text: table(headings, rows) }
+      return { json: found.map(clientJson), text: table(headings, rows) }
     }),
   )
 }
@@ -52,7 +53,7 @@ function rotateSecret(clients: Command): void {
       const overlapSeconds = Math.round(overlapHours * 3600)
       const secret = await rooms.clients.rotateSecret(id, overlapSeconds)
       const text = `client_secret  ${secret}\nThe secret before goes on for ${overlapHours} h.`
-      return { json: { id, secret, overlapSeconds }, text }
+      return { json: { clientId: id, clientSecret: secret, overlapSeconds }, text }
     }),
   )
 }
@@ -71,7 +72,7 @@ function disable(clients: Command): void {
           'the background; signet clients list says "ending sessions" until it is done.'
         : ''
       const text = `${id} is disabled; ${sessions} session(s) ended, its access tokens are revoked.${rest}`
-      return { json: { id, sessions, more }, text }
+      return { json: { clientId: id, sessions, more }, text }
     }),
   )
 }

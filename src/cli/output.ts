@@ -6,6 +6,7 @@ export { StartRefused } from './explain.ts'
 
 /** What a command has to say: to a program and to a person. */
 export interface Result {
+  /** Its names are printed in snake_case, as the JSON API spells them. */
   readonly json: unknown
   readonly text: string
   /** The command did its work and found something wrong: exit 1. */
@@ -24,7 +25,7 @@ export function answers<Options>(
       const result = await run(options, ...args)
       // The command has written its answer itself.
       if (!result) return
-      process.stdout.write(`${options.json ? JSON.stringify(result.json, null, 2) : result.text}\n`)
+      process.stdout.write(`${options.json ? jsonText(result.json) : result.text}\n`)
       if (result.failed) process.exitCode = 1
     } catch (error) {
       if (options.json) {
@@ -33,6 +34,17 @@ export function answers<Options>(
       fail(error)
     }
   })
+}
+
+const snakeCase = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+function jsonText(value: unknown): string {
+  const renamed = (_key: string, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).map(([name, one]) => [snakeCase(name), one]))
+      : member
+  return JSON.stringify(value, renamed, 2)
 }
 
 /** A command that goes on until it is stopped: it has no result, only failures. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
+import { managedPersonOf } from '../account/schemas.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { type User, UserRefused } from '../users/user.ts'
 import { several, wholeNumber } from './arguments.ts'
@@ -59,7 +60,7 @@ function create(users: Command): void {
         })
         const generated = options.generate ? { password } : {}
         const text = told(`${username} is created: ${user.id}`, generated)
-        return { json: { ...user, ...generated }, text }
+        return { json: { ...managedPersonOf(user), ...generated }, text }
       })
     },
   )
@@ -152,7 +153,7 @@ function list(users: Command): void {
       const shown = table(['id', 'username', 'roles', 'created', 'state'], rows)
       const last = found.length === limit ? found.at(-1)?.id : undefined
       const more = last === undefined ? '' : `\nThere may be more: --after ${last}`
-      return { json: found, text: shown + more }
+      return { json: found.map(managedPersonOf), text: shown + more }
     }),
   )
 }

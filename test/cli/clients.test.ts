@@ -14,9 +14,12 @@ async function beside(t: ExecutionContext<unknown>) {
   return { server, run, cwd }
 }
 
+const audience = ['--audience', 'https://service.example']
+const service = ['--grant', 'client_credentials', ...audience]
+
 test('clients create: the secret that is printed works at once', async (t) => {
   const { server, run } = await beside(t)
-  const created = await run('create', 'billing', '--grant', 'client_credentials', '--scope', 'a b')
+  const created = await run('create', 'billing', ...service, '--scope', 'a b')
   t.is(created.code, 0, created.stderr)
   const [, secret = ''] = /^client_secret {2}(scs_\S{43})$/m.exec(created.stdout) ?? []
   const answer = await server.clientCredentials({}, { id: 'billing', secret })
@@ -25,7 +28,7 @@ test('clients create: the secret that is printed works at once', async (t) => {
 
 test('lists may be parted by commas or spaces or repeated, and never swallow the id', async (t) => {
   const { run } = await beside(t)
-  const grants = ['--first-party', '--grant', 'password,refresh_token']
+  const grants = ['--first-party', '--grant', 'password,refresh_token', ...audience]
   const spellings = [
     ['create', ...grants, '--scope', 'read write', 'one', '--json'],
     ['create', ...grants, '--scope', 'read,write', 'one', '--json'],
@@ -36,8 +39,8 @@ test('lists may be parted by commas or spaces or repeated, and never swallow the
     const named = args.map((arg) => (arg === 'one' ? `one-${number}` : arg))
     const { stderr, json, code } = await run(...named)
     t.is(code, 0, stderr)
-    t.like(json(), { id: `one-${number}`, scopes: ['read', 'write'] })
-    t.deepEqual(json().grantTypes, ['password', 'refresh_token'])
+    t.like(json(), { client_id: `one-${number}`, scopes: ['read', 'write'] })
+    t.deepEqual(json().grant_types, ['password', 'refresh_token'])
   }
   const apart = await run('create', 'one', ...grants, '--scope', 'read', 'write')
   t.is(apart.code, 1)
@@ -56,41 +59,59 @@ test('every option of clients create reaches the client', async (t) => {
     ...['--session-absolute-seconds', '62', '--lets-unverified-in', '--json'],
   )
   t.is(created.code, 0, created.stderr)
-  const { jwks, secret, createdAt, ...client } = created.json()
+  const { created_at: _, ...client } = created.json()
   t.deepEqual(client, {
-    ...{ id: 'app-2', name: 'The App', authenticationMethod: 'private_key_jwt', firstParty: true },
-    ...{ grantTypes: ['password'], scopes: ['a', 'b'], defaultScopes: ['a'] },
-    ...{ audiences: ['https://one.example'], introspects: ['*'], refreshTokens: 'never' },
-    letsUnverifiedIn: true,
-    ...{ accessTokenSeconds: 60, sessionIdleSeconds: 61, sessionAbsoluteSeconds: 62 },
-    disabledAt: null,
+    client_id: 'app-2',
+    token_endpoint_auth_method: 'private_key_jwt',
+    name: 'The App',
+    first_party: true,
+    grant_types: ['password'],
+    scopes: ['a', 'b'],
+    default_scopes: ['a'],
+    audiences: ['https://one.example'],
+    introspects: ['*'],
+    refresh_tokens: 'never',
+    access_token_seconds: 60,
+    session_idle_seconds: 61,
+    session_absolute_seconds: 62,
+    lets_unverified_in: true,
+    disabled_at: null,
+    ending_sessions: false,
   })
-  t.is(jwks.keys.length, 1)
-  t.is(secret, undefined)
 })
 
 test('clients create: each mistake is told by its option, all at once', async (t) => {
   const { run } = await beside(t)
   const cases: [string[], RegExp[]][] = [
     [['x'], [/required option '--grant <types>'/]],
-    [['--grant', 'password', '--scope', 'a'], [/missing required argument 'id'/]],
-    [['x', '--grant', 'implicit'], [/--grant: .*"client_credentials"/]],
+    [['x', '--grant', 'password'], [/required option '--audience <audiences>'/]],
+    [['--grant', 'password', '--scope', 'a', ...audience], [/missing required argument 'id'/]],
+    [['x', '--grant', 'implicit', ...audience], [/--grant: .*"client_credentials"/]],
     [['x', '--auth', 'basic', '--grant', 'password'], [/Allowed choices are client_secret_basic/]],
     [
       ['x', '--grant', 'password', '--access-token-seconds', '1h'],
       [/'1h' is invalid.*whole number/],
     ],
     [
-      ['x', '--grant', 'password,client_credentials', '--auth', 'none', '--default-scope', 'z'],
+      [
+        'x',
+        '--grant',
+        'password,client_credentials',
+        '--auth',
+        'none',
+        '--default-scope',
+        'z',
+        ...audience,
+      ],
       [
         /^(signet: )?--grant: only a first-party/m,
         /^--grant: a public/m,
         /^--default-scope: must/m,
       ],
     ],
-    [['app', '--grant', 'client_credentials'], [/There is a client app already/]],
-    [['a b', '--grant', 'client_credentials'], [/the client_id: is 1 to 100 letters/]],
-    [['x', '--grant', 'client_credentials', '--jwks', 'no.json'], [/no\.json cannot be read/]],
+    [['app', ...service], [/There is a client app already/]],
+    [['a b', ...service], [/the client_id: is 1 to 100 letters/]],
+    [['x', ...service, '--jwks', 'no.json'], [/no\.json cannot be read/]],
   ]
   for (const [args, expected] of cases) {
     const { code, stderr } = await run('create', ...args)
@@ -105,16 +126,16 @@ const knowsNothingOf = (server: TestServer) => server.clock.advance({ seconds: c
 
 test('clients rotate-secret: both secrets work in the overlap, only the new one without', async (t) => {
   const { server, run } = await beside(t)
-  const created = await run('create', 'billing', '--grant', 'client_credentials', '--json')
-  const first = created.json().secret
-  const second = (await run('rotate-secret', 'billing', '--json')).json().secret
+  const created = await run('create', 'billing', ...service, '--json')
+  const first = created.json().client_secret
+  const second = (await run('rotate-secret', 'billing', '--json')).json().client_secret
   const status = async (secret: string) =>
     (await server.clientCredentials({}, { id: 'billing', secret })).status
   t.deepEqual([await status(first), await status(second)], [200, 200])
   const third = (await run('rotate-secret', 'billing', '--overlap-hours', '0', '--json')).json()
-  t.is(third.overlapSeconds, 0)
+  t.is(third.overlap_seconds, 0)
   knowsNothingOf(server)
-  t.deepEqual([await status(second), await status(third.secret)], [401, 200])
+  t.deepEqual([await status(second), await status(third.client_secret)], [401, 200])
   const wrong = await run('rotate-secret', 'billing', '--overlap-hours', '1e9')
   t.like(wrong, { code: 1 })
   t.regex(wrong.stderr, /number from 0 to 8760/)
@@ -123,7 +144,7 @@ test('clients rotate-secret: both secrets work in the overlap, only the new one 
 test('clients disable ends what the client has, and list shows it', async (t) => {
   const { server, run } = await beside(t)
   const { body } = await server.signIn()
-  t.like((await run('disable', 'app', '--json')).json(), { id: 'app', sessions: 1 })
+  t.like((await run('disable', 'app', '--json')).json(), { client_id: 'app', sessions: 1 })
   knowsNothingOf(server)
   t.is((await server.refresh(body.refresh_token)).status, 401)
   t.is((await server.clientCredentials()).status, 401)

@@ -58,7 +58,7 @@ test('standard output is nothing but the answer, whatever the log has to say', a
   const env = { ...production(await copyTemplate(t)), LOG_LEVEL: 'trace' }
   for (const LOG_FORMAT of ['json', 'pretty']) {
     const listed = await signet(['clients', 'list', '--json'], { cwd, env: { ...env, LOG_FORMAT } })
-    t.is(listed.json()[0].id, 'app')
+    t.is(listed.json()[0].client_id, 'app')
     // Trace shows that there was something to say.
     t.regex(listed.stderr, /everything is open/)
   }

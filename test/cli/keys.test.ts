@@ -68,7 +68,7 @@ test.serial('keys list tells what each key does, until when, and what it does ne
       [kids[1], 'upcoming'],
     ],
   )
-  t.is(json[0].signsUntil, json[1].signsFrom)
+  t.is(json[0].signs_until, json[1].signs_from)
 })
 
 test.serial('keys list makes no keys: on an empty database it says who does', async (t) => {
@@ -103,7 +103,7 @@ test.serial(
     t.deepEqual(old.signs_until, next.signs_from)
     t.is(Number(next.signs_from) - Number(next.published_at), 960_000)
     const json = (await run('rotate', '--dry-run', '--json')).json()
-    t.like(json, { from: kids[0], to: kids[1], tooSoonFor: 0, dryRun: true })
+    t.like(json, { from: kids[0], to: kids[1], too_soon_for: 0, dry_run: true })
   },
 )
 

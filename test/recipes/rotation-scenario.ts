@@ -134,6 +134,6 @@ async function successor(server: Installation): Promise<string> {
 }
 
 const tooSoonFor = async (server: Installation): Promise<number> =>
-  (await server.signet('keys', 'rotate', '--now', '--dry-run', '--json')).json().tooSoonFor
+  (await server.signet('keys', 'rotate', '--now', '--dry-run', '--json')).json().too_soon_for
 
 const short = (kid: string) => kid.slice(0, 6)

@@ -11,7 +11,7 @@ export async function startPasted(t: ExecutionContext, code: string, issuer: str
   const { PATH = '' } = process.env
   const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
     cwd: root,
-    env: { PATH, ISSUER: issuer, PORT: String(port) },
+    env: { PATH, ISSUER: issuer, AUDIENCE: issuer, PORT: String(port) },
     stdio: 'inherit',
   })
   const exited = once(child, 'exit')
