@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { digestSecret } from '../../src/clients/secrets.ts'
+import { freePort } from '../../src/stores/postmaster.ts'
+import { eventually } from '../support/eventually.ts'
 import { app, orders } from '../support/fixtures.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
 import { type Answer, Browser } from '../support/requests.ts'
@@ -35,6 +37,8 @@ export async function rollingRelease(place: Place): Promise<string> {
   await run(before, ['users', 'create', 'made-before', '--password-stdin'], password)
   await run(program, ['users', 'create', 'made-after', '--password-stdin'], password)
   await eachKnowsTheOther(old, next)
+  await verifies(place, url, { server: before, verifier: program })
+  await verifies(place, url, { server: program, verifier: before })
 
   families.useOnly([next])
   await end(old)
@@ -91,6 +95,37 @@ async function eachKnowsTheOther(old: Serving, next: Serving): Promise<void> {
       expectActive(await new Browser(url).introspect(token), false, username)
       expectStatus(await new Browser(url).refresh(refreshed.body.refresh_token), 400, 'ended')
     }
+  }
+}
+
+/** A service keeps its verifier while the server moves on, or the reverse. */
+async function verifies(
+  place: Place,
+  databaseUrl: string,
+  of: { server: string; verifier: string },
+): Promise<void> {
+  const issuer = `http://127.0.0.1:${await freePort()}`
+  const environment = { NODE_ENV: 'development', ISSUER: issuer, PORT: new URL(issuer).port }
+  const own = { ...environment, ...onNewerSchema }
+  const [server] = (await startInstances(place, databaseUrl, [own], of.server)) as [Serving]
+  const file = join(dirname(of.verifier), 'verifier', 'verifier.js')
+  const { createVerifier } = (await import(file)) as typeof import('../../src/verifier/verifier.ts')
+  const verifier = createVerifier({ issuer, audience: orders })
+  try {
+    const browser = new Browser(server.url)
+    const { access_token: token } = (await browser.clientCredentials()).body
+    const { sub } = await verifier.verify(token)
+    if (sub !== app.id) throw new Error(`the verifier of ${of.verifier} read ${sub}`)
+    await browser.revoke(token)
+    const isRevoked = () =>
+      verifier.verify(token).then(
+        () => false,
+        ({ code }: { code?: string }) => code === 'token_revoked',
+      )
+    await eventually(isRevoked, 'the verifier knows of the revocation', 30)
+  } finally {
+    await verifier.close()
+    await end(server)
   }
 }
 
