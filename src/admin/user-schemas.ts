@@ -14,12 +14,10 @@ const roles = z.array(z.string().refine(isRole, 'is 1 to 64 letters, digits or .
 export const listQuery = z.strictObject({
   role: z.string().max(64).optional(),
   state: z.enum(['active', 'disabled', 'unverified']).optional(),
-  text: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .meta({ description: 'How a username or an address begins' }),
+  text: z.string().min(1).max(200).optional().meta({
+    description:
+      'How a username or an address begins; with the index of docs/operations.md any part of them or of the full name',
+  }),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   after: z.uuid().optional().meta({ description: '`next` of the page before' }),
 })

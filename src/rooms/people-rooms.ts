@@ -19,6 +19,7 @@ import { contextWords } from '../users/password-strength.ts'
 import { Passwords } from '../users/passwords.ts'
 import { PersonalData } from '../users/personal-data.ts'
 import { Registration } from '../users/registration.ts'
+import { partsOfNames } from '../users/text-search.ts'
 import { UserSessions } from '../users/user-sessions.ts'
 import { Users } from '../users/users.ts'
 import type { TokenRooms } from './token-rooms.ts'
@@ -54,7 +55,8 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
 
   const { passwords, bulkhead } = createPasswords(world, tokens)
   const { outbox, oneTimeTokens, mailQueue, mailSender } = await createMailRooms(world, tokens)
-  const users = new Users({ db, statements, passwords, audit, now })
+  const search = { partsOfNames: await partsOfNames(db) }
+  const users = new Users({ db, statements, passwords, audit, now, ...search })
   const people = { db, users, passwords, families, revocations, outbox, oneTimeTokens, audit, now }
   const emailAddresses = new EmailAddresses(people)
   return {

@@ -7,6 +7,7 @@ import type { Db } from '../stores/postgres.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { insertUser, type NewUser } from './new-user.ts'
 import { noPassword, type Passwords } from './passwords.ts'
+import { withText } from './text-search.ts'
 import { normalName, type User, UserRefused, type UserRow, userOf } from './user.ts'
 
 export interface Candidate {
@@ -18,7 +19,7 @@ export interface Candidate {
 export interface UserFilter {
   readonly role?: string | undefined
   readonly state?: 'active' | 'disabled' | 'unverified' | undefined
-  /** How a username or an address begins. */
+  /** How a username or an address begins, or a part of them or of the full name: see text-search.ts. */
   readonly text?: string | undefined
 }
 
@@ -45,6 +46,7 @@ interface Rooms {
   readonly passwords: Passwords
   readonly audit: AuditTrail
   readonly now: Now
+  readonly partsOfNames?: RegExp | undefined
 }
 
 const mostCounted = 10_000
@@ -181,10 +183,7 @@ export class Users {
     if (state === 'disabled') query.whereNotNull('disabled_at')
     if (state === 'active') query.whereNull('disabled_at')
     if (state === 'unverified') query.whereNull('email_verified_at').whereNotNull('email')
-    if (text !== undefined) {
-      const like = `${text.replace(/[\\%_]/g, '\\$&')}%`
-      query.whereRaw('(lower(username) LIKE lower(?) OR lower(email) LIKE lower(?))', [like, like])
-    }
+    if (text !== undefined) withText(query, text, this.#rooms.partsOfNames)
     return query
   }
 
