@@ -61,7 +61,8 @@ export async function install(
     return (await run).stdout
   }
   await signet(['migrate'])
-  const { secret } = JSON.parse(
+  // The release before calls it `secret`.
+  const { client_secret, secret = client_secret } = JSON.parse(
     await signet([
       ...['clients', 'create', 'app', '--json', '--first-party', '--audience', audience],
       ...['--grant', 'password,refresh_token,client_credentials'],
