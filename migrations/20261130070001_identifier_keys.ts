@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 /**
- * Names by which people are found, folded by the server (ADR 30). The release before goes on with
+ * Names by which people are found, folded by the server (ADR 28). The release before goes on with
  * `lower(username)` and `lower(email)`, whose unique indexes stay until it is gone; the janitor fills
  * the new columns in pieces. Rows whose key is another than what PostgreSQL makes of the name get
  * theirs now: two of them, or one of them and somebody else, may be one person by the new rule.

@@ -6,7 +6,7 @@ const rowsPerStep = 5000
 
 /**
  * Gives the next people after `cursor` the keys of their names, if they lack them or the release
- * before has changed a name and not its key. Goes as soon as that release can run no more: see ADR 30.
+ * before has changed a name and not its key. Goes as soon as that release can run no more: see ADR 28.
  */
 export async function fillIdentifierKeys(
   db: Db,

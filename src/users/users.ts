@@ -32,7 +32,7 @@ const identifiedBy = (column: 'username' | 'email') =>
        FROM users WHERE ${column}_key = $1 OR lower(${column}) IN ($1, lower($2))`,
   )
 
-/** A row of the release before has no key yet, or one of a name that it has changed: see ADR 30. */
+/** A row of the release before has no key yet, or one of a name that it has changed: see ADR 28. */
 function withKey(column: 'username' | 'email', rows: readonly UserRow[], key: string) {
   return rows.find((row) => foldIdentifier(row[column] ?? '') === key)
 }
