@@ -36,13 +36,11 @@ async function mostMemoryMib(serving: Serving): Promise<number> {
   return Math.max(...seen)
 }
 
-async function start(t: ExecutionContext) {
-  const url = await copyTemplate(t)
-  return { url, serving: await serve(t, { cwd: await emptyFolder(t), env: production(url) }) }
-}
+const start = async (t: ExecutionContext, url: string) =>
+  serve(t, { cwd: await emptyFolder(t), env: production(url) })
 
 test('ASVS 15.2.2: pipelined requests whose answers nobody reads take no memory', async (t) => {
-  const { serving } = await start(t)
+  const serving = await start(t, await copyTemplate(t))
   const path = '/docs/swagger-ui-bundle.js'
   t.is((await fetch(serving.url + path)).status, 200)
   const before = await memoryMib(serving)
@@ -55,24 +53,25 @@ test('ASVS 15.2.2: pipelined requests whose answers nobody reads take no memory'
 })
 
 test('ASVS 15.2.2: 100 connections that do not read the list of revocations share one copy', async (t) => {
-  const { url, serving } = await start(t)
+  const url = await copyTemplate(t)
+  // Of an old transaction: what may still be open elsewhere in the cluster does not matter then.
   await administer(
     url,
-    `INSERT INTO revocations (kind, value, revoked_at, expires_at)
-     SELECT 'jti', gen_random_uuid(), now(), now() + interval '1 hour' FROM generate_series(1, 130000)`,
+    `INSERT INTO revocations (kind, value, revoked_at, expires_at, xid)
+     SELECT 'jti', gen_random_uuid(), now(), now() + interval '1 hour', '1' FROM generate_series(1, 250000)`,
   )
+  const serving = await start(t, url)
   const path = '/.well-known/revocations'
-  await eventually(async () => {
-    const list = await (await fetch(serving.url + path)).text()
-    return list.length > 3_600_000
-  }, 'the list is long')
+  const list = await (await fetch(serving.url + path)).text()
+  // The kernel takes some 2.5 MB of an answer: a copy would take the other 4.5 MB.
+  t.true(list.length > 6_900_000, `${list.length} bytes`)
   const before = await memoryMib(serving)
   const readers = Array.from({ length: 100 }, () => unread(t, serving.port, get(path)))
   await Promise.all(readers)
   const answered = () => serving.stdout().split(`"path":"${path}","status":200`).length - 1
   await eventually(() => answered() > 100, 'all are answered', 60)
   const grown = (await mostMemoryMib(serving)) - before
-  t.true(grown < 150, `${Math.round(grown)} MiB more`)
+  t.true(grown < 400, `${Math.round(grown)} MiB more`)
 })
 
 async function openDoor(t: ExecutionContext, answer: string | Buffer) {
