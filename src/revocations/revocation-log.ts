@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
-import { isUnavailable } from '../stores/unavailable.ts'
 
 /** What can be revoked: one access token, a session, all of a client, all that a key signed. */
 export type RevocationKind = 'jti' | 'sid' | 'client' | 'kid'
@@ -189,8 +188,8 @@ export class RevocationLog {
       return bookmarkOf(rows[0])
     }
     return read().catch((error) => {
-      // Some hosted databases keep these functions to themselves.
-      if (isUnavailable(error) || this.#history === databaseAlone) throw error
+      // Some hosted databases do not offer these functions. Any other error may pass: a standby answers 55000.
+      if (!notOffered.has(error.code) || this.#history === databaseAlone) throw error
       this.#history = databaseAlone
       return read()
     })
@@ -256,6 +255,9 @@ const foreign = `EXISTS (SELECT FROM revocations WHERE xid >= ${ceilingNow})`
 
 const here = `pg_snapshot_xmin(pg_current_snapshot()) AS watermark, ${ceilingNow} AS ceiling,
   pg_current_snapshot()::text AS snapshot`
+
+/** insufficient_privilege, undefined_function, feature_not_supported: the same with every attempt. */
+const notOffered = new Set(['42501', '42883', '0A000'])
 
 const databaseAlone = '(SELECT oid FROM pg_database WHERE datname = current_database())::text'
 

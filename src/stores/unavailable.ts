@@ -2,7 +2,7 @@
  * SQLSTATE classes and codes that mean "not now", not "wrong": PostgreSQL appendix A. The database's setup is
  * among them (28, 3D000): whoever calls can do nothing about it but try again later.
  */
-const passing = /^(08(?!P01)|28|3D000|53|57P0[1-5]|57014|55P03|25006|40001|40P01)/
+const passing = /^(08(?!P01)|28|3D000|53|57P0[1-5]|57014|55000|55P03|25006|40001|40P01)/
 
 /** PostgreSQL means a bug by it; PgBouncer says everything with it, and then ends the connection. */
 const protocolViolation = '08P01'
@@ -51,6 +51,8 @@ const advice: Readonly<Record<string, string>> = {
   '53200': 'PostgreSQL has no memory left: lower its settings or give it more',
   '53300': 'PostgreSQL has no connection left: lower DATABASE_POOL_SIZE',
   '25006': 'PostgreSQL is read-only: point DATABASE_URL at the primary',
+  '55000':
+    'PostgreSQL is not in the state for this, as a standby in recovery: point DATABASE_URL at the primary',
   '55P03': 'a lock in PostgreSQL was not free in time: pg_blocking_pids() names who holds it',
   '57014':
     'PostgreSQL cancelled the statement: see statement_timeout, and pg_stat_activity for locks',

@@ -1,4 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
+import { RevocationLog } from '../../src/revocations/revocation-log.ts'
+import { isUnavailable } from '../../src/stores/unavailable.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
@@ -85,6 +87,35 @@ test('a failover while no instance runs → the next start brings the revocation
   const next = await startServer(t, { beside: server })
   t.false(await isActive(next, session.access_token))
   await staysEnded(t, next, session)
+})
+
+const walPosition = (body: string) =>
+  `CREATE OR REPLACE FUNCTION public.pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS
+   $$ BEGIN ${body} END $$`
+
+const failure = (code: string) => `RAISE 'refused' USING ERRCODE = '${code}';`
+
+test('a standby is read before its promotion → the history is that of the cluster afterwards', async (t) => {
+  const server = await startServer(t, { database: await databaseWithHistory(t), redis: false })
+  const log = new RevocationLog(server.db, server.clock.now)
+  await server.db.raw(walPosition(failure('55000')))
+  const error = await t.throwsAsync(log.bookmark())
+  t.true(isUnavailable(error), 'it passes: the caller tries again')
+  await server.db.raw(walPosition('RETURN pg_catalog.pg_current_wal_lsn();'))
+  const promoted = await log.bookmark()
+  await server.db.raw('UPDATE history SET number = number + 1')
+  t.not((await log.bookmark()).history, promoted.history, 'a restore still shows')
+})
+
+test('a database that does not offer the functions of the cluster → its own id is the history', async (t) => {
+  const server = await startServer(t, { database: await databaseWithHistory(t), redis: false })
+  for (const code of ['42501', '42883', '0A000']) {
+    const log = new RevocationLog(server.db, server.clock.now)
+    await server.db.raw(walPosition(failure(code)))
+    const { history } = await log.bookmark()
+    await server.db.raw('UPDATE history SET number = number + 1')
+    t.is((await log.bookmark()).history, history, code)
+  }
 })
 
 test('a signing key that a failover brings back → it is revoked again', async (t) => {

@@ -119,7 +119,16 @@ test('what the SQLSTATE and the network say is told apart from a bug', (t) => {
     '57P03',
     '57014',
   ]
-  const locks = ['55P03', '25006', '40001', '40P01', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT']
+  const locks = [
+    '55P03',
+    '55000',
+    '25006',
+    '40001',
+    '40P01',
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ETIMEDOUT',
+  ]
   for (const code of [...passing, ...locks, 'ENOTFOUND', 'EPIPE']) {
     t.true(isUnavailable(error(code)), code)
     t.true(isUnavailable(new Error('outer', { cause: error(code) })), `${code} as a cause`)
