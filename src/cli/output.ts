@@ -36,8 +36,9 @@ export function answers<Options>(
   })
 }
 
+/** Names of environment variables stay as they are. */
 const snakeCase = (name: string): string =>
-  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  /^[a-z]/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name
 
 function jsonText(value: unknown): string {
   const renamed = (_key: string, member: unknown) =>
