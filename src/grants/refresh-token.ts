@@ -1,4 +1,5 @@
 import type { Client } from '../clients/client.ts'
+import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { Params } from '../oauth/params.ts'
 import { chooseAudience } from '../oauth/resource.ts'
@@ -14,13 +15,14 @@ interface Rooms {
   readonly families: RefreshFamilies
   readonly rotation: RefreshRotation
   readonly accessTokens: AccessTokens
+  readonly keyring: LiveKeyring
   readonly metrics: Metrics
   readonly lifetimes: Lifetimes
 }
 
 /** RFC 6749 §6, with the rotation that RFC 9700 §4.14.2 asks for. */
 export function refreshToken(rooms: Rooms): Grant {
-  const { families, rotation, accessTokens, metrics, lifetimes } = rooms
+  const { families, rotation, accessTokens, keyring, metrics, lifetimes } = rooms
   return {
     type: 'refresh_token',
     async exchange(client, params, { ip, hasLeft }) {
@@ -32,6 +34,8 @@ export function refreshToken(rooms: Rooms): Grant {
       }
       const own = lifetimesOf(client, lifetimes)
       const presenter = { clientId: client.id, idleSeconds: own.sessionIdleSeconds, ip, hasLeft }
+      // Before the token is spent: without a signing key nobody could be answered.
+      await keyring.freshen()
       const rotated = await rotation.rotate(presented, presenter)
       metrics.refreshes.inc({ outcome: rotated.outcome })
       if (!('session' in rotated)) throw refused(rotated.outcome)
@@ -39,14 +43,19 @@ export function refreshToken(rooms: Rooms): Grant {
       const { session, roles } = rotated
       const { scope, audience } = grantable(session, client, params)
       const { sid, authTime, amr } = session
-      const token = await accessTokens.issue({
-        subject: session.userId,
-        clientId: client.id,
-        audience,
-        scope,
-        seconds: own.accessTokenSeconds,
-        person: { sid, authTime, amr, roles },
-      })
+      const token = await accessTokens
+        .issue({
+          subject: session.userId,
+          clientId: client.id,
+          audience,
+          scope,
+          seconds: own.accessTokenSeconds,
+          person: { sid, authTime, amr, roles },
+        })
+        .catch((error) => {
+          if (!(error instanceof OAuthError)) rotation.noteUnanswered(rotated)
+          throw error
+        })
       return tokenResponse(token, scope, rotated.token)
     },
   }

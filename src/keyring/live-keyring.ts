@@ -32,12 +32,20 @@ export class LiveKeyring {
    */
   async sign<T>(now: Now, work: (signer: Signer) => Promise<T>): Promise<T> {
     for (;;) {
-      if (this.#ageSeconds > mostKeyringAgeSeconds / 2) await this.#refresh()
+      await this.freshen()
       const signer = this.#keyring.signer(now())
       const signed = await work(signer)
       if (this.#ageSeconds > mostKeyringAgeSeconds) await this.#refresh()
       if (!this.#keyring.isRevoked(signer.kid)) return signed
     }
+  }
+
+  /**
+   * Makes sure that it can sign, before a caller does what only a signature completes. A young keyring costs no query.
+   * @throws StaleKeyring when the keys cannot be read in time
+   */
+  async freshen(): Promise<void> {
+    if (this.#ageSeconds > mostKeyringAgeSeconds / 2) await this.#refresh()
   }
 
   get #ageSeconds(): number {

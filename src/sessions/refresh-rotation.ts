@@ -29,16 +29,18 @@ export interface Presenter {
   readonly hasLeft?: (() => Promise<boolean>) | undefined
 }
 
+export interface Rotated {
+  /** `ahead`: rotated, and the database had lost generations of it. */
+  readonly outcome: 'rotated' | 'repeated' | 'ahead'
+  readonly session: Session
+  readonly roles: readonly string[]
+  readonly token: string
+  /** The time that the rotation wrote into the session. */
+  readonly rotatedAt: Date
+}
+
 /** What became of a refresh: returned and never thrown, so that nothing decided is rolled back. */
-export type Rotation =
-  | {
-      /** `ahead`: rotated, and the database had lost generations of it. */
-      readonly outcome: 'rotated' | 'repeated' | 'ahead'
-      readonly session: Session
-      readonly roles: readonly string[]
-      readonly token: string
-    }
-  | { readonly outcome: RotationFailure }
+export type Rotation = Rotated | { readonly outcome: RotationFailure }
 
 export type RotationFailure =
   | 'forged'
@@ -79,7 +81,12 @@ export class RefreshRotation {
     if (!content) return { outcome: 'forged' }
     const step = this.#step(content, presenter)
     const row = await unanswered.watch(step.sid, step.now, steps.take(step))
-    return row ? this.#answer('rotated', row, content) : this.#lookWhy(content, presenter)
+    return row ? this.#answer('rotated', row, step.now, content) : this.#lookWhy(content, presenter)
+  }
+
+  /** The caller was not told of this rotation after all: the token is not spent. */
+  noteUnanswered({ session, rotatedAt }: Rotated): void {
+    this.#rooms.unanswered.note(session.sid, rotatedAt)
   }
 
   #step({ sid, generation, seed }: RefreshTokenContent, presenter: Presenter): Step {
@@ -111,7 +118,10 @@ export class RefreshRotation {
     const step = this.#step(content, presenter)
     const turn = steps.takeAlone(step, presenter.ip)
     const advanced = await unanswered.watch(step.sid, step.now, turn)
-    if (advanced) return this.#answer(advanced.lost > 0 ? 'ahead' : 'rotated', advanced, content)
+    if (advanced) {
+      const outcome = advanced.lost > 0 ? 'ahead' : 'rotated'
+      return this.#answer(outcome, advanced, step.now, content)
+    }
     const row = await families.look(content)
     const refusal = this.#refusal(row, presenter)
     if (!row || refusal) return { outcome: refusal ?? 'unknown' }
@@ -144,7 +154,7 @@ export class RefreshRotation {
     if (rotatedAt) {
       if (await unanswered.has(row.sid, rotatedAt)) return this.#redo(row, content, presenter)
       if (secondsBetween(rotatedAt, now()) <= graceSeconds) {
-        return this.#answer('repeated', row, content)
+        return this.#answer('repeated', row, rotatedAt, content)
       }
       // Another instance may know why nobody was answered, and be about to write it.
       if (await unanswered.settled()) return this.#lookWhy(content, presenter)
@@ -167,7 +177,9 @@ export class RefreshRotation {
     const { steps, unanswered } = this.#rooms
     const step = this.#step(content, presenter)
     const redone = await unanswered.watch(step.sid, step.now, steps.redo(step, row.rotated_at))
-    return redone ? this.#answer('repeated', redone, content) : this.#lookWhy(content, presenter)
+    return redone
+      ? this.#answer('repeated', redone, step.now, content)
+      : this.#lookWhy(content, presenter)
   }
 
   /** The token was spent and comes again, so it is in two hands: nobody keeps the session. */
@@ -183,11 +195,12 @@ export class RefreshRotation {
   }
 
   #answer(
-    outcome: 'rotated' | 'repeated' | 'ahead',
+    outcome: Rotated['outcome'],
     row: Advanced,
+    rotatedAt: Date,
     content: RefreshTokenContent,
   ): Rotation {
     const token = this.#rooms.codec.encode({ ...content, generation: row.generation })
-    return { outcome, session: sessionOf(row), roles: row.roles, token }
+    return { outcome, session: sessionOf(row), roles: row.roles, token, rotatedAt }
   }
 }

@@ -59,9 +59,20 @@ export class UnansweredRotations {
       return await rotation
     } catch (error) {
       if (isUnavailable(error)) this.#troubleAt = performance.now()
-      if (mayBeDone(error)) this.#remember({ sid, rotatedAt })
+      if (mayBeDone(error)) this.note(sid, rotatedAt)
       throw error
     }
+  }
+
+  /** Remembers a rotation that nobody was told of. */
+  note(sid: string, rotatedAt: Date): void {
+    const one = { sid, rotatedAt }
+    const [oldest] = this.#pending.keys()
+    if (oldest !== undefined && this.#pending.size >= mostPending) this.#pending.delete(oldest)
+    this.#pending.set(keyOf(one), one)
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+    })
   }
 
   /** Whether the rotation that this session shows was never answered. */
@@ -108,15 +119,6 @@ export class UnansweredRotations {
 
   #oldest(): Date {
     return later(this.#rooms.now(), -unansweredSeconds)
-  }
-
-  #remember(one: Unanswered): void {
-    const [oldest] = this.#pending.keys()
-    if (oldest !== undefined && this.#pending.size >= mostPending) this.#pending.delete(oldest)
-    this.#pending.set(keyOf(one), one)
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined
-    })
   }
 
   async #write(): Promise<void> {

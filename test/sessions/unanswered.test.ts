@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../support/eventually.ts'
 import type { Answer } from '../support/requests.ts'
@@ -166,3 +167,65 @@ test.serial('unanswered rotations → deleted after a day', async (t) => {
   t.deepEqual(await beside.db('unanswered_rotations'), [])
   t.like(await beside.refresh(token), refused)
 })
+
+/** Nobody reads the signing keys while this goes on; statements that wait for them are cancelled. */
+async function withoutSigningKeys(server: TestServer, work: () => Promise<void>) {
+  let over = false
+  await server.rooms.keyring.reread()
+  const holder = await server.db.transaction()
+  await holder.raw('LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE')
+  const cancelling = (async () => {
+    while (!over) {
+      await server.db.raw(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%signing_keys%'`,
+      )
+      await sleep(200)
+    }
+  })()
+  try {
+    await work()
+  } finally {
+    over = true
+    await cancelling
+    await holder.rollback()
+  }
+}
+
+/** Longer than an instance signs with what it has read of the keys. */
+const keyringAges = () => sleep(4500)
+const patient = { environment: { DATABASE_TIMEOUT_SECONDS: '20' } }
+
+test.serial('a refresh while no key may sign → 503, and the token is not spent', async (t) => {
+  const server = await startServer(t, patient)
+  const token = tokenOf(await server.signIn())
+  await withoutSigningKeys(server, async () => {
+    await keyringAges()
+    t.is((await server.refresh(token)).status, 503)
+    t.like(await family(server), { generation: 0 })
+  })
+  t.is((await server.refresh(token)).status, 200)
+})
+
+test.serial(
+  'a refresh answered 503 because no key could sign after the rotation, repeated 31 s later → its successor',
+  async (t) => {
+    const server = await startServer(t, patient)
+    const token = tokenOf(await server.signIn())
+    const row = await server.db.transaction()
+    await row('refresh_families').forUpdate()
+    await withoutSigningKeys(server, async () => {
+      const answer = server.refresh(token)
+      await keyringAges()
+      await row.rollback()
+      t.is((await answer).status, 503)
+      t.like(await family(server), { generation: 1 }, 'it is spent in PostgreSQL')
+      await isWritten(server)
+    })
+    server.clock.advance({ seconds: 31 })
+    const repeated = await server.refresh(token)
+    t.is(repeated.status, 200, repeated.text)
+    t.is((await server.refresh(tokenOf(repeated))).status, 200)
+    t.like(await family(server), { generation: 2, revoked_at: null })
+  },
+)
