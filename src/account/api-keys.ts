@@ -119,10 +119,13 @@ function create({ apiKeys, clients, users, throttle, now }: Rooms): Operation {
       const days = body.expires_in_days
       const expiresAt = days === null ? null : later(now(), days * 86_400)
       const made = await apiKeys.create({
-        ...{ userId, passwordChangedAt, clientId: client.id, ip },
+        ...{ userId, passwordChangedAt, clientId: client.id, sid: person.sid, ip },
         ...{ name: body.name, scope, audience, expiresAt },
       })
-      if (!made) throw new Problem('conflict', { detail: 'the API key limit has been reached' })
+      if (!made) {
+        const detail = 'the API key limit has been reached, or the session ended meanwhile'
+        throw new Problem('conflict', { detail })
+      }
       return { status: 201, body: { ...apiKeyOf(made.key), key: made.secret } }
     },
   })

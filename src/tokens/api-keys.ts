@@ -50,6 +50,8 @@ export interface NewApiKey {
   readonly clientId?: string | undefined
   /** Of the password that confirmed it: one that was set meanwhile refuses the key. */
   readonly passwordChangedAt?: Date | undefined
+  /** The session that asks: one that ended meanwhile, or whose client did, refuses the key. */
+  readonly sid?: string | undefined
   readonly ip?: string | undefined
 }
 
@@ -83,18 +85,23 @@ export class ApiKeys {
     this.#rooms = rooms
   }
 
-  /** @returns undefined when the limit is reached, or when the password was changed meanwhile */
+  /**
+   * @returns undefined when the limit is reached, or when the person was disabled, their password was
+   * changed or their session ended meanwhile
+   */
   async create(request: NewApiKey): Promise<{ key: ApiKey; secret: string } | undefined> {
     const { db, now, audit, outbox, keysPerUser } = this.#rooms
     const secret = prefix + randomBytes(32).toString('base64url')
     return db.transaction(async (trx) => {
       // The lock makes the count true for two that come at once.
       const person = await trx('users')
-        .where({ id: request.userId })
+        .where({ id: request.userId, disabled_at: null })
         .forNoKeyUpdate()
         .first('email', 'password_changed_at')
-      const { passwordChangedAt: known = person?.password_changed_at } = request
-      if (known?.getTime() !== person?.password_changed_at.getTime()) return undefined
+      if (!person) return undefined
+      const { passwordChangedAt: known = person.password_changed_at } = request
+      if (known.getTime() !== person.password_changed_at.getTime()) return undefined
+      if (!(await holdsSession(trx, request, now()))) return undefined
       const [held] = await trx('api_keys').where({ user_id: request.userId }).count({ count: '*' })
       if (Number(held?.count) >= keysPerUser) return undefined
       const [row]: Row[] = await trx('api_keys')
@@ -114,7 +121,7 @@ export class ApiKeys {
       const { userId, ip, name } = request
       const detail = { key: row.id, name, scope: request.scope }
       await audit.record({ event: 'api_key.created', userId, ip, detail }, trx)
-      if (person?.email) {
+      if (person.email) {
         const mail = { template: 'api_key_created', to: person.email, userId } as const
         await outbox.put(trx, { ...mail, data: { ip, keyName: name } })
       }
@@ -204,6 +211,26 @@ export class ApiKeys {
     if (last && later(last, lastUseSeconds) > now) return
     await this.#rooms.db('api_keys').where({ id }).update({ last_used_at: now })
   }
+}
+
+/** Whoever ends the client or the session waits for the key, and then finds it. */
+async function holdsSession(
+  trx: Knex.Transaction,
+  { userId, clientId, sid }: NewApiKey,
+  now: Date,
+): Promise<boolean> {
+  if (clientId !== undefined) {
+    const client = trx('clients').where({ id: clientId, disabled_at: null })
+    if (!(await client.forShare().first('id'))) return false
+  }
+  if (sid === undefined) return true
+  const session = await trx('refresh_families')
+    .where({ sid, user_id: userId, revoked_at: null })
+    .where('expires_at', '>', now)
+    .where('idle_expires_at', '>', now)
+    .forShare()
+    .first('sid')
+  return session !== undefined
 }
 
 const ofLiveClient = `(client_id IS NULL OR EXISTS (

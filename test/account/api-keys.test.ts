@@ -12,6 +12,7 @@ import { disable } from '../support/administer-people.ts'
 import { register, registerPublic } from '../support/clients.ts'
 import { startConformingServer } from '../support/conformance.ts'
 import { dump, tracesOf } from '../support/dump.ts'
+import { eventually } from '../support/eventually.ts'
 import { orders } from '../support/fixtures.ts'
 import { exchange } from '../support/key-exchange.ts'
 import { startServer } from '../support/start-server.ts'
@@ -269,4 +270,50 @@ test('a key ends with the app that it was made with, disabled or deleted', async
     t.false((await server.introspect(token, service)).body.active, 'nor its tokens, at once')
     t.is((await server.db('api_keys').where({ client_id: id })).length, 0)
   }
+})
+
+test('ASVS 7.4.2: the person, the session or the app ends between confirmation and creation → no key', async (t) => {
+  const server = await startConformingServer(t)
+  const { apiKeys, clients } = server.rooms
+  const ends = {
+    person: (name: string) => disable(server, name),
+    session: (_: string, token: string) => accountApi(server, token).post('logout'),
+    app: (name: string) => clients.disable(`app-${name}`),
+  }
+  for (const [name, end] of Object.entries(ends)) {
+    const { id: userId } = await addPerson(server, name)
+    const clientId = `app-${name}`
+    await registerPublic(server, clientId, { scopes, audiences: [server.app.issuer] })
+    const login = { username: name, password: goodPassword, client_id: clientId, scope: 'account' }
+    const { access_token: token } = (await accountApi(server).post('login', login)).body
+    const [{ sid }] = await server.db('refresh_families').where({ user_id: userId })
+    const confirmed = {
+      ...{ userId, clientId, sid, name: 'late', scope: ['account'], audience: ['x'] },
+      expiresAt: null,
+    }
+    t.truthy(await apiKeys.create(confirmed), `${name}: still there`)
+    await end(name, token)
+    await server.db('api_keys').delete()
+    t.is(await apiKeys.create(confirmed), undefined, name)
+    t.deepEqual(await server.db('api_keys'), [])
+  }
+})
+
+test('ASVS 7.4.2: a logout while an API key is being made → the key is not made', async (t) => {
+  const server = await startConformingServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const logout = await server.db.transaction()
+  t.teardown(() => logout.rollback())
+  const ended = { revoked_at: new Date(), revoked_reason: 'logout' }
+  await logout('refresh_families').update(ended)
+  const making = grace.post('api-keys', key)
+  await eventually(async () => {
+    const here = { datname: server.db.raw('current_database()'), wait_event_type: 'Lock' }
+    return (await server.db('pg_stat_activity').where(here)).length > 0
+  }, 'the key waits for the session')
+  await logout.commit()
+  const refused = await making
+  t.deepEqual([refused.status, problemType(refused)], [409, 'conflict'])
+  t.deepEqual(await server.db('api_keys'), [])
 })
