@@ -10,14 +10,11 @@ export async function up(knex: Knex): Promise<void> {
       seconds integer PRIMARY KEY CHECK (seconds > 0),
       until   timestamptz NOT NULL
     );
-    ALTER TABLE revocations ADD COLUMN belongs_to text;
-    CREATE INDEX revocations_belongs_to ON revocations (belongs_to, expires_at)
-      WHERE belongs_to IS NOT NULL`)
+    ALTER TABLE revocations ADD COLUMN IF NOT EXISTS belongs_to text`)
 }
 
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
-    DROP INDEX revocations_belongs_to;
     ALTER TABLE revocations DROP COLUMN belongs_to;
     DROP TABLE access_token_lives`)
 }

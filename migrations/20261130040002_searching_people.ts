@@ -1,9 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * Lists of people and of events are found by an index, however large the tables are. On tables of more
- * than some ten million rows build these before the upgrade, with CREATE INDEX CONCURRENTLY under the
- * same names: docs/operations.md.
+ * Lists of people are found by an index, however large the table is. On a large table build these
+ * before the upgrade: docs/operations.md.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -12,15 +11,11 @@ export async function up(knex: Knex): Promise<void> {
     CREATE INDEX IF NOT EXISTS users_unverified ON users (id)
       WHERE email_verified_at IS NULL AND email IS NOT NULL;
     CREATE INDEX IF NOT EXISTS users_username_prefix ON users (lower(username) text_pattern_ops);
-    CREATE INDEX IF NOT EXISTS users_email_prefix ON users (lower(email) text_pattern_ops);
-    CREATE INDEX IF NOT EXISTS audit_events_event ON audit_events (event, id);
-    CREATE INDEX IF NOT EXISTS audit_events_client_event ON audit_events (client_id, event, id)
-      WHERE client_id IS NOT NULL;
-    CREATE INDEX IF NOT EXISTS audit_events_sid ON audit_events (sid, id) WHERE sid IS NOT NULL`)
+    CREATE INDEX IF NOT EXISTS users_email_prefix ON users (lower(email) text_pattern_ops)`)
 }
 
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
-    DROP INDEX audit_events_sid, audit_events_client_event, audit_events_event, users_email_prefix,
-               users_username_prefix, users_unverified, users_disabled, users_roles`)
+    DROP INDEX users_email_prefix, users_username_prefix, users_unverified, users_disabled,
+               users_roles`)
 }

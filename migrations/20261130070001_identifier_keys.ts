@@ -1,18 +1,14 @@
 import type { Knex } from 'knex'
 
 /**
- * Names by which people are found, folded by the server (ADR 28). The release before goes on with
- * `lower(username)` and `lower(email)`, whose unique indexes stay until it is gone; the janitor fills
- * the new columns in pieces. Rows whose key is another than what PostgreSQL makes of the name get
- * theirs now: two of them, or one of them and somebody else, may be one person by the new rule.
+ * Keys of names (ADR 28). The release before goes on with `lower(username)` and `lower(email)`, whose
+ * unique indexes stay until it is gone; the janitor fills the new columns in pieces. Rows whose key is
+ * another than what PostgreSQL makes of the name get theirs now: two of them, or one of them and somebody
+ * else, may be one person by the new rule. This locks no table, only the rows that it changes.
  */
 export async function up(knex: Knex): Promise<void> {
   const different = await differentNames(knex)
   await refuseCollisions(knex, different)
-  await knex.raw(`
-    ALTER TABLE users ADD COLUMN username_key text, ADD COLUMN email_key text;
-    CREATE UNIQUE INDEX users_username_key ON users (username_key) WHERE username_key IS NOT NULL;
-    CREATE UNIQUE INDEX users_email_key ON users (email_key) WHERE email_key IS NOT NULL`)
   for (const piece of pieces(different)) {
     await knex.raw(
       `UPDATE users SET username_key = COALESCE(named.username_key, users.username_key),
@@ -27,9 +23,8 @@ export async function up(knex: Knex): Promise<void> {
   }
 }
 
-export async function down(knex: Knex): Promise<void> {
-  await knex.raw('ALTER TABLE users DROP COLUMN username_key, DROP COLUMN email_key')
-}
+/** The keys go with their columns. */
+export async function down(): Promise<void> {}
 
 interface DifferentName {
   id: string
@@ -94,7 +89,7 @@ async function refuseCollisions(knex: Knex, different: readonly DifferentName[])
   }
   if (collisions.length === 0) return
   const refused = new Error(
-    `Some people have the same name once upper and lower case no longer count. Nothing was changed. Rename or delete one of each, then migrate again:\n${collisions.slice(0, 100).join('\n')}`,
+    `Some people have the same name once upper and lower case no longer count. No name was changed. Rename or delete one of each, then migrate again:\n${collisions.slice(0, 100).join('\n')}`,
   )
   refused.name = 'StartRefused'
   throw refused

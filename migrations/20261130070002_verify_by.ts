@@ -5,10 +5,7 @@ import type { Knex } from 'knex'
  * others, and for registrations of the release before: they are never deleted.
  */
 export async function up(knex: Knex): Promise<void> {
-  await knex.raw(`
-    ALTER TABLE users ADD COLUMN verify_by timestamptz;
-    CREATE INDEX users_verify_by ON users (verify_by)
-      WHERE verify_by IS NOT NULL AND email_verified_at IS NULL`)
+  await knex.raw('ALTER TABLE users ADD COLUMN IF NOT EXISTS verify_by timestamptz')
 }
 
 export async function down(knex: Knex): Promise<void> {

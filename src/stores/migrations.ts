@@ -52,20 +52,28 @@ async function appliedMigrations(db: Knex): Promise<string[]> {
 }
 
 /**
- * Applies what is pending, in one transaction under an advisory lock: of several instances that
- * start at once one migrates and the others wait, and a killed one leaves nothing half done and no
- * lock behind. `lock_timeout` keeps a migration from queueing in front of the live traffic.
+ * Applies what is pending, each migration in a transaction of its own under an advisory lock: one
+ * instance migrates at a time, and an upgrade that was interrupted goes on with the next migration.
+ * `lock_timeout` keeps a migration from queueing in front of the live traffic.
+ * @returns the migrations that were applied here and not by another instance meanwhile
  */
 export async function migrate(db: Knex): Promise<string[]> {
   const patient = withoutTimeLimit(db)
   try {
-    return await patient.db.transaction(async (trx) => {
-      await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
-      await trx.raw(`SET LOCAL lock_timeout = '5s'`)
-      const [, applied] = await trx.migrate.latest({ migrationSource })
-      return applied as string[]
-    })
+    const applied: string[] = []
+    for (;;) {
+      const next = await patient.db.transaction(applyNext)
+      if (next === undefined) return applied
+      applied.push(next)
+    }
   } finally {
     await patient.close()
   }
+}
+
+async function applyNext(trx: Knex.Transaction): Promise<string | undefined> {
+  await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
+  await trx.raw(`SET LOCAL lock_timeout = '5s'`)
+  const [, applied] = await trx.migrate.up({ migrationSource })
+  return (applied as string[])[0]
 }

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { inspectSchema, migrate, migrationSource } from '../../src/stores/migrations.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { eventually } from '../support/eventually.ts'
+import { root } from '../support/root.ts'
 import { copyTemplate, startServer } from '../support/start-server.ts'
 
 function open(t: ExecutionContext, url: string, timeoutSeconds = 10) {
@@ -48,14 +51,11 @@ test('every migration can be undone and done again to the same schema', async (t
   t.deepEqual(await migrate(db), [], 'a second time there is nothing to do')
 })
 
-test('of several that migrate at once one does it and the others find it done', async (t) => {
+test('several migrate at once → each migration is applied once, and all wait for the last', async (t) => {
   const { url } = await emptyDatabase(t)
   const starts = [1, 2, 3, 4].map(() => migrate(open(t, url).db))
   const applied = await Promise.all(starts)
-  t.deepEqual(applied.map(({ length }) => length).sort(), [
-    ...[0, 0, 0],
-    (await migrationSource.getMigrations([])).length,
-  ])
+  t.deepEqual(applied.flat().sort(), await migrationSource.getMigrations([]))
 })
 
 test('a migration that waits longer than a statement may take is not given up', async (t) => {
@@ -75,9 +75,9 @@ test('a migration that waits longer than a statement may take is not given up', 
   t.is((await migrating).length, (await migrationSource.getMigrations([])).length)
 })
 
-test('a migration that is killed in the middle leaves nothing half done and no lock', async (t) => {
+test('a migration is killed in the middle → it leaves no half and no lock, and the next run goes on', async (t) => {
   const { url, db } = await emptyDatabase(t)
-  // The last migration finds its table there, waits for nobody, and is killed while the first wait.
+  // This migration finds its table there, waits for the transaction that made it, and is killed.
   const blocker = await db.transaction()
   await blocker.raw('CREATE TABLE janitor_runs (x int)')
   const migrating = migrate(open(t, url).db)
@@ -89,14 +89,74 @@ test('a migration that is killed in the middle leaves nothing half done and no l
     )
     return rows.length > 0
   }
-  await eventually(isWaiting, 'the last migration waits, and is killed')
+  await eventually(isWaiting, 'the migration waits, and is killed')
   await failed
   await blocker.rollback()
-  const { rows } = await db.raw(
-    `SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'knex%'`,
+  t.false(await db.schema.hasTable('janitor_runs'))
+  const { pending } = await inspectSchema(db)
+  t.regex(pending[0] ?? '', /janitor_runs/)
+  t.deepEqual(await migrate(db), pending)
+})
+
+test('an upgrade → no table is locked against reads while an index is built or rows are read', async (t) => {
+  const { db } = open(t, await copyTemplate(t))
+  const all = await migrationSource.getMigrations([])
+  const ours = all.filter((name) => name.startsWith('20261130'))
+  for (const _ of ours) await db.migrate.down({ migrationSource })
+  const locking: string[] = []
+  for (const name of ours) {
+    const { locked, built } = await db.transaction(async (trx) => {
+      const { rows } = await trx.raw(
+        `SELECT oid FROM pg_class WHERE relkind = 'r' AND oid >= 16384`,
+      )
+      const before = rows.map(({ oid }: { oid: number }) => oid)
+      const indexes = async () => {
+        const found = await trx.raw(`SELECT indexrelid FROM pg_index WHERE indrelid = ANY (?)`, [
+          before,
+        ])
+        return found.rows.length
+      }
+      const indexesBefore = await indexes()
+      const [, [applied]] = await trx.migrate.up({ migrationSource })
+      t.is(applied, name)
+      const { rows: locked } = await trx.raw(
+        `SELECT relation::regclass::text AS name FROM pg_locks
+          WHERE pid = pg_backend_pid() AND mode = 'AccessExclusiveLock' AND relation = ANY (?) ORDER BY 1`,
+        [before],
+      )
+      return {
+        locked: locked.map((row: { name: string }) => row.name),
+        built: (await indexes()) - indexesBefore,
+      }
+    })
+    if (locked.length > 0) t.is(built, 0, `${name} builds an index`)
+    if (locked.length > 0) locking.push(`${name}: ${locked.join()}`)
+  }
+  t.deepEqual(locking, [
+    '20261130030001_revocation_bounds: revocations',
+    '20261130060001_identifier_columns: users',
+    '20261130070002_verify_by: users',
+    '20261130070003_api_key_clients: api_keys',
+    '20261130080001_sessions_without_foreign_keys: clients,refresh_families,users',
+  ])
+  t.is(ours.at(-1), '20261130080001_sessions_without_foreign_keys')
+})
+
+test('an upgrade whose columns and indexes were built first → the same schema', async (t) => {
+  const { db } = open(t, await copyTemplate(t))
+  const before = await schemaOf(db)
+  const ours = (await migrationSource.getMigrations([])).filter((name) =>
+    name.startsWith('20261130'),
   )
-  t.deepEqual(rows, [])
-  t.is((await migrate(db)).length, (await migrationSource.getMigrations([])).length)
+  for (const _ of ours) await db.migrate.down({ migrationSource })
+  const page = await readFile(join(root, 'docs', 'operations.md'), 'utf8')
+  const section = page.split('## Indexes of large tables')[1] ?? ''
+  const [, sql = ''] = /```sql\n(.*?)```/s.exec(section) ?? []
+  const statements = sql.split(';').filter((one) => one.trim() !== '')
+  t.true(statements.length > 15)
+  for (const statement of statements) await db.raw(statement)
+  t.deepEqual(await migrate(db), ours)
+  t.deepEqual(await schemaOf(db), before)
 })
 
 test('a database from a newer release is told apart from one that lacks migrations', async (t) => {

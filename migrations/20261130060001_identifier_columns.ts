@@ -1,0 +1,13 @@
+import type { Knex } from 'knex'
+
+/** Names by which people are found, folded by the server (ADR 28). */
+export async function up(knex: Knex): Promise<void> {
+  await knex.raw(`
+    ALTER TABLE users
+      ADD COLUMN IF NOT EXISTS username_key text,
+      ADD COLUMN IF NOT EXISTS email_key text`)
+}
+
+export async function down(knex: Knex): Promise<void> {
+  await knex.raw('ALTER TABLE users DROP COLUMN username_key, DROP COLUMN email_key')
+}
