@@ -46,13 +46,16 @@ export class ClientEnd {
   }
 
   /**
-   * Nobody comes back to sessions of the time before: neither the client when it is enabled nor another
-   * one that gets its id.
+   * Nobody comes back to sessions and API keys of the time before: neither the client when it is enabled
+   * nor another one that gets its id.
    * @throws ClientRefused
    */
   async refuseWhileEnding(trx: Knex.Transaction, id: string): Promise<void> {
     const { more } = await this.#endSome(trx, id)
     if (more) throw new ClientRefused(`The sessions of ${id} are still being ended: wait.`)
+    // The janitor deletes them with the revocations of their tokens, which need more than this.
+    const key = await trx('api_keys').where({ client_id: id }).first('id')
+    if (key) throw new ClientRefused(`The API keys of ${id} are still being deleted: wait.`)
     await trx('deleted_clients').where({ id }).delete()
   }
 

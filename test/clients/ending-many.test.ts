@@ -98,15 +98,19 @@ test('a new client with the id of a deleted one gets none of its sessions', asyn
   t.is(answer.status, 400, answer.text)
 })
 
-test('a client that 2,500 API keys were made with is disabled → 1,000 end with it, the janitor ends the rest', async (t) => {
-  const server = await startServer(t, quiet)
-  const [ada] = await server.db('users').select('id')
-  await server.db.raw(
+async function addKeys({ db }: TestServer, count: number): Promise<void> {
+  const [ada] = await db('users').select('id')
+  await db.raw(
     `INSERT INTO api_keys (id, user_id, name, client_id, digest, scope, audience, created_at)
      SELECT gen_random_uuid(), ?, 'ci', ?, sha256(i::text::bytea), '{}', '{}', now()
-       FROM generate_series(1, 2500) AS i`,
-    [ada.id, app.id],
+       FROM generate_series(1, ?) AS i`,
+    [ada.id, app.id, count],
   )
+}
+
+test('a client that 2,500 API keys were made with is disabled → 1,000 end with it, the janitor ends the rest', async (t) => {
+  const server = await startServer(t, quiet)
+  await addKeys(server, 2500)
   const count = async (table: string) =>
     Number((await server.db(table).count({ count: '*' }))[0]?.count)
   await server.rooms.clients.disable(app.id)
@@ -115,4 +119,30 @@ test('a client that 2,500 API keys were made with is disabled → 1,000 end with
   await server.rooms.janitor.run()
   t.is(await count('api_keys'), 0)
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 2500)
+})
+
+test('API keys of an ended client are left → neither it nor another one with its id comes back', async (t) => {
+  const server = await startServer(t, quiet)
+  const { clients, janitor } = server.rooms
+  await addKeys(server, 2500)
+  await clients.disable(app.id)
+  server.clock.advance({ hours: 2 })
+  const enable = () => clients.amend(app.id, { disabled: false })
+  t.regex((await t.throwsAsync(enable()))?.message ?? '', /API keys .* still being deleted/)
+  await janitor.run()
+  await enable()
+  t.deepEqual(await server.db('api_keys'), [])
+
+  await addKeys(server, 2500)
+  await clients.delete(app.id)
+  server.clock.advance({ hours: 2 })
+  const again = () =>
+    clients.create({
+      ...{ id: app.id, name: 'Another', firstParty: true, authenticationMethod: 'none' },
+      ...{ grantTypes: ['password'], scopes: ['read'], audiences: ['https://orders.example'] },
+    })
+  t.regex((await t.throwsAsync(again()))?.message ?? '', /API keys .* still being deleted/)
+  await janitor.run()
+  await again()
+  t.deepEqual(await server.db('api_keys'), [])
 })
