@@ -3,7 +3,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { type FeedCursor, spellCursor } from './feed-cursor.ts'
-import type { Groups, LiveList, Part, Selection } from './live-list.ts'
+import type { Groups } from './grouped-digests.ts'
+import type { LiveList, Selection } from './live-list.ts'
+import type { Part } from './prefix-order.ts'
 
 /** A signed list, ready to be sent. */
 export interface FeedDocument {
@@ -20,9 +22,13 @@ interface Rooms {
   readonly issuer: string
   readonly now: Now
   readonly onSigned?: () => void
+  /** Of documents that are kept for the next reader. */
+  readonly mostKeptBytes?: number
 }
 
 interface Kept {
+  /** 0 while it is being made. */
+  bytes: number
   readonly readAt: number
   /** For how long it may be handed out although there is news, which the reader then asks for. */
   readonly lastsUntil: number
@@ -39,6 +45,8 @@ interface FeedClaims extends Partial<Part> {
 
 /** A list is signed again, with the time of a later reading, when it has become so old. */
 const resignSeconds = { full: 5, delta: 1 }
+/** Three divisions of a list of 1.5 million entries. */
+const usualKeptBytes = 128 * 1024 * 1024
 /** A full list of more entries is not made anew for each of them. */
 const lastingEntries = 10_000
 
@@ -72,10 +80,30 @@ export class FeedDocuments {
     const lasts = isFull(wanted) && list.size > lastingEntries
     const document = this.#make(list, wanted, read)
     const lastsUntil = lasts ? performance.now() + seconds * 1000 : 0
-    this.#kept.set(key, { readAt: read, lastsUntil, document })
-    // The next one who asks tries again.
-    document.catch(() => this.#kept.delete(key))
+    const made: Kept = { bytes: 0, readAt: read, lastsUntil, document }
+    this.#kept.delete(key)
+    this.#kept.set(key, made)
+    document.then(
+      ({ jwt }) => {
+        made.bytes = jwt.length
+        this.#limit()
+      },
+      // The next one who asks tries again.
+      () => this.#kept.delete(key),
+    )
     return document
+  }
+
+  /** The oldest go first. */
+  #limit(): void {
+    const { mostKeptBytes = usualKeptBytes } = this.#rooms
+    let sum = 0
+    for (const { bytes } of this.#kept.values()) sum += bytes
+    for (const [key, { bytes }] of this.#kept) {
+      if (sum <= mostKeptBytes) return
+      this.#kept.delete(key)
+      sum -= bytes
+    }
   }
 
   async #make(list: LiveList, wanted: Wanted, read: number): Promise<FeedDocument> {

@@ -1,21 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { epochSeconds } from '../clock.ts'
 import { type FeedCursor, openDigest } from './feed-cursor.ts'
+import { type Entries, GroupedDigests, type Groups } from './grouped-digests.ts'
+import { type Part, PrefixOrder } from './prefix-order.ts'
 import { digestBytes, revocationDigest } from './revocation-digest.ts'
 import type { LogChanges, LoggedRevocation, LogPosition } from './revocation-log.ts'
 
 /** Which digests: from a place in the list on, or those of one part. */
 export type Selection = { readonly index: number } | Part
-
-/** Of a list that is divided by the first bits of its digests. */
-export interface Part {
-  readonly part: number
-  /** A power of two. */
-  readonly of: number
-}
-
-/** Digests by the second in which they may be forgotten, one after the other. */
-export type Groups = ReadonlyMap<number, Buffer>
 
 /** Expiry is rounded up to it, so that entries share a group and the list stays small. */
 const groupSeconds = 60
@@ -35,6 +27,9 @@ export class LiveList {
   #xids = new Float64Array(1024)
   #open: readonly LoggedRevocation[] = []
   #openDigest = ''
+  /** By the digests that are sorted: a copy of them has none yet. */
+  readonly #orders = new WeakMap<Buffer, { length: number; order: Promise<PrefixOrder> }>()
+  #packedOpen: Promise<Entries> | undefined
   #position: LogPosition
 
   private constructor(position: LogPosition) {
@@ -90,8 +85,10 @@ export class LiveList {
   }
 
   #setOpen(open: readonly LoggedRevocation[]): void {
+    const digest = openDigest(open.map(({ seq }) => seq))
+    if (digest !== this.#openDigest) this.#packedOpen = undefined
     this.#open = open
-    this.#openDigest = openDigest(open.map(({ seq }) => seq))
+    this.#openDigest = digest
   }
 
   /**
@@ -146,27 +143,28 @@ export class LiveList {
    * by nobody else then, because pruning copies.
    */
   async select(selection: Selection, now: Date): Promise<Groups> {
-    const [digests, expiries, length] = [this.#digests, this.#expiries, this.#length]
-    const open = this.#open
-    const after = epochSeconds(now)
-    const groups = new Map<number, GrowingBuffer>()
-    const isSelected = 'of' in selection ? inPart(selection) : () => true
-    const add = (source: Buffer, offset: number, expiry: number) => {
-      if (expiry <= after || !isSelected(source, offset)) return
-      const group = groups.get(expiry) ?? new GrowingBuffer()
-      groups.set(expiry, group)
-      group.append(source, offset, digestBytes)
+    const settled = { digests: this.#digests, expiries: this.#expiries, length: this.#length }
+    this.#packedOpen ??= pack(this.#open)
+    const packedOpen = this.#packedOpen
+    const grouped = new GroupedDigests(epochSeconds(now))
+    if ('of' in selection) {
+      await grouped.addPart(settled, await this.#orderOf(settled), selection)
+      const open = await packedOpen
+      await grouped.addPart(open, await this.#orderOf(open), selection)
+    } else {
+      await grouped.addFrom(settled, selection.index)
+      await grouped.addFrom(await packedOpen, 0)
     }
-    const from = 'of' in selection ? 0 : selection.index
-    for (let at = from; at < length; at += 1) {
-      if (at % sliceEntries === 0) await turn()
-      add(digests, at * digestBytes, expiries[at] as number)
-    }
-    for (const [at, entry] of open.entries()) {
-      if (at % sliceEntries === 0) await turn()
-      add(revocationDigest(entry), 0, groupOf(entry.expiresAt))
-    }
-    return new Map([...groups].map(([expiry, group]) => [expiry, group.bytes]))
+    return grouped.groups
+  }
+
+  /** Made once for all parts. Entries that came since are looked at one by one, until they are many. */
+  #orderOf({ digests, length }: Entries): Promise<PrefixOrder> {
+    const known = this.#orders.get(digests)
+    if (known && length - known.length <= sliceEntries) return known.order
+    const order = PrefixOrder.of(digests, length)
+    this.#orders.set(digests, { length, order })
+    return order
   }
 
   /** Forgets what has expired. Places in the list are others afterwards. */
@@ -209,28 +207,15 @@ export class LiveList {
   }
 }
 
-function inPart({ part, of }: Part): (digests: Buffer, offset: number) => boolean {
-  const shift = 16 - Math.log2(of)
-  return (digests, offset) => digests.readUInt16BE(offset) >> shift === part
-}
-
-class GrowingBuffer {
-  #buffer = Buffer.allocUnsafe(64 * digestBytes)
-  #length = 0
-
-  get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#length)
+async function pack(entries: readonly LoggedRevocation[]): Promise<Entries> {
+  const digests = Buffer.alloc(entries.length * digestBytes)
+  const expiries = new Uint32Array(entries.length)
+  for (const [at, entry] of entries.entries()) {
+    if (at > 0 && at % sliceEntries === 0) await turn()
+    revocationDigest(entry).copy(digests, at * digestBytes)
+    expiries[at] = groupOf(entry.expiresAt)
   }
-
-  append(source: Buffer, offset: number, length: number): void {
-    if (this.#length + length > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(2 * this.#buffer.length)
-      this.#buffer.copy(larger, 0, 0, this.#length)
-      this.#buffer = larger
-    }
-    source.copy(this.#buffer, this.#length, offset, offset + length)
-    this.#length += length
-  }
+  return { digests, expiries, length: entries.length }
 }
 
 const groupOf = (expiresAt: Date): number =>

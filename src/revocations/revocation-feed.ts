@@ -3,8 +3,9 @@ import type { Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { type FeedCursor, parseCursor } from './feed-cursor.ts'
 import { type FeedDocument, FeedDocuments, type Wanted } from './feed-documents.ts'
-import { LiveList, type Part } from './live-list.ts'
+import { LiveList } from './live-list.ts'
 import { LogReader } from './log-reader.ts'
+import { mostParts, type Part } from './prefix-order.ts'
 import type { RevocationLog } from './revocation-log.ts'
 
 interface Rooms {
@@ -13,6 +14,7 @@ interface Rooms {
   readonly issuer: string
   readonly now: Now
   readonly onSigned?: () => void
+  readonly mostKeptBytes?: number
 }
 
 /** What a reader asks for. */
@@ -37,7 +39,6 @@ const hasteMilliseconds = 50
 const mostEntries = 500_000
 /** 0.9 MB at most on average, and half of it at least. */
 const partEntries = 32_768
-const mostParts = 4096
 
 /**
  * The log as those see it who ask neither PostgreSQL nor Redis: an instance reads it twice a second,
@@ -121,7 +122,7 @@ export class RevocationFeed {
 
   /**
    * One part of everything. Instances may differ by a step in how many parts there are; other divisions are not
-   * made, because each costs as much as the list.
+   * made: their documents would be many, or long.
    */
   async readPart(part: Part): Promise<FeedDocument | FeedRefusal | undefined> {
     const list = this.#list

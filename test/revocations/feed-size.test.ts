@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { LiveKeyring } from '../../src/keyring/live-keyring.ts'
+import type { Part } from '../../src/revocations/prefix-order.ts'
 import { type FeedRequest, RevocationFeed } from '../../src/revocations/revocation-feed.ts'
 import type { LoggedRevocation, RevocationLog } from '../../src/revocations/revocation-log.ts'
 
@@ -11,8 +12,8 @@ const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const keyring = { current: { signer: () => ({ kid: 'k', privateKey }) } } as unknown as LiveKeyring
 
 /** A log of so many entries, of which each transaction wrote ten; a database would take minutes to fill. */
-function logOf(count: number): RevocationLog {
-  const bookmark = { history: 'abcdefgh', watermark: BigInt(count), ceiling: 0n, running: [] }
+function logOf(count: number, settled = count): RevocationLog {
+  const bookmark = { history: 'abcdefgh', watermark: BigInt(settled), ceiling: 0n, running: [] }
   const entryOf = (n: number): LoggedRevocation => ({
     ...{ kind: 'jti', value: `j${n}`, seq: String(n), xid: BigInt(Math.floor(n / 10)) },
     expiresAt: new Date(now().getTime() + 60_000 + (n % 3600) * 1000),
@@ -34,6 +35,26 @@ function logOf(count: number): RevocationLog {
 
 const feedOf = (count: number) =>
   new RevocationFeed({ log: logOf(count), keyring, issuer: 'https://signet.example', now })
+
+async function partOf(feed: RevocationFeed, part: Part) {
+  const document = await feed.readPart(part)
+  if (typeof document !== 'object') throw new Error(`no part: ${document}`)
+  return document.jwt
+}
+
+/** How often the first bits of a digest are read while this is done. */
+async function digestsSorted(work: () => Promise<void>): Promise<number> {
+  const { readUInt16BE } = Buffer.prototype
+  let count = 0
+  Buffer.prototype.readUInt16BE = function (offset?: number) {
+    count += 1
+    return readUInt16BE.call(this, offset)
+  }
+  await work().finally(() => {
+    Buffer.prototype.readUInt16BE = readUInt16BE
+  })
+  return count
+}
 
 async function read(feed: RevocationFeed, request: Partial<FeedRequest> = {}) {
   const document = await feed.read({ waitSeconds: 0, ...request })
@@ -132,5 +153,53 @@ test.serial(
     await small.start()
     t.is(decodeProtectedHeader(await read(small, { inParts: true })).typ, 'revocations+jwt')
     t.is(await small.readPart({ part: 0, of: 1 }), 'other_parts')
+  },
+)
+
+test.serial(
+  'three divisions are asked for, part by part → each has all entries, and the list is sorted once',
+  async (t) => {
+    // Of 100,000 entries 20,000 are of transactions that are not settled.
+    const log = logOf(100_000, 8000)
+    const feed = new RevocationFeed({ log, keyring, issuer: 'https://signet.example', now })
+    await feed.start()
+    const looked = await digestsSorted(async () => {
+      for (const of of [2, 4, 8]) {
+        const seen: string[] = []
+        for (let part = 0; part < of; part += 1) {
+          const digests = digestsOf(await partOf(feed, { part, of }))
+          const isOfPart = (digest: string) =>
+            Math.floor((Number.parseInt(digest.slice(0, 4), 16) * of) / 65_536) === part
+          t.true(digests.every(isOfPart))
+          seen.push(...digests)
+        }
+        t.is(seen.length, 100_000)
+        t.is(new Set(seen).size, 100_000)
+      }
+    })
+    t.true(looked <= 2 * 100_000, `counted and placed: ${looked}`)
+  },
+)
+
+test.serial(
+  'many parts are asked for → the newest are kept, within a limit of bytes',
+  async (t) => {
+    let signed = 0
+    const feed = new RevocationFeed({
+      log: logOf(100_000),
+      keyring,
+      issuer: 'https://signet.example',
+      now,
+      onSigned: () => (signed += 1),
+      mostKeptBytes: 1_600_000,
+    })
+    await feed.start()
+    for (let part = 0; part < 8; part += 1) await partOf(feed, { part, of: 8 })
+    t.is(signed, 8)
+    await partOf(feed, { part: 7, of: 8 })
+    await partOf(feed, { part: 6, of: 8 })
+    t.is(signed, 8, 'these are kept')
+    await partOf(feed, { part: 0, of: 8 })
+    t.is(signed, 9, 'this one is made again')
   },
 )
