@@ -22,7 +22,7 @@ export async function recover(
     const lost = await log.lackedOf(page)
     if (lost.length === 0) continue
     await db.transaction(async (trx) => {
-      await log.append(trx, lost)
+      await log.append(trx, lost, { areRecovered: true })
       await end(trx, lost)
     })
     sum += lost.length

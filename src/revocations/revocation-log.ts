@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Now } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** What can be revoked: one access token, a session, all of a client, all that a key signed. */
@@ -76,23 +76,28 @@ export class RevocationLog {
 
   /**
    * Part of the transaction that decided it. What ends more than one token is remembered for as long as
-   * any instance's tokens live (`tokens/token-lives.ts`), whatever is configured here and now.
+   * any instance's tokens live (`tokens/token-lives.ts`), whatever is configured here and now. A recovered entry
+   * keeps its own expiry: it ended tokens that were issued before.
    * @returns the entries as they were written
    */
-  async append(db: Db, revocations: readonly Revocation[]): Promise<readonly Revocation[]> {
+  async append(
+    db: Db,
+    revocations: readonly Revocation[],
+    { areRecovered = false } = {},
+  ): Promise<readonly Revocation[]> {
     if (revocations.length === 0) return []
     // As arrays: the number of parameters of a statement is limited.
     const now = this.#now()
     const { rows } = await db.raw<{ rows: Row[] }>(
       `INSERT INTO revocations (kind, value, revoked_at, expires_at, belongs_to)
-       SELECT kind, value, ?::timestamptz, CASE kind WHEN 'jti' THEN expires_at ELSE GREATEST(expires_at,
+       SELECT kind, value, ?::timestamptz, CASE WHEN kind = 'jti' OR ? THEN expires_at ELSE GREATEST(expires_at,
                 (SELECT ?::timestamptz + max(seconds) * interval '1 s'
                    FROM access_token_lives WHERE until > ?)) END, NULLIF(belongs_to, '')
          FROM unnest(?::text[], ?::text[], ?::timestamptz[], ?::text[])
               AS entry (kind, value, expires_at, belongs_to)
        RETURNING *`,
       [
-        ...[now, now, now],
+        ...[now, areRecovered, now, now],
         revocations.map(({ kind }) => kind),
         revocations.map(({ value }) => value),
         revocations.map(({ expiresAt }) => expiresAt),
@@ -210,8 +215,14 @@ export class RevocationLog {
     }
   }
 
-  /** Those of these revocations that the log has nothing about. */
-  async lackedOf(revocations: readonly Revocation[]): Promise<Revocation[]> {
+  /**
+   * Those of these revocations that the log has nothing about. One that is about to expire is not lost: by
+   * another clock it has expired here already.
+   */
+  async lackedOf(held: readonly Revocation[]): Promise<Revocation[]> {
+    const soon = later(this.#now(), expiringSeconds)
+    const revocations = held.filter(({ expiresAt }) => expiresAt > soon)
+    if (revocations.length === 0) return []
     const { rows } = await this.#db.raw<{ rows: { at: string }[] }>(
       `SELECT at FROM unnest(?::text[], ?::text[]) WITH ORDINALITY AS held (kind, value, at)
         WHERE NOT EXISTS (SELECT FROM revocations AS known WHERE known.value = held.value
@@ -233,6 +244,9 @@ export class RevocationLog {
 
 /** What a statement brings well within its time limit, also on a machine that is busy. */
 const mostInPage = 5000
+
+/** Clocks of Redis, PostgreSQL and this machine differ by less. */
+const expiringSeconds = 10
 
 const fromRow = (row: Row): LoggedRevocation => ({
   kind: row.kind,

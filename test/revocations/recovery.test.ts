@@ -118,6 +118,24 @@ test('a database that does not offer the functions of the cluster → its own id
   }
 })
 
+test('an entry with a minute left comes back → it keeps its expiry, and one about to expire stays away', async (t) => {
+  const server = await startServer(t, { database: await databaseWithHistory(t) })
+  await becomesTrusted(server)
+  const { redis } = server
+  if (!redis) throw new Error('this test needs Redis')
+  await redis.set('revoked:client:app', '1', 'PX', 60_000)
+  await redis.set('revoked:sid:about-to-expire', '1', 'PX', 9000)
+  await forget(server)
+  const isBack = async () => (await server.db('audit_events').where({ event })).length > 0
+  await eventually(isBack, 'the revocations are back', 30)
+  const rows = await server.db('revocations')
+  t.deepEqual(
+    rows.map(({ kind, value }) => [kind, value]),
+    [['client', 'app']],
+  )
+  t.true(rows[0].expires_at - server.clock.now().getTime() <= 60_000, 'not the life of a token')
+})
+
 test('a signing key that a failover brings back → it is revoked again', async (t) => {
   const server = await startServer(t, { database: await databaseWithHistory(t) })
   await becomesTrusted(server)
