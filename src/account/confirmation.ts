@@ -1,3 +1,4 @@
+import type { FactsFor, Kind } from '../throttle/limits.ts'
 import type { Throttle } from '../throttle/throttle.ts'
 import { UserRefused } from '../users/user.ts'
 
@@ -6,13 +7,24 @@ import { UserRefused } from '../users/user.ts'
  * the session, and all places that ask count together; a right one uses up nothing.
  * @throws Throttled before `work` was tried
  */
-export async function confirmed<T>(
+export const confirmed = <T>(
   throttle: Throttle,
   person: string,
   work: () => Promise<T>,
+): Promise<T> => byPassword(throttle, 'passwordConfirmation', { person }, work)
+
+/**
+ * Counts the wrong passwords of `work` by this limit.
+ * @throws Throttled before `work` was tried
+ */
+export async function byPassword<K extends Kind, T>(
+  throttle: Throttle,
+  limit: K,
+  facts: FactsFor<K>,
+  work: () => Promise<T>,
 ): Promise<T> {
   let wrong: UserRefused | undefined
-  const done = await throttle.guess('passwordConfirmation', { person }, async () => {
+  const done = await throttle.guess(limit, facts, async () => {
     try {
       return { result: await work() }
     } catch (error) {

@@ -95,8 +95,9 @@ function confirmReset({ credentials, throttle }: Rooms): Operation {
       },
     },
     async handle({ body, ip }) {
+      const count = (person: string) => throttle.attempt('linkPassword', { person })
       const user = await asFieldProblems(
-        () => credentials.reset(body.token, body.new_password, ip),
+        () => credentials.reset(body.token, body.new_password, ip, 'password_reset', count),
         { password: '/new_password' },
       )
       if (!user) {

@@ -14,6 +14,7 @@ export type AuditEventName =
   | 'user.registered'
   | 'user.registration_repeated'
   | 'user.email_verified'
+  | 'user.email_verification_failed'
   | 'user.email_change_requested'
   | 'user.email_changed'
   | 'user.profile_changed'

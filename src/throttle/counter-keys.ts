@@ -34,9 +34,13 @@ export class CounterKeys {
   }
 }
 
-function factOf(trait: Trait, { ip = '', email = '', person = '', client = '' }: Partial<Facts>) {
+function factOf(
+  trait: Trait,
+  { ip = '', email = '', person = '', client = '', link = '' }: Partial<Facts>,
+) {
   if (trait === 'address') return addressOf(ip)
   if (trait === 'network') return networkOf(ip)
   if (trait === 'client') return client
+  if (trait === 'link') return link
   return foldIdentifier(trait === 'email' ? email : person)
 }

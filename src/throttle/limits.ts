@@ -1,5 +1,5 @@
 /** What a limit counts by: an IPv4 address or an IPv6 /64, an IPv4 /24 or an IPv6 /48, … */
-export type Trait = 'address' | 'network' | 'email' | 'person' | 'client'
+export type Trait = 'address' | 'network' | 'email' | 'person' | 'client' | 'link'
 
 /** So many points in a window that begins with the first. The policy names it in RateLimit fields. */
 export interface Limit {
@@ -56,6 +56,10 @@ export const limits = {
   ],
   // Whoever holds a stolen session must not find out the password with it.
   passwordConfirmation: [limit('password-confirmation', 10, 15 * minute, ['person'])],
+  // Whoever reads an address must not find out the password of its account: a day, as the link lives.
+  linkConfirmation: [limit('link-confirmation', 10, day, ['link'])],
+  // Each try with a link that is good, of which many may be refused for their password.
+  linkPassword: [limit('link-password', 20, hour, ['person'])],
   // Links and client secrets cannot be guessed and are checked first: the limits refuse failures only,
   // so that a flood of them costs no rows and no caller with the right one.
   oneTimeToken: [limit('one-time-token', 30, 15 * minute, ['address'])],
@@ -98,6 +102,8 @@ export interface Facts {
   readonly email: string
   readonly person: string
   readonly client: string
+  /** The token of a link in a mail. */
+  readonly link: string
 }
 
 type FactOf<T extends Trait> = T extends 'address' | 'network' ? 'ip' : Extract<T, keyof Facts>

@@ -86,6 +86,7 @@ export class Credentials {
   /**
    * By whoever reads the mail: ends every session and API key, and proves the address as well. A link
    * of the first verification can do it too, so that the password of a stranger does not count.
+   * @param onLink called when the link is good, before the password is looked at; its throw ends it
    * @returns undefined when the link is spent, expired or never was
    */
   async reset(
@@ -93,6 +94,7 @@ export class Credentials {
     password: string,
     ip: string,
     purpose: TokenPurpose = 'password_reset',
+    onLink?: (userId: string) => Promise<unknown>,
   ): Promise<User | undefined> {
     const { db, users, oneTimeTokens, passwords } = this.#rooms
     const presented = { purpose, token }
@@ -100,6 +102,7 @@ export class Credentials {
     const holder = await oneTimeTokens.peek(db, presented)
     const known = holder && (await users.find(holder.userId))
     if (!holder || !known || known.disabledAt) return undefined
+    await onLink?.(known.id)
     const hash = await passwords.hash(password, personal(known), ip)
     try {
       const { user } = await this.#replace(known, hash, {

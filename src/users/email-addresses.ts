@@ -9,6 +9,7 @@ import {
   isTaken,
   normalName,
   type User,
+  UserRefused,
   type UserRow,
   userOf,
 } from './user.ts'
@@ -98,6 +99,33 @@ export class EmailAddresses {
     const user = holder && (await users.find(holder.userId))
     if (!user || user.disabledAt) return undefined
     return { user, isFirst: !user.emailVerifiedAt && isSameEmail(user.email, holder.email) }
+  }
+
+  /**
+   * For whoever follows a link without a session. A wrong one leaves an audit event.
+   * @throws UserRefused `wrong_password`
+   */
+  async demandPassword(userId: string, password: string, ip: string): Promise<void> {
+    const { users, audit } = this.#rooms
+    try {
+      await users.demand(userId, password, { ip })
+    } catch (error) {
+      if (error instanceof UserRefused) {
+        await audit.record({ event: 'user.email_verification_failed', userId, ip })
+      }
+      throw error
+    }
+  }
+
+  /** The password was guessed at too often with this link: nobody goes on with it. */
+  async spendGuessed(token: string, ip: string): Promise<void> {
+    const { db, oneTimeTokens, audit } = this.#rooms
+    await db.transaction(async (trx) => {
+      const spent = await oneTimeTokens.spend(trx, { purpose: 'email_verification', token })
+      if (!spent) return
+      const event = { event: 'user.email_verification_failed', userId: spent.userId, ip } as const
+      await audit.record({ ...event, detail: { link: 'spent' } }, trx)
+    })
   }
 
   /**

@@ -200,3 +200,43 @@ test('two who use both links of a person at once, and change the password, wait 
     t.true(answers.some(({ status }) => status === 200))
   }
 })
+
+test('ASVS 6.3.1: ten wrong passwords with a link → the link is spent, the owner still confirms, the trail tells', async (t) => {
+  const { server, link } = await startMailedServer(t)
+  const { id } = await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  const moved = { email: 'mistyped@people.example', password: goodPassword }
+  await grace.post('email/change', moved)
+  const token = await link(moved.email)
+  for (let guess = 0; guess < 10; guess += 1) {
+    const wrong = await confirm(server, token, { password: `${otherPassword} ${guess}` })
+    t.deepEqual([wrong.status, pointers(wrong)], [422, ['/password']])
+  }
+  t.is((await grace.post('email/change', moved)).status, 202, 'the owner is not locked out')
+  const newer = await link(moved.email, 2)
+  for (let guess = 0; guess < 10; guess += 1) await confirm(server, newer, { password: 'x' })
+  for (let again = 0; again < 2; again += 1) {
+    const late = await confirm(server, newer)
+    t.deepEqual([late.status, problemType(late)], [400, 'unusable-token'])
+  }
+  t.is((await grace.get('me')).body.email, email)
+  t.deepEqual(await server.db('one_time_tokens').where({ user_id: id }), [])
+  const events = server.db('audit_events').where({ event: 'user.email_verification_failed' })
+  const told = await events.orderBy('id').select('user_id', 'detail')
+  t.is(told.length, 21)
+  t.deepEqual(told.at(-1), { user_id: id, detail: { link: 'spent' } })
+})
+
+test('a link with 20 passwords that are refused → the next one is 429', async (t) => {
+  const { server, link } = await startMailedServer(t, { redis: false })
+  await addPerson(server, 'grace')
+  const api = accountApi(server)
+  await api.post('password/reset/request', { email })
+  const token = await link(email)
+  const reset = (password: string) =>
+    api.post('password/reset/confirm', { token, new_password: password }, fromElsewhere())
+  for (let guess = 0; guess < 20; guess += 1) t.is((await reset('password')).status, 422)
+  const late = await reset(otherPassword)
+  t.is(late.status, 429)
+  t.is(late.headers.get('ratelimit-policy'), '"link-password";q=20;w=3600')
+})
