@@ -3,7 +3,7 @@ import { endingClients } from '../sessions/client-sessions.ts'
 import { pruneSessions, sweepIdleSessions } from '../sessions/expired-sessions.ts'
 import { unansweredSeconds } from '../sessions/unanswered-rotations.ts'
 import { erasingUsers } from '../users/erasure.ts'
-import { fillIdentifierKeys } from '../users/identifier-keys.ts'
+import { fillingIdentifierKeys } from '../users/identifier-keys.ts'
 import { deleteUnverified } from '../users/unverified.ts'
 import type { createPeopleRooms } from './people-rooms.ts'
 import type { TokenRooms } from './token-rooms.ts'
@@ -15,7 +15,7 @@ type Rooms = TokenRooms & Awaited<ReturnType<typeof createPeopleRooms>>
 const mailDays = 30
 
 /** What expires and when it may go, and what is left of clients and people that are gone. */
-export function choresOf({ config, now }: World, rooms: Rooms): Chore[] {
+export function choresOf({ config, now, log }: World, rooms: Rooms): Chore[] {
   const { unanswered, revocationLog, assertions, audit, throttle } = rooms
   const { mailQueue, oneTimeTokens, apiKeys, rememberSeconds } = rooms
   return [
@@ -30,7 +30,7 @@ export function choresOf({ config, now }: World, rooms: Rooms): Chore[] {
       name: 'idle_sessions',
       sweep: (trx, limit, cursor) => sweepIdleSessions(trx, now(), rememberSeconds, cursor, limit),
     },
-    { name: 'identifier_keys', sweep: (trx, _, cursor) => fillIdentifierKeys(trx, cursor) },
+    fillingIdentifierKeys(log),
     {
       name: 'unverified_people',
       sweep: (trx) => deleteUnverified(trx, rooms.administration, now()),

@@ -143,3 +143,22 @@ test('people whose names become one are named by id, and the migration changes n
   await server.db('users').where({ id: second }).update({ username: 'another' })
   t.deepEqual(await migrate(server.db), ours.slice(1))
 })
+
+test('the release before writes two names with one key → the lower id gets it, the other is logged once', async (t) => {
+  const lines: string[] = []
+  const server = await startServer(t, {
+    environment: { JANITOR_SECONDS: '86400' },
+    logTo: (line) => lines.push(line),
+  })
+  const before = asBefore(server)
+  const ids: string[] = []
+  for (const name of ['οδος', 'οδοσ', 'unrelated']) ids.push((await before.insert(name)).rows[0].id)
+  for (let walk = 0; walk < 2; walk += 1) await server.rooms.janitor.run()
+  const keyOf = async (id = '') => (await server.db('users').where({ id }).first())?.username_key
+  const [first, second] = ids.slice(0, 2).sort()
+  t.deepEqual([await keyOf(first), await keyOf(second)], ['οδοσ', null])
+  t.is(await keyOf(ids[2]), 'unrelated')
+  const warned = lines.filter((line) => line.includes('has the same username or email'))
+  t.is(warned.length, 1)
+  t.true(warned[0]?.includes(second ?? '-'))
+})
