@@ -34,9 +34,7 @@ export class Background {
       again(noteSeconds, 'noting the life of tokens', () => this.#rooms.tokenLives.note()),
       again(1, 'following the revocations', () => revocations.follow()),
       again(0.5, 'following for the verifiers', () => followQuietly(feed)),
-      again(config.JANITOR_SECONDS, 'sweeping', async () => {
-        if (mayDelete(this.#world)) await janitor.run()
-      }),
+      again(config.JANITOR_SECONDS, 'sweeping', () => janitor.run(mayDelete(this.#world))),
       () => mailSender.stop(),
       () => unanswered.stop(),
     ]

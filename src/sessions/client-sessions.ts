@@ -30,6 +30,7 @@ export async function endSomeOfClient(
  */
 export const endingClients = (now: Now) => ({
   name: 'client_sessions',
+  needsClock: false,
   async dueSince(db: Db): Promise<Date | null> {
     const { rows } = await db.raw(
       `SELECT min(ended_at) AS oldest FROM ${endedClients} WHERE ${hasLive('ended.id')}`,
@@ -48,14 +49,20 @@ export const endingClients = (now: Now) => ({
     )
     const done = rows < limit
     if (done) {
-      await db.raw(`DELETE FROM deleted_clients AS ended WHERE NOT ${hasLive('ended.id')}`)
+      await db.raw(
+        `DELETE FROM deleted_clients AS ended WHERE ${isEnabled} OR NOT ${hasLive('ended.id')}`,
+      )
     }
     return { rows, done }
   },
 })
 
+/** The release before registers the id of a deleted client without waiting: the new client keeps its sessions. */
+const isEnabled = `EXISTS (SELECT FROM clients WHERE clients.id = ended.id AND clients.disabled_at IS NULL)`
+
 const endedClients = `(SELECT id, disabled_at AS ended_at FROM clients WHERE disabled_at IS NOT NULL
-                       UNION ALL SELECT id, deleted_at FROM deleted_clients) AS ended`
+                       UNION ALL
+                       SELECT id, deleted_at FROM deleted_clients AS ended WHERE NOT ${isEnabled}) AS ended`
 
 /**
  * In SQL, the sessions of this client that have not ended, in the order of an index. With `=` and without an

@@ -14,7 +14,8 @@ export async function pruneSessions(before: Date, limit: number, db: Db): Promis
 }
 
 /**
- * Deletes sessions that were idle for too long among the next `limit` rows after `cursor`, in the order of
+ * Deletes sessions that were idle for too long, or whose person or client the release before deleted, which
+ * relied on a cascade and notes nothing in `deleted_users` or `deleted_clients`. It looks at the next `limit` rows after `cursor`, in the order of
  * their ids: every refresh changes the idle expiry, and an index on it would make each of them write
  * to all indexes. So the table is walked.
  * @returns where to go on; at the end of the table nowhere
@@ -31,7 +32,10 @@ export async function sweepIdleSessions(
        SELECT sid FROM refresh_families WHERE sid > ? ORDER BY sid LIMIT ?
      ), deleted AS (
        DELETE FROM refresh_families
-        WHERE sid = ANY (ARRAY(SELECT sid FROM walked)) AND idle_expires_at < ? RETURNING 1
+        WHERE sid = ANY (ARRAY(SELECT sid FROM walked)) AND (idle_expires_at < ?
+              OR (SELECT id FROM users WHERE users.id = refresh_families.user_id) IS NULL
+              OR (SELECT id FROM clients WHERE clients.id = refresh_families.client_id) IS NULL)
+        RETURNING 1
      )
      SELECT (SELECT count(*) FROM walked) AS walked,
             (SELECT max(sid::text) FROM walked) AS last,

@@ -146,3 +146,32 @@ test('API keys of an ended client are left → neither it nor another one with i
   await again()
   t.deepEqual(await server.db('api_keys'), [])
 })
+
+test('the release before registers the id of a deleted client → the janitor ends no session of the new one', async (t) => {
+  const server = await startServer(t, quiet)
+  await server.db('deleted_clients').insert({ id: app.id, deleted_at: server.clock.now() })
+  const { body } = await server.signIn()
+  await server.rooms.janitor.run()
+  t.is((await server.refresh(body.refresh_token)).status, 200)
+  t.deepEqual(await server.db('deleted_clients'), [])
+})
+
+test('the release before deletes a client or a person → the janitor deletes their sessions', async (t) => {
+  const server = await startServer(t, quiet)
+  await server.signIn()
+  await addSessions(server, 5)
+  t.is(await live(server), 6)
+  t.is((await server.rooms.janitor.run()).idle_sessions, 5)
+  t.is(await live(server), 1)
+  await server.db('clients').where({ id: app.id }).delete()
+  t.is((await server.rooms.janitor.run()).idle_sessions, 1)
+  t.is(await live(server), 0)
+})
+
+test('the clock is in doubt → sessions of a disabled client end, and nothing else is deleted', async (t) => {
+  const server = await startServer(t, quiet)
+  await server.signIn()
+  await server.db('clients').where({ id: app.id }).update({ disabled_at: server.clock.now() })
+  server.clock.advance({ days: 400 })
+  t.deepEqual(await server.rooms.janitor.run(false), { client_sessions: 1 })
+})
