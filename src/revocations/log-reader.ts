@@ -16,6 +16,7 @@ export class LogReader {
   readonly #log: RevocationLog
   #bookmark: Bookmark | undefined
   #open = new Map<string, LoggedRevocation>()
+  #droppedUntil = 0
 
   constructor(log: RevocationLog) {
     this.#log = log
@@ -44,10 +45,21 @@ export class LogReader {
       return { history, watermark, entries: [], fresh: [], isRestored: true }
     }
     for (const entry of fresh) this.#open.set(entry.seq, entry)
+    this.#dropExpired()
     const entries = [...this.#open.values()]
     for (const { seq, xid } of entries) if (xid < watermark) this.#open.delete(seq)
     this.#bookmark = bookmark
     return { history, watermark, entries, fresh, isRestored: false }
+  }
+
+  /** To the minute: all instances then keep the same ones, and their readers are told at most once a minute. */
+  #dropExpired(): void {
+    const minute = this.#log.minute()
+    if (minute.getTime() === this.#droppedUntil) return
+    this.#droppedUntil = minute.getTime()
+    for (const { seq, expiresAt } of this.#open.values()) {
+      if (expiresAt <= minute) this.#open.delete(seq)
+    }
   }
 
   async #read(before: Bookmark) {

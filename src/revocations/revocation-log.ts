@@ -200,6 +200,11 @@ export class RevocationLog {
     })
   }
 
+  /** The minute that has begun. */
+  minute(): Date {
+    return new Date(Math.floor(this.#now().getTime() / 60_000) * 60_000)
+  }
+
   /** All live entries, a page at a time. */
   async *live(pageSize = mostInPage): AsyncGenerator<LoggedRevocation[]> {
     let seq = '0'

@@ -171,6 +171,20 @@ test('while a long transaction is open, a reader reads each of 12,000 entries on
   await eventually(async () => (await reader.next()).entries.length === 0, 'all is settled')
 })
 
+test('an entry expires while a long transaction is open → it is dropped, others are kept', async (t) => {
+  const server = await startServer(t, { redis: false })
+  const elsewhere = await server.db.transaction()
+  await elsewhere.raw('SELECT pg_current_xact_id()')
+  const reader = await readerOf(server)
+  await logOf(server).append(server.db, [entry(server, 'short')])
+  server.clock.advance({ minutes: 5 })
+  await logOf(server).append(server.db, [entry(server, 'long')])
+  t.deepEqual(valuesOf((await reader.next()).entries), ['short', 'long'])
+  server.clock.advance({ minutes: 7 })
+  t.deepEqual(valuesOf((await reader.next()).entries), ['long'])
+  await elsewhere.rollback()
+})
+
 test('a log restored from another cluster is read once, and nothing is lost as numbers catch up', async (t) => {
   const server = await startServer(t, { redis: false })
   const reader = await readerOf(server)
