@@ -52,10 +52,18 @@ export class SignIn {
    * @throws Overloaded before anything was looked up, when more are under way than can be answered in time
    */
   async withPassword(request: SignInRequest): Promise<SignedIn> {
-    return this.#rooms.users.admit(() => this.#check(request), request.ip)
+    const { users, throttle } = this.#rooms
+    const { identifier: account, ip, deviceToken } = request
+    // First the line, then admission: an attempt that waits for others of its account is not under
+    // way, or a flood of one account would look as if the whole server was late.
+    const signedIn = await throttle.inLine({ account, ip, deviceToken }, () =>
+      users.admit(() => this.#check(request), ip),
+    )
+    return signedIn ?? { refused: 'wrong_credentials' }
   }
 
-  async #check(request: SignInRequest): Promise<SignedIn> {
+  /** @returns undefined when the credentials are wrong */
+  async #check(request: SignInRequest): Promise<SignedIn | undefined> {
     const { users, throttle, emailAddresses } = this.#rooms
     const { identifier, password, client, ip, deviceToken } = request
     const candidate = await users.candidate(identifier)
@@ -71,12 +79,12 @@ export class SignIn {
     })
     if (!checked) {
       await emailAddresses.noteFailedSignIn(unverified, client.id, ip)
-      return { refused: 'wrong_credentials' }
+      return undefined
     }
     const { person: user, deviceToken: device } = checked
     if (user.mustChangePassword) return { refused: 'password_change_required' }
     const tokens = await this.begin(user, request)
-    return tokens ? { tokens, deviceToken: device, user } : { refused: 'wrong_credentials' }
+    return tokens && { tokens, deviceToken: device, user }
   }
 
   /**

@@ -1,3 +1,5 @@
+import { FairQueue } from './fair-queue.ts'
+import { addressOf } from './networks.ts'
 import type { Throttled } from './throttled.ts'
 
 /** Fewer than the failures that cost no delay, so that right passwords alone never meet one. */
@@ -6,11 +8,14 @@ const places = 4
 /** Beyond so many for one account a caller is refused at once. */
 const longestLine = 64
 
+/** Beyond so many in all lines the address with the most of them gives up one, or gets no more. */
+const mostWaiting = 1024
+
 interface Waiting {
   /** The delay that it met: it goes on only after a success, which forgets all failures. */
   readonly met: Throttled | undefined
   start(): void
-  refuse(error: Throttled): void
+  refuse(error?: Throttled): void
 }
 
 interface Line {
@@ -35,29 +40,38 @@ interface Options {
 export class AccountLines {
   readonly #options: Options
   readonly #lines = new Map<string, Line>()
+  /** All that wait in any line, by address. */
+  readonly #waiting = new FairQueue<Waiting>()
 
   constructor(options: Options) {
     this.#options = options
   }
 
+  /** How many attempts wait in all lines. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   /**
-   * @param take throws Throttled while the account has a delay
-   * @param use undefined is a failure
+   * @param ip who asks; no address keeps the waiting places from the others
+   * @param work throws Throttled while the account has a delay, and may then be called again;
+   *   undefined is a failure
    * @throws Throttled
    */
-  async attempt<Turn, T>(
+  async attempt<T>(
     key: string,
-    take: () => Promise<Turn>,
-    use: (turn: Turn) => Promise<T | undefined>,
+    ip: string,
+    work: () => Promise<T | undefined>,
   ): Promise<T | undefined> {
+    const source = addressOf(ip)
     const line = this.#lines.get(key) ?? { underWay: 0, successes: 0, waiting: [] }
     this.#lines.set(key, line)
     if (line.underWay < places && line.waiting.length === 0) line.underWay += 1
-    else await this.#wait(line, undefined)
+    else await this.#wait(line, source)
     let outcome: T | undefined
     let delay: Throttled | undefined
     try {
-      outcome = await use(await this.#turn(line, take))
+      outcome = await this.#untilNoDelay(line, source, work)
       return outcome
     } catch (error) {
       if (this.#options.isDelay(error)) delay = error
@@ -67,52 +81,63 @@ export class AccountLines {
     }
   }
 
-  async #turn<Turn>(line: Line, take: () => Promise<Turn>): Promise<Turn> {
+  async #untilNoDelay<T>(line: Line, source: string, work: () => Promise<T>): Promise<T> {
     for (;;) {
       const { successes } = line
       try {
-        return await take()
+        return await work()
       } catch (error) {
         if (!this.#options.isDelay(error)) throw error
         if (line.successes > successes) continue
         // Nobody is left whose success could end the delay.
         if (line.underWay === 1) throw error
-        await this.#stepBack(line, error)
+        await this.#stepBack(line, source, error)
       }
     }
   }
 
-  async #stepBack(line: Line, met: Throttled): Promise<void> {
+  async #stepBack(line: Line, source: string, met: Throttled): Promise<void> {
     line.underWay -= 1
     try {
-      await this.#wait(line, met)
+      await this.#wait(line, source, met)
     } catch (error) {
       line.underWay += 1
       throw error
     }
   }
 
-  /** Whoever starts it gives it a place. */
-  #wait(line: Line, met: Throttled | undefined): Promise<void> {
+  /** The caller that starts it gives it a place. */
+  async #wait(line: Line, source: string, met?: Throttled): Promise<void> {
     const { waitSeconds, busy } = this.#options
+    if (line.waiting.length >= longestLine || !this.#makeRoom(source)) throw met ?? busy()
     return new Promise((resolve, reject) => {
-      if (line.waiting.length >= longestLine) return reject(met ?? busy())
-      const refuse = (error: Throttled) => {
+      const end = () => {
         clearTimeout(deadline)
-        reject(error)
+        line.waiting.splice(line.waiting.indexOf(waiting), 1)
+        this.#waiting.remove(source, waiting)
       }
       const start = () => {
-        clearTimeout(deadline)
+        end()
         resolve()
       }
+      const refuse = (error = met ?? busy()) => {
+        end()
+        reject(error)
+      }
       const waiting: Waiting = { met, start, refuse }
-      const deadline = setTimeout(() => {
-        line.waiting.splice(line.waiting.indexOf(waiting), 1)
-        reject(met ?? busy())
-      }, waitSeconds * 1000)
+      const deadline = setTimeout(refuse, waitSeconds * 1000)
       if (met) line.waiting.unshift(waiting)
       else line.waiting.push(waiting)
+      this.#waiting.push(source, waiting)
     })
+  }
+
+  #makeRoom(source: string): boolean {
+    if (this.#waiting.size < mostWaiting) return true
+    const displaced = this.#waiting.displace(source)
+    // It is in the queue no more, and leaves its line.
+    displaced?.refuse()
+    return displaced !== undefined
   }
 
   #leave(key: string, line: Line, succeeded: boolean, delay: Throttled | undefined): void {
@@ -120,13 +145,13 @@ export class AccountLines {
     if (succeeded) line.successes += 1
     const met = succeeded ? undefined : (delay ?? line.waiting[0]?.met)
     if (!met) this.#start(line)
-    else if (line.underWay === 0) for (const one of line.waiting.splice(0)) one.refuse(met)
+    else if (line.underWay === 0) for (const one of [...line.waiting]) one.refuse(met)
     if (line.underWay === 0 && line.waiting.length === 0) this.#lines.delete(key)
   }
 
   #start(line: Line): void {
     while (line.underWay < places) {
-      const next = line.waiting.shift()
+      const next = line.waiting[0]
       if (!next) return
       line.underWay += 1
       next.start()

@@ -29,14 +29,22 @@ export class DeviceTokens {
 
   /** @returns the device; undefined unless this server made the token, for this user, lately */
   deviceOf(token: string, userId: string, now: Date): Buffer | undefined {
+    const read = this.read(token, now)
+    return read?.user.equals(userBytes(userId)) ? read.device : undefined
+  }
+
+  /** @returns undefined unless this server made the token lately, for any user */
+  read(token: string, now: Date): { readonly user: Buffer; readonly device: Buffer } | undefined {
     const bytes = Buffer.from(token.slice(prefix.length), 'base64url')
     if (bytes.length !== bodySize + sizes.mac) return undefined
     const body = bytes.subarray(0, bodySize)
     if (!timingSafeEqual(this.#mac(body), bytes.subarray(bodySize))) return undefined
-    if (!body.subarray(0, sizes.user).equals(userBytes(userId))) return undefined
     const issuedAt = body.readUInt32BE(sizes.user + sizes.device)
     if (epochSeconds(now) - issuedAt >= lifeSeconds) return undefined
-    return Buffer.from(body.subarray(sizes.user, sizes.user + sizes.device))
+    return {
+      user: body.subarray(0, sizes.user),
+      device: Buffer.from(body.subarray(sizes.user, sizes.user + sizes.device)),
+    }
   }
 
   #mac(body: Buffer): Buffer {

@@ -57,6 +57,23 @@ export class SignIns {
   }
 
   /**
+   * Waits in the line of the account, before anything is looked up. A known device has a line of its
+   * own, so that strangers who fill theirs do not hold it up; the token alone says which.
+   * @param work ends in `attempt`; it is called again after a delay that another's success ended.
+   *   undefined is a failure
+   * @throws Throttled when there is no room in line, or not in time
+   */
+  inLine<T>(
+    { account, ip, deviceToken }: Omit<SignInFacts, 'userId'>,
+    work: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const { keys, now } = this.#rooms
+    const read = deviceToken ? this.#devices.read(deviceToken, now()) : undefined
+    const key = `${keys.account(account)} ${read?.device.toString('hex') ?? ''}`
+    return this.#lines.attempt(key, ip, work)
+  }
+
+  /**
    * Lets one password be tried. A failure is counted before the password is checked and taken back
    * when it was none: many guesses at once would all be let in before the first of them has failed.
    * @param check undefined is a failure; a throw is neither failure nor success
@@ -72,9 +89,8 @@ export class SignIns {
     const device = userId && deviceToken && this.#devices.deviceOf(deviceToken, userId, now())
     const key = device ? await this.#deviceKey(userId, device) : keys.account(account)
     const limits = device ? [] : sources
-    const take = async () =>
-      (await this.#quietTurn(key, limits, ip)) ?? (await this.#turn(key, limits, ip))
-    const person = await this.#lines.attempt(key, take, (turn) => settle(check, turn))
+    const turn = (await this.#quietTurn(key, limits, ip)) ?? (await this.#turn(key, limits, ip))
+    const person = await settle(check, turn)
     if (!person) return undefined
     return { person, deviceToken: this.#devices.issue(person.id, now(), device || undefined) }
   }

@@ -75,6 +75,14 @@ export class Throttle {
     )
   }
 
+  /** Lets sign-ins of one account wait for each other: see SignIns. */
+  inLine<T>(
+    facts: Omit<SignInFacts, 'userId'>,
+    work: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    return this.#signIns.inLine(facts, work)
+  }
+
   /** Lets one password be tried: see SignIns. */
   signIn<T extends { readonly id: string }>(
     facts: SignInFacts,

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { delayLimits } from '../../src/throttle/limits.ts'
 import type { SignInFacts } from '../../src/throttle/sign-ins.ts'
+import type { Throttle } from '../../src/throttle/throttle.ts'
 import { letThrough, openThrottle, refusal, stores, type TestThrottle } from './open-throttle.ts'
 
 const ada = { id: '01890a5d-ac96-774b-bcce-b302099a8057' }
@@ -14,6 +15,13 @@ const stranger: SignInFacts = {
 
 /** Each guess from somewhere else, as a botnet does, so that only the account's own limit counts. */
 const elsewhere = (i: number) => `10.${i >> 8}.${i & 255}.1`
+
+/** As every sign-in does: first the line of the account, then one password. */
+const inLine = (
+  throttle: Throttle,
+  facts: SignInFacts,
+  check: () => Promise<typeof ada | undefined>,
+) => throttle.inLine(facts, () => throttle.signIn(facts, check))
 
 function guessing({ throttle }: Pick<TestThrottle, 'throttle'>) {
   const fail = (facts: Partial<SignInFacts> = {}) =>
@@ -46,7 +54,7 @@ for (const store of stores) {
     const { throttle } = await openThrottle(t, store)
     let checked = 0
     const guess = async (i: number) =>
-      throttle.signIn({ ...stranger, ip: elsewhere(i) }, async () => {
+      inLine(throttle, { ...stranger, ip: elsewhere(i) }, async () => {
         checked += 1
         await new Promise((resolve) => setTimeout(resolve, 50))
         return undefined
@@ -65,7 +73,7 @@ for (const store of stores) {
         await new Promise((resolve) => setTimeout(resolve, 10))
         return ada
       }
-      t.is(await letThrough(60, () => throttle.signIn(stranger, right)), 60)
+      t.is(await letThrough(60, () => inLine(throttle, stranger, right)), 60)
     }
     t.is(await letThrough(20, () => fail()), 5, 'nothing of them is left in the counters')
   })
@@ -77,9 +85,25 @@ for (const store of stores) {
       checked += 1
       return undefined
     }
-    const guesses = () => letThrough(30, () => throttle.signIn(stranger, wrong))
-    const [, passed] = await Promise.all([throttle.signIn(stranger, async () => ada), guesses()])
+    const guesses = () => letThrough(30, () => inLine(throttle, stranger, wrong))
+    const [, passed] = await Promise.all([inLine(throttle, stranger, async () => ada), guesses()])
     t.true(passed <= 10 && checked <= 10, `${checked} were checked`)
+  })
+
+  test(`${store}: strangers fill the line of an account → a known device of it does not wait`, async (t) => {
+    const { throttle } = await openThrottle(t, store)
+    const deviceToken = (await throttle.signIn(stranger, async () => ada))?.deviceToken
+    let free = () => {}
+    const held = new Promise<undefined>((resolve) => {
+      free = () => resolve(undefined)
+    })
+    const strangers = Array.from({ length: 100 }, (_, i) =>
+      refusal(() => inLine(throttle, { ...stranger, ip: elsewhere(i) }, () => held)),
+    )
+    const signedIn = await inLine(throttle, { ...stranger, deviceToken }, async () => ada)
+    t.is(signedIn?.person, ada)
+    free()
+    t.is((await Promise.all(strangers)).filter((one) => one === undefined).length, 5)
   })
 
   test(`${store}: after 5 failures the delays double up to the longest, one guess after each`, async (t) => {
