@@ -146,7 +146,9 @@ export class AccountLines {
     const met = succeeded ? undefined : (delay ?? line.waiting[0]?.met)
     if (!met) this.#start(line)
     else if (line.underWay === 0) for (const one of [...line.waiting]) one.refuse(met)
-    if (line.underWay === 0 && line.waiting.length === 0) this.#lines.delete(key)
+    if (line.underWay > 0 || line.waiting.length > 0) return
+    // An attempt that was refused in line leaves later, and may find another line in its place.
+    if (this.#lines.get(key) === line) this.#lines.delete(key)
   }
 
   #start(line: Line): void {

@@ -43,3 +43,36 @@ test('one address fills all waiting places → another address still gets one', 
   await Promise.all(flood)
   t.is(lines.waiting, 0)
 })
+
+test('an attempt that met a delay leaves last → attempts that came later still share one line', async (t) => {
+  const lines = open()
+  const ip = '192.0.2.7'
+  const failing = gate()
+  const held = gate()
+  const later: Promise<unknown>[] = []
+  let underWay = 0
+  const work = () => {
+    underWay += 1
+    return held.opened
+  }
+  const first = lines.attempt('ada', ip, () => failing.opened)
+  const delayed = refusal(() =>
+    lines.attempt('ada', ip, async () => {
+      throw delay
+    }),
+  )
+  await new Promise(setImmediate)
+  t.is(lines.waiting, 1, 'the delayed one waits for the first')
+  // In the same turn in which the first one leaves, before the delayed one has.
+  const came = first.then(() => {
+    later.push(lines.attempt('ada', ip, work))
+  })
+  failing.open(false)
+  await came
+  t.is(await delayed, delay)
+  for (let n = 0; n < 9; n += 1) later.push(lines.attempt('ada', ip, work))
+  await new Promise(setImmediate)
+  t.deepEqual([underWay, lines.waiting], [4, 6])
+  held.open(true)
+  t.deepEqual(await Promise.all(later), Array(10).fill(true))
+})
