@@ -39,10 +39,13 @@ for (const [name, way] of Object.entries(ways)) {
     const direct = await copyTemplate(t)
     const database = await way(t, direct)
     const environment = { DATABASE_TIMEOUT_SECONDS: '1', DATABASE_PREPARED_STATEMENTS: 'false' }
-    const server = await startServer(t, { database, environment, unthrottled: true })
+    const patient = await startServer(t, { database: direct })
+    const { tokens } = await enter(patient, ada.username, ada.password)
+    await patient.stop()
+    const beside = { beside: patient, database, environment, unthrottled: true }
+    const server = await startServer(t, beside)
     const { locker, counter, backends } = await operator(t, direct)
-    const person = await enter(server, ada.username, ada.password)
-    const me = () => person.get('me')
+    const me = () => accountApi(server, tokens.access_token).get('me')
     const register = (email: string) =>
       accountApi(server).post('register', { email, password: goodPassword })
 
