@@ -79,8 +79,8 @@ test.serial(
   '300,000 entries are read and signed → no other work of the process waits for long',
   async (t) => {
     const longest: number[] = []
-    // The best of three: a busy machine may stop the whole process for a while.
-    for (let round = 0; round < 3 && !(Math.min(...longest) < 500); round += 1) {
+    // Some 200 ms alone, 3,000 without the pauses. The best of three: a busy machine may stop the whole process.
+    for (let round = 0; round < 3 && !(Math.min(...longest) < 1000); round += 1) {
       const delay = monitorEventLoopDelay({ resolution: 5 })
       const feed = feedOf(300_000)
       await new Promise((resolve) => setTimeout(resolve, 20))
@@ -93,7 +93,7 @@ test.serial(
       t.true(jwt.length > 8_000_000 && jwt.length < 9_000_000)
     }
     t.log(longest.map((milliseconds) => `${Math.round(milliseconds)} ms`).join())
-    t.true(Math.min(...longest) < 500, `${longest}`)
+    t.true(Math.min(...longest) < 1000, `${longest}`)
   },
 )
 
