@@ -61,9 +61,11 @@ test('a file system that is read-only → mails without SMTP have a place, which
   t.is(readConfig({}).DATA_DIR, '.data')
 })
 
-test('a proxy before the compose file → its network is trusted, and the port is for this machine only', (t) => {
+test('a proxy before the compose file → the gateway of its network alone is trusted, and the port is for this machine only', (t) => {
   const [, trusted = ''] = /TRUSTED_PROXIES: \$\{TRUSTED_PROXIES:-(\S+)\}/.exec(compose) ?? []
-  t.deepEqual(readConfig({ TRUSTED_PROXIES: trusted }).TRUSTED_PROXIES, ['uniquelocal'])
+  const [, gateway = ''] = /subnet: 172\.31\.250\.0\/28\n +gateway: (\S+)/.exec(compose) ?? []
+  t.is(gateway, '172.31.250.1')
+  t.deepEqual(readConfig({ TRUSTED_PROXIES: trusted }).TRUSTED_PROXIES, [gateway])
   for (const [, port = ''] of service('signet').matchAll(/^ +- (\S+:\d+)$/gm)) {
     t.regex(port, /^127\.0\.0\.1:/)
   }

@@ -57,6 +57,11 @@ export function weaknesses(config: Config): Finding[] {
       'Name the proxy that ends TLS, so that logs and limits see who calls.',
     ),
     ...weak(
+      config.TRUSTED_PROXIES.some(isWide),
+      'TRUSTED_PROXIES trusts a whole private network: any machine there can claim any address.',
+      'Name the addresses of the proxies alone.',
+    ),
+    ...weak(
       config.redisUrls.length === 0,
       'REDIS_URL is none: PostgreSQL answers every revocation check.',
       'Right, and slower under load: give it a Redis.',
@@ -94,6 +99,24 @@ export function weaknesses(config: Config): Finding[] {
     ),
   ]
 }
+
+/** A private network that is larger than a few proxies need, or the whole Internet; a CDN may have many. */
+function isWide(trusted: string): boolean {
+  if (trusted === 'uniquelocal' || trusted === 'linklocal') return true
+  const [address = '', prefix] = trusted.split('/')
+  if (prefix === undefined || !privateNetwork.test(address)) return false
+  const bits = /^\d+$/.test(prefix) ? Number(prefix) : maskBits(prefix)
+  return bits < (address.includes(':') ? 64 : 24)
+}
+
+const privateNetwork =
+  /^(0\.|10\.|100\.64\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.|::|f[cd]|fe80:)/i
+
+/** `255.255.0.0` is 16. */
+const maskBits = (mask: string): number =>
+  mask
+    .split('.')
+    .reduce((sum, part) => sum + Number(part).toString(2).replaceAll('0', '').length, 0)
 
 /** Whether a URL of this kind leads to another machine. */
 const isPlain = (url: string | undefined, protocol: string): boolean =>

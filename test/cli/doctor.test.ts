@@ -336,7 +336,12 @@ test('ASVS 13.4.2: what production allows and is weak → named by doctor and at
   await writeFile(join(cwd, '.env'), `MASTER_KEYS=${masterKeyText}\n`, { mode: 0o644 })
   await chmod(join(cwd, '.env'), 0o644)
   const weak = { ...env, SMTP_URL: 'smtp://mail.invalid', MAIL_FROM: 'x@example.org' }
-  const expected = [/SMTP_URL .*only where the mail server offers/, /\.env .*others may read/]
+  Object.assign(weak, { TRUSTED_PROXIES: '192.0.2.7,10.0.0.0/255.0.0.0' })
+  const expected = [
+    /TRUSTED_PROXIES trusts a whole private network/,
+    /SMTP_URL .*only where the mail server offers/,
+    /\.env .*others may read/,
+  ]
   const { of } = await examine(cwd, weak)
   const { stdout } = await serve(t, { cwd, env: weak })
   for (const words of expected) {
@@ -344,8 +349,17 @@ test('ASVS 13.4.2: what production allows and is weak → named by doctor and at
     t.regex(stdout(), words)
   }
   await chmod(join(cwd, '.env'), 0o600)
-  const better = await examine(cwd, { ...weak, SMTP_URL: 'smtp://mail.invalid?requireTLS=true' })
+  const better = await examine(cwd, {
+    ...weak,
+    SMTP_URL: 'smtp://mail.invalid?requireTLS=true',
+    TRUSTED_PROXIES: 'loopback,10.0.0.7,172.31.250.0/28,104.16.0.0/13',
+  })
   for (const words of expected) t.notRegex(JSON.stringify(better.of('production')), words)
-  const remote = await examine(cwd, { ...env, DATABASE_URL: 'postgres://u:p@db.invalid/x' })
+  const remote = await examine(cwd, {
+    ...env,
+    DATABASE_URL: 'postgres://u:p@db.invalid/x',
+    TRUSTED_PROXIES: 'uniquelocal',
+  })
   t.regex(JSON.stringify(remote.of('production')), /DATABASE_URL .*without sslmode/)
+  t.regex(JSON.stringify(remote.of('production')), /TRUSTED_PROXIES trusts a whole/)
 })
