@@ -105,7 +105,8 @@ export class UserAdministration {
       const { length: sessions } = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
       await endApiKeys(trx, revoke, families, id)
       await trx('users').where({ id }).delete()
-      await trx('deleted_users').insert({ id, deleted_at: now() })
+      const deleted = { id, deleted_at: now() }
+      await trx('deleted_users').insert(deleted).onConflict('id').merge()
       if (actor.actorId === id)
         await this.#rooms.audit.record({ event: 'user.deleted', userId: id }, trx)
       else await this.#record(trx, 'user.deleted', id, actor, { sessions })

@@ -66,19 +66,24 @@ async function importBatch<L extends Line>(
   last: L,
 ): Promise<ImportedBatch<L>> {
   const refused: RefusedLine[] = []
-  const candidates: Candidate[] = []
+  const readable: Candidate[] = []
   for (const { number: line, text } of lines) {
     if (text?.trim() === '') continue
     const read =
       text === undefined
         ? { reason: 'is longer than 64 KiB or not UTF-8' }
         : readPersonLine(text, now(), own)
-    if ('row' in read) candidates.push({ line, row: read.row })
+    if ('row' in read) readable.push({ line, row: read.row })
     else refused.push({ line, reason: read.reason })
   }
-  if (candidates.length === 0) return { last, imported: 0, skipped: 0, refused }
+  if (readable.length === 0) return { last, imported: 0, skipped: 0, refused }
 
   return db.transaction(async (trx) => {
+    const erasing = await idsBeingErased(trx, readable)
+    const candidates = readable.filter(({ row }) => !erasing.has(row.id))
+    for (const { line, row } of readable) {
+      if (erasing.has(row.id)) refused.push({ line, reason: 'id: still being erased, try later' })
+    }
     const fresh = await insert(trx, candidates)
     const left = candidates.filter(({ line }) => !fresh.has(line))
     const taken = left.length > 0 ? await whyNotInserted(trx, left) : []
@@ -89,6 +94,12 @@ async function importBatch<L extends Line>(
     const all = [...refused, ...taken].sort((a, b) => a.line - b.line)
     return { last, imported: fresh.size, skipped: left.length - taken.length, refused: all }
   })
+}
+
+/** People who were deleted: until their traces are erased, their ids would erase those of others too. */
+async function idsBeingErased(trx: Knex.Transaction, readable: Candidate[]): Promise<Set<string>> {
+  const ids = readable.filter(({ row }) => row.named).map(({ row }) => row.id)
+  return new Set(await trx('deleted_users').whereIn('id', ids).pluck('id'))
 }
 
 /** @returns the lines whose people were not there; of two alike in one batch the first comes in */

@@ -239,3 +239,16 @@ test('a file cut off in the middle of a line loses that line only, and says so',
   t.deepEqual(JSON.parse(stdout), { imported: 1, skipped: 0, refused: 1 })
   t.regex(stderr, /^line 2: is not JSON/m)
 })
+
+test('the id of somebody who is still being erased → its line is refused until that is done', async (t) => {
+  const server = await startServer(t)
+  const id = '0190d7a8-5c2e-7c11-9b1a-0123456789ab'
+  await server.db('deleted_users').insert({ id, deleted_at: new Date() })
+  const people = await fileOf([{ id, username: 'bo' }, { username: 'cy' }])
+  const { stdout } = await signet(server, ['import', people, '--json'])
+  t.deepEqual(JSON.parse(stdout), { imported: 1, skipped: 0, refused: 1 })
+  t.is(await server.db('users').where({ id }).first(), undefined)
+  await server.db('deleted_users').delete()
+  const again = await signet(server, ['import', people, '--json'])
+  t.deepEqual(JSON.parse(again.stdout), { imported: 1, skipped: 1, refused: 0 })
+})
