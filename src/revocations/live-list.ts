@@ -44,7 +44,7 @@ export class LiveList {
     const list = new LiveList(position)
     const open: LoggedRevocation[] = []
     for await (const page of pages) {
-      await list.#settle(page.filter(({ xid }) => xid < position.watermark))
+      list.#length = await list.#settle(page.filter(({ xid }) => xid < position.watermark))
       open.push(...page.filter(({ xid }) => xid >= position.watermark))
     }
     list.#setOpen(open)
@@ -69,22 +69,26 @@ export class LiveList {
     const isSame = entries.length === this.#open.length && entries.at(-1) === this.#open.at(-1)
     if (isSame && watermark === this.#position.watermark) return false
     const wereOpen = this.#openDigest
-    await this.#settle(entries.filter(({ xid }) => xid < watermark))
+    // Both at once: a list that is made during the settling must not have entries twice.
+    this.#length = await this.#settle(entries.filter(({ xid }) => xid < watermark))
     this.#position = { history, watermark }
     this.#setOpen(entries.filter(({ xid }) => xid >= watermark))
     return openDigest(entries.map(({ seq }) => seq)) !== wereOpen
   }
 
-  async #settle(settled: readonly LoggedRevocation[]): Promise<void> {
-    this.#makeRoom(this.#length + settled.length)
+  /** @returns how many there are then; until the caller takes it over, none of the new ones counts */
+  async #settle(settled: readonly LoggedRevocation[]): Promise<number> {
+    let length = this.#length
+    this.#makeRoom(length + settled.length)
     for (const [at, entry] of settled.entries()) {
       if (at > 0 && at % sliceEntries === 0) await turn()
-      const before = this.#length > 0 ? (this.#xids[this.#length - 1] as number) : 0
-      revocationDigest(entry).copy(this.#digests, this.#length * digestBytes)
-      this.#expiries[this.#length] = groupOf(entry.expiresAt)
-      this.#xids[this.#length] = Math.max(before, Number(entry.xid))
-      this.#length += 1
+      const before = length > 0 ? (this.#xids[length - 1] as number) : 0
+      revocationDigest(entry).copy(this.#digests, length * digestBytes)
+      this.#expiries[length] = groupOf(entry.expiresAt)
+      this.#xids[length] = Math.max(before, Number(entry.xid))
+      length += 1
     }
+    return length
   }
 
   #setOpen(open: readonly LoggedRevocation[]): void {
