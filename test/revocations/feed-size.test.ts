@@ -3,9 +3,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { LiveKeyring } from '../../src/keyring/live-keyring.ts'
+import { LiveList } from '../../src/revocations/live-list.ts'
 import type { Part } from '../../src/revocations/prefix-order.ts'
 import { type FeedRequest, RevocationFeed } from '../../src/revocations/revocation-feed.ts'
-import type { LoggedRevocation, RevocationLog } from '../../src/revocations/revocation-log.ts'
+import type {
+  LogChanges,
+  LoggedRevocation,
+  RevocationLog,
+} from '../../src/revocations/revocation-log.ts'
 
 const now = () => new Date('2026-01-01T00:00:00Z')
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -203,3 +208,21 @@ test.serial(
     t.is(signed, 9, 'this one is made again')
   },
 )
+
+test('25,000 open entries settle in pieces → none is counted twice meanwhile', async (t) => {
+  const history = 'abcdefgh'
+  const entries = Array.from({ length: 25_000 }, (_, n): LoggedRevocation => {
+    const expiresAt = new Date(now().getTime() + 600_000)
+    return { kind: 'jti', value: `j${n}`, seq: String(n), xid: 5n, expiresAt }
+  })
+  async function* pages() {
+    yield entries
+  }
+  const list = await LiveList.load({ history, watermark: 1n }, pages())
+  const changes = { entries, history, watermark: 10n } as unknown as LogChanges
+  const settling = list.advance(changes)
+  t.is(list.size, entries.length)
+  await settling
+  t.is(list.size, entries.length)
+  t.is(list.cursor.watermark, 10n)
+})
