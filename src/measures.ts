@@ -66,6 +66,17 @@ export function measure(
     'How long the oldest due mail has been waiting',
     () => mailSender.backlog.oldestSeconds,
   )
+  const { unanswered } = rooms
+  metrics.gauge(
+    'unanswered_rotations_waiting',
+    'Rotations that were not answered and are not noted in PostgreSQL yet',
+    () => unanswered.waiting,
+  )
+  metrics.counter(
+    'unanswered_rotations_failed_total',
+    'Failures to note rotations that were not answered, or to look one up',
+    () => unanswered.failures,
+  )
   const byTask = (name: string, help: string, read: (run: JanitorRun) => number) =>
     metrics.gauges(name, help, 'task', () =>
       Object.fromEntries(janitor.lastSeen.map((run) => [run.task, read(run)])),

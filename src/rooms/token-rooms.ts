@@ -84,7 +84,11 @@ export async function createTokenRooms(world: World) {
     ...{ db, statements, codec, revocations, audit, now, sessionsPerUser, rememberSeconds },
   })
   const graceSeconds = config.REFRESH_GRACE_SECONDS
-  const unanswered = new UnansweredRotations({ db, statements, now })
+  const unanswered = new UnansweredRotations({
+    ...{ db, statements, now },
+    onFailure: (error) =>
+      log.error({ err: error }, 'rotations that were not answered could not be noted or looked up'),
+  })
   const refreshRotation = new RefreshRotation({
     ...{ codec, families, revocations, audit, unanswered, now, graceSeconds },
     steps: new Steps(statements, config.DATABASE_TIMEOUT_SECONDS),

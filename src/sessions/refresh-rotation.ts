@@ -27,6 +27,8 @@ export interface Presenter {
   readonly ip?: string | undefined
   /** Whether nobody waits for the answer any more. */
   readonly hasLeft?: (() => Promise<boolean>) | undefined
+  /** Whether it has waited for what other instances know. */
+  readonly hasWaited?: boolean
 }
 
 export interface Rotated {
@@ -60,6 +62,16 @@ class RotationTooLateError extends Error {
 
   constructor() {
     super('the session was locked for too long')
+  }
+}
+
+/** PostgreSQL still fails, so another instance may know why nobody was answered. It passes: the caller is answered 503. */
+class RotationInDoubtError extends Error {
+  override readonly name = 'RotationInDoubtError'
+  readonly code = 'ETIMEDOUT'
+
+  constructor() {
+    super('a spent refresh token cannot be judged while PostgreSQL fails')
   }
 }
 
@@ -156,13 +168,20 @@ export class RefreshRotation {
       if (secondsBetween(rotatedAt, now()) <= graceSeconds) {
         return this.#answer('repeated', row, rotatedAt, content)
       }
-      // Another instance may know why nobody was answered, and be about to write it.
-      if (await unanswered.settled()) return this.#lookWhy(content, presenter)
+      if (unanswered.isInDoubt) return this.#judgeLater(content, presenter)
     }
     // Read late, by an instance that stood still: its caller went on elsewhere, with a newer token.
     if (await presenter.hasLeft?.()) return { outcome: 'abandoned' }
     await this.#endReused(row, content.generation, presenter)
     return { outcome: 'reused' }
+  }
+
+  /** Another instance may know why nobody was answered, and be about to write it. A request waits for it once. */
+  async #judgeLater(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
+    if (presenter.hasWaited) throw new RotationInDoubtError()
+    await this.#rooms.unanswered.settle()
+    if (await presenter.hasLeft?.()) return { outcome: 'abandoned' }
+    return this.#lookWhy(content, { ...presenter, hasWaited: true })
   }
 
   /**

@@ -10,6 +10,8 @@ interface Rooms {
   readonly db: Knex
   readonly statements: Statements
   readonly now: Now
+  /** Told at most once a minute that rotations cannot be written down, or looked up. */
+  readonly onFailure?: (error: unknown) => void
 }
 
 /** A rotation, known by its session and by the time that it wrote there. */
@@ -22,6 +24,7 @@ interface Unanswered {
 const mostPending = 50_000
 const mostTogether = 1000
 const retryMilliseconds = 500
+const reportMilliseconds = 60_000
 /** Other instances need so long to write what they know, once PostgreSQL answers again. */
 const settleMilliseconds = 3000
 /** For how long a rotation that was not answered can be repeated. */
@@ -48,9 +51,21 @@ export class UnansweredRotations {
   #stopped = false
   /** When PostgreSQL last failed here, by a clock that nobody sets. */
   #troubleAt = Number.NEGATIVE_INFINITY
+  #reportedAt = Number.NEGATIVE_INFINITY
+  #failures = 0
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
+  }
+
+  /** Rotations that are not written down yet. */
+  get waiting(): number {
+    return this.#pending.size
+  }
+
+  /** How often writing them down, or looking one up, has failed. */
+  get failures(): number {
+    return this.#failures
   }
 
   /** Passes on what the rotation comes to, and remembers it when nobody can know what that is. */
@@ -78,24 +93,29 @@ export class UnansweredRotations {
   /** Whether the rotation that this session shows was never answered. */
   async has(sid: string, rotatedAt: Date): Promise<boolean> {
     if (this.#pending.has(keyOf({ sid, rotatedAt }))) return true
-    const row = await this.#rooms
-      .db('unanswered_rotations')
-      .where({ sid, rotated_at: rotatedAt })
-      .where('noted_at', '>', this.#oldest())
-      .first('sid')
-    return row !== undefined
+    try {
+      const row = await this.#rooms
+        .db('unanswered_rotations')
+        .where({ sid, rotated_at: rotatedAt })
+        .where('noted_at', '>', this.#oldest())
+        .first('sid')
+      return row !== undefined
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      // A table that cannot be read, for want of a right, must not end the detection of reuse.
+      this.#failed(error)
+      return false
+    }
   }
 
-  /**
-   * Waits, when PostgreSQL has failed here in the last seconds, until other instances have written what
-   * they know.
-   * @returns whether it waited
-   */
-  async settled(): Promise<boolean> {
-    const wait = this.#troubleAt + settleMilliseconds - performance.now()
-    if (wait <= 0) return false
-    await sleep(wait)
-    return true
+  /** Whether PostgreSQL has failed here in the last seconds: other instances may not have written what they know. */
+  get isInDoubt(): boolean {
+    return this.#doubtMilliseconds > 0
+  }
+
+  /** Waits until others have written what they know, unless PostgreSQL fails again meanwhile. */
+  async settle(): Promise<void> {
+    await sleep(Math.max(0, this.#doubtMilliseconds))
   }
 
   /** After one more try to write what is left. */
@@ -117,6 +137,20 @@ export class UnansweredRotations {
       .delete()
   }
 
+  get #doubtMilliseconds(): number {
+    return this.#troubleAt + settleMilliseconds - performance.now()
+  }
+
+  /** Only a failure that passes says that other instances may be late. */
+  #failed(error: unknown): void {
+    const at = performance.now()
+    this.#failures += 1
+    if (isUnavailable(error)) this.#troubleAt = at
+    if (at - this.#reportedAt < reportMilliseconds) return
+    this.#reportedAt = at
+    this.#rooms.onFailure?.(error)
+  }
+
   #oldest(): Date {
     return later(this.#rooms.now(), -unansweredSeconds)
   }
@@ -131,9 +165,9 @@ export class UnansweredRotations {
           this.#rooms.now(),
         ])
         for (const one of some) this.#pending.delete(keyOf(one))
-      } catch {
+      } catch (error) {
+        this.#failed(error)
         if (this.#stopped) return
-        this.#troubleAt = performance.now()
         await sleep(retryMilliseconds, undefined, { ref: false })
       }
     }

@@ -229,3 +229,66 @@ test.serial(
     t.like(await family(server), { generation: 2, revoked_at: null })
   },
 )
+
+/** A session whose token was spent more than the grace ago, and a rotation that waits to be noted. */
+async function spentAndWaiting(t: ExecutionContext, server: TestServer, why: string) {
+  const spent = tokenOf(await server.signIn())
+  const { sid } = await family(server)
+  t.is((await server.refresh(spent)).status, 200)
+  const token = tokenOf(await server.signIn())
+  server.clock.advance({ seconds: 31 })
+  await server.db.raw(why)
+  await server.db.transaction(async (trx) => {
+    await trx('refresh_families').whereNot({ sid }).forUpdate()
+    t.is((await server.refresh(token)).status, 503)
+  })
+  return { spent, session: () => server.db('refresh_families').where({ sid }).first() }
+}
+
+const metric = async (server: TestServer, name: string) => {
+  const text = await server.rooms.metrics.registry.metrics()
+  return Number(text.match(new RegExp(`^signet_${name} (.*)$`, 'm'))?.[1])
+}
+
+test.serial(
+  'RFC 9700 §4.14.2: a spent token while the disk is full → 503 after one wait, and reuse once it has space',
+  async (t) => {
+    const lines: string[] = []
+    const server = await startServer(t, { environment, logTo: (line) => lines.push(line) })
+    const { spent, session } = await spentAndWaiting(
+      t,
+      server,
+      `CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$;
+       CREATE TRIGGER full_disk BEFORE INSERT ON unanswered_rotations EXECUTE FUNCTION full_disk()`,
+    )
+    t.is((await server.refresh(spent)).status, 503)
+    t.like(await session(), { generation: 1, revoked_at: null })
+    t.is(await metric(server, 'unanswered_rotations_waiting'), 1)
+    t.true((await metric(server, 'unanswered_rotations_failed_total')) > 1)
+    t.is(lines.filter((line) => line.includes('could not be noted')).length, 1)
+    await server.db.raw('DROP TRIGGER full_disk ON unanswered_rotations')
+    await isWritten(server)
+    t.like(await server.refresh(spent), refused)
+    t.like(await session(), { revoked_reason: 'reuse' })
+  },
+)
+
+test.serial(
+  'RFC 9700 §4.14.2: a spent token while notes cannot be read or written → reuse, and the log says why',
+  async (t) => {
+    const lines: string[] = []
+    const server = await startServer(t, { environment, logTo: (line) => lines.push(line) })
+    const { spent, session } = await spentAndWaiting(
+      t,
+      server,
+      'ALTER TABLE unanswered_rotations RENAME TO out_of_reach',
+    )
+    t.like(await server.refresh(spent), refused)
+    t.like(await session(), { revoked_reason: 'reuse' })
+    const logged = lines.filter((line) => line.includes('could not be noted'))
+    t.is(logged.length, 1)
+    t.like(JSON.parse(logged[0] ?? ''), { level: 50, err: { code: '42P01' } })
+    t.true((await metric(server, 'unanswered_rotations_failed_total')) > 0)
+  },
+)
