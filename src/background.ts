@@ -17,7 +17,7 @@ export class Background {
   /** Makes what is missing, reads the keys, and goes on from there. */
   async start(): Promise<void> {
     const { config, log } = this.#world
-    const { revocations, feed, throttle, apiClients, mailSender, janitor, unanswered } = this.#rooms
+    const { revocations, feed, throttle, apiClients, mailSender, janitor } = this.#rooms
     await this.#rooms.tokenLives.note()
     await revocations.start()
     await feed.start()
@@ -36,15 +36,18 @@ export class Background {
       again(0.5, 'following for the verifiers', () => followQuietly(feed)),
       again(config.JANITOR_SECONDS, 'sweeping', () => janitor.run(mayDelete(this.#world))),
       () => mailSender.stop(),
-      () => unanswered.stop(),
     ]
   }
 
   /** After what is under way. */
   async stop(): Promise<void> {
-    this.#rooms.feed.drain()
+    const { feed, janitor, revocations, unanswered } = this.#rooms
+    feed.drain()
+    janitor.stop()
     await Promise.all(this.#stops.map((stop) => stop()))
-    this.#rooms.revocations.stop()
+    // Last, when nothing else uses the database that may have failed to write them.
+    await unanswered.stop()
+    revocations.stop()
   }
 }
 

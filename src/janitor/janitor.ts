@@ -53,6 +53,7 @@ export interface JanitorRun {
 export class Janitor {
   readonly #rooms: Rooms
   #lastSeen: readonly JanitorRun[] = []
+  #stopping = new AbortController()
 
   constructor(rooms: Rooms) {
     this.#rooms = rooms
@@ -70,20 +71,28 @@ export class Janitor {
    * @throws AggregateError when chores failed, after the others
    */
   async run(isCertain = true): Promise<Record<string, number>> {
+    const { signal } = this.#stopping
     const swept: Record<string, number> = {}
     const failures: Error[] = []
     for (const chore of this.#rooms.chores) {
+      if (signal.aborted) break
       if (!isCertain && (chore.needsClock ?? true)) continue
       try {
-        const rows = await this.#do(chore)
+        const rows = await this.#do(chore, signal)
         if (rows !== undefined) swept[chore.name] = rows
       } catch (cause) {
         failures.push(new Error(`sweeping ${chore.name} failed`, { cause }))
       }
     }
-    this.#lastSeen = await this.runs()
+    if (!signal.aborted) this.#lastSeen = await this.runs()
     if (failures.length > 0) throw new AggregateError(failures, 'the janitor could not do it all')
     return swept
+  }
+
+  /** Ends the runs under way after the batch that each is at. */
+  stop(): void {
+    this.#stopping.abort()
+    this.#stopping = new AbortController()
   }
 
   async runs(): Promise<JanitorRun[]> {
@@ -102,16 +111,17 @@ export class Janitor {
     return runs
   }
 
-  async #do(chore: Chore): Promise<number | undefined> {
+  async #do(chore: Chore, signal: AbortSignal): Promise<number | undefined> {
     const { mostBatches = usuallyMostBatches } = this.#rooms
     let rows: number | undefined
-    for (let batch = 0; batch < mostBatches; batch += 1) {
+    for (let batch = 0; batch < mostBatches && !signal.aborted; batch += 1) {
       const startedAt = performance.now()
       const result = await this.#batch(chore)
       if (!result) break
       rows = (rows ?? 0) + result.rows
       if (result.done) break
-      await sleep((performance.now() - startedAt) * restFactor, undefined, { ref: false })
+      const rest = (performance.now() - startedAt) * restFactor
+      await sleep(rest, undefined, { ref: false, signal }).catch(() => undefined)
     }
     return rows
   }

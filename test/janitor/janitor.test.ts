@@ -112,6 +112,24 @@ test('what one run does not reach, the next goes on with', async (t) => {
   t.deepEqual(caughtUpAt, ranAt)
 })
 
+test('a janitor with a backlog that is stopped → ends after the batch that it is at', async (t) => {
+  const server = await startServer(t, quiet)
+  let batches = 0
+  const endless = (name: string): Chore => ({
+    name,
+    async sweep(db, limit) {
+      batches += 1
+      if (batches === 2) janitor.stop()
+      await db.raw('SELECT pg_sleep(0.1)')
+      return { rows: limit, done: false }
+    },
+  })
+  const chores = [endless('endless'), endless('next')]
+  const janitor = new Janitor({ db: server.db, now: server.clock.now, chores })
+  t.deepEqual(await janitor.run(), { endless: 2000 })
+  t.is(batches, 2)
+})
+
 const isIdleSessions = ({ task }: { task: string }) => task === 'idle_sessions'
 
 test('two janitors at once do not collide and delete each row once', async (t) => {
