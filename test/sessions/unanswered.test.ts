@@ -151,6 +151,7 @@ test.serial(
     await beside.db.transaction(async (trx) => {
       await trx('refresh_families').forUpdate()
       for (const each of [server, server]) t.is((await each.refresh(token)).status, 503)
+      await isWritten(beside)
     })
     server.clock.advance({ minutes: 30 })
     t.is((await beside.refresh(token)).status, 200)

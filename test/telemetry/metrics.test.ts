@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
+import { eventually } from '../support/eventually.ts'
 import { app } from '../support/fixtures.ts'
 import { Browser } from '../support/requests.ts'
 import { emptyFolder, production, serve } from '../support/signet.ts'
@@ -72,6 +73,8 @@ test('keys, pool, queue, Redis and the process are measured', async (t) => {
   const { server, scrape } = await start(t)
   const { body } = await server.signIn()
   await server.introspect(body.access_token)
+  const isTrusted = async () => (await scrape()).get('signet_redis_trusted') === 1
+  await eventually(isTrusted, 'Redis is filled')
   const samples = await scrape()
   const value = (name: string) => samples.get(name) ?? Number.NaN
   for (const state of ['active', 'upcoming']) {
