@@ -65,7 +65,7 @@ export class LiveList {
    * @returns whether an entry came that was not here
    */
   async advance({ entries, history, watermark }: LogChanges): Promise<boolean> {
-    // What is new stands at the end. While a long transaction is open, these may be very many.
+    // New entries stand at the end. A long transaction may leave very many of them open.
     const isSame = entries.length === this.#open.length && entries.at(-1) === this.#open.at(-1)
     if (isSame && watermark === this.#position.watermark) return false
     const wereOpen = this.#openDigest

@@ -30,7 +30,7 @@ export class LogReader {
   async begin(): Promise<Bookmark> {
     if (await this.#log.hasForeign()) await this.#log.renumber()
     const here = await this.#log.bookmark()
-    // What is open here is read once more with the first turn, to be kept.
+    // The first turn reads the open entries once more and keeps them.
     this.#bookmark = { ...here, ceiling: here.watermark, running: [] }
     this.#open.clear()
     return this.#bookmark

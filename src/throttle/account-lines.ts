@@ -89,7 +89,7 @@ export class AccountLines {
       } catch (error) {
         if (!this.#options.isDelay(error)) throw error
         if (line.successes > successes) continue
-        // Nobody is left whose success could end the delay.
+        // No attempt is left whose success could end the delay.
         if (line.underWay === 1) throw error
         await this.#stepBack(line, source, error)
       }

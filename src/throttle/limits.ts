@@ -56,7 +56,7 @@ export const limits = {
   ],
   // Whoever holds a stolen session must not find out the password with it.
   passwordConfirmation: [limit('password-confirmation', 10, 15 * minute, ['person'])],
-  // Whoever reads an address must not find out the password of its account: a day, as the link lives.
+  // The reader of an address must not guess the password of its account. A day, because the link lives so long.
   linkConfirmation: [limit('link-confirmation', 10, day, ['link'])],
   // Each try with a link that is good, of which many may be refused for their password.
   linkPassword: [limit('link-password', 20, hour, ['person'])],

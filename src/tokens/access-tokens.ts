@@ -83,7 +83,7 @@ export class AccessTokens {
       }),
     }
     const token = await keyring.sign(now, (signer) => signToken(signer, claims))
-    // What this server does not read it could not revoke either.
+    // The server cannot revoke a token that it does not read.
     if (!compactJws.test(token)) throw tooLong()
     return { token, expiresIn }
   }
