@@ -78,7 +78,7 @@ async function revokeLeaked(
   const victim = traffic.liveTokenOf(leaked) as string
   traffic.revoke(leaked)
   const { json } = await server.signet('keys', 'revoke', leaked, '--yes', '--json')
-  assert.equal(json().signerUnknownFor, 0)
+  assert.equal(json().signer_unknown_for, 0)
   await traffic.until(next, 20)
   const start = performance.now()
   // Without a list of revocations a service learns of it from the JWKS: 300 s and 600 s at most.
