@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { ZodError } from 'zod'
-import { clientJson } from '../admin/client-schemas.ts'
+import { clientJson } from '../api/admin/client-schemas.ts'
 import {
   type AuthenticationMethod,
   authenticationMethods,
@@ -11,9 +11,9 @@ import {
   refreshTokenPolicies,
 } from '../clients/client.ts'
 import type { NewClient } from '../clients/new-client.ts'
+import { withRooms } from '../server/open-runtime.ts'
 import { several, wholeNumber } from './arguments.ts'
 import { answers, example, StartRefused } from './output.ts'
-import { withRooms } from './world.ts'
 
 interface CreateOptions {
   name?: string

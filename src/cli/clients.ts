@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { clientJson } from '../admin/client-schemas.ts'
+import { clientJson } from '../api/admin/client-schemas.ts'
 import type { ListedClient } from '../clients/clients.ts'
+import { withRooms } from '../server/open-runtime.ts'
 import { hours } from './arguments.ts'
 import { createClient } from './clients-create.ts'
 import { answers, example, moment, table } from './output.ts'
-import { withRooms } from './world.ts'
 
 export function clientsCommand(program: Command): void {
   const clients = program.command('clients').description('OAuth clients')

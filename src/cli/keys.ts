@@ -4,11 +4,11 @@ import type { Command } from 'commander'
 import { later } from '../clock.ts'
 import { readKey } from '../keyring/own-key.ts'
 import { propagationSeconds, signsNoMoreSeconds } from '../keyring/timing.ts'
+import { withRooms } from '../server/open-runtime.ts'
 import { keyList, keyRecord, revocationText, timeline, whatRevokingDoes } from './key-texts.ts'
 import { newMasterCommand, rewrapCommand } from './master-keys.ts'
 import { answers, example, moment, StartRefused } from './output.ts'
 import { distance } from './time.ts'
-import { withRooms } from './world.ts'
 
 export function keysCommand(program: Command): void {
   const keys = program

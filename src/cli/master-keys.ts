@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { createMasterKey, readMasterKeys } from '../keyring/master-keys.ts'
 import { masterKeysInUse, rewrap } from '../keyring/rewrap.ts'
+import { loadConfig, withRooms } from '../server/open-runtime.ts'
 import { answers, example, StartRefused } from './output.ts'
-import { loadConfig, withRooms } from './world.ts'
 
 export function rewrapCommand(keys: Command): void {
   const command = keys

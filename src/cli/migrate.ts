@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
+import { openDatabase } from '../server/open-database.ts'
+import { openingForCommand } from '../server/open-runtime.ts'
 import { inspectSchema, migrate } from '../stores/migrations.ts'
-import { openDatabase } from './database.ts'
 import { answers, example } from './output.ts'
-import { openingForCommand } from './world.ts'
 
 export function migrateCommand(program: Command): void {
   const command = program

@@ -1,8 +1,8 @@
 import Table from 'cli-table3'
 import type { Command } from 'commander'
-import { explain } from './explain.ts'
+import { explain } from '../server/explain.ts'
 
-export { StartRefused } from './explain.ts'
+export { StartRefused } from '../server/explain.ts'
 
 /** What a command has to say: to a program and to a person. */
 export interface Result {

@@ -11,7 +11,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   keys: async () => (await import('./keys.ts')).keysCommand,
   clients: async () => (await import('./clients.ts')).clientsCommand,
   users: async () => (await import('./users.ts')).usersCommand,
-  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  doctor: async () => (await import('./doctor/doctor.ts')).doctorCommand,
 }
 
 /** The `signet` command: with the one command that is named, or with all of them. */

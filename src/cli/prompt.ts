@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { StartRefused } from './explain.ts'
+import { StartRefused } from '../server/explain.ts'
 
 /** Asks on the terminal, twice, without showing what is typed. */
 export async function askNewSecret(question: string): Promise<string> {

@@ -1,11 +1,9 @@
 import cluster from 'node:cluster'
 import type { Command } from 'commander'
-import { misspelt } from '../config-typos.ts'
-import { openLog } from '../telemetry/log.ts'
-import { weaknesses } from './check-configuration.ts'
-import { urlOf } from './door.ts'
-import { firstRun, firstRunLines } from './first-run.ts'
-import { example, runs, StartRefused } from './output.ts'
+import { misspelt } from '../config/typos.ts'
+import { firstRun, firstRunLines } from '../server/first-run.ts'
+import { urlOf } from '../server/http-server.ts'
+import { loadConfig, openWorld } from '../server/open-runtime.ts'
 import {
   type Closers,
   claim,
@@ -17,12 +15,14 @@ import {
   type Start,
   sayReady,
   untilStopped,
-} from './serving.ts'
-import { stopSignals } from './stop-signals.ts'
-import { serveAsWorker } from './worker.ts'
-import { openWorkers, type WorkersOptions } from './workers.ts'
-import { workerCount } from './workers-share.ts'
-import { loadConfig, openWorld } from './world.ts'
+} from '../server/startup.ts'
+import { stopSignals } from '../server/stop-signals.ts'
+import { workerCount } from '../server/workers/shares.ts'
+import { serveAsWorker } from '../server/workers/worker.ts'
+import { openWorkers, type WorkersOptions } from '../server/workers/workers.ts'
+import { openLog } from '../telemetry/log.ts'
+import { weaknesses } from './doctor/check-configuration.ts'
+import { example, runs, StartRefused } from './output.ts'
 
 export function serveCommand(program: Command): void {
   const command = program

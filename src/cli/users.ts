@@ -1,15 +1,15 @@
-import { randomBytes } from 'node:crypto'
 import { text as readAll } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
-import { managedPersonOf } from '../account/schemas.ts'
-import type { Rooms } from '../rooms/rooms.ts'
+import { managedPersonOf } from '../api/account/schemas.ts'
+import type { Rooms } from '../app/services.ts'
+import { generatePassword } from '../passwords/passwords.ts'
+import { withRooms } from '../server/open-runtime.ts'
 import { type User, UserRefused } from '../users/user.ts'
 import { several, wholeNumber } from './arguments.ts'
 import { answers, example, moment, StartRefused, table } from './output.ts'
+import { exportCommand } from './people-transfer/users-export.ts'
+import { importCommand } from './people-transfer/users-import.ts'
 import { askNewSecret } from './prompt.ts'
-import { exportCommand } from './users-export.ts'
-import { importCommand } from './users-import.ts'
-import { withRooms } from './world.ts'
 
 interface PasswordOptions {
   passwordStdin?: boolean
@@ -26,9 +26,6 @@ export function usersCommand(program: Command): void {
   importCommand(users)
   exportCommand(users)
 }
-
-/** 144 random bits, for a password that is shown once. */
-export const generatePassword = (): string => randomBytes(18).toString('base64url')
 
 /** A password is never an argument: other users of the machine could read it there. */
 const takesPassword = (command: Command): Command =>

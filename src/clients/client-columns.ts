@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { ClientRefused } from './client-refused.ts'
+import { ClientRefused } from './client-error.ts'
 import type { newClient } from './new-client.ts'
 
 /**

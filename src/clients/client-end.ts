@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import { endSomeOfClient } from '../sessions/client-sessions.ts'
-import { ClientRefused, unknownClient } from './client-refused.ts'
+import { ClientRefused, unknownClient } from './client-error.ts'
 
 interface Rooms {
   readonly revocations: Revocations

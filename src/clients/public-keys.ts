@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { z } from 'zod'
-import { assertionAlgorithms } from './assertions.ts'
+import { assertionAlgorithms } from './client-assertions.ts'
 
 const leastBits = 2048
 

@@ -1,5 +1,5 @@
 import type { Now } from '../clock.ts'
-import { type Published, publish, type ReadPublished } from '../http/published.ts'
+import { type Published, publish, type ReadPublished } from '../http/cached-documents.ts'
 import { type Keyring, maxAge } from '../keyring/keyring.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 

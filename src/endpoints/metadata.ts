@@ -1,7 +1,7 @@
-import { assertionAlgorithms } from '../clients/assertions.ts'
 import { authenticationMethods } from '../clients/client.ts'
+import { assertionAlgorithms } from '../clients/client-assertions.ts'
 import type { Grant } from '../grants/grant.ts'
-import { publish, type ReadPublished } from '../http/published.ts'
+import { publish, type ReadPublished } from '../http/cached-documents.ts'
 
 interface Rooms {
   readonly issuer: string

@@ -1,6 +1,6 @@
+import { shared } from '../http/cached-documents.ts'
 import { isKnown } from '../http/conditional.ts'
 import type { Context, Middleware } from '../http/context.ts'
-import { shared } from '../http/published.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { FeedDocument } from '../revocations/feed-documents.ts'
 import type { FeedRefusal, RevocationFeed } from '../revocations/revocation-feed.ts'

@@ -1,8 +1,8 @@
+import type { SignIn, SignInRefusal } from '../authentication/sign-in.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { chooseAudience } from '../oauth/resource.ts'
 import { narrowScope } from '../oauth/scope.ts'
 import type { Grant } from './grant.ts'
-import type { SignIn, SignInRefusal } from './sign-in.ts'
 
 /**
  * RFC 6749 §4.3, which RFC 9700 §2.4 forbids for apps of others: only a first-party client can have

@@ -1,10 +1,10 @@
+import { Problem, type ProblemType } from '../api/problem.ts'
 import { OAuthError } from '../oauth/error.ts'
+import { Overloaded } from '../passwords/bulkhead.ts'
 import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { Overloaded } from '../throttle/bulkhead.ts'
 import { Throttled, throttledFields } from '../throttle/throttled.ts'
 import type { Context, Middleware } from './context.ts'
-import { Problem, type ProblemType } from './problem.ts'
 
 /** Seconds after which a caller may try again when the database was away. */
 const retryAfterSeconds = 5

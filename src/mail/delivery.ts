@@ -1,10 +1,10 @@
 import { type Now, secondsBetween } from '../clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { type Preparation, prepareLink } from '../tokens/mail-links.ts'
+import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
 import { failureOf } from './failure.ts'
-import { type Preparation, prepareLink } from './links.ts'
 import { type ClaimedMail, delaySeconds, type MailQueue } from './mail-queue.ts'
-import type { OneTimeTokens } from './one-time-tokens.ts'
 import { render } from './templates.ts'
 import { domainOf, type OpenedTransport } from './transport.ts'
 

@@ -1,9 +1,9 @@
+import { checked } from '../api/json.ts'
+import type { Operation } from '../api/operation.ts'
+import { Problem } from '../api/problem.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { asProblem } from '../http/error-boundary.ts'
 import { readForm } from '../http/form.ts'
-import { checked } from '../http/json.ts'
-import type { Operation } from '../http/operation.ts'
-import { Problem } from '../http/problem.ts'
 import { type Field, type Form, type Page, send } from './page.ts'
 
 /**

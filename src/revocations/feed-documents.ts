@@ -2,9 +2,9 @@ import { createHash, type KeyObject, sign } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
+import type { LiveList, Selection } from './active-entries.ts'
 import { type FeedCursor, spellCursor } from './feed-cursor.ts'
 import type { Groups } from './grouped-digests.ts'
-import type { LiveList, Selection } from './live-list.ts'
 import type { Part } from './prefix-order.ts'
 
 /** A signed list, ready to be sent. */

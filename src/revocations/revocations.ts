@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { LogReader } from './log-reader.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
-import type { Mark, RevocationQuestions } from './revocation-questions.ts'
+import type { Mark, RevocationQuestions } from './revocation-lookup.ts'
 import type { RevokedIndex } from './revoked-index.ts'
 
 interface Rooms {

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
+import { SharedCopy } from './redis-copy-lease.ts'
 import type { Bookmark, Revocation, RevocationLog } from './revocation-log.ts'
-import type { Mark } from './revocation-questions.ts'
-import { SharedCopy } from './shared-copy.ts'
-import { type Found, TurnQuestion } from './turn-question.ts'
+import type { Mark } from './revocation-lookup.ts'
+import { type Found, TurnQuestion } from './tick-batcher.ts'
 
 interface Rooms {
   readonly redis: RedisClient

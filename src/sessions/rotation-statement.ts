@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { Gathered } from '../stores/gathered.ts'
+import { Gathered } from '../stores/batch-queue.ts'
 import { type Statement, type Statements, statement } from '../stores/statements.ts'
 import { isUnavailable } from '../stores/unavailable.ts'
 import type { SessionColumns } from './session.ts'

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { type SignInFacts, SignIns } from '../authentication/guess-limiter.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { RedisClient } from '../stores/redis.ts'
@@ -13,7 +14,6 @@ import {
   limits,
 } from './limits.ts'
 import { quotaOf, reserve, settle } from './reservation.ts'
-import { type SignInFacts, SignIns } from './sign-ins.ts'
 import { type Quota, Throttled } from './throttled.ts'
 
 interface Rooms {

@@ -3,12 +3,12 @@ import { errors, jwtVerify } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
-import type { Mark } from '../revocations/revocation-questions.ts'
+import type { Mark } from '../revocations/revocation-lookup.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { type AccessTokenClaims, accessTokenClaims, isOwnHeader } from './claims.ts'
 import { signToken } from './signature.ts'
+import { VerifiedTokens } from './signature-cache.ts'
 import { tokenLife } from './token-life.ts'
-import { VerifiedTokens } from './verified-tokens.ts'
 
 /** What a token says of the person that it acts for: RFC 9068 §2.2.1 and §2.2.3.1. */
 export interface PersonClaims {

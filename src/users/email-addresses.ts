@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
-import type { OneTimeTokens } from '../mail/one-time-tokens.ts'
 import type { Outbox } from '../mail/outbox.ts'
+import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
 import {
   emailColumns,
   isSameEmail,

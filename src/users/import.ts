@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
+import type { Argon2Parameters } from '../passwords/argon2-hashes.ts'
 import type { Db } from '../stores/postgres.ts'
-import type { Argon2Parameters } from './argon2-hashes.ts'
 import { type PersonRow, readPersonLine } from './person-line.ts'
 
 /** A line of the input; without text when it was too long or is not UTF-8. */

@@ -1,9 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
-import type { Argon2Parameters } from './argon2-hashes.ts'
-import { HashRefused } from './hash-limits.ts'
-import { readHash } from './legacy-hashes.ts'
-import { noPassword } from './passwords.ts'
+import type { Argon2Parameters } from '../passwords/argon2-hashes.ts'
+import { HashRefused } from '../passwords/hash-limits.ts'
+import { readHash } from '../passwords/legacy-hashes.ts'
+import { noPassword } from '../passwords/passwords.ts'
 import {
   emailColumns,
   isRole,

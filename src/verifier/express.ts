@@ -1,9 +1,9 @@
 import type { BearerRequest } from './bearer-header.ts'
-import { type Door, type DoorOptions, type Doors, openDoors } from './doors.ts'
+import { type Door, type DoorOptions, type Doors, openDoors } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
-export type { DoorOptions, Doors } from './doors.ts'
+export type { DoorOptions, Doors } from './guards.ts'
 
 /** What is used of a response: Node's own has it, so this also fits whatever is made like Express. */
 export interface ExpressResponse {

@@ -1,9 +1,9 @@
 import type { BearerRequest } from './bearer-header.ts'
-import { type DoorOptions, type Doors, openDoors } from './doors.ts'
+import { type DoorOptions, type Doors, openDoors } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
-export type { DoorOptions, Doors } from './doors.ts'
+export type { DoorOptions, Doors } from './guards.ts'
 
 /** What is used of a request and a reply of Fastify. */
 export interface FastifyRequestParts {

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { type Door, download } from './download.ts'
 import { pause } from './pause.ts'
 import { readRevocationList } from './revocation-list.ts'
-import type { Added, Question, UnitedLists } from './united-lists.ts'
+import type { Added, Question, UnitedLists } from './revocation-set.ts'
 
 interface Rooms extends Door {
   readonly issuer: string

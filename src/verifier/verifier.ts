@@ -7,9 +7,9 @@ import { reasonOf } from './download.ts'
 import { IssuerConnection } from './issuer-connection.ts'
 import { KeySet } from './key-set.ts'
 import { RevocationFeed } from './revocation-feed.ts'
-import { UnitedLists } from './united-lists.ts'
+import { UnitedLists } from './revocation-set.ts'
+import { type VerifiedToken, VerifiedTokens } from './signature-cache.ts'
 import { VerificationError } from './verification-error.ts'
-import { type VerifiedToken, VerifiedTokens } from './verified-tokens.ts'
 import {
   readOptions,
   type Settings,

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../../src/audit/audit-log.ts'
 import { disable, setPassword } from '../support/administer-people.ts'
 import { register } from '../support/clients.ts'
 import { ada, app } from '../support/fixtures.ts'
-import type { Answer } from '../support/requests.ts'
+import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const events = (server: TestServer): Promise<RecordedEvent[]> =>

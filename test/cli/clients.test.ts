@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { exportJWK, generateKeyPair } from 'jose'
-import { clientStaleSeconds } from '../../src/clients/known-clients.ts'
+import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
 import { emptyFolder, production, signet } from '../support/signet.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 

@@ -2,9 +2,9 @@ import test from 'ava'
 import { digestSecret } from '../../src/clients/secrets.ts'
 import { register, registerPublic } from '../support/clients.ts'
 import { app } from '../support/fixtures.ts'
+import { basic } from '../support/http-client.ts'
 import { isOAuthError } from '../support/oauth-error.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { basic } from '../support/requests.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const refused = { status: 401, error: 'invalid_client' }

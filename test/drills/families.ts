@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hash } from 'argon2'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/requests.ts'
+import { Browser } from '../support/http-client.ts'
 import { query } from './replicated-postgres.ts'
 
 /** A session as its app knows it. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/requests.ts'
+import { Browser } from '../support/http-client.ts'
 import type { Serving } from '../support/signet.ts'
 import { endedSessions, type Family, signInMany } from './families.ts'
 import { type Place, startInstances } from './instances.ts'

@@ -1,9 +1,9 @@
 import test from 'ava'
 import { registerPublic } from '../support/clients.ts'
 import { app } from '../support/fixtures.ts'
+import { basic } from '../support/http-client.ts'
 import { assertionOf, type KeyClient, registerWithKey } from '../support/key-clients.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { basic } from '../support/requests.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const documentPath = '/.well-known/oauth-authorization-server'

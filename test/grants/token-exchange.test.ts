@@ -3,8 +3,8 @@ import { accountApi, addPerson, goodPassword } from '../support/account-api.ts'
 import { readToken, register, registerPublic } from '../support/clients.ts'
 import { startConformingServer } from '../support/conformance.ts'
 import { app, invoices, orders } from '../support/fixtures.ts'
+import type { Form } from '../support/http-client.ts'
 import { exchange } from '../support/key-exchange.ts'
-import type { Form } from '../support/requests.ts'
 
 /** Grace has a key for two audiences and two scopes, and a service was given it. */
 async function prepare(t: ExecutionContext<unknown>, more: object = {}) {

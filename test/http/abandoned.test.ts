@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { eventually } from '../support/eventually.ts'
 import { ada, app } from '../support/fixtures.ts'
+import type { Answer } from '../support/http-client.ts'
 import { rawRequest } from '../support/raw-http.ts'
-import type { Answer } from '../support/requests.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token

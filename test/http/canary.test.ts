@@ -1,7 +1,7 @@
 import test from 'ava'
 import { accountApi, addPerson, enter } from '../support/account-api.ts'
 import { app } from '../support/fixtures.ts'
-import { basic } from '../support/requests.ts'
+import { basic } from '../support/http-client.ts'
 import { startServer } from '../support/start-server.ts'
 
 const canary = 'hunter2-canary'

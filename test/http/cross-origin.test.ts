@@ -1,6 +1,6 @@
 import test from 'ava'
 import { app } from '../support/fixtures.ts'
-import { basic } from '../support/requests.ts'
+import { basic } from '../support/http-client.ts'
 import { startServer } from '../support/start-server.ts'
 
 const friend = 'https://app.example'

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import { app } from '../support/fixtures.ts'
+import { basic } from '../support/http-client.ts'
 import { type Expected, isOAuthError } from '../support/oauth-error.ts'
-import { basic } from '../support/requests.ts'
 import { startServer } from '../support/start-server.ts'
 
 const doors = [

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { app } from '../support/fixtures.ts'
+import { basic } from '../support/http-client.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { basic } from '../support/requests.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 /** The address that the audit trail notes for a failed sign-in with these headers. */

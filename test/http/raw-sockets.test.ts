@@ -1,7 +1,7 @@
 import test from 'ava'
 import { app } from '../support/fixtures.ts'
+import { basic } from '../support/http-client.ts'
 import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { basic } from '../support/requests.ts'
 import { startServer } from '../support/start-server.ts'
 
 const formType = 'application/x-www-form-urlencoded'

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { readToken, register } from '../support/clients.ts'
 import { invoices, orders } from '../support/fixtures.ts'
+import type { Form } from '../support/http-client.ts'
 import { isOAuthError } from '../support/oauth-error.ts'
-import type { Form } from '../support/requests.ts'
 import { startServer } from '../support/start-server.ts'
 
 test('RFC 9068 §3: resource and audience choose the aud, nothing asked means the first', async (t) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
-import { Door } from '../../src/cli/door.ts'
+import { Door } from '../../src/server/http-server.ts'
 import { eventually } from '../support/eventually.ts'
 
 async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {

@@ -1,8 +1,8 @@
 import test from 'ava'
-import { type Hashing, hashingHere } from '../../src/users/hashing.ts'
+import { type Hashing, hashingHere } from '../../src/passwords/hashing.ts'
 import { eventually } from '../support/eventually.ts'
 import { ada, app } from '../support/fixtures.ts'
-import { basic } from '../support/requests.ts'
+import { basic } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 test('ASVS 6.3.1: one address cannot keep others from signing in by signing in much', async (t) => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../../src/stores/postmaster.ts'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import type { Closing } from '../support/closing.ts'
 import { orders } from '../support/fixtures.ts'
 import { type CachingFront, startCachingFront } from './caching-front.ts'

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { LiveKeyring } from '../../src/keyring/live-keyring.ts'
-import { LiveList } from '../../src/revocations/live-list.ts'
+import { LiveList } from '../../src/revocations/active-entries.ts'
 import type { Part } from '../../src/revocations/prefix-order.ts'
 import { type FeedRequest, RevocationFeed } from '../../src/revocations/revocation-feed.ts'
 import type {

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { RevocationLog } from '../../src/revocations/revocation-log.ts'
-import { RevocationQuestions } from '../../src/revocations/revocation-questions.ts'
+import { RevocationQuestions } from '../../src/revocations/revocation-lookup.ts'
 import { Revocations } from '../../src/revocations/revocations.ts'
 import { RevokedIndex } from '../../src/revocations/revoked-index.ts'
 import { openRedis } from '../../src/stores/redis.ts'

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { register, registerPublic } from '../support/clients.ts'
 import { app } from '../support/fixtures.ts'
-import type { Answer, Form } from '../support/requests.ts'
+import type { Answer, Form } from '../support/http-client.ts'
 import { startServer } from '../support/start-server.ts'
 
 /** All that a caller sees, apart from what differs between any two answers. */

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { disable } from '../support/administer-people.ts'
-import type { Answer, Form } from '../support/requests.ts'
+import type { Answer, Form } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const password = 'a wrong password'

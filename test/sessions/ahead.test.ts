@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { Rotation } from '../../src/sessions/refresh-rotation.ts'
 import { app } from '../support/fixtures.ts'
-import type { Answer } from '../support/requests.ts'
+import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }

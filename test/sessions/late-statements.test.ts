@@ -1,7 +1,7 @@
 import test from 'ava'
 import { eventually } from '../support/eventually.ts'
 import { app } from '../support/fixtures.ts'
-import type { Answer } from '../support/requests.ts'
+import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token

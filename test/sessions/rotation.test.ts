@@ -1,6 +1,6 @@
 import test from 'ava'
 import { register } from '../support/clients.ts'
-import type { Answer } from '../support/requests.ts'
+import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }

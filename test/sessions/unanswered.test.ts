@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../support/eventually.ts'
-import type { Answer } from '../support/requests.ts'
+import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 import { type TcpProxy, wiredDatabase } from '../support/tcp-proxy.ts'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { clientStaleSeconds } from '../../src/clients/known-clients.ts'
+import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
 import { copyTemplate, startServer } from '../support/start-server.ts'
 
 /** Stands before PostgreSQL and can stop passing anything on, as a network that loses packets does. */

@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
-import { clientStaleSeconds } from '../../src/clients/known-clients.ts'
+import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
 import { eventually } from '../support/eventually.ts'
-import type { Answer } from '../support/requests.ts'
+import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 import { type TcpProxy, type Weather, wiredDatabase } from '../support/tcp-proxy.ts'
 

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/stores/postmaster.ts'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { findRedis, openRedis } from '../../src/stores/redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts'

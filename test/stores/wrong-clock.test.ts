@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/requests.ts'
+import { Browser } from '../support/http-client.ts'
 import { emptyFolder, production, serve, signet } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 import { wrongClock } from '../support/wrong-clock.ts'

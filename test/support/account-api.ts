@@ -1,5 +1,5 @@
 import type { NewUser } from '../../src/users/new-user.ts'
-import type { Answer } from './requests.ts'
+import type { Answer } from './http-client.ts'
 import type { TestServer } from './start-server.ts'
 
 /** The JSON API below /api/v1/auth, for nobody or for whoever has the access token. */

@@ -1,6 +1,6 @@
 import type { NewUser } from '../../src/users/new-user.ts'
 import { accountApi, addPerson, goodPassword } from './account-api.ts'
-import type { Answer } from './requests.ts'
+import type { Answer } from './http-client.ts'
 import type { TestServer } from './start-server.ts'
 
 /** The administrators' API, below /api/v1, for whoever has the access token. */

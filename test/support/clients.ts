@@ -1,6 +1,6 @@
 import type { NewClient } from '../../src/clients/new-client.ts'
 import { orders } from './fixtures.ts'
-import type { Credentials } from './requests.ts'
+import type { Credentials } from './http-client.ts'
 import type { TestServer } from './start-server.ts'
 
 /** Registers a client like `app`, different where a test says so. Public ones have an empty secret. */

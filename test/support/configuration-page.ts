@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { variables } from '../../src/environment.ts'
+import { variables } from '../../src/config/environment.ts'
 
 /**
  * docs/configuration.md and .env.example are made from src/environment.ts:

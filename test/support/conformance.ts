@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava'
 import { z } from 'zod'
-import type { Answer } from './requests.ts'
+import type { Answer } from './http-client.ts'
 import { type ServerOptions, startServer, type TestServer } from './start-server.ts'
 
 type Json = Record<string, unknown>

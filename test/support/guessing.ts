@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Answer } from './requests.ts'
+import type { Answer } from './http-client.ts'
 
 /**
  * Guesses wrong passwords until the next one has to wait for some seconds, so that what a test does

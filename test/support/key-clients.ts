@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
 import { register } from './clients.ts'
-import type { Answer, Form } from './requests.ts'
+import type { Answer, Form } from './http-client.ts'
 import type { TestServer } from './start-server.ts'
 
 type PrivateKey = Awaited<ReturnType<typeof generateKeyPair>>['privateKey']

@@ -1,6 +1,6 @@
 import type { NewClient } from '../../src/clients/new-client.ts'
 import { accessTokenType, apiKeyType, tokenExchangeType } from '../../src/grants/token-exchange.ts'
-import type { Answer, Credentials, Form } from './requests.ts'
+import type { Answer, Credentials, Form } from './http-client.ts'
 import type { TestServer } from './start-server.ts'
 
 /** RFC 8693, as a service that was given an API key does it. */

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'ava'
-import type { Answer } from './requests.ts'
+import type { Answer } from './http-client.ts'
 
 const registered = [
   ...['invalid_request', 'invalid_client', 'invalid_grant', 'unauthorized_client'],

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
-import { freePort } from '../../src/stores/postmaster.ts'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { eventually } from './eventually.ts'
 import { root } from './root.ts'
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import pg from 'pg'
-import { freePort } from '../../src/stores/postmaster.ts'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { debianProgram } from './debian-program.ts'
 import { eventually } from './eventually.ts'
 

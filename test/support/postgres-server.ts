@@ -1,9 +1,9 @@
 import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
-import { openEmbeddedPostgres } from '../../src/stores/embedded-postgres.ts'
-import { stopPostmaster } from '../../src/stores/postmaster.ts'
-import { findPostmaster } from '../../src/stores/postmaster-file.ts'
+import { openEmbeddedPostgres } from '../../src/stores/embedded/embedded-postgres.ts'
+import { stopPostmaster } from '../../src/stores/embedded/postmaster.ts'
+import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
 
 /** The PostgreSQL that all tests share: each gets a database of its own in it. */
 export interface PostgresServer {

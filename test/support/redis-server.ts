@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../../src/stores/postmaster.ts'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { redisProgram } from './redis-program.ts'
 
 /** A Redis of one's own, which may be stopped, frozen and flushed without disturbing other tests. */

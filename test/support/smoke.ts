@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
-import { freePort } from '../../src/stores/postmaster.ts'
-import { findPostmaster } from '../../src/stores/postmaster-file.ts'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
+import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
 import { eventually } from './eventually.ts'
 
 /**

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import pg from 'pg'
-import { Browser } from './requests.ts'
+import { Browser } from './http-client.ts'
 import { emptyFolder, production, program, serve } from './signet.ts'
 import { copyTemplate } from './start-server.ts'
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../support/eventually.ts'
 import { app } from '../support/fixtures.ts'
-import { Browser } from '../support/requests.ts'
+import { Browser } from '../support/http-client.ts'
 import { emptyFolder, production, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 

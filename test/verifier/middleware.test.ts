@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Refusal } from '../../src/verifier/challenge.ts'
-import type { DoorOptions } from '../../src/verifier/doors.ts'
+import type { DoorOptions } from '../../src/verifier/guards.ts'
 import { signet } from '../../src/verifier/koa.ts'
 import { startTestIssuer, type TestIssuer } from '../../src/verifier/testing.ts'
 import { createVerifier, VerificationError, type Verifier } from '../../src/verifier/verifier.ts'

@@ -1,0 +1,121 @@
+import { authorizations } from '../http/authorizations.ts'
+import type { Context } from '../http/context.ts'
+import { accessCookie, readCookie } from '../http/cookies.ts'
+import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
+import { apiKeyMethod } from '../tokens/api-keys.ts'
+import { adminRole, type User } from '../users/user.ts'
+import type { Users } from '../users/users.ts'
+import type { Access } from './operation.ts'
+import { Problem } from './problem.ts'
+import type { SameOrigin } from './same-origin.ts'
+
+/** Scopes of tokens for the JSON API. */
+export const accountScope = 'account'
+export const adminScope = 'admin'
+
+/** Who is asking. */
+export interface Person {
+  readonly user: User
+  /** The session, or the API key, that the token comes from. */
+  readonly sid: string
+  readonly clientId: string
+  readonly token: VerifiedAccessToken
+}
+
+interface Rooms {
+  readonly accessTokens: AccessTokens
+  readonly users: Users
+  readonly sameOrigin: SameOrigin
+  /** The audience of tokens for this API: the issuer itself. */
+  readonly issuer: string
+}
+
+/**
+ * Lets people in: RFC 6750 with a token for this server's own API, from the header or, in cookie mode,
+ * from the cookie. The token says who; whether they are still welcome and still an administrator is
+ * asked of the table, so that a role taken away counts at once (ASVS 8.3.2).
+ */
+export class DoorKeeper {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @throws Problem 401 or 403 with the challenge of RFC 6750 §3 */
+  async admit(ctx: Context, access: Access): Promise<Person | undefined> {
+    if (access === 'public') return undefined
+    if (access === 'optional') return this.#ifSignedIn(ctx)
+    const token = await this.#presented(ctx)
+    const verified = await this.#rooms.accessTokens.verify(token)
+    const { sid, sub, client_id: clientId, scope } = verified?.claims ?? {}
+    const audiences = [verified?.claims.aud].flat()
+    if (!verified || !sid || !sub || !clientId || !audiences.includes(this.#rooms.issuer)) {
+      throw invalidToken()
+    }
+    if (await this.#rooms.accessTokens.isRevoked(verified)) throw invalidToken()
+    const user = await this.#rooms.users.find(sub)
+    if (!user || user.disabledAt) throw invalidToken()
+    ctx.state.facts.userId = user.id
+    const wanted = access === 'administrator' ? adminScope : accountScope
+    if (!(scope ?? '').split(' ').includes(wanted)) throw insufficientScope(wanted)
+    if (access === 'administrator' && !user.roles.includes(adminRole)) {
+      throw new Problem('forbidden')
+    }
+    // A key that leaks must not make another one, nor end what a person would need to notice it.
+    const looks = ctx.method === 'GET' && access === 'person'
+    if (verified.claims.amr?.includes(apiKeyMethod) && !looks) {
+      throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
+    }
+    return { user, sid, clientId, token: verified }
+  }
+
+  /** A header has to be good. A cookie comes unasked: what a browser still holds keeps nobody out. */
+  async #ifSignedIn(ctx: Context): Promise<Person | undefined> {
+    if (ctx.get('authorization') !== '') return this.admit(ctx, 'person')
+    if (readCookie(ctx, accessCookie) === undefined) return undefined
+    return this.admit(ctx, 'person').catch((error) => {
+      if (error instanceof Problem) return undefined
+      throw error
+    })
+  }
+
+  async #presented(ctx: Context): Promise<string> {
+    const [authorization, ...more] = authorizations(ctx.req)
+    if (more.length > 0) throw severalTokens()
+    if (authorization !== undefined) {
+      const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization) ?? []
+      if (token === undefined) throw invalidToken()
+      return token
+    }
+    const cookie = readCookie(ctx, accessCookie)
+    if (cookie === undefined) throw noToken()
+    this.#rooms.sameOrigin.check(ctx)
+    return cookie
+  }
+}
+
+/** RFC 6750 §3.1: without credentials the challenge names no error. */
+const noToken = () =>
+  new Problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer realm="signet"' } })
+
+/** RFC 6750 §2 and §3.1: a token comes in one way, once. */
+const severalTokens = () =>
+  new Problem('malformed-request', {
+    detail: 'send one Authorization header, not several',
+    headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_request"' },
+  })
+
+const invalidToken = () =>
+  new Problem('unauthenticated', {
+    detail: 'the access token is not valid here',
+    headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_token"' },
+  })
+
+const insufficientScope = (scope: string) =>
+  new Problem('forbidden', {
+    detail: `the access token lacks the scope ${scope}`,
+    headers: {
+      'www-authenticate': `Bearer realm="signet", error="insufficient_scope", scope="${scope}"`,
+    },
+  })

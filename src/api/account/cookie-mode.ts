@@ -1,0 +1,97 @@
+import type { SignedIn, SignInRefusal } from '../../authentication/sign-in.ts'
+import type { TokenResponse } from '../../grants/grant.ts'
+import type { Context } from '../../http/context.ts'
+import {
+  accessCookie,
+  deviceCookie,
+  formerRefreshCookie,
+  readCookie,
+  refreshCookie,
+  setCookie,
+} from '../../http/cookies.ts'
+import type { RefreshTokenCodec } from '../../sessions/refresh-token.ts'
+import type { Reply } from '../operation.ts'
+import type { SameOrigin } from '../same-origin.ts'
+
+/** The one path at which a refresh token in a cookie counts. */
+export const refreshPath = '/api/v1/auth/refresh'
+const devicePath = '/api/v1/auth/login'
+const deviceSeconds = 90 * 86_400
+
+interface Rooms {
+  readonly sameOrigin: SameOrigin
+  readonly codec: RefreshTokenCodec
+  /** How long the browser keeps the refresh cookie; the token in it may end earlier. */
+  readonly sessionSeconds: number
+  /** Of the issuer; empty at the root. */
+  readonly path: string
+}
+
+/**
+ * Tokens for browser apps: in cookies that no script can read, and never in a body (ASVS 10.1.1).
+ */
+export class CookieMode {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @throws Problem `foreign-origin` */
+  check(ctx: Context): void {
+    this.#rooms.sameOrigin.check(ctx)
+  }
+
+  /**
+   * An instance of the release before rotates the cookie of the former name alone: of the same session
+   * the newer one counts. A former one of another session may be a stranger's, so it counts only while
+   * there is no other.
+   */
+  refreshToken(ctx: Context): string | undefined {
+    const own = readCookie(ctx, refreshCookie)
+    const former = readCookie(ctx, formerRefreshCookie)
+    if (own === undefined || former === undefined) return own ?? former
+    const { codec } = this.#rooms
+    const [ours, theirs] = [codec.decode(own), codec.decode(former)]
+    const isNewer = theirs && ours?.sid === theirs.sid && theirs.generation > ours.generation
+    return isNewer ? former : own
+  }
+
+  reply({ tokens, deviceToken }: Exclude<SignedIn, { refused: SignInRefusal }>): Reply {
+    const { status, body, cookies = [] } = this.replyTokens(tokens)
+    const device = setCookie(deviceCookie, deviceToken, {
+      path: this.#rooms.path + devicePath,
+      maxAgeSeconds: deviceSeconds,
+    })
+    return { status, body, cookies: [...cookies, device] }
+  }
+
+  replyTokens(tokens: TokenResponse): Reply {
+    const { access_token: access, refresh_token: refresh, token_type: _, ...visible } = tokens
+    const cookies = [
+      setCookie(accessCookie, access, { path: '/', maxAgeSeconds: tokens.expires_in }),
+    ]
+    if (refresh !== undefined) {
+      cookies.push(...this.#refreshCookies(refresh, this.#rooms.sessionSeconds))
+    }
+    return { status: 200, body: visible, cookies }
+  }
+
+  /** Signing out: the device stays known. */
+  get cleared(): readonly string[] {
+    return [
+      setCookie(accessCookie, '', { path: '/', maxAgeSeconds: 0 }),
+      ...this.#refreshCookies('', 0),
+    ]
+  }
+
+  #refreshCookies(value: string, maxAgeSeconds: number): string[] {
+    return [
+      setCookie(refreshCookie, value, { path: '/', maxAgeSeconds }),
+      setCookie(formerRefreshCookie, value, {
+        path: this.#rooms.path + refreshPath,
+        maxAgeSeconds,
+      }),
+    ]
+  }
+}

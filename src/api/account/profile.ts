@@ -1,0 +1,164 @@
+import { Readable } from 'node:stream'
+import { z } from 'zod'
+import type { Throttle } from '../../throttle/throttle.ts'
+import { apiKeyMethod } from '../../tokens/api-keys.ts'
+import type { UserAdministration } from '../../users/administration.ts'
+import type { PersonalData } from '../../users/personal-data.ts'
+import type { Users } from '../../users/users.ts'
+import { type Operation, operation } from '../operation.ts'
+import { invalidField, Problem } from '../problem.ts'
+import { confirmed } from './confirmation.ts'
+import type { CookieMode } from './cookie-mode.ts'
+import { asFieldProblems } from './refusals.ts'
+import {
+  done,
+  fullNameField,
+  managedPerson,
+  passwordField,
+  personOf,
+  person as personSchema,
+  usernameField,
+} from './schemas.ts'
+
+interface Rooms {
+  readonly users: Users
+  readonly personalData: PersonalData
+  readonly administration: UserAdministration
+  readonly throttle: Throttle
+  readonly cookieMode: CookieMode
+}
+
+/** Two names of one resource. */
+const paths = ['/api/v1/auth/me', '/api/v1/users/me']
+
+/** The person about themselves. */
+export const profileOperations = (rooms: Rooms): Operation[] => [
+  ...paths.flatMap((path) => [get(path), change(path, rooms), remove(path, rooms)]),
+  exportData(rooms),
+]
+
+const get = (path: string): Operation =>
+  operation({
+    method: 'get',
+    path,
+    tag: 'Profile',
+    summary: 'Who you are',
+    access: 'person',
+    responses: { 200: { description: 'You', schema: personSchema } },
+    async handle({ person }) {
+      return { status: 200, body: personOf(person.user) }
+    },
+  })
+
+function change(path: string, rooms: Rooms): Operation {
+  return operation({
+    method: 'patch',
+    path,
+    tag: 'Profile',
+    summary: 'Change your name, or with your password your username',
+    access: 'person',
+    body: z
+      .strictObject({
+        username: usernameField,
+        full_name: fullNameField.nullable(),
+        password: passwordField.meta({ description: 'Needed for another username' }),
+      })
+      .partial(),
+    responses: { 200: { description: 'You', schema: personSchema } },
+    async handle({ body, person, ip }) {
+      const { id, username: before } = person.user
+      const username = body.username === before ? undefined : body.username
+      const changes = { username, fullName: body.full_name }
+      const user = await asFieldProblems(async () => {
+        if (username !== undefined) await confirmRename(rooms, { id, ip }, body.password)
+        return rooms.personalData.change(id, changes, ip)
+      })
+      return { status: 200, body: personOf(user) }
+    },
+  })
+}
+
+/** ASVS 7.5.1: people sign in with it. The limit keeps names from being tried one after the other. */
+async function confirmRename(
+  { users, throttle }: Rooms,
+  { id, ip }: { id: string; ip: string },
+  password: string | undefined,
+) {
+  if (password === undefined) {
+    throw invalidField('/password', 'Enter your password to change the username.')
+  }
+  await throttle.attempt('usernameChange', { person: id })
+  await confirmed(throttle, id, () => users.demand(id, password, { ip }))
+}
+
+function remove(path: string, rooms: Rooms): Operation {
+  return operation({
+    method: 'delete',
+    path,
+    tag: 'Profile',
+    summary: 'Delete yourself; only an anonymous trail stays',
+    access: 'person',
+    body: z.strictObject({ password: passwordField }),
+    responses: { 204: done },
+    async handle({ body, person, ip }) {
+      const { id } = person.user
+      await asFieldProblems(async () => {
+        await confirmed(rooms.throttle, id, () => rooms.users.demand(id, body.password, { ip }))
+        await rooms.administration.delete(id, { actorId: id, ip })
+      })
+      return { status: 204, cookies: rooms.cookieMode.cleared }
+    },
+  })
+}
+
+function exportData(rooms: Rooms): Operation {
+  return operation({
+    method: 'get',
+    path: '/api/v1/auth/me/export',
+    tag: 'Profile',
+    summary: 'Everything that is stored about you',
+    access: 'person',
+    responses: {
+      200: {
+        description: 'As a file',
+        schema: z.object({
+          person: managedPerson,
+          sessions: z.array(z.record(z.string(), z.unknown())),
+          api_keys: z.array(z.record(z.string(), z.unknown())),
+          mails: z.array(z.record(z.string(), z.unknown())),
+          links: z.array(z.record(z.string(), z.unknown())),
+          audit_events: z.array(z.record(z.string(), z.unknown())),
+        }),
+      },
+    },
+    async handle({ person, ip }) {
+      if (person.token.claims.amr?.includes(apiKeyMethod)) {
+        throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
+      }
+      await rooms.throttle.attempt('personalDataExport', { person: person.user.id })
+      const { person: row, lists } = await rooms.personalData.export(person.user.id, ip)
+      const about = managedPerson.parse(JSON.parse(JSON.stringify(row)))
+      const body = Readable.from(document(about, lists))
+      const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
+      return { status: 200, body, headers }
+    },
+  })
+}
+
+/** JSON in pieces, each as long as a page. One that is cut off is no valid JSON. */
+async function* document(
+  person: object,
+  lists: Readonly<Record<string, () => AsyncIterable<object[]>>>,
+) {
+  yield `{"person":${JSON.stringify(person)}`
+  for (const [name, pages] of Object.entries(lists)) {
+    let before = `,"${name}":[`
+    for await (const page of pages()) {
+      if (page.length === 0) continue
+      yield `${before}${JSON.stringify(page).slice(1, -1)}`
+      before = ','
+    }
+    yield before === ',' ? ']' : `${before}]`
+  }
+  yield '}'
+}

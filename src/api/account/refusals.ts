@@ -1,0 +1,28 @@
+import { PasswordRefused } from '../../passwords/passwords.ts'
+import { UserRefused } from '../../users/user.ts'
+import { invalidField, Problem } from '../problem.ts'
+
+/** What the rooms below refuse, as problems with the field that is wrong. */
+export async function asFieldProblems<T>(
+  work: () => Promise<T>,
+  fields: { readonly password?: string; readonly current?: string } = {},
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof PasswordRefused) {
+      throw invalidField(fields.password ?? '/password', error.message)
+    }
+    if (error instanceof UserRefused) throw refusedUser(error, fields.current ?? '/password')
+    throw error
+  }
+}
+
+function refusedUser(error: UserRefused, passwordField: string): Problem {
+  if (error.reason === 'unknown') return new Problem('not-found')
+  if (error.reason === 'wrong_password') return invalidField(passwordField, error.message)
+  if (error.reason === 'malformed') {
+    return new Problem('invalid-fields', { detail: error.message })
+  }
+  return new Problem('conflict', { detail: error.message })
+}

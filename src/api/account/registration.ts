@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import type { SignIn } from '../../authentication/sign-in.ts'
+import type { Passwords } from '../../passwords/passwords.ts'
+import type { Throttle } from '../../throttle/throttle.ts'
+import type { Registration } from '../../users/registration.ts'
+import { type Operation, operation } from '../operation.ts'
+import { type FieldProblem, Problem } from '../problem.ts'
+import type { ApiClients } from './api-clients.ts'
+import { asFieldProblems } from './refusals.ts'
+import {
+  emailField,
+  fullNameField,
+  newPasswordField,
+  person,
+  personOf,
+  tokenSet,
+  usernameField,
+} from './schemas.ts'
+
+interface Rooms {
+  readonly registration: Registration
+  readonly passwords: Passwords
+  readonly signIn: SignIn
+  readonly apiClients: ApiClients
+  readonly throttle: Throttle
+  readonly open: boolean
+}
+
+/** People add themselves. */
+export const registrationOperations = (rooms: Rooms): Operation[] => [
+  operation({
+    method: 'post',
+    path: '/api/v1/auth/register',
+    tag: 'Registration',
+    summary: 'Register; a link to prove the address is mailed',
+    access: 'public',
+    body: z.strictObject({
+      username: usernameField.optional(),
+      email: emailField,
+      password: newPasswordField,
+      full_name: fullNameField.optional(),
+      client_id: z.string().max(100).optional(),
+    }),
+    alsoWrong: (body, ip) => wrongPassword(rooms, body, ip),
+    responses: {
+      201: {
+        description:
+          'The person; the same answer when the address or the username is taken already. With a token set where the application lets unverified people in.',
+        schema: z.object({ person, tokens: tokenSet.optional() }),
+      },
+    },
+    async handle({ body, ip, userAgent }) {
+      if (!rooms.open) throw new Problem('forbidden', { detail: 'registration is closed' })
+      await rooms.throttle.attempt('registration', { ip })
+      await rooms.throttle.attempt('registrationMail', { email: body.email })
+      const { client, ...wished } = await rooms.apiClients.forSignIn(body.client_id, undefined)
+      const { user, fresh } = await asFieldProblems(() =>
+        rooms.registration.register({
+          username: body.username,
+          email: body.email,
+          fullName: body.full_name,
+          password: body.password,
+          ip,
+        }),
+      )
+      const lets = fresh && client.letsUnverifiedIn
+      const tokens = lets
+        ? await rooms.signIn.begin(user, { client, ...wished, ip, userAgent })
+        : undefined
+      return { status: 201, body: { person: personOf(user), tokens } }
+    },
+  }),
+]
+
+/** That a password can be guessed is for no schema to find out: it costs time, so it counts. */
+async function wrongPassword(rooms: Rooms, body: unknown, ip: string): Promise<FieldProblem[]> {
+  const given = z.object({ password: newPasswordField }).safeParse(body)
+  if (!given.success || !rooms.open) return []
+  await rooms.throttle.attempt('registration', { ip })
+  const reasons = await rooms.passwords.admit(
+    () => rooms.passwords.assess(given.data.password, [], ip),
+    ip,
+  )
+  return reasons.map(({ sentence }) => ({ pointer: '/password', detail: sentence }))
+}

@@ -1,0 +1,156 @@
+import Bowser from 'bowser'
+import { z } from 'zod'
+import type { Grant } from '../../grants/grant.ts'
+import { hasLeft } from '../../http/abandoned.ts'
+import { OAuthError } from '../../oauth/error.ts'
+import { Params } from '../../oauth/params.ts'
+import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
+import type { ListedSession } from '../../sessions/session.ts'
+import type { UserSessions } from '../../users/user-sessions.ts'
+import { type Operation, operation } from '../operation.ts'
+import { Problem } from '../problem.ts'
+import type { ApiClients } from './api-clients.ts'
+import { type CookieMode, refreshPath } from './cookie-mode.ts'
+import { done, idPath, tokenSet } from './schemas.ts'
+
+interface Rooms {
+  readonly families: RefreshFamilies
+  readonly userSessions: UserSessions
+  readonly refreshGrant: Grant
+  readonly apiClients: ApiClients
+  readonly cookieMode: CookieMode
+}
+
+const session = z
+  .object({
+    id: z.uuid(),
+    current: z.boolean().meta({ description: 'The session that asks' }),
+    client_id: z.string(),
+    device: z.string().nullable().meta({ example: 'Firefox on Linux' }),
+    ip: z.string().nullable().meta({ description: 'Where it began' }),
+    created_at: z.iso.datetime(),
+    last_used_at: z.iso.datetime(),
+    expires_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Session' })
+
+const sessionOf = (listed: ListedSession, currentSid: string): z.input<typeof session> => ({
+  id: listed.sid,
+  current: listed.sid === currentSid,
+  client_id: listed.clientId,
+  device: describeDevice(listed.userAgent),
+  ip: listed.ip,
+  created_at: listed.authTime.toISOString(),
+  last_used_at: listed.lastUsedAt.toISOString(),
+  expires_at: listed.expiresAt.toISOString(),
+})
+
+/** Sessions go on, are seen and are ended. */
+export function sessionOperations(rooms: Rooms): Operation[] {
+  return [refresh(rooms), logout(rooms), logoutAll(rooms), list(rooms), end(rooms)]
+}
+
+function refresh({ refreshGrant, apiClients, cookieMode, families }: Rooms): Operation {
+  return operation({
+    method: 'post',
+    path: refreshPath,
+    tag: 'Sign-in',
+    summary: 'New tokens for a refresh token, from the body or from the cookie',
+    access: 'public',
+    body: z.strictObject({ refresh_token: z.string().min(1).max(500).optional() }),
+    responses: { 200: { description: 'Tokens, or cookies with them', schema: tokenSet } },
+    async handle({ body, ctx, ip, userAgent }) {
+      const fromCookie = body.refresh_token === undefined ? cookieMode.refreshToken(ctx) : undefined
+      if (fromCookie !== undefined) cookieMode.check(ctx)
+      const token = body.refresh_token ?? fromCookie
+      if (token === undefined) throw new Problem('unauthenticated', { detail: 'no refresh token' })
+      const owner = await families.owner(token)
+      const client = owner && (await apiClients.named(owner.clientId))
+      if (!client) throw signInAgain('no session of an app of this API')
+      const form = new URLSearchParams({ refresh_token: token })
+      const params = Params.parse(Buffer.from(form.toString()))
+      const tokens = await refreshGrant
+        .exchange(client, params, { ip, userAgent, hasLeft: () => hasLeft(ctx) })
+        .catch((error) => {
+          throw error instanceof OAuthError ? signInAgain(error.cause) : error
+        })
+      return fromCookie === undefined
+        ? { status: 200, body: tokens }
+        : cookieMode.replyTokens(tokens)
+    },
+  })
+}
+
+const signInAgain = (cause: unknown) =>
+  new Problem('unauthenticated', { detail: 'the session is over: sign in again', cause })
+
+function logout({ userSessions, cookieMode }: Rooms): Operation {
+  return operation({
+    method: 'post',
+    path: '/api/v1/auth/logout',
+    tag: 'Sign-in',
+    summary: 'End this session and its access tokens',
+    access: 'person',
+    responses: { 204: done },
+    async handle({ person, ip }) {
+      await userSessions.end(person.user.id, person.sid, ip)
+      return { status: 204, cookies: cookieMode.cleared }
+    },
+  })
+}
+
+function logoutAll({ userSessions, cookieMode }: Rooms): Operation {
+  return operation({
+    method: 'post',
+    path: '/api/v1/auth/logout/all',
+    tag: 'Sign-in',
+    summary: 'End all sessions, this one too',
+    access: 'person',
+    responses: { 200: { description: 'Done', schema: z.object({ sessions: z.int() }) } },
+    async handle({ person, ip }) {
+      const sessions = await userSessions.endAll(person.user.id, ip)
+      return { status: 200, body: { sessions }, cookies: cookieMode.cleared }
+    },
+  })
+}
+
+function list({ families }: Rooms): Operation {
+  return operation({
+    method: 'get',
+    path: '/api/v1/auth/sessions',
+    tag: 'Sessions',
+    summary: 'Where you are signed in',
+    access: 'person',
+    responses: {
+      200: { description: 'Newest first', schema: z.object({ sessions: z.array(session) }) },
+    },
+    async handle({ person }) {
+      const listed = await families.list(person.user.id)
+      return { status: 200, body: { sessions: listed.map((one) => sessionOf(one, person.sid)) } }
+    },
+  })
+}
+
+function end({ userSessions }: Rooms): Operation {
+  return operation({
+    method: 'delete',
+    path: '/api/v1/auth/sessions/{id}',
+    tag: 'Sessions',
+    summary: 'End a session of yours and its access tokens',
+    access: 'person',
+    pathParams: idPath,
+    responses: { 204: done },
+    async handle({ person, path, ip }) {
+      if (!(await userSessions.end(person.user.id, path.id, ip))) throw new Problem('not-found')
+      return { status: 204 }
+    },
+  })
+}
+
+/** What a device says of itself, in words that a person knows. */
+function describeDevice(userAgent: string | null): string | null {
+  if (!userAgent) return null
+  const { browser, os } = Bowser.parse(userAgent)
+  const known = [browser.name, os.name].filter((name) => name !== undefined && name !== '')
+  return known.length > 0 ? known.join(' on ') : userAgent.slice(0, 60)
+}

@@ -1,0 +1,173 @@
+import { Readable } from 'node:stream'
+import type Router from '@koa/router'
+import type { output, ZodType } from 'zod'
+import type { Context, Middleware, RequestState } from '../http/context.ts'
+import { readForm } from '../http/form.ts'
+import { noStore } from '../http/no-store.ts'
+import type { DoorKeeper, Person } from './access-control.ts'
+import { checked, readJson } from './json.ts'
+import { type FieldProblem, Problem } from './problem.ts'
+
+/**
+ * Who may call: anybody, anybody with their session if they bring one, a signed-in person, or an
+ * administrator.
+ */
+export type Access = 'public' | 'optional' | 'person' | 'administrator'
+
+export interface Reply {
+  readonly status: number
+  /** A stream is JSON already, written as its schema says; an error in it ends the connection. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** `Set-Cookie` values. */
+  readonly cookies?: readonly string[]
+}
+
+/** What a handler gets: input that has passed its schema, and who is asking. */
+export interface Call<Body, Form, Query, Path, Who> {
+  readonly body: Body
+  readonly form: Form
+  readonly query: Query
+  readonly path: Path
+  readonly person: Who
+  readonly ip: string
+  readonly userAgent: string | undefined
+  readonly ctx: Context
+}
+
+export interface ResponseDescription {
+  readonly description: string
+  /** Absent: no body. What it does not name does not leave the server. */
+  readonly schema?: ZodType
+}
+
+type Parsed<Schema> = Schema extends ZodType ? output<Schema> : undefined
+
+interface Definition<Body, Form, Query, Path, Kind extends Access> {
+  readonly method: 'get' | 'post' | 'patch' | 'delete'
+  /** With `{name}` for a part that varies, as OpenAPI writes it. */
+  readonly path: string
+  readonly tag: string
+  readonly summary: string
+  readonly access: Kind
+  readonly body?: Body
+  /** An `application/x-www-form-urlencoded` body instead of JSON. */
+  readonly form?: Form
+  /**
+   * Asked when a body breaks its schema: which rules it breaks that no schema can know, so that all that
+   * is wrong is named at once.
+   */
+  readonly alsoWrong?: (body: unknown, ip: string) => Promise<FieldProblem[]>
+  readonly query?: Query
+  readonly pathParams?: Path
+  readonly responses: Readonly<Record<number, ResponseDescription>>
+  handle(
+    call: Call<
+      Parsed<Body>,
+      Parsed<Form>,
+      Parsed<Query>,
+      Parsed<Path>,
+      Kind extends 'public' | 'optional' ? Person | undefined : Person
+    >,
+  ): Promise<Reply>
+}
+
+/** One endpoint of the JSON API: what validates it also describes it. */
+export type Operation = Definition<
+  ZodType | undefined,
+  ZodType | undefined,
+  ZodType | undefined,
+  ZodType | undefined,
+  Access
+>
+
+/** Keeps the types of the schemas for the handler, and forgets them outside. */
+export const operation = <
+  Kind extends Access,
+  Body extends ZodType | undefined = undefined,
+  Form extends ZodType | undefined = undefined,
+  Query extends ZodType | undefined = undefined,
+  Path extends ZodType | undefined = undefined,
+>(
+  definition: Definition<Body, Form, Query, Path, Kind>,
+): Operation => definition as unknown as Operation
+
+/** Mounts endpoints: no-store, who is asking, what is asked, and an answer by its schema. */
+export function mount(
+  router: Router<RequestState>,
+  operations: readonly Operation[],
+  doorKeeper: DoorKeeper,
+  prefix: string,
+): void {
+  for (const one of operations) {
+    const path = prefix + one.path.replace(/\{(\w+)\}/g, ':$1')
+    router[one.method](path, noStore, answering(one, doorKeeper))
+  }
+}
+
+function answering(one: Operation, doorKeeper: DoorKeeper): Middleware {
+  return async (ctx) => {
+    const person = await doorKeeper.admit(ctx, one.access)
+    const reply = await one.handle({
+      body: one.body && (await checkedBody(one, one.body, ctx)),
+      form: one.form && checked(one.form, await readForm(ctx)),
+      query: one.query && checked(one.query, inUrl({ ...ctx.query })),
+      path: one.pathParams && checked(one.pathParams, inUrl({ ...ctx.params })),
+      person: person as Person,
+      ip: ctx.state.ip,
+      userAgent: ctx.get('user-agent') || undefined,
+      ctx,
+    })
+    send(ctx, one, reply)
+  }
+}
+
+/** PostgreSQL stores no NUL, so nothing can be found by one. */
+function inUrl<T extends object>(values: T): T {
+  if (
+    Object.values(values)
+      .flat()
+      .some((value) => String(value).includes('\0'))
+  ) {
+    throw new Problem('malformed-request', { detail: 'the address holds a NUL character' })
+  }
+  return values
+}
+
+/** RFC 9112 §6: whether one follows the head. */
+const hasBody = (ctx: Context): boolean =>
+  ctx.get('transfer-encoding') !== '' || !['', '0'].includes(ctx.get('content-length'))
+
+async function checkedBody(one: Operation, schema: ZodType, ctx: Context): Promise<unknown> {
+  if (!hasBody(ctx) && schema.safeParse(undefined).success) return undefined
+  const body = await readJson(ctx)
+  try {
+    return checked(schema, body)
+  } catch (error) {
+    if (!(error instanceof Problem && one.alsoWrong)) throw error
+    const named = new Set(error.errors.map(({ pointer }) => pointer))
+    const more = await one.alsoWrong(body, ctx.state.ip)
+    const errors = [...error.errors, ...more.filter(({ pointer }) => !named.has(pointer))]
+    throw new Problem('invalid-fields', { errors })
+  }
+}
+
+function send(
+  ctx: Context,
+  one: Operation,
+  { status, body, headers = {}, cookies = [] }: Reply,
+): void {
+  const described = one.responses[status]
+  if (!described)
+    throw new Error(`${one.method} ${one.path} answers ${status}, which it does not describe`)
+  ctx.status = status
+  ctx.set(headers)
+  if (cookies.length > 0) ctx.append('set-cookie', [...cookies])
+  if (described.schema) {
+    ctx.body = body instanceof Readable ? body : JSON.stringify(described.schema.parse(body))
+    ctx.type = 'application/json; charset=utf-8'
+  } else {
+    ctx.body = null
+    ctx.status = status
+  }
+}

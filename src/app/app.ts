@@ -1,0 +1,117 @@
+import type { RequestListener } from 'node:http'
+import Koa from 'koa'
+import type { HealthCheck } from '../endpoints/health.ts'
+import { ignoreAbandoned, StallWatch } from '../http/abandoned.ts'
+import { publishedFirst } from '../http/cached-documents.ts'
+import type { RequestState } from '../http/context.ts'
+import { crossOrigin } from '../http/cross-origin.ts'
+import { errorBoundary } from '../http/error-boundary.ts'
+import { hungUp, RequestLog } from '../http/request-log.ts'
+import { securityFields, securityHeaders } from '../http/security-headers.ts'
+import { inspectSchema } from '../stores/migrations.ts'
+import { measure } from './gauges.ts'
+import { Background } from './jobs.ts'
+import { createRouter } from './routes.ts'
+import { createRooms, type Rooms, type World } from './services.ts'
+
+export interface App {
+  readonly issuer: string
+  readonly rooms: Rooms
+  readonly handler: RequestListener
+  /** Method and path of all that is mounted, for whoever describes it. */
+  readonly routes: readonly string[]
+  /** Makes what is missing, reads the keys, and begins the work in the background. */
+  start(): Promise<void>
+  /** Readiness says no from now on, so that no new traffic is sent here. */
+  drain(): void
+  /** Ends the work in the background. */
+  stop(): Promise<void>
+}
+
+/** Puts the rooms behind the routes, and says when which of them works. */
+export async function createApp(world: World): Promise<App> {
+  const { config, log } = world
+  const rooms = await createRooms(world)
+  const { metrics } = rooms
+  const { issuer } = config
+  let draining = false
+  const { router, pages, groups, documents } = createRouter(
+    world,
+    rooms,
+    healthChecks(world, rooms, () => draining),
+  )
+
+  const koa = new Koa<RequestState>()
+  const requests = new RequestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES })
+  const fields = securityFields({ https: issuer.startsWith('https:') })
+  koa.use(requests.door)
+  koa.use(groups.door)
+  koa.use(securityHeaders(fields))
+  koa.use(crossOrigin(config.CORS_ORIGINS))
+  koa.use(errorBoundary({ metrics }))
+  const stalls = new StallWatch()
+  koa.use(ignoreAbandoned(stalls))
+  koa.use(router.routes())
+  koa.use(router.allowedMethods())
+  koa.use(pages.routes())
+  koa.on('error', (error) =>
+    log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'an answer could not be sent'),
+  )
+  measure(world, rooms)
+
+  const background = new Background(world, rooms)
+  return {
+    issuer,
+    rooms,
+    handler: publishedFirst({ requests, documents, securityFields: fields }, koa.callback()),
+    routes: router.stack.flatMap(({ methods, path }) =>
+      methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${path}`),
+    ),
+    start: () => background.start(),
+    drain() {
+      draining = true
+      rooms.feed.drain()
+    },
+    stop() {
+      stalls.stop()
+      return background.stop()
+    },
+  }
+}
+
+/** So long after the last write that failed the disk counts as full. */
+const fullDiskSeconds = 60
+
+function healthChecks(
+  { db, redis, now, databaseClock, fullDisk }: World,
+  { keyring, index }: Rooms,
+  isDraining: () => boolean,
+): Record<string, HealthCheck> {
+  return {
+    accepting: async () => (isDraining() ? 'is shutting down' : undefined),
+    database: async () => void (await db.raw('SELECT 1')),
+    clock: async () => {
+      if (databaseClock?.agrees ?? true) return undefined
+      const seconds = Math.abs(databaseClock?.offsetSeconds ?? 0).toFixed(0)
+      return `differs from the clock of PostgreSQL by ${seconds} s: synchronize both with NTP`
+    },
+    // Refreshes go on, and no other instance has another disk: no reason to send traffic elsewhere.
+    disk: async () => {
+      const seconds = fullDisk?.secondsSince
+      if (seconds === undefined || seconds > fullDiskSeconds) return undefined
+      return 'ok, but the disk of PostgreSQL is full: sign-ins and other new rows fail'
+    },
+    migrations: async () => {
+      const { state } = await inspectSchema(db)
+      return state === 'behind' ? 'pending: run signet migrate' : undefined
+    },
+    redis: async () => {
+      if (!redis) return 'ok, not used'
+      return index?.trusted ? undefined : 'ok, away: PostgreSQL answers instead'
+    },
+    keys: async () => {
+      keyring.current.signer(now())
+      return undefined
+    },
+  }
+}

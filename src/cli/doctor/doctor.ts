@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { Argument, type Command } from 'commander'
+import type { Config } from '../../config/config.ts'
+import { explain } from '../../server/explain.ts'
+import { openDatabase } from '../../server/open-database.ts'
+import { openDatabaseClock } from '../../stores/database-clock.ts'
+import { openLog } from '../../telemetry/log.ts'
+import { wholeNumber } from '../arguments.ts'
+import { answers, example } from '../output.ts'
+import { checkConfiguration } from './check-configuration.ts'
+import { checkDatabase } from './check-database.ts'
+import { checkForwarding } from './check-forwarding.ts'
+import { checkKeys, checkMasterKeys } from './check-keys.ts'
+import { checkRedis } from './check-redis.ts'
+import { checkRevocations } from './check-revocations.ts'
+import { type Finding, failed, ok, report, warning } from './finding.ts'
+import { doctorArgon2 } from './recommend-argon2.ts'
+
+/** Longest time for one kind of check: a doctor that hangs helps nobody. */
+const mostSeconds = 15
+
+export function doctorCommand(program: Command): void {
+  const command = program
+    .command('doctor')
+    .description(
+      'look at everything that the server needs, and say what to do; changes nothing. With argon2: ' +
+        'measure password checks on this machine for a few seconds, and recommend sizes',
+    )
+    .addArgument(new Argument('[what]', 'one thing in particular').choices(['argon2']))
+    .option('--milliseconds <count>', 'argon2: how long one check may take', wholeNumber, 50)
+  example(command, 'signet doctor', 'signet doctor --json', 'signet doctor argon2')
+  answers<{ milliseconds: number }>(command, async ({ milliseconds }, what) => {
+    if (what === 'argon2') return doctorArgon2(milliseconds)
+    const findings = await examine()
+    const isFailed = findings.some(({ state }) => state === 'failed')
+    return { json: { ok: !isFailed, findings }, text: report(findings), failed: isFailed }
+  })
+}
+
+async function examine(): Promise<Finding[]> {
+  const { config, findings } = checkConfiguration()
+  if (!config) {
+    const advice = 'Correct the configuration first.'
+    return [...findings, warning('the rest', 'was not looked at', advice)]
+  }
+  const parts = await Promise.all([
+    bounded('database', () => checkStores(config)),
+    bounded('master keys', () => checkMasterKeys(config)),
+    bounded('redis', () => checkRedis(config)),
+    bounded('proxies', () => checkForwarding(config)),
+  ])
+  return [...findings, ...parts.flat()]
+}
+
+/** A check that fails in a way it does not know itself, or takes too long, is a finding too. */
+async function bounded(check: string, look: () => Promise<Finding[]>): Promise<Finding[]> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Finding[]>((resolve) => {
+    const finding = failed(check, `no answer within ${mostSeconds} s`, 'It hangs: look there.')
+    timer = setTimeout(resolve, mostSeconds * 1000, [finding])
+  })
+  try {
+    return await Promise.race([look(), late])
+  } catch (error) {
+    return [{ check, state: 'failed', message: explain(error) }]
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** An embedded PostgreSQL that does not run is started for the moment, but none is made. */
+async function checkStores(config: Config): Promise<Finding[]> {
+  if (!config.DATABASE_URL && !existsSync(join(config.DATA_DIR, 'postgres', 'PG_VERSION'))) {
+    return [ok('database', `none in ${config.DATA_DIR} yet: the first start makes one`)]
+  }
+  const database = await openDatabase({
+    config: { ...config, DATABASE_POOL_SIZE: 2, DATABASE_TIMEOUT_SECONDS: 5 },
+    log: openLog({ level: 'silent', format: 'json', fd: 2 }),
+    say: () => undefined,
+    signal: AbortSignal.timeout((mostSeconds - 2) * 1000),
+  })
+  try {
+    const clock = await openDatabaseClock(database.pool)
+    const about = await checkDatabase(database.db, config, clock)
+    // Without this release's tables there are no keys to look at.
+    if (about.some(({ check, state }) => check === 'schema' && state !== 'ok')) return about
+    const keys = await bounded('keys', () => checkKeys(database.db, config, clock.now()))
+    return [
+      ...about,
+      ...keys,
+      ...(await bounded('revocations', () => checkRevocations(database.db, config))),
+    ]
+  } finally {
+    await database.close()
+  }
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Command } from 'commander'
+import type { Rooms, World } from '../../app/services.ts'
+import { withRooms } from '../../server/open-runtime.ts'
+import { exportPeople } from '../../users/export.ts'
+import { answers, example } from '../output.ts'
+
+export function exportCommand(users: Command): void {
+  const command = users
+    .command('export')
+    .description('write everybody, with their password hashes, as users import reads them')
+    .argument('[file]', 'readable by you alone; standard output if left out')
+  example(command, 'signet users export people.ndjson')
+  answers(command, (_options, file) =>
+    withRooms(async (rooms, world) => {
+      const exported = await (file === undefined || file === '-'
+        ? exportTo(process.stdout, rooms, world)
+        : exportToFile(file, rooms, world))
+      process.stderr.write(
+        `${exported} people exported, with their password hashes: keep this as safe as the database.\n`,
+      )
+      if (file === undefined || file === '-') return undefined
+      return { json: { exported, file }, text: `${file} is written.` }
+    }),
+  )
+}
+
+/** Under another name until it is whole; `0600` whatever stood there before. */
+async function exportToFile(file: string, rooms: Rooms, world: World): Promise<number> {
+  const unfinished = `${file}.${randomUUID()}`
+  const handle = await open(unfinished, 'wx', 0o600)
+  try {
+    const exported = await exportTo(handle.createWriteStream(), rooms, world)
+    await rename(unfinished, file)
+    return exported
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+}
+
+async function exportTo(
+  to: NodeJS.WritableStream,
+  { audit }: Rooms,
+  { db }: World,
+): Promise<number> {
+  let exported = 0
+  async function* pages() {
+    for await (const lines of exportPeople(db)) {
+      exported += lines.length
+      yield `${lines.join('\n')}\n`
+    }
+  }
+  await pipeline(Readable.from(pages()), to, { end: to !== process.stdout })
+  await audit.record({ event: 'user.exported', detail: { people: exported } })
+  return exported
+}

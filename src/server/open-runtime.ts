@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs'
+import { loadEnvFile } from 'node:process'
+import type { Knex } from 'knex'
+import type { Rooms, World } from '../app/services.ts'
+import { type Config, readConfig } from '../config/config.ts'
+import {
+  createMasterKey,
+  MasterKeyError,
+  type MasterKeys,
+  masterKeysFrom,
+  readMasterKeys,
+} from '../keyring/master-keys.ts'
+import { masterKeysInUse } from '../keyring/rewrap.ts'
+import { keepReading, mostOffsetSeconds, openDatabaseClock } from '../stores/database-clock.ts'
+import type { EmbeddedPostgres } from '../stores/embedded/embedded-postgres.ts'
+import { findRedis, type RedisClient } from '../stores/redis.ts'
+import { type Log, openLog } from '../telemetry/log.ts'
+import { StartRefused } from './explain.ts'
+import { fitSchema, type Opening, openDatabase, type Say } from './open-database.ts'
+
+/** The configuration from the environment and, for what is not set there, from `.env`. */
+export function loadConfig(): Config {
+  try {
+    if (existsSync('.env')) loadEnvFile('.env')
+  } catch (cause) {
+    throw new StartRefused(`.env cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  return readConfig(process.env)
+}
+
+/** @throws MasterKeyError when there is none, or none that the database was sealed with */
+export async function openMasterKeys(config: Config, db: Knex, say: Say): Promise<MasterKeys> {
+  const { MASTER_KEYS, KEYS_DIR } = config
+  const found = MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : await readMasterKeys(KEYS_DIR)
+  const inUse = await masterKeysInUse(db)
+  if (found) {
+    for (const id of inUse) found.derive('presence', id)
+    return found
+  }
+  if (inUse.length > 0) {
+    throw new MasterKeyError(
+      `The database holds secrets sealed by master key ${inUse.join(', ')}, and there is none in ` +
+        `${KEYS_DIR}/. Put its file back, or its value into MASTER_KEYS.`,
+    )
+  }
+  if (config.production) {
+    throw new MasterKeyError(
+      `There is no master key in ${KEYS_DIR}/. Make one with: signet keys new-master, and give it to ` +
+        'every instance; or set MASTER_KEYS.',
+    )
+  }
+  say(`making a master key: ${await createMasterKey(KEYS_DIR, new Date())}`)
+  return openMasterKeys(config, db, say)
+}
+
+export async function openConfiguredRedis(config: Config): Promise<RedisClient | undefined> {
+  if (config.redisUrls.length === 0) return undefined
+  return findRedis({
+    urls: config.redisUrls,
+    timeoutMilliseconds: config.REDIS_TIMEOUT_MILLISECONDS,
+    keyPrefix: config.REDIS_KEY_PREFIX,
+  })
+}
+
+export interface OpenedWorld extends World {
+  readonly embedded: EmbeddedPostgres | undefined
+  close(): Promise<void>
+}
+
+/** Opens everything that the server and most commands work with. */
+export async function openWorld(opening: Opening): Promise<OpenedWorld> {
+  const { config, log, say } = opening
+  const database = await openDatabase(opening)
+  try {
+    const databaseClock = await openDatabaseClock(database.pool, tellAbout(log))
+    await fitSchema(config, database.db, say)
+    const masterKeys = await openMasterKeys(config, database.db, say)
+    const redis = await openConfiguredRedis(config)
+    const stopReading = keepReading(databaseClock, (error) =>
+      log.error({ err: error }, 'reading the clock of PostgreSQL failed'),
+    )
+    const close = async () => {
+      await stopReading()
+      // That Redis is gone is no news any more.
+      redis?.removeAllListeners('close')
+      redis?.disconnect()
+      await database.close()
+    }
+    const { now } = databaseClock
+    return { ...database, config, log, masterKeys, redis, now, databaseClock, close }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** Once when the clocks begin to differ, once when they agree again. */
+const tellAbout = (log: Log) => (offsetSeconds: number, agrees: boolean) =>
+  agrees
+    ? log.info({ offsetSeconds }, 'the clock of this machine agrees with that of PostgreSQL again')
+    : log.error(
+        { offsetSeconds },
+        'the clock of this machine and that of PostgreSQL differ by more than ' +
+          `${mostOffsetSeconds} s: synchronize both with NTP; until then this instance is not ready ` +
+          'and deletes nothing that has expired',
+      )
+
+/** How a command opens: its standard output is its answer, so everything else goes to the other one. */
+export function openingForCommand(): Opening {
+  const config = loadConfig()
+  const level = config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL
+  const log = openLog({ level, format: config.logFormat, fd: 2 })
+  return { config, log, say: (line) => process.stderr.write(`${line}\n`) }
+}
+
+/** A command that works on the rooms, with everything closed behind it. */
+export async function withRooms<T>(work: (rooms: Rooms, world: World) => Promise<T>): Promise<T> {
+  const world = await openWorld(openingForCommand())
+  try {
+    const { createRooms } = await import('../app/services.ts')
+    const rooms = await createRooms(world)
+    await rooms.revocations.mark()
+    world.log.debug('everything is open')
+    return await work(rooms, world)
+  } finally {
+    await world.close()
+  }
+}

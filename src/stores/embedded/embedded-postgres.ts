@@ -1,0 +1,121 @@
+import { realpath } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { keptPassword, openFolder, prepareCluster } from './cluster.ts'
+import { type Attached, type AttachOptions, attach, tryServingLock } from './instance-lock.ts'
+import { postgresBinaries } from './postgres-binaries.ts'
+import { stopPostmaster } from './postmaster.ts'
+import { createLauncher } from './unprivileged.ts'
+
+/**
+ * A real PostgreSQL of our own, for those who have none. Several processes of Signet may use one
+ * folder: the first starts the database, the last one out stops it, whoever started it, and one that
+ * was killed in between leaves it to the next. Who is still there is counted by locks inside the
+ * database (presence.ts), which the kernel frees with a process.
+ */
+export interface EmbeddedPostgres {
+  readonly url: string
+  /**
+   * Tries to become the one serving process of this folder: undefined when this process now is, else
+   * how the holder has described itself.
+   */
+  claimServing(describeSelf: string): Promise<string | undefined>
+  close(): Promise<void>
+}
+
+export interface EmbeddedPostgresOptions {
+  readonly directory: string
+  readonly say: (line: string) => void
+  /** `-c` flags for PostgreSQL; for tests, which may trade durability for speed. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Gives up while it is not open yet: recovery after a crash may take long. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export async function openEmbeddedPostgres({
+  directory,
+  say,
+  settings = {},
+  signal,
+}: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const binaries = await postgresBinaries()
+  await openFolder(resolve(directory))
+  const folder = await realpath(directory)
+  const cluster = join(folder, 'postgres')
+  const programs = [binaries.initdb, binaries.postgres]
+  const launcher = await createLauncher({ cluster, folder, programs })
+  const passwordFile = join(folder, 'postgres-password')
+  const password = await keptPassword(passwordFile)
+  await prepareCluster({ cluster, password, binaries, launcher, say })
+  const logFile = join(folder, 'postgres.log')
+  const options = { cluster, logFile, binaries, launcher, settings, password, passwordFile, say }
+  const closing = new AbortController()
+  const attached = await attach(options, signal ?? closing.signal)
+  return new Embedded(options, attached, closing)
+}
+
+class Embedded implements EmbeddedPostgres {
+  readonly url: string
+  readonly #options: AttachOptions
+  readonly #closing: AbortController
+  #attached: Attached
+  #serving: string | undefined
+  #reattaching: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(options: AttachOptions, attached: Attached, closing: AbortController) {
+    this.url = attached.url
+    this.#options = options
+    this.#closing = closing
+    this.#attached = this.#watch(attached)
+  }
+
+  async claimServing(describeSelf: string): Promise<string | undefined> {
+    const holder = await tryServingLock(this.#attached.client, describeSelf)
+    if (holder === undefined) this.#serving = describeSelf
+    return holder
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#leave()
+    return this.#closed
+  }
+
+  /** Without its locks this process would be overlooked: another could stop the database under it. */
+  #watch(attached: Attached): Attached {
+    attached.client.once('end', () => {
+      if (!this.#closing.signal.aborted) this.#reattaching = this.#reattach()
+    })
+    return attached
+  }
+
+  async #reattach(): Promise<void> {
+    const { port } = this.#attached
+    this.#options.say('PostgreSQL has closed the connection: it crashed or was stopped')
+    while (!this.#closing.signal.aborted) {
+      try {
+        this.#attached = this.#watch(await attach(this.#options, this.#closing.signal, port))
+        if (this.#serving) await tryServingLock(this.#attached.client, this.#serving)
+        return this.#options.say('PostgreSQL is back')
+      } catch (error) {
+        if (this.#closing.signal.aborted) return
+        this.#options.say((error as Error).message)
+        await sleep(2_000, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  async #leave(): Promise<void> {
+    this.#closing.abort()
+    await this.#reattaching
+    const { client, pid } = this.#attached
+    const { cluster, say } = this.#options
+    try {
+      if (!(await this.#attached.leave())) return
+      const stopped = await stopPostmaster(cluster, pid, 10)
+      if (!stopped) say(`PostgreSQL (process ${pid}) needs more than 10 s to stop: left to it`)
+    } finally {
+      await client.end().catch(() => undefined)
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import test, { type ExecutionContext } from 'ava'
+import { accountApi, goodPassword } from '../../support/account-api.ts'
+import { compareTimes } from '../../support/distributions.ts'
+import type { Answer } from '../../support/http-client.ts'
+import { startServer, type TestServer } from '../../support/start-server.ts'
+
+/** Each is asked about once. */
+const people = 2000
+
+/** People by the hundred, all with one password, who have proven their addresses or wait for it. */
+async function populate({ db, rooms }: TestServer): Promise<void> {
+  const { id } = await rooms.users.create({ username: 'model', password: goodPassword })
+  const row = `password_hash, password_changed_at, roles, created_at`
+  for (const [name, verified] of [
+    ['known', 'created_at'],
+    ['waiting', 'NULL'],
+  ] as const) {
+    await db.raw(
+      `INSERT INTO users (id, email, email_verified_at, ${row})
+       SELECT gen_random_uuid(), ? || i || '@people.example', ${verified}, ${row}
+         FROM users, generate_series(0, ?) i WHERE id = ?`,
+      [name, people, id],
+    )
+  }
+}
+
+/** Everybody comes from elsewhere, so that only what is known of an address is in the time. */
+function fromEverywhere(server: TestServer) {
+  const api = accountApi(server)
+  let calls = 0
+  return (path: string, body: object): Promise<Answer> => {
+    calls += 1
+    const address = `10.${calls >> 8}.${calls & 255}.1`
+    return api.post(path, body, { 'x-forwarded-for': address })
+  }
+}
+
+const environment = { TRUSTED_PROXIES: 'loopback', ARGON2_MEMORY_KIB: '19456' }
+
+interface Door {
+  readonly path: string
+  readonly status: number
+  /** Whose address is theirs. */
+  readonly somebody: 'known' | 'waiting'
+  readonly body?: object
+  /** The quicker a door is, the less it takes to tell two answers apart. */
+  readonly samples: number
+}
+
+const doors: Door[] = [
+  {
+    path: 'login',
+    status: 401,
+    somebody: 'known',
+    body: { password: 'not the password' },
+    samples: 60,
+  },
+  {
+    path: 'register',
+    status: 201,
+    somebody: 'known',
+    body: { password: goodPassword },
+    samples: 60,
+  },
+  { path: 'password/reset/request', status: 202, somebody: 'known', samples: 250 },
+  { path: 'email/verification/request', status: 202, somebody: 'waiting', samples: 250 },
+]
+
+/** All that a caller sees, apart from what differs between any two answers. */
+function seen({ status, headers, text }: Answer): string {
+  const kept = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name))
+  const same = text
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'an id')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'a time')
+    .replace(/(known|nobody)\d+@/, 'name@')
+  return JSON.stringify([status, kept.filter(([name]) => name !== 'content-length'), same])
+}
+
+for (const { path, status, somebody, body, samples } of doors) {
+  const ask = (post: ReturnType<typeof fromEverywhere>, name: string) =>
+    post(path, { email: `${name}@people.example`, ...body })
+
+  test(`ASVS 6.3.8: ${path} says the same to a known and an unknown address`, async (t) => {
+    const server = await startServer(t, { environment })
+    await populate(server)
+    const post = fromEverywhere(server)
+    const known = await ask(post, `${somebody}1`)
+    t.is(known.status, status, known.text)
+    // One name is longer than the other.
+    const other = somebody === 'waiting' ? 'known1' : 'nobody1'
+    t.is(seen(await ask(post, other)), seen(known))
+    t.is(seen(await ask(post, 'nobody2')), seen(known))
+  })
+
+  test.serial(`ASVS 6.3.8: ${path} takes the same time for known and unknown`, async (t) => {
+    const server = await startServer(t, { environment })
+    await populate(server)
+    const post = fromEverywhere(server)
+    let next = 0
+    const sample = (name: string) => async () => {
+      next += 1
+      const answer = await ask(post, `${name}${next}`)
+      if (answer.status !== status) throw new Error(`${answer.status} ${answer.text}`)
+    }
+    await warmUp(sample)
+    await looksAlike(t, [sample(somebody), sample('nobody')], samples)
+  })
+}
+
+async function warmUp(sample: (name: string) => () => Promise<void>): Promise<void> {
+  for (let round = 0; round < 10; round += 1) await sample('stranger')()
+}
+
+/** Whoever is slowed down by a neighbour may try again, with a longer look. */
+async function looksAlike(
+  t: ExecutionContext<unknown>,
+  kinds: readonly [() => Promise<unknown>, () => Promise<unknown>],
+  samples: number,
+): Promise<void> {
+  let compared = await compareTimes(kinds, samples)
+  if (!compared.alike) compared = await compareTimes(kinds, 2 * samples)
+  const { alike, superiority, medians } = compared
+  const [known, unknown] = medians.map((milliseconds) => milliseconds.toFixed(1))
+  t.log(
+    `known ${known} ms, unknown ${unknown} ms, the known is slower in ${superiority.toFixed(2)}`,
+  )
+  t.true(alike)
+}

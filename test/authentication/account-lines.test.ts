@@ -1,0 +1,78 @@
+import test from 'ava'
+import { AccountLines } from '../../src/authentication/account-lines.ts'
+import { Throttled } from '../../src/throttle/throttled.ts'
+import { refusal } from '../throttle/open-throttle.ts'
+
+const quota = { limit: 5, windowSeconds: 60, remaining: 0, resetSeconds: 1 }
+const delay = new Throttled({ policy: 'delay', ...quota })
+const busy = new Throttled({ policy: 'busy', ...quota })
+
+const open = () =>
+  new AccountLines({
+    waitSeconds: 60,
+    isDelay: (error): error is Throttled => error === delay,
+    busy: () => busy,
+  })
+
+/** Resolves when it is told to. */
+function gate() {
+  let open = (_: boolean) => {}
+  const opened = new Promise<boolean | undefined>((resolve) => {
+    open = (succeeded) => resolve(succeeded || undefined)
+  })
+  return { opened, open }
+}
+
+test('one address fills all waiting places → another address still gets one', async (t) => {
+  const lines = open()
+  const { opened, open: goOn } = gate()
+  let refused = 0
+  const attempt = async (account: string, ip: string) => {
+    const error = await refusal(() => lines.attempt(account, ip, () => opened))
+    if (error) refused += 1
+    return error
+  }
+  const flood = Array.from({ length: 30 * 68 }, (_, n) => attempt(`account ${n % 30}`, '192.0.2.7'))
+  await new Promise(setImmediate)
+  t.deepEqual([lines.waiting, refused], [1024, 30 * 64 - 1024])
+  const others = Array.from({ length: 10 }, (_, n) => attempt('somebody', `198.51.100.${n}`))
+  await new Promise(setImmediate)
+  t.deepEqual([lines.waiting, refused], [1024, 30 * 64 - 1024 + 6], 'the flood made room')
+  goOn(true)
+  t.deepEqual(await Promise.all(others), Array(10).fill(undefined))
+  await Promise.all(flood)
+  t.is(lines.waiting, 0)
+})
+
+test('an attempt that met a delay leaves last → attempts that came later still share one line', async (t) => {
+  const lines = open()
+  const ip = '192.0.2.7'
+  const failing = gate()
+  const held = gate()
+  const later: Promise<unknown>[] = []
+  let underWay = 0
+  const work = () => {
+    underWay += 1
+    return held.opened
+  }
+  const first = lines.attempt('ada', ip, () => failing.opened)
+  const delayed = refusal(() =>
+    lines.attempt('ada', ip, async () => {
+      throw delay
+    }),
+  )
+  await new Promise(setImmediate)
+  t.is(lines.waiting, 1, 'the delayed one waits for the first')
+  // In the same turn in which the first one leaves, before the delayed one has.
+  const came = first.then(() => {
+    later.push(lines.attempt('ada', ip, work))
+  })
+  failing.open(false)
+  await came
+  t.is(await delayed, delay)
+  for (let n = 0; n < 9; n += 1) later.push(lines.attempt('ada', ip, work))
+  await new Promise(setImmediate)
+  t.deepEqual([underWay, lines.waiting], [4, 6])
+  held.open(true)
+  t.deepEqual(await Promise.all(later), Array(10).fill(true))
+})

@@ -1,0 +1,213 @@
+import { availableParallelism } from 'node:os'
+import test from 'ava'
+import { ConfigError, readConfig } from '../../src/config/config.ts'
+import { variables } from '../../src/config/environment.ts'
+import { misspelt } from '../../src/config/typos.ts'
+
+function mistakes(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes
+    throw error
+  }
+}
+
+/** The least and the most that each number may be. */
+const limits: Record<string, [number, number]> = {
+  PORT: [0, 65_535],
+  METRICS_PORT: [0, 65_535],
+  DATABASE_POOL_SIZE: [2, 500],
+  DATABASE_TIMEOUT_SECONDS: [1, 60],
+  REDIS_TIMEOUT_MILLISECONDS: [10, 10_000],
+  KEY_ROTATION_DAYS: [1, 3650],
+  KEY_BITS: [2048, 4096],
+  KEYRING_REREAD_SECONDS: [1, 60],
+  ACCESS_TOKEN_SECONDS: [30, 86_400],
+  ACCESS_TOKEN_MAX_SECONDS: [30, 86_400],
+  REFRESH_GRACE_SECONDS: [0, 300],
+  SESSION_IDLE_DAYS: [1, 3650],
+  SESSION_ABSOLUTE_DAYS: [1, 3650],
+  SESSIONS_PER_USER: [1, 10_000],
+  ARGON2_MEMORY_KIB: [8192, 4_194_304],
+  ARGON2_TIME_COST: [1, 20],
+  PASSWORD_CONCURRENCY: [1, 64],
+  PASSWORD_QUEUE_SECONDS: [1, 60],
+  REQUEST_TIMEOUT_SECONDS: [1, 300],
+  ANSWER_TIMEOUT_SECONDS: [1, 3600],
+  SHUTDOWN_SECONDS: [0, 300],
+  SHUTDOWN_DELAY_SECONDS: [0, 300],
+  API_KEYS_PER_USER: [0, 10_000],
+  UNVERIFIED_DAYS: [0, 3650],
+  AUDIT_RETENTION_DAYS: [1, 36_500],
+  JANITOR_SECONDS: [1, 86_400],
+}
+
+/** Those that would contradict the one at its limit. */
+const makesRoom: Record<string, Record<string, string>> = {
+  ACCESS_TOKEN_SECONDS: { ACCESS_TOKEN_MAX_SECONDS: '86400' },
+  ACCESS_TOKEN_MAX_SECONDS: { ACCESS_TOKEN_SECONDS: '30' },
+  SESSION_IDLE_DAYS: { SESSION_ABSOLUTE_DAYS: '3650' },
+  SESSION_ABSOLUTE_DAYS: { SESSION_IDLE_DAYS: '1' },
+}
+
+for (const [name, [least, most]] of Object.entries(limits)) {
+  test(`${name} is a whole number from ${least} to ${most}`, (t) => {
+    const set = (value: string) => mistakes({ ...makesRoom[name], [name]: value })
+    t.deepEqual(set(String(least)), [])
+    t.deepEqual(set(` ${most} `), [])
+    for (const wrong of [least - 1, most + 1, '1.5', '1e3', '0x10', 'many', '9'.repeat(10)]) {
+      t.is(set(String(wrong)).length, 1, String(wrong))
+      t.regex(set(String(wrong))[0] ?? '', new RegExp(`^${name} must be`))
+    }
+  })
+}
+
+const right: Record<string, string[]> = {
+  NODE_ENV: ['development', 'test'],
+  HOST: ['0.0.0.0', '::1', 'signet.internal'],
+  ISSUER: ['https://auth.example', 'https://auth.example/tenant', 'http://127.0.0.1:3000'],
+  DATABASE_URL: ['postgres://u:p@h/d', 'postgresql://h/d?sslmode=require'],
+  DATABASE_PREPARED_STATEMENTS: ['true', 'false'],
+  DATABASE_ALLOW_NEWER: ['true', 'false'],
+  MIGRATE_ON_START: ['true', 'false'],
+  REDIS_URL: ['none', 'redis://h', 'rediss://:p@h:1/2', 'redis://a, redis://b'],
+  MASTER_KEYS: ['A'.repeat(43), `${'A'.repeat(43)}, ${'_'.repeat(42)}8`],
+  TRUSTED_PROXIES: ['loopback', '10.0.0.0/8, ::1', '192.168.0.1'],
+  CORS_ORIGINS: ['https://app.example', 'https://a.example,http://localhost:3000'],
+  REGISTRATION: ['open', 'closed'],
+  APP_URL: ['https://app.example', 'http://localhost:5173'],
+  SMTP_URL: ['none', 'smtp://localhost:25', 'smtps://u:p@mail.example'],
+  BREACHED_PASSWORDS_URL: ['https://api.pwnedpasswords.com/range/'],
+  LOG_LEVEL: ['trace', 'silent'],
+  LOG_FORMAT: ['json', 'pretty'],
+}
+
+const wrong: Record<string, string[]> = {
+  NODE_ENV: ['prod', 'Production'],
+  ISSUER: ['auth.example', 'ftp://x', 'https://x/', 'https://x?y', 'https://x#y'],
+  DATABASE_URL: ['mysql://h/d', '/var/run/postgresql', 'hunter2'],
+  DATABASE_ALLOW_NEWER: ['yes', '1'],
+  MIGRATE_ON_START: ['TRUE', 'on'],
+  DATABASE_PREPARED_STATEMENTS: ['yes', '2'],
+  REDIS_URL: ['http://h', 'redis://a,b', 'localhost:6379', 'None'],
+  KEY_BITS: ['2049', '3000'],
+  MASTER_KEYS: ['A'.repeat(42), `${'A'.repeat(43)},x`, `${'A'.repeat(42)}B`, ','],
+  TRUSTED_PROXIES: ['10.0.0.0/33', 'proxy.example', 'loopback,x'],
+  CORS_ORIGINS: ['*', 'https://shop.test/', 'shop.test', 'https://shop.test/path'],
+  REGISTRATION: ['yes'],
+  APP_URL: ['app.example', 'ftp://x'],
+  SMTP_URL: ['mail.example', 'https://mail.example'],
+  BREACHED_PASSWORDS_URL: ['api.pwnedpasswords.com'],
+  LOG_LEVEL: ['loud', 'INFO'],
+  LOG_FORMAT: ['xml'],
+}
+
+test('what a variable may hold is taken, what it may not is a mistake that names it', (t) => {
+  for (const [name, values] of Object.entries(right)) {
+    for (const value of values) t.deepEqual(mistakes({ [name]: value }), [], `${name}=${value}`)
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const [mistake = '', ...more] = mistakes({ [name]: value })
+      t.deepEqual(more, [])
+      t.regex(mistake, new RegExp(`^${name} must `), `${name}=${value}`)
+      if (value.length > 6) t.false(mistake.includes(value), 'a value may be a secret')
+    }
+  }
+})
+
+test('every variable is in one of these tables, or takes any text', (t) => {
+  const free = ['MAIL_FROM', 'REDIS_KEY_PREFIX', 'DATA_DIR', 'KEYS_DIR', 'METRICS_HOST']
+  const tried = new Set([...Object.keys(limits), ...Object.keys(right), ...free])
+  t.deepEqual(
+    Object.keys(variables).filter((name) => !tried.has(name)),
+    [],
+  )
+})
+
+test('nothing set: a developer’s defaults', (t) => {
+  t.like(readConfig({}), {
+    production: false,
+    host: '127.0.0.1',
+    issuer: 'http://127.0.0.1:3000',
+    redisUrls: [],
+    migrateOnStart: true,
+    logFormat: 'pretty',
+    metricsPorts: [9464, 0],
+    PASSWORD_CONCURRENCY: Math.min(64, availableParallelism()),
+  })
+  t.is(readConfig({ PORT: '8080' }).issuer, 'http://127.0.0.1:8080')
+  t.is(readConfig({ PORT: '' }).PORT, 3000, 'empty is not set')
+  t.deepEqual(readConfig({ REDIS_URL: 'redis://a, redis://b' }).redisUrls, [
+    'redis://a',
+    'redis://b',
+  ])
+})
+
+const production = {
+  NODE_ENV: 'production',
+  ISSUER: 'https://auth.example',
+  DATABASE_URL: 'postgres://h/d',
+  REDIS_URL: 'none',
+  SMTP_URL: 'none',
+}
+
+test('in production nothing that matters has a default, and the rest is strict', (t) => {
+  t.like(readConfig(production), {
+    production: true,
+    host: '0.0.0.0',
+    migrateOnStart: false,
+    logFormat: 'json',
+    metricsPorts: [9464],
+  })
+  const names = mistakes({ NODE_ENV: 'production' }).map((line) => line.split(' ', 1)[0])
+  t.deepEqual(names, ['ISSUER', 'DATABASE_URL', 'SMTP_URL', 'REDIS_URL'])
+  const sender = mistakes({ ...production, SMTP_URL: 'smtp://mail.example' })
+  t.regex(sender.join(), /^MAIL_FROM is required/)
+  t.regex(mistakes({ ...production, ISSUER: 'http://auth.example' })[0] ?? '', /^ISSUER.*https/)
+  t.deepEqual(mistakes({ ...production, ISSUER: 'http://localhost:3000' }), [])
+})
+
+test('a mistake hides no other one, and none is told twice', (t) => {
+  const names = mistakes({
+    NODE_ENV: 'production',
+    ISSUER: 'x',
+    PORT: 'x',
+    REDIS_URL: 'none',
+    SMTP_URL: 'none',
+    ACCESS_TOKEN_SECONDS: '3601',
+    SESSION_IDLE_DAYS: '31',
+  }).map((line) => line.split(' ', 1)[0])
+  const expected = ['PORT', 'ISSUER', 'ACCESS_TOKEN_SECONDS', 'SESSION_IDLE_DAYS', 'DATABASE_URL']
+  t.deepEqual(names, expected)
+})
+
+test('a name that looks like one of ours with a typo is pointed out, others are left alone', (t) => {
+  const others = { HOSTNAME: 'x', PORTS: 'x', PGHOST: 'x', DATABASE_HOST: 'x', LOG_LEVEL: 'info' }
+  t.deepEqual(misspelt(others), [])
+  t.deepEqual(misspelt({ MASTER_KEY: 'x', DATABASE_ULR: 'x', ISSUER: 'x', log_level: 'x' }), [
+    'MASTER_KEY is not read. Is MASTER_KEYS meant?',
+    'DATABASE_ULR is not read. Is DATABASE_URL meant?',
+    'log_level is not read. Is LOG_LEVEL meant?',
+  ])
+})
+
+test('ASVS 12.3.1: URLs of production that anybody on the way can read are refused; loopback is not', (t) => {
+  const production = {
+    NODE_ENV: 'production',
+    ISSUER: 'https://signet.example',
+    DATABASE_URL: 'postgres://127.0.0.1/signet',
+    REDIS_URL: 'none',
+    SMTP_URL: 'none',
+  }
+  t.deepEqual(mistakes(production), [])
+  for (const name of ['APP_URL', 'BREACHED_PASSWORDS_URL']) {
+    const [line = '', ...more] = mistakes({ ...production, [name]: 'http://app.example/' })
+    t.true(line.startsWith(`${name} must be https in production`), line)
+    t.deepEqual(more, [])
+    t.deepEqual(mistakes({ ...production, [name]: 'http://127.0.0.1:4000/' }), [])
+    t.deepEqual(mistakes({ [name]: 'http://app.example/' }), [])
+  }
+})
