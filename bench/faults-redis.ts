@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hash } from 'argon2'
 import { eventually } from '../test/support/eventually.ts'
-import { Browser } from '../test/support/http-client.ts'
+import { HttpClient } from '../test/support/http-client.ts'
 import type { RedisServer } from '../test/support/redis-server.ts'
 import type { TcpProxy } from '../test/support/tcp-proxy.ts'
 import { type Answer, summary } from './faults-answers.ts'
@@ -53,11 +53,11 @@ export async function redisFaults(
 
 /** All at once for some seconds, each caller with one request at a time. */
 async function everyday(base: string, people: readonly string[]): Promise<string> {
-  const browser = new Browser(base)
+  const browser = new HttpClient(base)
   const endsAt = performance.now() + seconds * 1000
   const works: Record<string, Answer[]> = { login: [], refresh: [], client: [], introspection: [] }
   let wrong = 0
-  const timed = async (work: string, ask: () => ReturnType<Browser['get']>) => {
+  const timed = async (work: string, ask: () => ReturnType<HttpClient['get']>) => {
     const startedAt = performance.now()
     const answer = await ask()
     works[work]?.push({ status: answer.status, milliseconds: performance.now() - startedAt })
@@ -103,7 +103,7 @@ async function redisIsBack(
   const startedAt = performance.now()
   await eventually(
     async () => {
-      await new Browser(base).signIn({ username, password })
+      await new HttpClient(base).signIn({ username, password })
       const text = await (await fetch(metricsUrl)).text()
       return /^signet_redis_trusted 1$/m.test(text) && /^signet_throttle_redis_away 0$/m.test(text)
     },

@@ -1,6 +1,6 @@
 import { table } from '../src/cli/output.ts'
 import { freePort } from '../src/stores/embedded/postmaster.ts'
-import { Browser } from '../test/support/http-client.ts'
+import { HttpClient } from '../test/support/http-client.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
 import { startTcpProxy, type TcpProxy } from '../test/support/tcp-proxy.ts'
 import { introspects } from './faults-answers.ts'
@@ -29,7 +29,7 @@ async function aroundDatabaseAndClients(): Promise<Finding[]> {
   })
   try {
     const wire = proxy as TcpProxy
-    introspects((await new Browser(server.url).clientCredentials()).body.access_token)
+    introspects((await new HttpClient(server.url).clientCredentials()).body.access_token)
     return [
       await hangingDatabase(server, wire, false),
       await hangingDatabase(server, wire, true),

@@ -35,7 +35,7 @@ export async function startFloodServer(
 ): Promise<FloodServer> {
   const folder = await mkdtemp(join(tmpdir(), 'signet-flood-'))
   await chmod(folder, 0o711)
-  const postgres = await openEmbeddedPostgres({ directory: join(folder, 'postgres'), say })
+  const postgres = await openEmbeddedPostgres({ directory: join(folder, 'postgres'), notify: say })
   let child: ChildProcess | undefined
   const end = async (signal: NodeJS.Signals) => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return

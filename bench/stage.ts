@@ -83,7 +83,7 @@ async function postgresFor(
     return { url: given, version, pid: undefined, settings: 'as DATABASE_URL has them' }
   }
   const directory = join(folder, 'data')
-  const server = await openEmbeddedPostgres({ directory, say, settings })
+  const server = await openEmbeddedPostgres({ directory, notify: say, settings })
   closers.push(() => server.close())
   const running = await findPostmaster(join(directory, 'postgres'))
   const told = Object.entries(settings).map(([name, value]) => `${name} ${value}`)

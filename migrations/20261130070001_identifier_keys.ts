@@ -91,7 +91,7 @@ async function refuseCollisions(knex: Knex, different: readonly DifferentName[])
   const refused = new Error(
     `Some people have the same name once upper and lower case no longer count. No name was changed. Rename or delete one of each, then migrate again:\n${collisions.slice(0, 100).join('\n')}`,
   )
-  refused.name = 'StartRefused'
+  refused.name = 'StartError'
   throw refused
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { readConfig } from '../src/config/config.ts'
 import { variables } from '../src/config/environment.ts'
-import { Browser } from './support/http-client.ts'
+import { HttpClient } from './support/http-client.ts'
 import { emptyFolder, production, serve } from './support/signet.ts'
 import { copyTemplate } from './support/start-server.ts'
 
@@ -116,7 +116,7 @@ test('the files of the image, without development and optional packages, serve i
   const [, ...args] = words('CMD')
   const program = join(image, args[0] ?? '')
   const serving = await serve(t, { cwd: image, env, program })
-  t.is((await new Browser(serving.url).clientCredentials()).status, 200)
+  t.is((await new HttpClient(serving.url).clientCredentials()).status, 200)
   const [node = '', ...check] = words('  CMD')
   t.is(node, 'node')
   const healthy = async (PORT: string) => {

@@ -45,7 +45,7 @@ test('the curl lines of the README work as they are pasted', async (t) => {
   t.regex(stdout, /"active":true.*"active":false/s)
   t.false((await server.introspect(access as string)).body.active, 'its session was ended')
   t.regex(refresh as string, /^srt_/)
-  t.is((await server.rooms.accessTokens.verify(service as string))?.claims.sub, 'demo')
+  t.is((await server.services.accessTokens.verify(service as string))?.claims.sub, 'demo')
 })
 
 test('the curl lines about accounts work as they are pasted', async (t) => {
@@ -67,8 +67,8 @@ test('the curl lines about accounts work as they are pasted', async (t) => {
 
   t.regex(stdout, /"email":"grace@example.org","email_verified":false.*"email_verified":true/s)
   const token = stdout.trim().split('\n').at(-1) as string
-  const claims = (await server.rooms.accessTokens.verify(token))?.claims
-  const grace = await server.rooms.users.findAny('grace@example.org')
+  const claims = (await server.services.accessTokens.verify(token))?.claims
+  const grace = await server.services.users.findAny('grace@example.org')
   t.is(claims?.sub, grace?.id, stdout)
   t.is(claims?.client_id, 'backup')
   t.deepEqual(claims?.amr, ['api_key'])

@@ -70,7 +70,11 @@ test('the curl lines of the Koa example work as they are pasted', async (t) => {
 test('the Koa example lets in whom it should, and goes on without the server', async (t) => {
   const server = await startServer(t)
   const { demo, password } = await likeFirstStart(server)
-  await server.rooms.users.create({ username: 'ben', password: 'the password of ben', roles: [] })
+  await server.services.users.create({
+    username: 'ben',
+    password: 'the password of ben',
+    roles: [],
+  })
   const service = await startExample(t, server.app.issuer)
   const signIn = async (username: string, secret: string, scope: string) =>
     (await server.signIn({ username, password: secret, scope }, demo)).body

@@ -49,7 +49,7 @@ function roomOf(file: string): string {
   return name
 }
 
-const level = (room: string): number => levels.findIndex((rooms) => rooms.includes(room))
+const level = (room: string): number => levels.findIndex((services) => services.includes(room))
 
 /** Static, for side effects, dynamic, or of CommonJS. */
 const imports = (source: string): string[] =>
@@ -67,10 +67,10 @@ async function edges() {
 }
 
 test('every room has its level', async (t) => {
-  const rooms = new Set((await files('src')).map(roomOf))
-  t.true(rooms.size > 15)
+  const services = new Set((await files('src')).map(roomOf))
+  t.true(services.size > 15)
   t.deepEqual(
-    [...rooms].filter((room) => room !== apart && level(room) === -1),
+    [...services].filter((room) => room !== apart && level(room) === -1),
     [],
   )
 })

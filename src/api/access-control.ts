@@ -22,7 +22,7 @@ export interface Person {
   readonly token: VerifiedAccessToken
 }
 
-interface Rooms {
+interface Dependencies {
   readonly accessTokens: AccessTokens
   readonly users: Users
   readonly sameOrigin: SameOrigin
@@ -35,11 +35,11 @@ interface Rooms {
  * from the cookie. The token says who; whether they are still welcome and still an administrator is
  * asked of the table, so that a role taken away counts at once (ASVS 8.3.2).
  */
-export class DoorKeeper {
-  readonly #rooms: Rooms
+export class AccessControl {
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** @throws Problem 401 or 403 with the challenge of RFC 6750 §3 */
@@ -47,14 +47,14 @@ export class DoorKeeper {
     if (access === 'public') return undefined
     if (access === 'optional') return this.#ifSignedIn(ctx)
     const token = await this.#presented(ctx)
-    const verified = await this.#rooms.accessTokens.verify(token)
+    const verified = await this.#deps.accessTokens.verify(token)
     const { sid, sub, client_id: clientId, scope } = verified?.claims ?? {}
     const audiences = [verified?.claims.aud].flat()
-    if (!verified || !sid || !sub || !clientId || !audiences.includes(this.#rooms.issuer)) {
+    if (!verified || !sid || !sub || !clientId || !audiences.includes(this.#deps.issuer)) {
       throw invalidToken()
     }
-    if (await this.#rooms.accessTokens.isRevoked(verified)) throw invalidToken()
-    const user = await this.#rooms.users.find(sub)
+    if (await this.#deps.accessTokens.isRevoked(verified)) throw invalidToken()
+    const user = await this.#deps.users.find(sub)
     if (!user || user.disabledAt) throw invalidToken()
     ctx.state.facts.userId = user.id
     const wanted = access === 'administrator' ? adminScope : accountScope
@@ -90,7 +90,7 @@ export class DoorKeeper {
     }
     const cookie = readCookie(ctx, accessCookie)
     if (cookie === undefined) throw noToken()
-    this.#rooms.sameOrigin.check(ctx)
+    this.#deps.sameOrigin.check(ctx)
     return cookie
   }
 }

@@ -4,12 +4,12 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from 'zod-openapi'
-import { type Published, publish, type ReadPublished } from '../http/cached-documents.ts'
+import { type CachedDocument, publish, type ReadDocument } from '../http/cached-documents.ts'
 import { problem } from './account/schemas.ts'
 import { atRoot, oauthPaths } from './openapi-oauth.ts'
 import type { Access, Operation } from './operation.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly operations: readonly Operation[]
   readonly issuer: string
   readonly version: string
@@ -21,11 +21,11 @@ const maxAgeSeconds = 300
  * OpenAPI 3.1 of every endpoint. The JSON API is described by the very schemas that check what comes
  * in and cut what goes out, so the description cannot lie.
  */
-export function openApi(rooms: Rooms): ReadPublished {
-  let document: Published | undefined
+export function openApi(deps: Dependencies): ReadDocument {
+  let document: CachedDocument | undefined
   return () => {
     // Made at the first call: a server that nobody asks pays nothing for it.
-    document ??= publish(JSON.stringify(describe(rooms)), maxAgeSeconds)
+    document ??= publish(JSON.stringify(describe(deps)), maxAgeSeconds)
     return document
   }
 }
@@ -34,7 +34,7 @@ export function describe({
   operations,
   issuer,
   version,
-}: Rooms): ReturnType<typeof createDocument> {
+}: Dependencies): ReturnType<typeof createDocument> {
   const paths: ZodOpenApiPathsObject = { ...pathsOf(new URL(issuer)) }
   for (const one of operations) {
     paths[one.path] = { ...paths[one.path], [one.method]: describeOperation(one) }

@@ -4,7 +4,7 @@ import type { output, ZodType } from 'zod'
 import type { Context, Middleware, RequestState } from '../http/context.ts'
 import { readForm } from '../http/form.ts'
 import { noStore } from '../http/no-store.ts'
-import type { DoorKeeper, Person } from './access-control.ts'
+import type { AccessControl, Person } from './access-control.ts'
 import { checked, readJson } from './json.ts'
 import { type FieldProblem, Problem } from './problem.ts'
 
@@ -96,18 +96,18 @@ export const operation = <
 export function mount(
   router: Router<RequestState>,
   operations: readonly Operation[],
-  doorKeeper: DoorKeeper,
+  accessControl: AccessControl,
   prefix: string,
 ): void {
   for (const one of operations) {
     const path = prefix + one.path.replace(/\{(\w+)\}/g, ':$1')
-    router[one.method](path, noStore, answering(one, doorKeeper))
+    router[one.method](path, noStore, answering(one, accessControl))
   }
 }
 
-function answering(one: Operation, doorKeeper: DoorKeeper): Middleware {
+function answering(one: Operation, accessControl: AccessControl): Middleware {
   return async (ctx) => {
-    const person = await doorKeeper.admit(ctx, one.access)
+    const person = await accessControl.admit(ctx, one.access)
     const reply = await one.handle({
       body: one.body && (await checkedBody(one, one.body, ctx)),
       form: one.form && checked(one.form, await readForm(ctx)),

@@ -2,21 +2,21 @@ import type { RequestListener } from 'node:http'
 import Koa from 'koa'
 import type { HealthCheck } from '../endpoints/health.ts'
 import { ignoreAbandoned, StallWatch } from '../http/abandoned.ts'
-import { publishedFirst } from '../http/cached-documents.ts'
+import { documentFastPath } from '../http/cached-documents.ts'
 import type { RequestState } from '../http/context.ts'
 import { crossOrigin } from '../http/cross-origin.ts'
 import { errorBoundary } from '../http/error-boundary.ts'
 import { hungUp, RequestLog } from '../http/request-log.ts'
 import { securityFields, securityHeaders } from '../http/security-headers.ts'
 import { inspectSchema } from '../stores/migrations.ts'
-import { measure } from './gauges.ts'
-import { Background } from './jobs.ts'
+import { registerGauges } from './gauges.ts'
+import { Jobs } from './jobs.ts'
 import { createRouter } from './routes.ts'
-import { createRooms, type Rooms, type World } from './services.ts'
+import { createServices, type Runtime, type Services } from './services.ts'
 
 export interface App {
   readonly issuer: string
-  readonly rooms: Rooms
+  readonly services: Services
   readonly handler: RequestListener
   /** Method and path of all that is mounted, for whoever describes it. */
   readonly routes: readonly string[]
@@ -29,23 +29,23 @@ export interface App {
 }
 
 /** Puts the rooms behind the routes, and says when which of them works. */
-export async function createApp(world: World): Promise<App> {
-  const { config, log } = world
-  const rooms = await createRooms(world)
-  const { metrics } = rooms
+export async function createApp(runtime: Runtime): Promise<App> {
+  const { config, log } = runtime
+  const services = await createServices(runtime)
+  const { metrics } = services
   const { issuer } = config
   let draining = false
   const { router, pages, groups, documents } = createRouter(
-    world,
-    rooms,
-    healthChecks(world, rooms, () => draining),
+    runtime,
+    services,
+    healthChecks(runtime, services, () => draining),
   )
 
   const koa = new Koa<RequestState>()
   const requests = new RequestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES })
   const fields = securityFields({ https: issuer.startsWith('https:') })
-  koa.use(requests.door)
-  koa.use(groups.door)
+  koa.use(requests.middleware)
+  koa.use(groups.middleware)
   koa.use(securityHeaders(fields))
   koa.use(crossOrigin(config.CORS_ORIGINS))
   koa.use(errorBoundary({ metrics }))
@@ -57,24 +57,24 @@ export async function createApp(world: World): Promise<App> {
   koa.on('error', (error) =>
     log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'an answer could not be sent'),
   )
-  measure(world, rooms)
+  registerGauges(runtime, services)
 
-  const background = new Background(world, rooms)
+  const jobs = new Jobs(runtime, services)
   return {
     issuer,
-    rooms,
-    handler: publishedFirst({ requests, documents, securityFields: fields }, koa.callback()),
+    services,
+    handler: documentFastPath({ requests, documents, securityFields: fields }, koa.callback()),
     routes: router.stack.flatMap(({ methods, path }) =>
       methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${path}`),
     ),
-    start: () => background.start(),
+    start: () => jobs.start(),
     drain() {
       draining = true
-      rooms.feed.drain()
+      services.feed.drain()
     },
     stop() {
       stalls.stop()
-      return background.stop()
+      return jobs.stop()
     },
   }
 }
@@ -83,8 +83,8 @@ export async function createApp(world: World): Promise<App> {
 const fullDiskSeconds = 60
 
 function healthChecks(
-  { db, redis, now, databaseClock, fullDisk }: World,
-  { keyring, index }: Rooms,
+  { db, redis, now, databaseClock, fullDisk }: Runtime,
+  { keyring, index }: Services,
   isDraining: () => boolean,
 ): Record<string, HealthCheck> {
   return {

@@ -2,14 +2,14 @@ import { secondsBetween } from '../clock.ts'
 import type { JanitorRun } from '../janitor/janitor.ts'
 import { keyState } from '../keyring/signing-key.ts'
 import { droppedLines } from '../telemetry/log.ts'
-import type { Rooms, World } from './services.ts'
+import type { Runtime, Services } from './services.ts'
 
 /** What Prometheus may ask and what is only looked up when it does. */
-export function measure(
-  { pool, now, databaseClock, fullDisk, hashing }: World,
-  rooms: Rooms,
+export function registerGauges(
+  { pool, now, databaseClock, fullDisk, hashing }: Runtime,
+  services: Services,
 ): void {
-  const { metrics, keyring, bulkhead, index, janitor } = rooms
+  const { metrics, keyring, bulkhead, index, janitor } = services
   metrics.gauges('database_connections', 'Connections of the pool', 'state', () => ({
     used: pool.totalCount - pool.idleCount,
     idle: pool.idleCount,
@@ -44,7 +44,7 @@ export function measure(
   metrics.gauge('redis_trusted', '1 while Redis answers revocation checks', () =>
     index?.trusted ? 1 : 0,
   )
-  const { feed } = rooms
+  const { feed } = services
   metrics.gauge('feed_entries', 'Live revocations in the list for verifiers', () => feed.size)
   metrics.gauge('feed_waiting', 'Verifiers that wait for news', () => feed.waiting)
   metrics.gauge('feed_age_seconds', 'Time since the list for verifiers was read', () =>
@@ -56,7 +56,7 @@ export function measure(
       published.map((key) => [keyState(key, now()), secondsBetween(key.publishedAt, now())]),
     )
   })
-  const { throttle, mailSender } = rooms
+  const { throttle, mailSender } = services
   metrics.gauge('throttle_redis_away', '1 while PostgreSQL counts attempts instead of Redis', () =>
     throttle.redisAway ? 1 : 0,
   )
@@ -66,7 +66,7 @@ export function measure(
     'How long the oldest due mail has been waiting',
     () => mailSender.backlog.oldestSeconds,
   )
-  const { unanswered } = rooms
+  const { unanswered } = services
   metrics.gauge(
     'unanswered_rotations_waiting',
     'Rotations that were not answered and are not noted in PostgreSQL yet',

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { ApiClients } from '../api/account/api-clients.ts'
 import { SignIn } from '../authentication/sign-in.ts'
-import { Assertions } from '../clients/client-assertions.ts'
-import { KnownClients } from '../clients/client-cache.ts'
+import { ClientAssertions } from '../clients/client-assertions.ts'
+import { ClientCache } from '../clients/client-cache.ts'
 import { Clients } from '../clients/clients.ts'
 import { sealedSecret } from '../keyring/sealed-secret.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
@@ -22,30 +22,30 @@ import { Registration } from '../users/registration.ts'
 import { partsOfNames } from '../users/text-search.ts'
 import { UserSessions } from '../users/user-sessions.ts'
 import { Users } from '../users/users.ts'
-import type { World } from './runtime.ts'
-import type { TokenRooms } from './token-services.ts'
+import type { Runtime } from './runtime.ts'
+import type { TokenServices } from './token-services.ts'
 
 /** Clients and people, their passwords and their mail. */
-export async function createPeopleRooms(world: World, tokens: TokenRooms) {
-  const { config, db, pool, redis, masterKeys, now, log } = world
+export async function createPeopleServices(runtime: Runtime, tokens: TokenServices) {
+  const { config, db, pool, redis, masterKeys, now, log } = runtime
   const { statements, audit, revocations, families, accessTokens, lifetimes, rememberSeconds } =
     tokens
   const { issuer } = config
   const { accessTokenMaxSeconds } = lifetimes
 
   const clients = new Clients({
-    known: new KnownClients({ statements, now }),
+    known: new ClientCache({ statements, now }),
     ...{ db, revocations, audit, now, accessTokenMaxSeconds, rememberSeconds },
   })
   const audiences = [issuer, `${issuer}/oauth/token`]
-  const assertions = new Assertions({ db, now, audiences })
+  const assertions = new ClientAssertions({ db, now, audiences })
   const onAway = (away: boolean, reason: string) =>
     log[away ? 'warn' : 'info'](
       { reason },
       away ? 'postgres counts attempts instead of redis' : 'redis counts attempts',
     )
   const secret = await sealedSecret(db, masterKeys, 'throttle', now())
-  const { limits, delays } = world
+  const { limits, delays } = runtime
   const throttle = new Throttle({
     ...{ pool, redis, secret, now, onAway },
     waitSeconds: config.PASSWORD_QUEUE_SECONDS,
@@ -53,8 +53,8 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
     ...(delays && { delays }),
   })
 
-  const { passwords, bulkhead } = createPasswords(world, tokens)
-  const { outbox, oneTimeTokens, mailQueue, mailSender } = await createMailRooms(world, tokens)
+  const { passwords, bulkhead } = createPasswords(runtime, tokens)
+  const { outbox, oneTimeTokens, mailQueue, mailSender } = await createMailServices(runtime, tokens)
   const search = { partsOfNames: await partsOfNames(db) }
   const users = new Users({ db, statements, passwords, audit, now, ...search })
   const people = { db, users, passwords, families, revocations, outbox, oneTimeTokens, audit, now }
@@ -73,7 +73,7 @@ export async function createPeopleRooms(world: World, tokens: TokenRooms) {
   }
 }
 
-function createPasswords({ config, log, hashing }: World, { metrics }: TokenRooms) {
+function createPasswords({ config, log, hashing }: Runtime, { metrics }: TokenServices) {
   const bulkhead = new Bulkhead({
     concurrency: config.PASSWORD_CONCURRENCY + (hashing?.ahead ?? 0),
     queueSeconds: config.PASSWORD_QUEUE_SECONDS,
@@ -88,8 +88,8 @@ function createPasswords({ config, log, hashing }: World, { metrics }: TokenRoom
   return { bulkhead, passwords }
 }
 
-async function createMailRooms(world: World, { metrics, outbox }: TokenRooms) {
-  const { config, db, masterKeys, now, log } = world
+async function createMailServices(runtime: Runtime, { metrics, outbox }: TokenServices) {
+  const { config, db, masterKeys, now, log } = runtime
   const oneTimeTokens = new OneTimeTokens(now)
   const mailQueue = new MailQueue(db, now)
   const transport = openTransport({

@@ -1,14 +1,14 @@
 import type { Knex } from 'knex'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Rotation } from '../keyring/rotation.ts'
-import { RotationRefused } from '../keyring/rotation-plan.ts'
+import { RotationError } from '../keyring/rotation-plan.ts'
 import { recover } from '../revocations/recovery.ts'
 import type { Revocation, RevocationKind, RevocationLog } from '../revocations/revocation-log.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ApiKeys } from '../tokens/api-keys.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly log: Log
   readonly revocationLog: RevocationLog
@@ -26,7 +26,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
  * tokens are refused until the last has expired.
  */
 export async function recoverRevocations(
-  rooms: Rooms,
+  deps: Dependencies,
   held: AsyncIterable<readonly Revocation[]>,
 ): Promise<void> {
   const kids: string[] = []
@@ -34,8 +34,8 @@ export async function recoverRevocations(
     const valuesOf = (wanted: RevocationKind) =>
       lost.flatMap(({ kind, value }) => (kind === wanted ? [value] : []))
     const sids = valuesOf('sid').filter((sid) => uuid.test(sid))
-    await rooms.families.endRevoked(trx, sids)
-    await rooms.apiKeys.deleteRevoked(trx, sids)
+    await deps.families.endRevoked(trx, sids)
+    await deps.apiKeys.deleteRevoked(trx, sids)
     kids.push(...valuesOf('kid'))
     const detail = {
       tokens: valuesOf('jti').length,
@@ -43,19 +43,16 @@ export async function recoverRevocations(
       clients: valuesOf('client'),
       keys: valuesOf('kid'),
     }
-    await rooms.audit.record({ event: 'revocations.recovered', detail }, trx)
+    await deps.audit.record({ event: 'revocations.recovered', detail }, trx)
   }
-  const { db, revocationLog: log } = rooms
+  const { db, revocationLog: log } = deps
   const count = await recover({ db, log, end }, held)
   for (const kid of kids) {
-    await rooms.rotation.revoke(kid).catch((error) => {
-      if (!(error instanceof RotationRefused)) throw error
+    await deps.rotation.revoke(kid).catch((error) => {
+      if (!(error instanceof RotationError)) throw error
     })
   }
   if (count > 0) {
-    rooms.log.warn(
-      { count },
-      'revocations that the database had lost were written again from Redis',
-    )
+    deps.log.warn({ count }, 'revocations that the database had lost were written again from Redis')
   }
 }

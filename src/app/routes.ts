@@ -1,5 +1,5 @@
 import Router from '@koa/router'
-import { DoorKeeper } from '../api/access-control.ts'
+import { AccessControl } from '../api/access-control.ts'
 import { apiKeyOperations } from '../api/account/api-keys.ts'
 import { CookieMode } from '../api/account/cookie-mode.ts'
 import { emailOperations } from '../api/account/email.ts'
@@ -27,7 +27,7 @@ import { clientCredentials } from '../grants/client-credentials.ts'
 import { password } from '../grants/password.ts'
 import { refreshToken } from '../grants/refresh-token.ts'
 import { tokenExchange } from '../grants/token-exchange.ts'
-import { published, type ReadPublished } from '../http/cached-documents.ts'
+import { type ReadDocument, staticDocument } from '../http/cached-documents.ts'
 import { authenticateClient, confidentialOnly } from '../http/client-authentication.ts'
 import type { RequestState } from '../http/context.ts'
 import { publicDocument } from '../http/cross-origin.ts'
@@ -37,7 +37,7 @@ import { noStore } from '../http/no-store.ts'
 import { jsonApi, publicDocuments, RouteGroups } from '../http/route-group.ts'
 import { type LinkPage, resetPassword, verifyEmail } from '../pages/link-pages.ts'
 import { stylesheet } from '../pages/page.ts'
-import type { Rooms, World } from './services.ts'
+import type { Runtime, Services } from './services.ts'
 
 interface Routes {
   readonly router: Router<RequestState>
@@ -45,59 +45,59 @@ interface Routes {
   readonly pages: Router<RequestState>
   readonly groups: RouteGroups
   /** Those that can be answered without the router, by path. */
-  readonly documents: ReadonlyMap<string, ReadPublished>
+  readonly documents: ReadonlyMap<string, ReadDocument>
 }
 
 /** Every route, on the rooms of rooms/. Nothing is mounted anywhere else. */
 export function createRouter(
-  { config, now }: World,
-  rooms: Rooms,
+  { config, now }: Runtime,
+  services: Services,
   checks: Readonly<Record<string, HealthCheck>>,
 ): Routes {
   const { issuer } = config
   // What is announced is what answers: all but the health checks lies under the path of the issuer.
   const path = new URL(issuer).pathname.replace(/\/$/, '')
-  const refreshGrant = refreshToken({ ...rooms, rotation: rooms.refreshRotation })
+  const refreshGrant = refreshToken({ ...services, rotation: services.refreshRotation })
   const grants = [
-    password(rooms),
+    password(services),
     refreshGrant,
-    clientCredentials(rooms),
-    tokenExchange({ ...rooms, now }),
+    clientCredentials(services),
+    tokenExchange({ ...services, now }),
   ]
-  const client = authenticateClient(rooms)
+  const client = authenticateClient(services)
   const sameOrigin = new SameOrigin([new URL(issuer).origin, ...config.CORS_ORIGINS])
-  const doorKeeper = new DoorKeeper({ ...rooms, sameOrigin, issuer })
-  const sessionSeconds = rooms.lifetimes.sessionAbsoluteSeconds
-  const cookieMode = new CookieMode({ ...rooms, sameOrigin, sessionSeconds, path })
+  const accessControl = new AccessControl({ ...services, sameOrigin, issuer })
+  const sessionSeconds = services.lifetimes.sessionAbsoluteSeconds
+  const cookieMode = new CookieMode({ ...services, sameOrigin, sessionSeconds, path })
   const operations: Operation[] = [
-    ...registrationOperations({ ...rooms, open: config.REGISTRATION === 'open' }),
-    ...loginOperations({ ...rooms, cookieMode }),
-    ...sessionOperations({ ...rooms, cookieMode, refreshGrant }),
-    ...profileOperations({ ...rooms, cookieMode }),
-    ...passwordOperations(rooms),
-    ...emailOperations(rooms),
-    ...apiKeyOperations({ ...rooms, now }),
-    ...userOperations(rooms),
-    ...clientOperations(rooms),
-    ...auditOperations(rooms),
-    ...keyOperations({ ...rooms, now }),
+    ...registrationOperations({ ...services, open: config.REGISTRATION === 'open' }),
+    ...loginOperations({ ...services, cookieMode }),
+    ...sessionOperations({ ...services, cookieMode, refreshGrant }),
+    ...profileOperations({ ...services, cookieMode }),
+    ...passwordOperations(services),
+    ...emailOperations(services),
+    ...apiKeyOperations({ ...services, now }),
+    ...userOperations(services),
+    ...clientOperations(services),
+    ...auditOperations(services),
+    ...keyOperations({ ...services, now }),
   ]
 
   const router = foundByPath(new Router<RequestState>({ sensitive: true, strict: true }))
-  router.post(`${path}/oauth/token`, noStore, form, client, token({ ...rooms, grants }))
-  router.post(`${path}/oauth/revoke`, noStore, form, client, revocation(rooms))
+  router.post(`${path}/oauth/token`, noStore, form, client, token({ ...services, grants }))
+  router.post(`${path}/oauth/revoke`, noStore, form, client, revocation(services))
   router.post(
     `${path}/oauth/introspect`,
     ...[noStore, form, client, confidentialOnly],
-    introspection({ ...rooms, issuer }),
+    introspection({ ...services, issuer }),
   )
   const documents = new Map([
-    [`${path}/.well-known/jwks.json`, jwks({ ...rooms, now })],
+    [`${path}/.well-known/jwks.json`, jwks({ ...services, now })],
     // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
     [`/.well-known/oauth-authorization-server${path}`, metadata({ issuer, grants })],
   ])
-  for (const [name, read] of documents) router.get(name, published(read))
-  router.get(`${path}/.well-known/revocations`, revocationsFeed(rooms))
+  for (const [name, read] of documents) router.get(name, staticDocument(read))
+  router.get(`${path}/.well-known/revocations`, revocationsFeed(services))
   router.get('/health/live', live)
   router.get('/health/ready', ready(checks))
   router.get(`${path}/api/v1/health`, ready(checks, 'status'))
@@ -105,11 +105,11 @@ export function createRouter(
   router.get(
     `${path}/openapi.json`,
     publicDocument,
-    published(openApi({ operations, issuer, version })),
+    staticDocument(openApi({ operations, issuer, version })),
   )
   router.get(`${path}/docs`, docs)
   router.get(`${path}/docs/:name`, docsAsset)
-  mount(router, operations, doorKeeper, path)
+  mount(router, operations, accessControl, path)
   const pages = new Router<RequestState>({ sensitive: true, strict: true })
   if (config.APP_URL === undefined) {
     const shown = { operations, origin: new URL(issuer).origin }

@@ -11,7 +11,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
 
 /** What the outside world lends the server. main opens it for real, a test opens its own. */
-export interface World {
+export interface Runtime {
   readonly config: Config
   readonly db: Knex
   readonly pool: Pool

@@ -1,18 +1,18 @@
 import { Janitor } from '../janitor/janitor.ts'
-import { choresOf } from './cleanup-tasks.ts'
-import { createPeopleRooms } from './people-services.ts'
-import type { World } from './runtime.ts'
-import { createTokenRooms } from './token-services.ts'
+import { cleanupTasks } from './cleanup-tasks.ts'
+import { createPeopleServices } from './people-services.ts'
+import type { Runtime } from './runtime.ts'
+import { createTokenServices } from './token-services.ts'
 
-export type { World } from './runtime.ts'
+export type { Runtime } from './runtime.ts'
 
-export type Rooms = Awaited<ReturnType<typeof createRooms>>
+export type Services = Awaited<ReturnType<typeof createServices>>
 
 /** Builds every room once, from the ground up. Routes are mounted on them by routes.ts, commands by cli/. */
-export async function createRooms(world: World) {
-  const tokens = await createTokenRooms(world)
-  const people = await createPeopleRooms(world, tokens)
-  const chores = choresOf(world, { ...tokens, ...people })
-  const janitor = new Janitor({ db: world.db, now: world.now, chores })
+export async function createServices(runtime: Runtime) {
+  const tokens = await createTokenServices(runtime)
+  const people = await createPeopleServices(runtime, tokens)
+  const tasks = cleanupTasks(runtime, { ...tokens, ...people })
+  const janitor = new Janitor({ db: runtime.db, now: runtime.now, tasks })
   return { ...tokens, ...people, janitor }
 }

@@ -9,13 +9,13 @@ import { skewSeconds, type Timing } from '../keyring/timing.ts'
 import { Outbox } from '../mail/outbox.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { type Revocation, RevocationLog } from '../revocations/revocation-log.ts'
-import { RevocationQuestions } from '../revocations/revocation-lookup.ts'
+import { RevocationLookup } from '../revocations/revocation-lookup.ts'
 import { Revocations } from '../revocations/revocations.ts'
 import { RevokedIndex } from '../revocations/revoked-index.ts'
 import { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { RefreshRotation } from '../sessions/refresh-rotation.ts'
 import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
-import { Steps } from '../sessions/rotation-statement.ts'
+import { RotationBatch } from '../sessions/rotation-statement.ts'
 import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
 import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -23,13 +23,13 @@ import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
 import { TokenLives } from '../tokens/token-lives.ts'
 import { recoverRevocations } from './recover-revocations.ts'
-import { daySeconds, type World } from './runtime.ts'
+import { daySeconds, type Runtime } from './runtime.ts'
 
-export type TokenRooms = Awaited<ReturnType<typeof createTokenRooms>>
+export type TokenServices = Awaited<ReturnType<typeof createTokenServices>>
 
 /** Keys, tokens, sessions and what is revoked of them: what would be there without any people. */
-export async function createTokenRooms(world: World) {
-  const { config, db, redis, masterKeys, now, log } = world
+export async function createTokenServices(runtime: Runtime) {
+  const { config, db, redis, masterKeys, now, log } = runtime
   const accessTokenMaxSeconds = config.ACCESS_TOKEN_MAX_SECONDS
   const rememberSeconds = accessTokenMaxSeconds + skewSeconds
   const timing: Timing = {
@@ -39,7 +39,7 @@ export async function createTokenRooms(world: World) {
   }
 
   const metrics = new Metrics()
-  const statements = createStatements(world)
+  const statements = createStatements(runtime)
   const audit = new AuditLog(db, now)
   const revocationLog = new RevocationLog(db, now)
   const onTrust = (trusted: boolean, reason: string) =>
@@ -57,8 +57,8 @@ export async function createTokenRooms(world: World) {
     onSigned: () => metrics.feedDocuments.inc(),
   })
   const revocations = new Revocations({
-    ...{ db, log: revocationLog, questions: new RevocationQuestions({ statements, now }), index },
-    onDecided: () => feed.hasten(),
+    ...{ db, log: revocationLog, questions: new RevocationLookup({ statements, now }), index },
+    onDecided: () => feed.pollSoon(),
   })
   const rotation = new Rotation({
     signingKeys,
@@ -67,7 +67,7 @@ export async function createTokenRooms(world: World) {
     generate: () => generateKey(config.KEY_BITS),
     async announce() {
       await keyring.reread()
-      feed.hasten()
+      feed.pollSoon()
       await revocations.follow()
     },
     async record(trx, { event, kid, detail }) {
@@ -91,7 +91,7 @@ export async function createTokenRooms(world: World) {
   })
   const refreshRotation = new RefreshRotation({
     ...{ codec, families, revocations, audit, unanswered, now, graceSeconds },
-    steps: new Steps(statements, config.DATABASE_TIMEOUT_SECONDS),
+    steps: new RotationBatch(statements, config.DATABASE_TIMEOUT_SECONDS),
   })
   const accessTokens = new AccessTokens({ keyring, revocations, issuer: config.issuer, now })
   const outbox = new Outbox(now)
@@ -136,7 +136,7 @@ export async function createTokenRooms(world: World) {
   }
 }
 
-function createStatements({ pool, config, log }: World): Statements {
+function createStatements({ pool, config, log }: Runtime): Statements {
   const onUnknown = (error: Error) =>
     log.warn(
       { err: error },

@@ -1,6 +1,6 @@
 import { FairQueue } from '../throttle/fair-queue.ts'
 import { addressOf } from '../throttle/networks.ts'
-import type { Throttled } from '../throttle/throttled.ts'
+import type { ThrottledError } from '../throttle/throttled.ts'
 
 /** Fewer than the failures that cost no delay, so that right passwords alone never meet one. */
 const places = 4
@@ -13,9 +13,9 @@ const mostWaiting = 1024
 
 interface Waiting {
   /** The delay that it met: it goes on only after a success, which forgets all failures. */
-  readonly met: Throttled | undefined
+  readonly met: ThrottledError | undefined
   start(): void
-  refuse(error?: Throttled): void
+  refuse(error?: ThrottledError): void
 }
 
 interface Line {
@@ -26,9 +26,9 @@ interface Line {
 
 interface Options {
   readonly waitSeconds: number
-  readonly isDelay: (error: unknown) => error is Throttled
+  readonly isDelay: (error: unknown) => error is ThrottledError
   /** Said to a caller for whom there is no room or no time. */
-  readonly busy: () => Throttled
+  readonly busy: () => ThrottledError
 }
 
 /**
@@ -69,7 +69,7 @@ export class AccountLines {
     if (line.underWay < places && line.waiting.length === 0) line.underWay += 1
     else await this.#wait(line, source)
     let outcome: T | undefined
-    let delay: Throttled | undefined
+    let delay: ThrottledError | undefined
     try {
       outcome = await this.#untilNoDelay(line, source, work)
       return outcome
@@ -96,7 +96,7 @@ export class AccountLines {
     }
   }
 
-  async #stepBack(line: Line, source: string, met: Throttled): Promise<void> {
+  async #stepBack(line: Line, source: string, met: ThrottledError): Promise<void> {
     line.underWay -= 1
     try {
       await this.#wait(line, source, met)
@@ -107,7 +107,7 @@ export class AccountLines {
   }
 
   /** The caller that starts it gives it a place. */
-  async #wait(line: Line, source: string, met?: Throttled): Promise<void> {
+  async #wait(line: Line, source: string, met?: ThrottledError): Promise<void> {
     const { waitSeconds, busy } = this.#options
     if (line.waiting.length >= longestLine || !this.#makeRoom(source)) throw met ?? busy()
     return new Promise((resolve, reject) => {
@@ -140,7 +140,7 @@ export class AccountLines {
     return displaced !== undefined
   }
 
-  #leave(key: string, line: Line, succeeded: boolean, delay: Throttled | undefined): void {
+  #leave(key: string, line: Line, succeeded: boolean, delay: ThrottledError | undefined): void {
     line.underWay -= 1
     if (succeeded) line.successes += 1
     const met = succeeded ? undefined : (delay ?? line.waiting[0]?.met)

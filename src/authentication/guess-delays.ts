@@ -2,14 +2,14 @@ import type { Counters } from '../throttle/counters.ts'
 import type { Rule } from '../throttle/limiters.ts'
 import type { DelayLimits } from '../throttle/limits.ts'
 import type { Point } from '../throttle/taken-together.ts'
-import { Throttled } from '../throttle/throttled.ts'
+import { ThrottledError } from '../throttle/throttled.ts'
 
 /** Names the limit in RateLimit fields. */
 const policy = 'sign-in'
 
 /** Refused by an account's delay, and not by where a guess came from. */
-export const isDelay = (error: unknown): error is Throttled =>
-  error instanceof Throttled && error.quota.policy === policy
+export const isDelay = (error: unknown): error is ThrottledError =>
+  error instanceof ThrottledError && error.quota.policy === policy
 
 /** Leave to try one password. It counts as a failure until something else is said. */
 export interface Turn {
@@ -90,8 +90,8 @@ export class GuessDelays {
     return Math.min(firstDelaySeconds * 2 ** level, longestDelaySeconds)
   }
 
-  refusal(millisecondsLeft: number): Throttled {
-    return new Throttled({
+  refusal(millisecondsLeft: number): ThrottledError {
+    return new ThrottledError({
       policy,
       limit: this.#limits.freeFailures,
       windowSeconds: this.#limits.forgetSeconds,

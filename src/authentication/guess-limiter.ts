@@ -17,7 +17,7 @@ export interface SignInFacts {
   readonly deviceToken: string | undefined
 }
 
-interface Rooms {
+interface Dependencies {
   readonly counters: Counters
   readonly keys: CounterKeys
   readonly secret: Uint8Array
@@ -34,25 +34,25 @@ interface Rooms {
  * account; a known device has its own and is not asked where it comes from, so that no stranger's
  * guessing locks it out.
  */
-export class SignIns {
-  readonly #rooms: Rooms
+export class GuessLimiter {
+  readonly #deps: Dependencies
   readonly #delays: GuessDelays
   readonly #lines: AccountLines
   readonly #devices: DeviceTokens
   /** Part of the keys of known devices: raising it forgets what all of them have failed. */
   readonly #epoch: Limit
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#delays = new GuessDelays(rooms.counters, rooms.delays)
-    this.#devices = new DeviceTokens(rooms.secret)
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#delays = new GuessDelays(deps.counters, deps.delays)
+    this.#devices = new DeviceTokens(deps.secret)
     this.#lines = new AccountLines({
-      waitSeconds: rooms.waitSeconds,
+      waitSeconds: deps.waitSeconds,
       isDelay,
       busy: () => this.#delays.refusal(1000),
     })
     // It outlives every counter that it has put out of reach.
-    const windowSeconds = 2 * rooms.delays.forgetSeconds
+    const windowSeconds = 2 * deps.delays.forgetSeconds
     this.#epoch = { policy: 'sign-in-epoch', points: 1e9, windowSeconds, per: ['person'] }
   }
 
@@ -67,7 +67,7 @@ export class SignIns {
     { account, ip, deviceToken }: Omit<SignInFacts, 'userId'>,
     work: () => Promise<T | undefined>,
   ): Promise<T | undefined> {
-    const { keys, now } = this.#rooms
+    const { keys, now } = this.#deps
     const read = deviceToken ? this.#devices.read(deviceToken, now()) : undefined
     const key = `${keys.account(account)} ${read?.device.toString('hex') ?? ''}`
     return this.#lines.attempt(key, ip, work)
@@ -84,7 +84,7 @@ export class SignIns {
     facts: SignInFacts,
     check: () => Promise<T | undefined>,
   ): Promise<{ person: T; deviceToken: string } | undefined> {
-    const { keys, sources, now } = this.#rooms
+    const { keys, sources, now } = this.#deps
     const { account, userId, ip, deviceToken } = facts
     const device = userId && deviceToken && this.#devices.deviceOf(deviceToken, userId, now())
     const key = device ? await this.#deviceKey(userId, device) : keys.account(account)
@@ -96,11 +96,11 @@ export class SignIns {
   }
 
   deviceTokenFor(userId: string): string {
-    return this.#devices.issue(userId, this.#rooms.now())
+    return this.#devices.issue(userId, this.#deps.now())
   }
 
   async unlock(userId: string, names: readonly string[]): Promise<void> {
-    const { counters, keys } = this.#rooms
+    const { counters, keys } = this.#deps
     await Promise.all([
       counters.take(this.#epoch, keys.of(this.#epoch, { person: userId })),
       ...names.map((name) => this.#delays.forget(keys.account(name))),
@@ -113,7 +113,7 @@ export class SignIns {
     limits: readonly Limit[],
     ip: string,
   ): Promise<Settlement | undefined> {
-    const { counters, keys } = this.#rooms
+    const { counters, keys } = this.#deps
     const { free, level, gate } = this.#delays.countersOf(key)
     const points = limits.map((rule) => ({ rule, key: keys.of(rule, { ip }) }))
     const taken = await counters.takeTogether([...points, free], level)
@@ -126,7 +126,7 @@ export class SignIns {
 
   /** @throws Throttled */
   async #turn(key: string, limits: readonly Limit[], ip: string): Promise<Settlement> {
-    const { counters, keys } = this.#rooms
+    const { counters, keys } = this.#deps
     const giveBack = await reserve(counters, keys, limits, { ip })
     const turn = await this.#delays.take(key).catch(async (error) => {
       await giveBack()
@@ -139,7 +139,7 @@ export class SignIns {
   }
 
   async #deviceKey(userId: string, device: Buffer): Promise<string> {
-    const { counters, keys } = this.#rooms
+    const { counters, keys } = this.#deps
     const epoch = await counters.read(this.#epoch, keys.of(this.#epoch, { person: userId }))
     return keys.device(userId, device, epoch?.points ?? 0)
   }

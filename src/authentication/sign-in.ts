@@ -8,7 +8,7 @@ import type { EmailAddresses } from '../users/email-addresses.ts'
 import type { User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly users: Users
   readonly families: RefreshFamilies
   readonly accessTokens: AccessTokens
@@ -41,10 +41,10 @@ export type SignedIn =
  * through here, so that both are throttled, audited and refused alike (ASVS 6.3.4).
  */
 export class SignIn {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -52,7 +52,7 @@ export class SignIn {
    * @throws Overloaded before anything was looked up, when more are under way than can be answered in time
    */
   async withPassword(request: SignInRequest): Promise<SignedIn> {
-    const { users, throttle } = this.#rooms
+    const { users, throttle } = this.#deps
     const { identifier: account, ip, deviceToken } = request
     // First the line, then admission: an attempt that waits for others of its account is not under
     // way, or a flood of one account would look as if the whole server was late.
@@ -64,7 +64,7 @@ export class SignIn {
 
   /** @returns undefined when the credentials are wrong */
   async #check(request: SignInRequest): Promise<SignedIn | undefined> {
-    const { users, throttle, emailAddresses } = this.#rooms
+    const { users, throttle, emailAddresses } = this.#deps
     const { identifier, password, client, ip, deviceToken } = request
     const candidate = await users.candidate(identifier)
     const facts = { account: identifier, userId: candidate?.user.id, ip, deviceToken }
@@ -95,7 +95,7 @@ export class SignIn {
     user: User,
     { client, scope, audience, ip, userAgent }: Omit<SignInRequest, 'identifier' | 'password'>,
   ): Promise<TokenResponse | undefined> {
-    const { families, accessTokens, lifetimes } = this.#rooms
+    const { families, accessTokens, lifetimes } = this.#deps
     const own = lifetimesOf(client, lifetimes)
     const staysSignedIn = getsRefreshToken(client, scope)
     const begun = await families.begin({

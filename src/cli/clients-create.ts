@@ -11,9 +11,9 @@ import {
   refreshTokenPolicies,
 } from '../clients/client.ts'
 import type { NewClient } from '../clients/new-client.ts'
-import { withRooms } from '../server/open-runtime.ts'
+import { withServices } from '../server/open-runtime.ts'
 import { several, wholeNumber } from './arguments.ts'
-import { answers, example, StartRefused } from './output.ts'
+import { answers, example, StartError } from './output.ts'
 
 interface CreateOptions {
   name?: string
@@ -123,10 +123,10 @@ export function createClient(clients: Command): void {
 
 async function create(given: CreateOptions, id: string) {
   const jwks = given.jwks ? await readJwks(given.jwks) : null
-  return withRooms(async (rooms) => {
-    const created = rooms.clients.create(described({ ...given, id, jwks }))
+  return withServices(async (services) => {
+    const created = services.clients.create(described({ ...given, id, jwks }))
     const { client, secret } = await created.catch((error) => {
-      throw error instanceof ZodError ? new StartRefused(mistakes(error)) : error
+      throw error instanceof ZodError ? new StartError(mistakes(error)) : error
     })
     const lines = [`client_id      ${client.id}`, ...(secret ? [`client_secret  ${secret}`] : [])]
     return { json: { ...clientJson(client), client_secret: secret }, text: lines.join('\n') }
@@ -164,6 +164,6 @@ async function readJwks(file: string): Promise<never> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as never
   } catch (cause) {
-    throw new StartRefused(`${file} cannot be read as JSON: ${(cause as Error).message}`, { cause })
+    throw new StartError(`${file} cannot be read as JSON: ${(cause as Error).message}`, { cause })
   }
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { clientJson } from '../api/admin/client-schemas.ts'
 import type { ListedClient } from '../clients/clients.ts'
-import { withRooms } from '../server/open-runtime.ts'
+import { withServices } from '../server/open-runtime.ts'
 import { hours } from './arguments.ts'
 import { createClient } from './clients-create.ts'
 import { answers, example, moment, table } from './output.ts'
@@ -18,8 +18,8 @@ function list(clients: Command): void {
   const command = clients.command('list').description('all clients')
   example(command, 'signet clients list')
   answers(command, () =>
-    withRooms(async (rooms) => {
-      const found = await rooms.clients.list()
+    withServices(async (services) => {
+      const found = await services.clients.list()
       const rows = found.map((client) => [
         client.id,
         client.authenticationMethod,
@@ -49,9 +49,9 @@ function rotateSecret(clients: Command): void {
     .option('--overlap-hours <n>', 'how long the secret before goes on; 0: not at all', hours, 24)
   example(command, 'signet clients rotate-secret billing --overlap-hours 1')
   answers<{ overlapHours: number }>(command, ({ overlapHours }, id = '') =>
-    withRooms(async (rooms) => {
+    withServices(async (services) => {
       const overlapSeconds = Math.round(overlapHours * 3600)
-      const secret = await rooms.clients.rotateSecret(id, overlapSeconds)
+      const secret = await services.clients.rotateSecret(id, overlapSeconds)
       const text = `client_secret  ${secret}\nThe secret before goes on for ${overlapHours} h.`
       return { json: { clientId: id, clientSecret: secret, overlapSeconds }, text }
     }),
@@ -65,8 +65,8 @@ function disable(clients: Command): void {
     .argument('<id>', 'client_id')
   example(command, 'signet clients disable billing')
   answers(command, (_options, id = '') =>
-    withRooms(async (rooms) => {
-      const { sessions, more } = await rooms.clients.disable(id)
+    withServices(async (services) => {
+      const { sessions, more } = await services.clients.disable(id)
       const rest = more
         ? '\nNone of its sessions goes on. There are more rows than end at once: the server ends the rest in ' +
           'the background; signet clients list says "ending sessions" until it is done.'

@@ -4,10 +4,10 @@ import type { Command } from 'commander'
 import { later } from '../clock.ts'
 import { readKey } from '../keyring/own-key.ts'
 import { propagationSeconds, signsNoMoreSeconds } from '../keyring/timing.ts'
-import { withRooms } from '../server/open-runtime.ts'
+import { withServices } from '../server/open-runtime.ts'
 import { keyList, keyRecord, revocationText, timeline, whatRevokingDoes } from './key-texts.ts'
 import { newMasterCommand, rewrapCommand } from './master-keys.ts'
-import { answers, example, moment, StartRefused } from './output.ts'
+import { answers, example, moment, StartError } from './output.ts'
 import { distance } from './time.ts'
 
 export function keysCommand(program: Command): void {
@@ -29,7 +29,7 @@ function list(keys: Command): void {
     .option('--all', 'also keys that are retired or revoked')
   example(command, 'signet keys list --all')
   answers<{ all?: boolean }>(command, ({ all }) =>
-    withRooms(async ({ signingKeys }, { now }) => {
+    withServices(async ({ signingKeys }, { now }) => {
       const at = now()
       const found = await signingKeys.all()
       const json = found
@@ -49,7 +49,7 @@ function rotate(keys: Command): void {
     .option('--yes', 'with --now: although the successor was published too recently for some')
   example(command, 'signet keys rotate --dry-run', 'signet keys rotate')
   answers<{ dryRun?: boolean; now?: boolean; yes?: boolean }>(command, (options) =>
-    withRooms(async ({ rotation, timing }, { now }) => {
+    withServices(async ({ rotation, timing }, { now }) => {
       const { dryRun = false, now: emergency = false, yes: acceptTooSoon = false } = options
       const plan = dryRun
         ? await rotation.plan(emergency)
@@ -68,9 +68,9 @@ function revoke(keys: Command): void {
     .option('--yes', 'yes, end them')
   example(command, 'signet keys revoke 8Ht0S7u1nqpYyqT3uJkZ0c0X5cJmTg0zq0Yk4u3m2Xk --yes')
   answers<{ yes?: boolean }>(command, ({ yes }, kid = '') =>
-    withRooms(async ({ rotation, signingKeys, timing }, { now }) => {
+    withServices(async ({ rotation, signingKeys, timing }, { now }) => {
       const key = (await signingKeys.all()).find((candidate) => candidate.kid === kid)
-      if (key && !key.revokedAt && !yes) throw new StartRefused(whatRevokingDoes(key, now()))
+      if (key && !key.revokedAt && !yes) throw new StartError(whatRevokingDoes(key, now()))
       const { signer, signerUnknownFor } = await rotation.revoke(kid)
       process.stderr.write(
         `${kid} is revoked. Waiting ${signsNoMoreSeconds} s, until no instance signs with it any more …\n`,
@@ -92,7 +92,7 @@ function importKey(keys: Command): void {
   example(command, 'openssl genrsa -out own.pem 3072', 'signet keys import own.pem')
   answers(command, async (_options, file = '') => {
     const material = await readOwnKey(file)
-    return withRooms(async ({ rotation }, { now }) => {
+    return withServices(async ({ rotation }, { now }) => {
       const signsFrom = await rotation.import(material)
       const sooner = distance(later(now(), propagationSeconds), now())
       const lines = [
@@ -109,6 +109,6 @@ async function readOwnKey(file: string) {
   try {
     return await readKey(await readFile(file, 'utf8'))
   } catch (cause) {
-    throw new StartRefused(`${file}: ${(cause as Error).message}`, { cause })
+    throw new StartError(`${file}: ${(cause as Error).message}`, { cause })
   }
 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { createMasterKey, readMasterKeys } from '../keyring/master-keys.ts'
 import { masterKeysInUse, rewrap } from '../keyring/rewrap.ts'
-import { loadConfig, withRooms } from '../server/open-runtime.ts'
-import { answers, example, StartRefused } from './output.ts'
+import { loadConfig, withServices } from '../server/open-runtime.ts'
+import { answers, example, StartError } from './output.ts'
 
 export function rewrapCommand(keys: Command): void {
   const command = keys
@@ -11,7 +11,7 @@ export function rewrapCommand(keys: Command): void {
     .description('seal everything in the database anew with the newest master key')
   example(command, 'signet keys rewrap')
   answers(command, () =>
-    withRooms(async (_rooms, { db, masterKeys }) => {
+    withServices(async (_rooms, { db, masterKeys }) => {
       const moved = await rewrap(db, masterKeys)
       const needed = await masterKeysInUse(db)
       const { id: newest } = masterKeys.newest
@@ -43,7 +43,7 @@ export function newMasterCommand(keys: Command): void {
     }
     const { KEYS_DIR, MASTER_KEYS } = loadConfig()
     if (MASTER_KEYS) {
-      throw new StartRefused(
+      throw new StartError(
         'MASTER_KEYS is set, so a file in KEYS_DIR would not be read. Print a key instead with ' +
           'signet keys new-master --print, and put it first in MASTER_KEYS.',
       )
@@ -51,7 +51,7 @@ export function newMasterCommand(keys: Command): void {
     const path = await createMasterKey(KEYS_DIR, new Date())
     const newest = (await readMasterKeys(KEYS_DIR))?.newest
     if (newest?.source !== path) {
-      throw new StartRefused(
+      throw new StartError(
         `${path} is made, but ${newest?.source} sorts after it and would seal. Rename one of them.`,
       )
     }

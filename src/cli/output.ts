@@ -2,7 +2,7 @@ import Table from 'cli-table3'
 import type { Command } from 'commander'
 import { explain } from '../server/explain.ts'
 
-export { StartRefused } from '../server/explain.ts'
+export { StartError } from '../server/explain.ts'
 
 /** What a command has to say: to a program and to a person. */
 export interface Result {

@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import { misspelt } from '../config/typos.ts'
 import { firstRun, firstRunLines } from '../server/first-run.ts'
 import { urlOf } from '../server/http-server.ts'
-import { loadConfig, openWorld } from '../server/open-runtime.ts'
+import { loadConfig, openRuntime } from '../server/open-runtime.ts'
 import {
+  announceReady,
   type Closers,
   claim,
   logBugs,
@@ -13,7 +14,6 @@ import {
   openMetrics,
   openServer,
   type Start,
-  sayReady,
   untilStopped,
 } from '../server/startup.ts'
 import { stopSignals } from '../server/stop-signals.ts'
@@ -22,7 +22,7 @@ import { serveAsWorker } from '../server/workers/worker.ts'
 import { openWorkers, type WorkersOptions } from '../server/workers/workers.ts'
 import { openLog } from '../telemetry/log.ts'
 import { weaknesses } from './doctor/check-configuration.ts'
-import { example, runs, StartRefused } from './output.ts'
+import { example, runs, StartError } from './output.ts'
 
 export function serveCommand(program: Command): void {
   const command = program
@@ -46,7 +46,7 @@ export function serveCommand(program: Command): void {
 /** The command in the first process, until it is told to stop. */
 export async function serve(options: WorkersOptions): Promise<void> {
   const start = begin()
-  for (const line of misspelt(process.env)) start.say(line)
+  for (const line of misspelt(process.env)) start.notify(line)
   for (const { message, advice } of weaknesses(start.config)) start.log.warn({ advice }, message)
   await untilStopped(start, (closers) =>
     options.workers > 1 ? openWorkers(start, closers, options) : openAlone(start, closers),
@@ -57,30 +57,30 @@ function begin(): Start {
   const stop = stopSignals()
   const config = loadConfig()
   if (config.PORT === 0 && config.issuer.endsWith(':0')) {
-    throw new StartRefused('PORT=0 takes any free port: ISSUER must say where clients reach it.')
+    throw new StartError('PORT=0 takes any free port: ISSUER must say where clients reach it.')
   }
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat })
   logBugs(log)
   // Where the log is for people, these lines are for them too; else each is a line of the log.
-  const say = config.logFormat === 'json' ? (line: string) => log.info(line) : narrate
-  return { config, log, say, stop }
+  const notify = config.logFormat === 'json' ? (line: string) => log.info(line) : narrate
+  return { config, log, notify, stop }
 }
 
 /** From nothing to answering requests, in this process. Between any two steps it may be asked to stop. */
 async function openAlone(start: Start, closers: Closers): Promise<void> {
-  const { config, log, say, stop } = start
-  const world = await openWorld({ config, log, say, signal: stop.asked })
-  closers.push(world.close)
-  await claim(world)
-  stop.asked.throwIfAborted()
-  const app = await openApp(world, start, closers)
-  const metricsUrl = await openMetrics(app.rooms.metrics.registry, start, closers)
-  const made = config.production ? {} : await firstRun(app.rooms, config.issuer)
+  const { config, log, notify, stop } = start
+  const runtime = await openRuntime({ config, log, notify, signal: stop.requested })
+  closers.push(runtime.close)
+  await claim(runtime)
+  stop.requested.throwIfAborted()
+  const app = await openApp(runtime, start, closers)
+  const metricsUrl = await openMetrics(app.services.metrics.registry, start, closers)
+  const made = config.production ? {} : await firstRun(app.services, config.issuer)
   // Before the first answer: whoever waits until it is ready finds them. Never through the log: it may be
   // collected, and these are secrets.
   const show = (url: string) => firstRunLines(made, url).forEach(narrate)
   if (config.PORT !== 0) show(urlOf(config.host, config.PORT))
   const url = await openServer(app, start, closers)
   if (config.PORT === 0) show(url)
-  sayReady(start, { url, metricsUrl })
+  announceReady(start, { url, metricsUrl })
 }

@@ -1,12 +1,12 @@
 import { text as readAll } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { managedPersonOf } from '../api/account/schemas.ts'
-import type { Rooms } from '../app/services.ts'
+import type { Services } from '../app/services.ts'
 import { generatePassword } from '../passwords/passwords.ts'
-import { withRooms } from '../server/open-runtime.ts'
-import { type User, UserRefused } from '../users/user.ts'
+import { withServices } from '../server/open-runtime.ts'
+import { type User, UserError } from '../users/user.ts'
 import { several, wholeNumber } from './arguments.ts'
-import { answers, example, moment, StartRefused, table } from './output.ts'
+import { answers, example, moment, StartError, table } from './output.ts'
 import { exportCommand } from './people-transfer/users-export.ts'
 import { importCommand } from './people-transfer/users-import.ts'
 import { askNewSecret } from './prompt.ts'
@@ -48,8 +48,8 @@ function create(users: Command): void {
     takesPassword(command),
     async (options, username = '') => {
       const password = await choosePassword(options)
-      return withRooms(async (rooms) => {
-        const user = await rooms.users.create({
+      return withServices(async (services) => {
+        const user = await services.users.create({
           // Whoever has the command line vouches for the address.
           ...(username.includes('@') ? { email: username, emailVerified: true } : { username }),
           password,
@@ -71,9 +71,9 @@ function setPassword(users: Command): void {
   example(command, 'signet users set-password ada --generate')
   answers<PasswordOptions>(takesPassword(command), async (options, username = '') => {
     const password = await choosePassword(options)
-    return withRooms(async (rooms) => {
-      const user = await named(rooms, username)
-      const { sessions } = await rooms.credentials.set(user, password)
+    return withServices(async (services) => {
+      const user = await named(services, username)
+      const { sessions } = await services.credentials.set(user, password)
       const generated = options.generate ? { password } : {}
       const text = told(`${username} has a new password; ${sessions} session(s) ended.`, generated)
       return { json: { username, sessions, ...generated }, text }
@@ -88,9 +88,9 @@ function disable(users: Command): void {
     .argument('<username>')
   example(command, 'signet users disable ada')
   answers(command, (_options, username = '') =>
-    withRooms(async (rooms) => {
-      const user = await named(rooms, username)
-      const { sessions } = await rooms.administration.disable(user.id)
+    withServices(async (services) => {
+      const user = await named(services, username)
+      const { sessions } = await services.administration.disable(user.id)
       const text = `${username} is disabled; ${sessions} session(s) ended.`
       return { json: { username, sessions }, text }
     }),
@@ -105,10 +105,10 @@ function remove(users: Command): void {
     .option('--yes', 'there is no way back')
   example(command, 'signet users delete ada --yes')
   answers<{ yes?: boolean }>(command, ({ yes }, username = '') =>
-    withRooms(async (rooms) => {
-      const { id } = await named(rooms, username)
-      if (!yes) throw new StartRefused(`There is no way back: add --yes to delete ${username}.`)
-      const { sessions } = await rooms.administration.delete(id)
+    withServices(async (services) => {
+      const { id } = await named(services, username)
+      if (!yes) throw new StartError(`There is no way back: add --yes to delete ${username}.`)
+      const { sessions } = await services.administration.delete(id)
       const text = `${username} is deleted; ${sessions} session(s) ended. The server erases the audit trail of ${id} in the background.`
       return { json: { id, sessions }, text }
     }),
@@ -138,8 +138,8 @@ function list(users: Command): void {
     .option('--after <id>', 'go on after this person, the last of the list before')
   example(command, 'signet users list --text ada', 'signet users list --role admin --json')
   answers<ListOptions>(command, ({ limit, after, role, state, text }) =>
-    withRooms(async (rooms) => {
-      const found = await rooms.users.page({ role, state, text }, limit, after)
+    withServices(async (services) => {
+      const found = await services.users.page({ role, state, text }, limit, after)
       const rows = found.map((user) => [
         user.id,
         user.username ?? user.email ?? '-',
@@ -156,17 +156,17 @@ function list(users: Command): void {
 }
 
 /** @throws UserRefused when nobody has this username, address or id */
-async function named({ users }: Rooms, identifier: string): Promise<User> {
+async function named({ users }: Services, identifier: string): Promise<User> {
   const user = await users.findAny(identifier)
   if (user) return user
-  throw new UserRefused('unknown', `There is no user ${identifier}. See: signet users list`)
+  throw new UserError('unknown', `There is no user ${identifier}. See: signet users list`)
 }
 
 async function choosePassword({ generate, passwordStdin }: PasswordOptions): Promise<string> {
   if (generate) return generatePassword()
   if (passwordStdin) return (await readAll(process.stdin)).replace(/\r?\n$/, '')
   if (process.stdin.isTTY) return askNewSecret('Password: ')
-  throw new StartRefused(
+  throw new StartError(
     'There is no terminal to ask for a password: use --password-stdin or --generate.',
   )
 }

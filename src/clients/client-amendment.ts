@@ -6,12 +6,12 @@ import type { Revoke } from '../revocations/revocations.ts'
 import { type ClientRow, clientOf, usesSecret } from './client.ts'
 import { columnsOf } from './client-columns.ts'
 import type { ClientEnd, EndedSessions } from './client-end.ts'
-import { ClientRefused, unknownClient } from './client-error.ts'
+import { ClientError, unknownClient } from './client-error.ts'
 import type { ClientTrail } from './client-trail.ts'
 import { type NewClient, newClient } from './new-client.ts'
 import { addSecret } from './secret-slots.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly end: ClientEnd
   readonly trail: ClientTrail
   readonly now: Now
@@ -34,10 +34,10 @@ export interface Amended extends EndedSessions {
 
 /** A change of a client under the lock of its row, in the transaction of the caller. */
 export class ClientAmendment {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -51,13 +51,13 @@ export class ClientAmendment {
     { settings, disabled, overlapSeconds }: ClientChanges,
     actor: Actor,
   ): Promise<Amended> {
-    const { now, trail } = this.#rooms
+    const { now, trail } = this.#deps
     const row: ClientRow | undefined = await trx('clients').where({ id }).forUpdate().first()
     if (!row) throw unknownClient(id)
     if (settings) await this.#set(trx, row, settings, actor)
     const ended = await this.#disableOrEnable(trx, revoke, row, disabled, actor)
     if (overlapSeconds === undefined) return { secret: undefined, ...ended }
-    if (!usesSecret(clientOf(row))) throw new ClientRefused(`The client ${id} has no secret.`)
+    if (!usesSecret(clientOf(row))) throw new ClientError(`The client ${id} has no secret.`)
     const secret = await addSecret(trx, id, overlapSeconds, now())
     await trail.record(trx, 'client.secret_rotated', id, actor, { overlapSeconds })
     return { secret, ...ended }
@@ -71,7 +71,7 @@ export class ClientAmendment {
     actor: Actor,
   ): Promise<void> {
     const { id } = row
-    const { trail, accessTokenMaxSeconds } = this.#rooms
+    const { trail, accessTokenMaxSeconds } = this.#deps
     const wished = newClient.parse({ ...clientOf(row), ...settings, id })
     const columns = columnsOf(wished, accessTokenMaxSeconds)
     const fields = changedFields(row, wished, Object.keys(settings))
@@ -88,7 +88,7 @@ export class ClientAmendment {
     disabled: boolean | undefined,
     actor: Actor,
   ): Promise<EndedSessions> {
-    const { end, trail } = this.#rooms
+    const { end, trail } = this.#deps
     const none = { sessions: 0, more: false }
     if (disabled === undefined || disabled === (disabledAt !== null)) return none
     if (disabled) {

@@ -11,7 +11,7 @@ export const assertionAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
 const longestLifeSeconds = 600
 const toleranceSeconds = 30
 
-interface Rooms {
+interface Dependencies {
   readonly db: Db
   readonly now: Now
   /** The names of this server that an assertion may be made out to: issuer and token endpoint. */
@@ -19,17 +19,17 @@ interface Rooms {
 }
 
 /** Client assertions, RFC 7523 §2.2 and §3: signed by the client, made out to this server, used once. */
-export class Assertions {
-  readonly #rooms: Rooms
+export class ClientAssertions {
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** @returns why it was refused, for the log; undefined when the client has proved itself */
   async check(client: Client, assertion: string): Promise<string | undefined> {
     if (!client.jwks) return 'the client has no keys'
-    const { now, audiences } = this.#rooms
+    const { now, audiences } = this.#deps
     const verified = await jwtVerify(assertion, createLocalJWKSet(client.jwks), {
       algorithms: assertionAlgorithms,
       issuer: client.id,
@@ -51,15 +51,15 @@ export class Assertions {
   /** RFC 7519 §4.1.6: a number, where there is one. */
   #isFromFuture({ iat }: JWTPayload): boolean {
     if (iat === undefined) return false
-    return !(typeof iat === 'number' && iat <= epochSeconds(this.#rooms.now()) + toleranceSeconds)
+    return !(typeof iat === 'number' && iat <= epochSeconds(this.#deps.now()) + toleranceSeconds)
   }
 
   /** The primary key decides which of two that come at once is the first. */
   async #spend(clientId: string, { jti, exp = 0 }: JWTPayload): Promise<string | undefined> {
-    const lifeSeconds = exp - this.#rooms.now().getTime() / 1000
+    const lifeSeconds = exp - this.#deps.now().getTime() / 1000
     if (lifeSeconds > longestLifeSeconds) return 'it lives too long'
     if (typeof jti !== 'string' || !/^.{1,256}$/s.test(jti)) return 'its jti is no short string'
-    const inserted = await this.#rooms
+    const inserted = await this.#deps
       .db('client_assertions')
       .insert({
         client_id: clientId,
@@ -72,7 +72,7 @@ export class Assertions {
     return inserted.length === 1 ? undefined : 'its jti was used before'
   }
 
-  async prune(before: Date, limit: number, db: Db = this.#rooms.db): Promise<number> {
+  async prune(before: Date, limit: number, db: Db = this.#deps.db): Promise<number> {
     const { rowCount } = await db.raw<{ rowCount: number }>(
       `DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
          SELECT ctid FROM client_assertions WHERE expires_at < ? LIMIT ?))`,

@@ -4,7 +4,7 @@ import { type Statements, statement } from '../stores/statements.ts'
 import { type Client, type ClientRow, clientOf } from './client.ts'
 
 /** A client with the digests of its live secrets. */
-export interface KnownClient {
+export interface CachedClient {
   readonly client: Client
   readonly secretDigests: readonly Buffer[]
   /** Read before this was asked: another instance may have changed it within the last seconds. */
@@ -16,7 +16,7 @@ export const clientStaleSeconds = 5
 
 const mostRemembered = 1000
 
-interface Rooms {
+interface Dependencies {
   readonly statements: Statements
   readonly now: Now
 }
@@ -50,18 +50,18 @@ const one = statement(
  * for who asks. Only what is there is remembered: strangers cannot fill the memory with names, and a
  * new client is known at once.
  */
-export class KnownClients {
-  readonly #rooms: Rooms
+export class ClientCache {
+  readonly #deps: Dependencies
   readonly #remembered = new Map<string, Memory>()
   readonly #reading = new Map<string, Promise<Memory | undefined>>()
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** A client that is not disabled, with its live secrets. */
-  async find(id: string): Promise<KnownClient | undefined> {
-    const now = this.#rooms.now()
+  async find(id: string): Promise<CachedClient | undefined> {
+    const now = this.#deps.now()
     const remembered = this.#remembered.get(id)
     // Of a clock that was set back nothing is believed: it could make five seconds an hour.
     const age = remembered ? secondsBetween(remembered.readAt, now) : Infinity
@@ -70,9 +70,9 @@ export class KnownClients {
   }
 
   /** The same as it is now. */
-  async findAnew(id: string): Promise<KnownClient | undefined> {
+  async findAnew(id: string): Promise<CachedClient | undefined> {
     const memory = await this.#readOnce(id)
-    return memory && known(memory, this.#rooms.now(), false)
+    return memory && known(memory, this.#deps.now(), false)
   }
 
   /** It was changed here, which counts here at once: also for who has begun to read before. */
@@ -100,8 +100,8 @@ export class KnownClients {
   }
 
   async #read(id: string): Promise<Memory | undefined> {
-    const readAt = this.#rooms.now()
-    const [row] = await this.#rooms.statements.run<Row>(one, [id])
+    const readAt = this.#deps.now()
+    const [row] = await this.#deps.statements.run<Row>(one, [id])
     if (!row) return undefined
     const secrets = row.digests.map((digest, at) => ({ digest, expiresAt: row.ends[at] ?? null }))
     return { readAt, client: clientOf(row), secrets }
@@ -124,7 +124,7 @@ export class KnownClients {
 }
 
 /** A secret that was rotated ends at its time, however fresh the memory of it. */
-function known({ client, secrets }: Memory, now: Date, fromMemory: boolean): KnownClient {
+function known({ client, secrets }: Memory, now: Date, fromMemory: boolean): CachedClient {
   const live = secrets.filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
   return { client, secretDigests: live.map(({ digest }) => digest), fromMemory }
 }

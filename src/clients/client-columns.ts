@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { ClientRefused } from './client-error.ts'
+import { ClientError } from './client-error.ts'
 import type { newClient } from './new-client.ts'
 
 /**
@@ -8,7 +8,7 @@ import type { newClient } from './new-client.ts'
  */
 export function columnsOf(given: z.output<typeof newClient>, accessTokenMaxSeconds: number) {
   if ((given.accessTokenSeconds ?? 0) > accessTokenMaxSeconds) {
-    throw new ClientRefused(
+    throw new ClientError(
       `Access tokens of ${given.accessTokenSeconds} s are longer than ACCESS_TOKEN_MAX_SECONDS (${accessTokenMaxSeconds}).`,
       'too_long',
     )

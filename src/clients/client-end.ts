@@ -2,9 +2,9 @@ import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
 import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import { endSomeOfClient } from '../sessions/client-sessions.ts'
-import { ClientRefused, unknownClient } from './client-error.ts'
+import { ClientError, unknownClient } from './client-error.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly revocations: Revocations
   readonly now: Now
   readonly rememberSeconds: number
@@ -20,15 +20,15 @@ export interface EndedSessions {
 
 /** The end of a client: of its sessions and of every access token that it was given. */
 export class ClientEnd {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** Decided by two rows, however many sessions there are: those that are not ended here end later. */
   async disable(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<EndedSessions> {
-    await trx('clients').where({ id }).update({ disabled_at: this.#rooms.now() })
+    await trx('clients').where({ id }).update({ disabled_at: this.#deps.now() })
     await this.#revoke(revoke, id)
     await this.#endSomeKeys(trx, revoke, id)
     return this.#endSome(trx, id)
@@ -38,7 +38,7 @@ export class ClientEnd {
   async delete(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<EndedSessions> {
     const found = await trx('clients').where({ id }).delete()
     if (found === 0) throw unknownClient(id)
-    const deleted = { id, deleted_at: this.#rooms.now() }
+    const deleted = { id, deleted_at: this.#deps.now() }
     await trx('deleted_clients').insert(deleted).onConflict('id').ignore()
     await this.#revoke(revoke, id)
     await this.#endSomeKeys(trx, revoke, id)
@@ -52,10 +52,10 @@ export class ClientEnd {
    */
   async refuseWhileEnding(trx: Knex.Transaction, id: string): Promise<void> {
     const { more } = await this.#endSome(trx, id)
-    if (more) throw new ClientRefused(`The sessions of ${id} are still being ended: wait.`)
+    if (more) throw new ClientError(`The sessions of ${id} are still being ended: wait.`)
     // The janitor deletes them with the revocations of their tokens, which need more than this.
     const key = await trx('api_keys').where({ client_id: id }).first('id')
-    if (key) throw new ClientRefused(`The API keys of ${id} are still being deleted: wait.`)
+    if (key) throw new ClientError(`The API keys of ${id} are still being deleted: wait.`)
     await trx('deleted_clients').where({ id }).delete()
   }
 
@@ -64,21 +64,21 @@ export class ClientEnd {
    * @throws ClientRefused
    */
   async refuseWhileRevoked(id: string): Promise<void> {
-    const { revocations, rememberSeconds } = this.#rooms
+    const { revocations, rememberSeconds } = this.#deps
     if (!(await revocations.holdAny([{ kind: 'client', value: id }]))) return
     const minutes = Math.ceil(rememberSeconds / 60)
-    throw new ClientRefused(
+    throw new ClientError(
       `The tokens of ${id} are revoked until the last has expired, ${minutes} minutes after it ended: wait, or take another id.`,
     )
   }
 
   #endSome(trx: Knex.Transaction, id: string): Promise<EndedSessions> {
-    return endSomeOfClient(trx, id, this.#rooms.now())
+    return endSomeOfClient(trx, id, this.#deps.now())
   }
 
   /** With the tokens that they were exchanged for, which are of other clients. The janitor ends the rest. */
   async #endSomeKeys(trx: Knex.Transaction, revoke: Revoke, id: string): Promise<void> {
-    const { now, rememberSeconds } = this.#rooms
+    const { now, rememberSeconds } = this.#deps
     const some = trx('api_keys').where({ client_id: id }).limit(keysAtOnce).select('id')
     const ended: { id: string }[] = await trx('api_keys')
       .whereIn('id', some)
@@ -89,7 +89,7 @@ export class ClientEnd {
   }
 
   #revoke(revoke: Revoke, id: string): Promise<void> {
-    const { now, rememberSeconds } = this.#rooms
+    const { now, rememberSeconds } = this.#deps
     return revoke({ kind: 'client', value: id, expiresAt: later(now(), rememberSeconds) })
   }
 }

@@ -1,6 +1,6 @@
 /** A change of a client that cannot be made; the message says why. */
-export class ClientRefused extends Error {
-  override readonly name = 'ClientRefused'
+export class ClientError extends Error {
+  override readonly name = 'ClientError'
   readonly reason: 'unknown' | 'refused' | 'too_long'
 
   constructor(message: string, reason: 'unknown' | 'refused' | 'too_long' = 'refused') {
@@ -9,5 +9,5 @@ export class ClientRefused extends Error {
   }
 }
 
-export const unknownClient = (id: string): ClientRefused =>
-  new ClientRefused(`There is no client ${id}. See: signet clients list`, 'unknown')
+export const unknownClient = (id: string): ClientError =>
+  new ClientError(`There is no client ${id}. See: signet clients list`, 'unknown')

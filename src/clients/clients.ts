@@ -6,17 +6,17 @@ import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import { hasLive } from '../sessions/client-sessions.ts'
 import { type Client, type ClientRow, clientOf, usesSecret } from './client.ts'
 import { type Amended, ClientAmendment, type ClientChanges } from './client-amendment.ts'
-import type { KnownClient, KnownClients } from './client-cache.ts'
+import type { CachedClient, ClientCache } from './client-cache.ts'
 import { columnsOf } from './client-columns.ts'
 import { ClientEnd, type EndedSessions } from './client-end.ts'
-import { ClientRefused, unknownClient } from './client-error.ts'
+import { ClientError, unknownClient } from './client-error.ts'
 import { ClientTrail } from './client-trail.ts'
 import { type NewClient, newClient } from './new-client.ts'
 import { addSecret } from './secret-slots.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
-  readonly known: KnownClients
+  readonly known: ClientCache
   readonly revocations: Revocations
   readonly audit: AuditTrail
   readonly now: Now
@@ -39,26 +39,26 @@ const listedOf = (row: ListedRow): ListedClient => ({
 
 /** The table of clients and their secrets, and what is changed in it. */
 export class Clients {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #trail: ClientTrail
   readonly #end: ClientEnd
   readonly #amendment: ClientAmendment
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#trail = new ClientTrail(rooms.audit)
-    this.#end = new ClientEnd(rooms)
-    this.#amendment = new ClientAmendment({ ...rooms, end: this.#end, trail: this.#trail })
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#trail = new ClientTrail(deps.audit)
+    this.#end = new ClientEnd(deps)
+    this.#amendment = new ClientAmendment({ ...deps, end: this.#end, trail: this.#trail })
   }
 
   /** A client that is not disabled, with its live secrets, as they were within the last seconds. */
-  find(id: string): Promise<KnownClient | undefined> {
-    return this.#rooms.known.find(id)
+  find(id: string): Promise<CachedClient | undefined> {
+    return this.#deps.known.find(id)
   }
 
   /** The same as it is now, for when the memory speaks against somebody. */
-  findAnew(id: string): Promise<KnownClient | undefined> {
-    return this.#rooms.known.findAnew(id)
+  findAnew(id: string): Promise<CachedClient | undefined> {
+    return this.#deps.known.findAnew(id)
   }
 
   async list(): Promise<ListedClient[]> {
@@ -75,7 +75,7 @@ export class Clients {
     input: NewClient,
     actor: Actor = {},
   ): Promise<{ client: Client; secret: string | undefined }> {
-    const { db, now, accessTokenMaxSeconds } = this.#rooms
+    const { db, now, accessTokenMaxSeconds } = this.#deps
     const columns = columnsOf(newClient.parse(input), accessTokenMaxSeconds)
     await this.#end.refuseWhileRevoked(input.id)
     return db.transaction(async (trx) => {
@@ -85,7 +85,7 @@ export class Clients {
         .onConflict('id')
         .ignore()
         .returning('*')
-      if (!row) throw new ClientRefused(`There is a client ${input.id} already.`)
+      if (!row) throw new ClientError(`There is a client ${input.id} already.`)
       const client = clientOf(row)
       const secret = usesSecret(client) ? await addSecret(trx, client.id, 0, now()) : undefined
       await this.#trail.record(trx, 'client.created', client.id, actor)
@@ -102,7 +102,7 @@ export class Clients {
 
   #listed() {
     const ending = `disabled_at IS NOT NULL AND ${hasLive('clients.id')} AS ending_sessions`
-    return this.#rooms.db('clients').select('*', this.#rooms.db.raw(ending))
+    return this.#deps.db('clients').select('*', this.#deps.db.raw(ending))
   }
 
   /** What is not named stays; the whole must fit together afterwards. */
@@ -125,21 +125,21 @@ export class Clients {
 
   /** The audiences of a client that belongs to the server itself, whatever else was set for it. */
   async serve(id: string, audiences: readonly string[]): Promise<void> {
-    await this.#rooms
+    await this.#deps
       .db('clients')
       .where({ id })
       .whereRaw('audiences <> ?::text[]', [[...audiences]])
       .update({ audiences: [...audiences] })
-    this.#rooms.known.forget(id)
+    this.#deps.known.forget(id)
   }
 
   /** For a client that belongs to the server itself. */
   async createIfMissing(input: NewClient): Promise<void> {
-    const present = await this.#rooms.db('clients').where({ id: input.id }).first('id')
+    const present = await this.#deps.db('clients').where({ id: input.id }).first('id')
     if (present) return
     await this.create(input).catch((error) => {
       // Another instance that starts at the same moment may have been first.
-      if (!(error instanceof ClientRefused)) throw error
+      if (!(error instanceof ClientError)) throw error
     })
   }
 
@@ -160,7 +160,7 @@ export class Clients {
 
   /** Whatever became of it: a commit whose answer was lost may have happened. */
   #decide<T>(id: string, work: (trx: Knex.Transaction, revoke: Revoke) => Promise<T>): Promise<T> {
-    const { revocations, known } = this.#rooms
+    const { revocations, known } = this.#deps
     return revocations.decide(work).finally(() => known.forget(id))
   }
 }

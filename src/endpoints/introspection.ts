@@ -8,7 +8,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
 import { type ApiKeys, looksLikeApiKey } from '../tokens/api-keys.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly accessTokens: AccessTokens
   readonly families: RefreshFamilies
   readonly apiKeys: ApiKeys
@@ -20,23 +20,23 @@ interface Rooms {
  * RFC 7662. `token_type_hint` is not needed: the two kinds of token cannot be mistaken for each other.
  * Whatever is not a live token that this client may know of is `{"active": false}` and no more.
  */
-export function introspection(rooms: Rooms): Middleware {
+export function introspection(deps: Dependencies): Middleware {
   return async (ctx) => {
     const token = ctx.state.params.require('token')
-    const found = await describeToken(rooms, ctx.state.client, token)
-    rooms.metrics.introspections.inc({ active: String(found !== undefined) })
+    const found = await describeToken(deps, ctx.state.client, token)
+    deps.metrics.introspections.inc({ active: String(found !== undefined) })
     ctx.body = found ?? { active: false }
   }
 }
 
-function describeToken(rooms: Rooms, client: Client, token: string) {
-  if (looksLikeRefreshToken(token)) return describeRefreshToken(rooms, client, token)
-  if (looksLikeApiKey(token)) return describeApiKey(rooms, client, token)
-  return describeAccessToken(rooms, client, token)
+function describeToken(deps: Dependencies, client: Client, token: string) {
+  if (looksLikeRefreshToken(token)) return describeRefreshToken(deps, client, token)
+  if (looksLikeApiKey(token)) return describeApiKey(deps, client, token)
+  return describeAccessToken(deps, client, token)
 }
 
 /** For a service that was given an API key: it may know what it may introspect. */
-async function describeApiKey({ apiKeys, issuer }: Rooms, client: Client, token: string) {
+async function describeApiKey({ apiKeys, issuer }: Dependencies, client: Client, token: string) {
   const key = await apiKeys.verify(token)
   if (!key || !mayKnowAudience(client, key.audience)) return undefined
   return {
@@ -53,14 +53,18 @@ async function describeApiKey({ apiKeys, issuer }: Rooms, client: Client, token:
   }
 }
 
-async function describeAccessToken({ accessTokens }: Rooms, client: Client, token: string) {
+async function describeAccessToken({ accessTokens }: Dependencies, client: Client, token: string) {
   const verified = await accessTokens.verify(token)
   if (!verified || !mayKnow(client, verified)) return undefined
   if (await accessTokens.isRevoked(verified)) return undefined
   return { active: true, token_type: 'Bearer', ...verified.claims }
 }
 
-async function describeRefreshToken({ families, issuer }: Rooms, client: Client, token: string) {
+async function describeRefreshToken(
+  { families, issuer }: Dependencies,
+  client: Client,
+  token: string,
+) {
   const session = await families.find(token)
   if (!session || session.clientId !== client.id) return undefined
   return { active: true, token_type: 'refresh_token', iss: issuer, ...describe(session) }

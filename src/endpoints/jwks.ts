@@ -1,9 +1,9 @@
 import type { Now } from '../clock.ts'
-import { type Published, publish, type ReadPublished } from '../http/cached-documents.ts'
+import { type CachedDocument, publish, type ReadDocument } from '../http/cached-documents.ts'
 import { type Keyring, maxAge } from '../keyring/keyring.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly keyring: LiveKeyring
   readonly now: Now
 }
@@ -13,11 +13,11 @@ interface Made {
   readonly keyring: Keyring
   readonly from: Date
   readonly until: Date | undefined
-  readonly document: Published
+  readonly document: CachedDocument
 }
 
 /** RFC 7517 §5: the public keys, to be cached until the set changes. */
-export function jwks({ keyring, now }: Rooms): ReadPublished {
+export function jwks({ keyring, now }: Dependencies): ReadDocument {
   let made: Made | undefined
   return () => {
     const at = now()

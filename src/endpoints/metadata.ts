@@ -1,9 +1,9 @@
 import { authenticationMethods } from '../clients/client.ts'
 import { assertionAlgorithms } from '../clients/client-assertions.ts'
 import type { Grant } from '../grants/grant.ts'
-import { publish, type ReadPublished } from '../http/cached-documents.ts'
+import { publish, type ReadDocument } from '../http/cached-documents.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly issuer: string
   readonly grants: readonly Grant[]
 }
@@ -14,7 +14,7 @@ const maxAgeSeconds = 300
 export const feedStalenessSeconds = 10
 
 /** RFC 8414: what is really there and nothing else. Made once: it depends on no request. */
-export function metadata({ issuer, grants }: Rooms): ReadPublished {
+export function metadata({ issuer, grants }: Dependencies): ReadDocument {
   const confidential = authenticationMethods.filter((method) => method !== 'none')
   const document = {
     issuer,
@@ -35,6 +35,6 @@ export function metadata({ issuer, grants }: Rooms): ReadPublished {
     revocations_uri: `${issuer}/.well-known/revocations`,
     revocations_staleness_seconds: feedStalenessSeconds,
   }
-  const published = publish(JSON.stringify(document), maxAgeSeconds)
-  return () => published
+  const cached = publish(JSON.stringify(document), maxAgeSeconds)
+  return () => cached
 }

@@ -9,10 +9,10 @@ import type { Revocations, Revoke } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
 import type { Throttle } from '../throttle/throttle.ts'
-import { Throttled } from '../throttle/throttled.ts'
+import { ThrottledError } from '../throttle/throttled.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly accessTokens: AccessTokens
   readonly families: RefreshFamilies
   readonly revocations: Revocations
@@ -31,21 +31,21 @@ const mostOfOthers = 1000
  * alone. What is no token, or the token of another client, answers 200 as well and changes nothing:
  * so a client learns nothing about tokens that are not its own.
  */
-export function revocation(rooms: Rooms): Middleware {
+export function revocation(deps: Dependencies): Middleware {
   return async (ctx) => {
     const token = ctx.state.params.require('token')
-    if (looksLikeRefreshToken(token)) await revokeSession(rooms, ctx, token)
-    else await revokeAccessToken(rooms, ctx, token)
+    if (looksLikeRefreshToken(token)) await revokeSession(deps, ctx, token)
+    else await revokeAccessToken(deps, ctx, token)
     ctx.status = 200
     ctx.body = ''
   }
 }
 
-async function revokeSession(rooms: Rooms, ctx: Context, token: string): Promise<void> {
-  const { families, revocations, audit } = rooms
+async function revokeSession(deps: Dependencies, ctx: Context, token: string): Promise<void> {
+  const { families, revocations, audit } = deps
   const owner = await families.owner(token)
   if (!owner) return
-  if (owner.clientId !== ctx.state.client.id) return refuse(rooms, ctx, { sid: owner.sid })
+  if (owner.clientId !== ctx.state.client.id) return refuse(deps, ctx, { sid: owner.sid })
   await revocations.decide(async (trx, revoke) => {
     const ended = await families.end(trx, revoke, { sid: owner.sid }, 'token_revoked')
     if (ended.length > 0) {
@@ -54,26 +54,26 @@ async function revokeSession(rooms: Rooms, ctx: Context, token: string): Promise
   })
 }
 
-async function revokeAccessToken(rooms: Rooms, ctx: Context, token: string): Promise<void> {
-  const verified = await rooms.accessTokens.verify(token)
+async function revokeAccessToken(deps: Dependencies, ctx: Context, token: string): Promise<void> {
+  const verified = await deps.accessTokens.verify(token)
   if (!verified) return
   const { jti, sid, client_id: clientId, exp } = verified.claims
-  if (clientId !== ctx.state.client.id) return refuse(rooms, ctx, { jti })
-  if (await rooms.accessTokens.isRevoked(verified)) return
+  if (clientId !== ctx.state.client.id) return refuse(deps, ctx, { jti })
+  if (await deps.accessTokens.isRevoked(verified)) return
   const expiresAt = later(new Date(exp * 1000), skewSeconds)
   const belongsTo = sid ?? clientId
-  await rooms.revocations.decide(async (trx, revoke) => {
-    const singles = await rooms.revocationLog.singlesOf(trx, belongsTo)
+  await deps.revocations.decide(async (trx, revoke) => {
+    const singles = await deps.revocationLog.singlesOf(trx, belongsTo)
     if (
       sid !== undefined &&
       singles >= mostOfSession &&
-      (await endSession(rooms, ctx, trx, revoke, sid))
+      (await endSession(deps, ctx, trx, revoke, sid))
     )
       return
     if (singles >= mostOfOthers) throw tooMany()
     await revoke({ kind: 'jti', value: jti, expiresAt, belongsTo })
     const detail = { jti }
-    await rooms.audit.record(
+    await deps.audit.record(
       { event: 'token.revoked', clientId, sid, ip: ctx.state.ip, detail },
       trx,
     )
@@ -82,7 +82,7 @@ async function revokeAccessToken(rooms: Rooms, ctx: Context, token: string): Pro
 
 /** A session whose tokens are revoked one by one ends: one entry stands for all of them from then on. */
 async function endSession(
-  { families, audit }: Rooms,
+  { families, audit }: Dependencies,
   ctx: Context,
   trx: Knex.Transaction,
   revoke: Revoke,
@@ -107,7 +107,7 @@ const tooMany = () =>
  * and is answered as before: another answer would tell that the token is a live one.
  */
 async function refuse(
-  { audit, throttle }: Rooms,
+  { audit, throttle }: Dependencies,
   ctx: Context,
   detail: Record<string, unknown>,
 ): Promise<void> {
@@ -115,7 +115,7 @@ async function refuse(
   try {
     await throttle.countFailure('foreignRevocation', { client: client.id, ip })
   } catch (error) {
-    if (error instanceof Throttled) return
+    if (error instanceof ThrottledError) return
     throw error
   }
   await audit.record({ event: 'token.revocation_refused', clientId: client.id, ip, detail })

@@ -4,7 +4,7 @@ import type { Context, Middleware } from '../http/context.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly grants: readonly Grant[]
   readonly metrics: Metrics
 }
@@ -13,7 +13,7 @@ interface Rooms {
  * The token endpoint, RFC 6749 §3.2: finds the grant, checks that the client may use it, and does
  * what all grants share, so that none can forget it.
  */
-export function token({ grants, metrics }: Rooms): Middleware {
+export function token({ grants, metrics }: Dependencies): Middleware {
   const byType = new Map<string, Grant>(grants.map((grant) => [grant.type, grant]))
   return async (ctx) => {
     const grant = chosenGrant(ctx, byType)

@@ -3,13 +3,13 @@ import { narrowScope, offlineAccess } from '../oauth/scope.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
 import { type Grant, type Lifetimes, lifetimesOf, tokenResponse } from './grant.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly accessTokens: AccessTokens
   readonly lifetimes: Lifetimes
 }
 
 /** RFC 6749 §4.4: a client acts for itself. No refresh token comes with it (§4.4.3). */
-export function clientCredentials({ accessTokens, lifetimes }: Rooms): Grant {
+export function clientCredentials({ accessTokens, lifetimes }: Dependencies): Grant {
   return {
     type: 'client_credentials',
     async exchange(client, params) {

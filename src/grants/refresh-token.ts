@@ -11,7 +11,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
 import { type Grant, type Lifetimes, lifetimesOf, tokenResponse } from './grant.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly families: RefreshFamilies
   readonly rotation: RefreshRotation
   readonly accessTokens: AccessTokens
@@ -21,8 +21,8 @@ interface Rooms {
 }
 
 /** RFC 6749 §6, with the rotation that RFC 9700 §4.14.2 asks for. */
-export function refreshToken(rooms: Rooms): Grant {
-  const { families, rotation, accessTokens, keyring, metrics, lifetimes } = rooms
+export function refreshToken(deps: Dependencies): Grant {
+  const { families, rotation, accessTokens, keyring, metrics, lifetimes } = deps
   return {
     type: 'refresh_token',
     async exchange(client, params, { ip, hasLeft }) {

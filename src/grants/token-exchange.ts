@@ -12,7 +12,7 @@ export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 /** Our name for what people make at /api/v1/auth/api-keys: RFC 8693 §3 leaves room for own types. */
 export const apiKeyType = 'urn:signet:params:oauth:token-type:api-key'
 
-interface Rooms {
+interface Dependencies {
   readonly apiKeys: ApiKeys
   readonly accessTokens: AccessTokens
   readonly lifetimes: Lifetimes
@@ -23,7 +23,7 @@ interface Rooms {
  * RFC 8693: a service that was given an API key exchanges it for a short access token of the person,
  * with the scope of the key and the audiences that both have, or less. Its `sid` is the key: revoking that ends it.
  */
-export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Rooms): Grant {
+export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Dependencies): Grant {
   return {
     type: tokenExchangeType,
     async exchange(client, params) {

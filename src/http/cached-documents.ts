@@ -7,7 +7,7 @@ import type { RequestLog } from './request-log.ts'
 import type { Fields } from './security-headers.ts'
 
 /** A public document as it is now: the same for everybody, to be cached. */
-export interface Published {
+export interface CachedDocument {
   /** Bytes where it is long: Node shares those, and copies a text for each connection that is slow. */
   readonly body: string | Buffer
   readonly etag: string
@@ -15,10 +15,10 @@ export interface Published {
 }
 
 /** Gives the same object until something about it is different. */
-export type ReadPublished = () => Published
+export type ReadDocument = () => CachedDocument
 
 /** @param body JSON */
-export function publish(body: string, maxAgeSeconds: number): Published {
+export function publish(body: string, maxAgeSeconds: number): CachedDocument {
   const digest = createHash('sha256').update(body).digest('base64url').slice(0, 22)
   return { body: shared(body), etag: `"${digest}"`, maxAgeSeconds }
 }
@@ -30,7 +30,7 @@ export const shared = (text: string): string | Buffer =>
 const longText = 16 * 1024
 
 /** Answers with the document, or with 304 when the caller has it already (RFC 9110 §13). */
-export function published(read: ReadPublished): Middleware {
+export function staticDocument(read: ReadDocument): Middleware {
   return (ctx) => {
     const document = read()
     ctx.set(Object.fromEntries(fieldsOf(document)))
@@ -43,7 +43,7 @@ export function published(read: ReadPublished): Middleware {
 
 const type = 'application/json; charset=utf-8'
 
-const fieldsOf = ({ etag, maxAgeSeconds }: Published): Fields => [
+const fieldsOf = ({ etag, maxAgeSeconds }: CachedDocument): Fields => [
   ['etag', etag],
   ['cache-control', `public, max-age=${maxAgeSeconds}`],
 ]
@@ -51,10 +51,10 @@ const fieldsOf = ({ etag, maxAgeSeconds }: Published): Fields => [
 /** Names and values in turn, as Node writes them without looking each up. */
 type Heads = Readonly<Record<200 | 304, readonly string[]>>
 
-interface Rooms {
+interface Dependencies {
   readonly requests: RequestLog
   /** By path. */
-  readonly documents: ReadonlyMap<string, ReadPublished>
+  readonly documents: ReadonlyMap<string, ReadDocument>
   readonly securityFields: Fields
 }
 
@@ -64,11 +64,14 @@ interface Rooms {
  * plain (HEAD, a query, a preflight, a document that cannot be made) is the application's, which answers the
  * same way.
  */
-export function publishedFirst(rooms: Rooms, application: RequestListener): RequestListener {
-  const { requests, documents } = rooms
-  const everywhere = [...new Map([...rooms.securityFields, ...openFields])]
-  const heads = new WeakMap<Published, Heads>()
-  const headsOf = (document: Published): Heads => {
+export function documentFastPath(
+  deps: Dependencies,
+  application: RequestListener,
+): RequestListener {
+  const { requests, documents } = deps
+  const everywhere = [...new Map([...deps.securityFields, ...openFields])]
+  const heads = new WeakMap<CachedDocument, Heads>()
+  const headsOf = (document: CachedDocument): Heads => {
     const known = heads.get(document)
     if (known) return known
     const unchanged = [...everywhere, ...fieldsOf(document)].flat()
@@ -93,7 +96,7 @@ export function publishedFirst(rooms: Rooms, application: RequestListener): Requ
 }
 
 /** What cannot be read now is an error of the application, which knows how to say so. */
-function attempt(read: ReadPublished | undefined): Published | undefined {
+function attempt(read: ReadDocument | undefined): CachedDocument | undefined {
   try {
     return read?.()
   } catch {

@@ -1,7 +1,7 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import { isPublic, usesSecret } from '../clients/client.ts'
-import type { Assertions } from '../clients/client-assertions.ts'
-import type { KnownClient } from '../clients/client-cache.ts'
+import type { ClientAssertions } from '../clients/client-assertions.ts'
+import type { CachedClient } from '../clients/client-cache.ts'
 import type { Clients } from '../clients/clients.ts'
 import { matchesAny } from '../clients/secrets.ts'
 import { OAuthError } from '../oauth/error.ts'
@@ -10,9 +10,9 @@ import type { Throttle } from '../throttle/throttle.ts'
 import { authorizations } from './authorizations.ts'
 import type { Middleware } from './context.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly clients: Clients
-  readonly assertions: Assertions
+  readonly assertions: ClientAssertions
   readonly throttle: Throttle
   readonly audit: AuditLog
 }
@@ -31,7 +31,12 @@ type Credentials =
  * a client with the right ones is let in however many wrong ones came from its address: a secret has
  * 256 random bits, and verifying an assertion costs less than signing one token.
  */
-export function authenticateClient({ clients, assertions, throttle, audit }: Rooms): Middleware {
+export function authenticateClient({
+  clients,
+  assertions,
+  throttle,
+  audit,
+}: Dependencies): Middleware {
   return async (ctx, next) => {
     const credentials = readCredentials(authorizations(ctx.req), ctx.state.params)
     ctx.state.facts.clientId = credentials.id
@@ -67,9 +72,9 @@ export const confidentialOnly: Middleware = (ctx, next) => {
 
 /** @returns why the client is not believed; undefined when it is */
 async function check(
-  known: KnownClient | undefined,
+  known: CachedClient | undefined,
   credentials: Credentials,
-  assertions: Assertions,
+  assertions: ClientAssertions,
 ): Promise<string | undefined> {
   if (credentials.method === 'secret') {
     const digests = known && usesSecret(known.client) ? known.secretDigests : []

@@ -1,9 +1,9 @@
 import { Problem, type ProblemType } from '../api/problem.ts'
 import { OAuthError } from '../oauth/error.ts'
-import { Overloaded } from '../passwords/bulkhead.ts'
+import { OverloadedError } from '../passwords/bulkhead.ts'
 import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { Throttled, throttledFields } from '../throttle/throttled.ts'
+import { ThrottledError, throttledFields } from '../throttle/throttled.ts'
 import type { Context, Middleware } from './context.ts'
 
 /** Seconds after which a caller may try again when the database was away. */
@@ -28,7 +28,7 @@ export function errorBoundary({ metrics }: { readonly metrics: Metrics }): Middl
       if (ctx.status === 404 && ctx.body === undefined) answer(ctx, nothingHere(ctx))
       if (ctx.status === 405 || ctx.status === 501) answer(ctx, wrongMethod(ctx))
     } catch (error) {
-      if (error instanceof Throttled) noteThrottled(ctx, metrics, error)
+      if (error instanceof ThrottledError) noteThrottled(ctx, metrics, error)
       const refusal = speaksProblems(ctx) ? asProblem(ctx, error) : asOAuthError(ctx, error)
       const { cause } = refusal
       if (cause !== undefined)
@@ -39,7 +39,11 @@ export function errorBoundary({ metrics }: { readonly metrics: Metrics }): Middl
 }
 
 /** ASVS 16.3.3: an attempt to go around a limit leaves a trace. */
-function noteThrottled(ctx: Context, metrics: Metrics, { quota: { policy } }: Throttled): void {
+function noteThrottled(
+  ctx: Context,
+  metrics: Metrics,
+  { quota: { policy } }: ThrottledError,
+): void {
   ctx.state.facts.policy = policy
   metrics.throttled.inc({ policy })
 }
@@ -61,7 +65,7 @@ function answer(ctx: Context, refusal: Refusal): void {
 
 export function asProblem(ctx: Context, error: unknown): Problem {
   if (error instanceof Problem) return error
-  if (error instanceof Throttled) {
+  if (error instanceof ThrottledError) {
     const { advice: detail } = error
     const headers = throttledFields(error)
     return new Problem('too-many-requests', { headers, cause: error, ...(detail && { detail }) })
@@ -78,11 +82,11 @@ export function asProblem(ctx: Context, error: unknown): Problem {
 
 function asOAuthError(ctx: Context, error: unknown): OAuthError {
   if (error instanceof OAuthError) return error
-  if (error instanceof Throttled) {
+  if (error instanceof ThrottledError) {
     const options = { status: 429, headers: throttledFields(error), cause: error }
     return new OAuthError('temporarily_unavailable', 'too many attempts, try again later', options)
   }
-  if (error instanceof Overloaded) {
+  if (error instanceof OverloadedError) {
     return unavailable('the server is busy, try again later', error.retryAfterSeconds, error)
   }
   if (isUnavailable(error)) {

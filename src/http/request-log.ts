@@ -8,7 +8,7 @@ import { callerAddress } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
 import type { RouteGroup } from './route-group.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly log: Log
   readonly metrics: Metrics
   readonly trustedProxies: readonly string[]
@@ -37,25 +37,25 @@ export interface Arrival {
  * answered. Only the path is logged: a query might hold what does not belong into a log.
  */
 export class RequestLog {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #addressOf: (request: IncomingMessage) => string
   readonly #lines: Log
   readonly #ignoresProxies: boolean
   #saidSo = false
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#addressOf = callerAddress(rooms.trustedProxies)
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#addressOf = callerAddress(deps.trustedProxies)
     // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
-    this.#lines = rooms.log.child({}, { redact: [] })
-    this.#ignoresProxies = rooms.trustedProxies.length === 0
+    this.#lines = deps.log.child({}, { redact: [] })
+    this.#ignoresProxies = deps.trustedProxies.length === 0
   }
 
   /** The first door of all. */
-  readonly door: Middleware = async (ctx, next) => {
+  readonly middleware: Middleware = async (ctx, next) => {
     mendTarget(ctx)
     const arrival = this.arrive(ctx.req)
-    ctx.state = new State(arrival, this.#rooms.log)
+    ctx.state = new State(arrival, this.#deps.log)
     ctx.res.setHeader('x-request-id', arrival.requestId)
     await next()
     const { method, path, status } = ctx
@@ -71,16 +71,16 @@ export class RequestLog {
 
   /** Every caller has the address of the proxy, for the limits too. A stranger may send it as well: once is enough. */
   #noteProxy(): void {
-    this.#rooms.metrics.forwardedIgnored.inc()
+    this.#deps.metrics.forwardedIgnored.inc()
     if (this.#saidSo) return
     this.#saidSo = true
-    this.#rooms.log.warn(
+    this.#deps.log.warn(
       'X-Forwarded-For arrives and is ignored: name the proxy in TRUSTED_PROXIES if there is one',
     )
   }
 
   leave({ arrival, route, method, path, status, facts }: Answered): void {
-    this.#rooms.metrics.requests.inc({ route, method: knownMethod(method), status })
+    this.#deps.metrics.requests.inc({ route, method: knownMethod(method), status })
     const level = status >= 500 ? 'error' : 'info'
     if (!this.#lines.isLevelEnabled(level)) return
     const { requestId, ip, startedAt } = arrival

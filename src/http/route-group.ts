@@ -37,7 +37,7 @@ export class RouteGroups {
   }
 
   /** For the doors behind. */
-  readonly door: Middleware = (ctx, next) => {
+  readonly middleware: Middleware = (ctx, next) => {
     ctx.state.group = this.of(ctx.path)
     return next()
   }

@@ -4,7 +4,7 @@ import { later, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** One kind of rows that should be gone. */
-export interface Chore {
+export interface CleanupTask {
   readonly name: string
   /** Since when the oldest of them should be gone; null when there is none. Asked by an index. */
   readonly dueSince?: (db: Db) => Promise<Date | null>
@@ -18,10 +18,10 @@ export interface Chore {
   ): Promise<{ readonly rows: number; readonly cursor?: string | null; readonly done: boolean }>
 }
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly now: Now
-  readonly chores: readonly Chore[]
+  readonly tasks: readonly CleanupTask[]
   /** In one run, of one chore. */
   readonly mostBatches?: number
 }
@@ -51,12 +51,12 @@ export interface JanitorRun {
  * instance sweep at a time; another one finds it taken and leaves.
  */
 export class Janitor {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   #lastSeen: readonly JanitorRun[] = []
   #stopping = new AbortController()
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** What `runs` said after the last run here, for whoever measures. */
@@ -74,14 +74,14 @@ export class Janitor {
     const { signal } = this.#stopping
     const swept: Record<string, number> = {}
     const failures: Error[] = []
-    for (const chore of this.#rooms.chores) {
+    for (const task of this.#deps.tasks) {
       if (signal.aborted) break
-      if (!isCertain && (chore.needsClock ?? true)) continue
+      if (!isCertain && (task.needsClock ?? true)) continue
       try {
-        const rows = await this.#do(chore, signal)
-        if (rows !== undefined) swept[chore.name] = rows
+        const rows = await this.#do(task, signal)
+        if (rows !== undefined) swept[task.name] = rows
       } catch (cause) {
-        failures.push(new Error(`sweeping ${chore.name} failed`, { cause }))
+        failures.push(new Error(`sweeping ${task.name} failed`, { cause }))
       }
     }
     if (!signal.aborted) this.#lastSeen = await this.runs()
@@ -96,27 +96,27 @@ export class Janitor {
   }
 
   async runs(): Promise<JanitorRun[]> {
-    const { db, chores } = this.#rooms
+    const { db, tasks } = this.#deps
     const rows: { task: string; ran_at: Date; rows: string; caught_up_at: Date | null }[] =
       await db('janitor_runs').orderBy('task')
     const runs: JanitorRun[] = []
-    for (const { task, ran_at: ranAt, rows: count, caught_up_at } of rows) {
-      const chore = chores.find(({ name }) => name === task)
-      if (!chore) continue
+    for (const { task: name, ran_at: ranAt, rows: count, caught_up_at } of rows) {
+      const task = tasks.find((known) => known.name === name)
+      if (!task) continue
       const caughtUpAt = caught_up_at ?? ranAt
       // Without a question to ask, some row may be due since the table was last walked to its end.
-      const dueSince = chore.dueSince ? await chore.dueSince(db) : caughtUpAt
-      runs.push({ task, ranAt, rows: Number(count), caughtUpAt, dueSince })
+      const dueSince = task.dueSince ? await task.dueSince(db) : caughtUpAt
+      runs.push({ task: name, ranAt, rows: Number(count), caughtUpAt, dueSince })
     }
     return runs
   }
 
-  async #do(chore: Chore, signal: AbortSignal): Promise<number | undefined> {
-    const { mostBatches = usuallyMostBatches } = this.#rooms
+  async #do(task: CleanupTask, signal: AbortSignal): Promise<number | undefined> {
+    const { mostBatches = usuallyMostBatches } = this.#deps
     let rows: number | undefined
     for (let batch = 0; batch < mostBatches && !signal.aborted; batch += 1) {
       const startedAt = performance.now()
-      const result = await this.#batch(chore)
+      const result = await this.#batch(task)
       if (!result) break
       rows = (rows ?? 0) + result.rows
       if (result.done) break
@@ -126,15 +126,15 @@ export class Janitor {
     return rows
   }
 
-  #batch(chore: Chore): Promise<{ rows: number; done: boolean } | undefined> {
-    return this.#rooms.db.transaction(async (trx) => {
+  #batch(task: CleanupTask): Promise<{ rows: number; done: boolean } | undefined> {
+    return this.#deps.db.transaction(async (trx) => {
       const { rows } = await trx.raw('SELECT pg_try_advisory_xact_lock(?) AS mine', [janitorLock])
       if (!rows[0]?.mine) return undefined
-      const last = await trx('janitor_runs').where({ task: chore.name }).first('cursor')
-      const result = await chore.sweep(trx, batchRows, last?.cursor ?? null)
-      const now = this.#rooms.now()
+      const last = await trx('janitor_runs').where({ task: task.name }).first('cursor')
+      const result = await task.sweep(trx, batchRows, last?.cursor ?? null)
+      const now = this.#deps.now()
       const row = {
-        task: chore.name,
+        task: task.name,
         ran_at: now,
         rows: result.rows,
         cursor: result.cursor ?? null,
@@ -153,7 +153,7 @@ export class Janitor {
   }
 }
 
-interface Pruning {
+interface ExpiredRows {
   readonly name: string
   /** The name, unless it is given. */
   readonly table?: string
@@ -166,14 +166,14 @@ interface Pruning {
 }
 
 /** A chore whose rows are found by an index, oldest first. */
-export function pruning({
+export function expiredRowsTask({
   name,
   table = name,
   oldest = 'min(expires_at)',
   now,
   keepSeconds = 0,
   prune,
-}: Pruning): Chore {
+}: ExpiredRows): CleanupTask {
   return {
     name,
     async dueSince(db) {

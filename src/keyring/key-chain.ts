@@ -9,7 +9,7 @@ export interface KeyEvent {
   readonly detail?: Readonly<Record<string, unknown>>
 }
 
-interface Rooms {
+interface Dependencies {
   readonly signingKeys: SigningKeys
   readonly timing: Timing
   /** Writes what happened into the transaction in which it happens. */
@@ -36,7 +36,7 @@ export const howManyMissing = (keys: readonly StoredKey[]): number => Math.max(0
  * @returns when the last of them signs
  */
 export async function appendKeys(
-  { signingKeys, timing, record }: Rooms,
+  { signingKeys, timing, record }: Dependencies,
   { trx, keys, at }: ChainChange,
   event: 'key.created' | 'key.imported',
   fresh: readonly KeyMaterial[],

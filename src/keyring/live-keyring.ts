@@ -63,7 +63,7 @@ export class LiveKeyring {
       // A master key that is missing here keeps the rest of a keyring from nobody.
       if (this.#ageSeconds > mostKeyringAgeSeconds) throw cause
     })
-    if (this.#ageSeconds > mostKeyringAgeSeconds) throw new StaleKeyring()
+    if (this.#ageSeconds > mostKeyringAgeSeconds) throw new StaleKeyringError()
   }
 
   /**
@@ -96,8 +96,8 @@ export class LiveKeyring {
 }
 
 /** Callers may try again: PostgreSQL answers too slowly for a key to be known as not revoked. */
-class StaleKeyring extends Error {
-  override readonly name = 'StaleKeyring'
+class StaleKeyringError extends Error {
+  override readonly name = 'StaleKeyringError'
   readonly code = 'ETIMEDOUT'
 
   constructor() {

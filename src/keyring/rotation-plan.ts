@@ -3,8 +3,8 @@ import type { SigningKey } from './signing-key.ts'
 import { earliestPromotion, propagationSeconds, publishedUntil, type Timing } from './timing.ts'
 
 /** A change of the keys that cannot be made; the message says why and what to do. */
-export class RotationRefused extends Error {
-  override readonly name = 'RotationRefused'
+export class RotationError extends Error {
+  override readonly name = 'RotationError'
 }
 
 /** What a rotation does and when. */
@@ -28,7 +28,7 @@ export function planRotation(
 ): RotationPlan {
   const { emergency, now, timing } = options
   if (!active || !successor) {
-    throw new RotationRefused(
+    throw new RotationError(
       'There is no published successor yet: a running server makes one within seconds.',
     )
   }
@@ -47,16 +47,16 @@ export function planRotation(
 export const unknownFor = (key: SigningKey, at: Date): number =>
   Math.max(0, Math.ceil(secondsBetween(at, later(key.publishedAt, propagationSeconds))))
 
-export const tooSoon = ({ to, tooSoonFor }: RotationPlan): RotationRefused =>
-  new RotationRefused(
+export const tooSoon = ({ to, tooSoonFor }: RotationPlan): RotationError =>
+  new RotationError(
     `The successor ${to} was published too recently: verifiers may not know it for another ` +
       `${tooSoonFor} s and would refuse its tokens. Without --now it takes over as soon as they do; ` +
       'with --yes it takes over all the same.',
   )
 
-export const aboutToSign = ({ kid, signsFrom }: SigningKey, now: Date): RotationRefused => {
+export const aboutToSign = ({ kid, signsFrom }: SigningKey, now: Date): RotationError => {
   const seconds = Math.max(0, Math.ceil(secondsBetween(now, signsFrom)))
-  return new RotationRefused(
+  return new RotationError(
     `The successor ${kid} takes over in ${seconds} s, too soon to be withdrawn. Try again after that.`,
   )
 }

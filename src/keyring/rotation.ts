@@ -4,8 +4,8 @@ import { appendKeys, type ChainChange, chain, howManyMissing, type KeyEvent } fr
 import {
   aboutToSign,
   planRotation,
+  RotationError,
   type RotationPlan,
-  RotationRefused,
   tooSoon,
   unknownFor,
 } from './rotation-plan.ts'
@@ -13,7 +13,7 @@ import { type KeyMaterial, keyState } from './signing-key.ts'
 import type { SigningKeys, StoredKey } from './signing-keys.ts'
 import { afterlifeSeconds, type Timing, tellingSeconds } from './timing.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly signingKeys: SigningKeys
   readonly now: Now
   readonly timing: Timing
@@ -38,30 +38,30 @@ export interface KeyRevocation {
  * transaction and thrown away when it finds that another instance was first.
  */
 export class Rotation {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** Makes what is missing: two keys at the first start, then a successor whenever the last one took over. */
   async ensure(): Promise<boolean> {
-    const { signingKeys, timing, now } = this.#rooms
+    const { signingKeys, timing, now } = this.#deps
     await signingKeys.keepPublished(afterlifeSeconds(timing), now())
     const missing = howManyMissing(chain(await signingKeys.all(), now()))
     if (missing === 0) return false
     const fresh = await this.#generate(missing)
     return this.#change(async ({ trx, keys, at }) => {
       const needed = howManyMissing(chain(keys, at))
-      await appendKeys(this.#rooms, { trx, keys, at }, 'key.created', fresh.slice(0, needed))
+      await appendKeys(this.#deps, { trx, keys, at }, 'key.created', fresh.slice(0, needed))
       return needed > 0
     })
   }
 
   /** What `rotate` would do now. */
   async plan(emergency: boolean): Promise<RotationPlan> {
-    const { signingKeys, timing } = this.#rooms
-    const now = this.#rooms.now()
+    const { signingKeys, timing } = this.#deps
+    const now = this.#deps.now()
     return planRotation(chain(await signingKeys.all(), now), { emergency, now, timing })
   }
 
@@ -74,7 +74,7 @@ export class Rotation {
     const { emergency, acceptTooSoon } = options
     const fresh = emergency ? await this.#generate(1) : []
     return this.#change(async ({ trx, keys, at }) => {
-      const { signingKeys, timing, record } = this.#rooms
+      const { signingKeys, timing, record } = this.#deps
       const plan = planRotation(chain(keys, at), { emergency, now: at, timing })
       if (plan.tooSoonFor > 0 && !acceptTooSoon) throw tooSoon(plan)
       await signingKeys.startSigning(trx, plan.to, plan.signsFrom)
@@ -85,7 +85,7 @@ export class Rotation {
         kid: to,
         detail: { ...detail, emergency },
       })
-      await appendKeys(this.#rooms, { trx, keys, at }, 'key.created', fresh)
+      await appendKeys(this.#deps, { trx, keys, at }, 'key.created', fresh)
       return plan
     })
   }
@@ -96,18 +96,18 @@ export class Rotation {
    * @throws RotationRefused when there is no such key or it is revoked already
    */
   async revoke(kid: string): Promise<KeyRevocation> {
-    const { signingKeys, record, announce } = this.#rooms
+    const { signingKeys, record, announce } = this.#deps
     const fresh = await this.#generate(2)
     const revocation = await this.#change(async ({ trx, keys, at }) => {
       const key = keys.find((candidate) => candidate.kid === kid)
-      if (!key) throw new RotationRefused(`There is no key ${kid}. See: signet keys list --all`)
-      if (key.revokedAt) throw new RotationRefused(`The key ${kid} is revoked already.`)
+      if (!key) throw new RotationError(`There is no key ${kid}. See: signet keys list --all`)
+      if (key.revokedAt) throw new RotationError(`The key ${kid} is revoked already.`)
       const [active, successor] = chain(keys, at)
       await signingKeys.revoke(trx, kid, at)
       if (key === active && successor) await signingKeys.startSigning(trx, successor.kid, at)
       await record(trx, { event: 'key.revoked', kid, detail: { state: keyState(key, at) } })
       const missing = howManyMissing(chain(await signingKeys.all(trx), at))
-      await appendKeys(this.#rooms, { trx, keys, at }, 'key.created', fresh.slice(0, missing))
+      await appendKeys(this.#deps, { trx, keys, at }, 'key.created', fresh.slice(0, missing))
       const [signer] = chain(await signingKeys.all(trx), at) as [StoredKey]
       return { kid, signer: signer.kid, signerUnknownFor: unknownFor(signer, at) }
     })
@@ -123,11 +123,11 @@ export class Rotation {
   async import(material: KeyMaterial): Promise<Date> {
     await this.ensure()
     return this.#change(async ({ trx, keys, at }) => {
-      const { signingKeys, timing } = this.#rooms
+      const { signingKeys, timing } = this.#deps
       const known = keys.find((key) => key.kid === material.kid)
       if (known) {
         const state = keyState(known, at)
-        throw new RotationRefused(`The key ${material.kid} is here already: it is ${state}.`)
+        throw new RotationError(`The key ${material.kid} is here already: it is ${state}.`)
       }
       const successor = chain(keys, at)[1]
       if (successor) {
@@ -136,16 +136,16 @@ export class Rotation {
         await signingKeys.withdraw(trx, successor.kid, at)
       }
       const detail = { withdrawn: successor?.kid }
-      return appendKeys(this.#rooms, { trx, keys, at }, 'key.imported', [material], detail)
+      return appendKeys(this.#deps, { trx, keys, at }, 'key.imported', [material], detail)
     })
   }
 
   #change<T>(work: (change: ChainChange) => Promise<T>): Promise<T> {
-    const { signingKeys, now } = this.#rooms
+    const { signingKeys, now } = this.#deps
     return signingKeys.change((trx, keys) => work({ trx, keys, at: now() }))
   }
 
   async #generate(count: number): Promise<KeyMaterial[]> {
-    return Promise.all(Array.from({ length: count }, () => this.#rooms.generate()))
+    return Promise.all(Array.from({ length: count }, () => this.#deps.generate()))
   }
 }

@@ -8,7 +8,7 @@ import { type ClaimedMail, delaySeconds, type MailQueue } from './mail-queue.ts'
 import { render } from './templates.ts'
 import { domainOf, type OpenedTransport } from './transport.ts'
 
-export interface DeliveryRooms {
+export interface DeliveryDependencies {
   readonly queue: MailQueue
   readonly transport: OpenedTransport
   readonly oneTimeTokens: OneTimeTokens
@@ -27,18 +27,20 @@ const mostDays = 3
 
 /** The way of one mail, from the claim to the record of how it ended. */
 export class Delivery {
-  readonly #rooms: DeliveryRooms
+  readonly #services: DeliveryDependencies
   /** Taken by the mail server, and PostgreSQL was not there to be told. */
   readonly #unrecorded = new Set<string>()
 
-  constructor(rooms: DeliveryRooms) {
-    this.#rooms = rooms
+  constructor(services: DeliveryDependencies) {
+    this.#services = services
   }
 
   /** @returns false when no mail is due */
   async next(claimed: () => void): Promise<boolean> {
     await this.#record()
-    const claim = await this.#rooms.queue.claim((trx, mail) => prepareLink(trx, mail, this.#rooms))
+    const claim = await this.#services.queue.claim((trx, mail) =>
+      prepareLink(trx, mail, this.#services),
+    )
     if (!claim) return false
     claimed()
     await this.#handle(claim.mail, claim.prepared)
@@ -46,7 +48,7 @@ export class Delivery {
   }
 
   async #handle(mail: ClaimedMail, prepared: Preparation): Promise<void> {
-    const { queue } = this.#rooms
+    const { queue } = this.#services
     if (prepared.outcome === 'busy') return queue.putOff(mail, busySeconds)
     if (prepared.outcome === 'pointless') {
       await queue.giveUp(mail, prepared.reason)
@@ -62,7 +64,7 @@ export class Delivery {
     mail: ClaimedMail,
     { template, token }: Extract<Preparation, { outcome: 'ready' }>,
   ): Promise<void> {
-    const { transport, appUrl, tokenIn, queue } = this.#rooms
+    const { transport, appUrl, tokenIn, queue } = this.#services
     const { id, recipient: to, createdAt, data, attempts } = mail
     try {
       const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token })
@@ -82,25 +84,25 @@ export class Delivery {
   async #record(): Promise<void> {
     const ids = [...this.#unrecorded]
     if (ids.length === 0) return
-    await this.#rooms.queue.sent(ids)
+    await this.#services.queue.sent(ids)
     for (const id of ids) this.#unrecorded.delete(id)
   }
 
   async #giveUp(mail: ClaimedMail, reason: string): Promise<void> {
-    await this.#rooms.queue.giveUp(mail, reason)
+    await this.#services.queue.giveUp(mail, reason)
     this.#tell('given_up', mail, reason)
   }
 
   #days(mail: ClaimedMail): number {
-    return secondsBetween(mail.createdAt, this.#rooms.now()) / 86_400
+    return secondsBetween(mail.createdAt, this.#services.now()) / 86_400
   }
 
   #tell(outcome: keyof typeof sayings, mail: ClaimedMail, reason?: string): void {
     const { id: mailId, template, attempts } = mail
     const { level, message } = sayings[outcome]
     const domain = domainOf(mail.recipient)
-    this.#rooms.metrics.mails.inc({ template, outcome })
-    this.#rooms.log[level]({ mailId, template, domain, attempts, reason }, message)
+    this.#services.metrics.mails.inc({ template, outcome })
+    this.#services.log[level]({ mailId, template, domain, attempts, reason }, message)
   }
 }
 

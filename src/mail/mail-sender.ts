@@ -1,5 +1,5 @@
 import { every } from '../clock.ts'
-import { Delivery, type DeliveryRooms } from './delivery.ts'
+import { Delivery, type DeliveryDependencies } from './delivery.ts'
 import type { Backlog } from './mail-queue.ts'
 
 /*
@@ -20,7 +20,7 @@ const lookSeconds = 5
 
 /** Sends what is due, in several lanes that each take one mail after another. */
 export class MailSender {
-  readonly #rooms: DeliveryRooms
+  readonly #services: DeliveryDependencies
   readonly #delivery: Delivery
   readonly #lanes = new Set<Promise<void>>()
   #running = 0
@@ -30,9 +30,9 @@ export class MailSender {
   #backlog: Backlog = { waiting: 0, oldestSeconds: 0 }
   #stopLooking: () => Promise<void> = async () => undefined
 
-  constructor(rooms: DeliveryRooms) {
-    this.#rooms = rooms
-    this.#delivery = new Delivery(rooms)
+  constructor(services: DeliveryDependencies) {
+    this.#services = services
+    this.#delivery = new Delivery(services)
   }
 
   /** As it was a few seconds ago. */
@@ -41,7 +41,7 @@ export class MailSender {
   }
 
   start(): void {
-    const { queue, log } = this.#rooms
+    const { queue, log } = this.#services
     this.#started = true
     this.wake()
     this.#stopLooking = every(
@@ -69,7 +69,7 @@ export class MailSender {
 
   /** Takes no further mail, and breaks off those that take longer than `seconds`. */
   async stop(seconds = 5): Promise<void> {
-    const { transport } = this.#rooms
+    const { transport } = this.#services
     this.#stopped = true
     const deadline = setTimeout(() => transport.close(), seconds * 1000)
     await this.#stopLooking()
@@ -82,7 +82,7 @@ export class MailSender {
     if (this.#running >= concurrency) return
     this.#running += 1
     const lane = this.#lane()
-      .catch((error) => this.#rooms.log.error({ err: error }, 'sending mail failed'))
+      .catch((error) => this.#services.log.error({ err: error }, 'sending mail failed'))
       .finally(() => this.#lanes.delete(lane))
     this.#lanes.add(lane)
   }

@@ -16,7 +16,7 @@ export interface LinkPage {
   readonly submit: Middleware
 }
 
-interface Rooms {
+interface Dependencies {
   readonly operations: readonly Operation[]
   readonly origin: string
 }
@@ -89,10 +89,10 @@ const reset: Wording = {
   }),
 }
 
-export const verifyEmail = (rooms: Rooms): LinkPage => linkPage(rooms, verification)
-export const resetPassword = (rooms: Rooms): LinkPage => linkPage(rooms, reset)
+export const verifyEmail = (deps: Dependencies): LinkPage => linkPage(deps, verification)
+export const resetPassword = (deps: Dependencies): LinkPage => linkPage(deps, reset)
 
-function linkPage({ operations, origin }: Rooms, wording: Wording): LinkPage {
+function linkPage({ operations, origin }: Dependencies, wording: Wording): LinkPage {
   const named = (step: string) => operations.find(({ path }) => path === wording.operation + step)
   const request = named('/request')
   const confirm = named('/confirm')

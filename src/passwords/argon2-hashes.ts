@@ -1,5 +1,5 @@
 import { verify } from 'argon2'
-import { bound, HashRefused, hashLimits, type PasswordHash } from './hash-limits.ts'
+import { bound, HashError, hashLimits, type PasswordHash } from './hash-limits.ts'
 
 export interface Argon2Parameters {
   readonly memoryKib: number
@@ -27,7 +27,7 @@ export function argon2Hash(
 ): PasswordHash {
   const { memoryKib, passes, lanes } = cost
   const isOwn = own && memoryKib <= own.memoryKib && passes <= own.passes && lanes <= own.lanes
-  if (memoryKib < 8 * lanes || passes < 1 || lanes < 1) throw new HashRefused('argon2: bad cost')
+  if (memoryKib < 8 * lanes || passes < 1 || lanes < 1) throw new HashError('argon2: bad cost')
   if (!isOwn) {
     bound('argon2 memory in KiB', memoryKib, hashLimits.argon2MemoryKib)
     bound('argon2 memory times passes', memoryKib * passes, hashLimits.argon2Work)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-interface Rooms {
+interface Dependencies {
   /** Such as `https://api.pwnedpasswords.com/range/`. */
   readonly url: string
   readonly log: Log
@@ -18,14 +18,14 @@ const longestAnswerBytes = 1_048_576
  * breached passwords share. While it is away passwords are taken: nobody is kept out by its fault.
  */
 export class BreachedPasswords {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   async includes(password: string): Promise<boolean> {
-    const { log, metrics } = this.#rooms
+    const { log, metrics } = this.#deps
     const digest = createHash('sha1').update(password).digest('hex').toUpperCase()
     try {
       const answer = await this.#ask(digest.slice(0, 5))
@@ -40,7 +40,7 @@ export class BreachedPasswords {
   }
 
   async #ask(prefix: string): Promise<string> {
-    const { url, timeoutMilliseconds = 1000 } = this.#rooms
+    const { url, timeoutMilliseconds = 1000 } = this.#deps
     const response = await fetch(`${url.replace(/\/$/, '')}/${prefix}`, {
       // Entries with a count of 0 hide from the network how many there are.
       headers: { 'Add-Padding': 'true', 'User-Agent': 'signet' },

@@ -3,8 +3,8 @@ import { addressOf } from '../throttle/networks.ts'
 import { Admission } from './admission.ts'
 
 /** Too many at once: the caller should come back in so many seconds. */
-export class Overloaded extends Error {
-  override readonly name = 'Overloaded'
+export class OverloadedError extends Error {
+  override readonly name = 'OverloadedError'
   readonly retryAfterSeconds: number
 
   constructor(retryAfterSeconds: number) {
@@ -141,10 +141,10 @@ export class Bulkhead {
   }
 
   /** Not everybody at the same moment: those who are refused together come back apart. */
-  #overloaded(): Overloaded {
+  #overloaded(): OverloadedError {
     const seconds = Math.max(1, Math.ceil(this.#options.queueSeconds))
     this.#refusals += 1
-    return new Overloaded(seconds + (this.#refusals % (seconds + 1)))
+    return new OverloadedError(seconds + (this.#refusals % (seconds + 1)))
   }
 }
 

@@ -4,8 +4,8 @@ export interface PasswordHash {
 }
 
 /** A hash that nobody here can, or should, verify; the message says why and never shows the hash. */
-export class HashRefused extends Error {
-  override readonly name = 'HashRefused'
+export class HashError extends Error {
+  override readonly name = 'HashError'
 }
 
 export const hashLimits = {
@@ -21,5 +21,5 @@ export const hashLimits = {
 } as const
 
 export function bound(what: string, value: number, limit: number): void {
-  if (value > limit) throw new HashRefused(`${what} is ${value}, more than the limit ${limit}`)
+  if (value > limit) throw new HashError(`${what} is ${value}, more than the limit ${limit}`)
 }

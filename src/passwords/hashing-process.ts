@@ -13,8 +13,8 @@ export interface HashingProcessOptions extends LaunchOptions {
 }
 
 /** Nobody is answered by now, and perhaps somebody will be later: to a caller it is 503. */
-export class HashingAway extends Error {
-  override readonly name = 'HashingAway'
+export class HashingUnavailableError extends Error {
+  override readonly name = 'HashingUnavailableError'
   /** stores/unavailable.ts knows it. */
   readonly code = 'PASSWORD_PROCESS_AWAY'
 }
@@ -157,7 +157,7 @@ export class HashingProcess implements Hashing {
   }
 
   #refuse({ asked: { id } }: Waiting, why: string): void {
-    this.#taken(id)?.reject(new HashingAway(`no process checks passwords: ${why}`))
+    this.#taken(id)?.reject(new HashingUnavailableError(`no process checks passwords: ${why}`))
   }
 
   /** Several things may say so of one process, and it may be alive after all of them. */

@@ -2,7 +2,7 @@ import { createHash, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { compare } from 'bcrypt'
 import { type Argon2Parameters, argon2Hash, readArgon2 } from './argon2-hashes.ts'
-import { bound, HashRefused, hashLimits, type PasswordHash } from './hash-limits.ts'
+import { bound, HashError, hashLimits, type PasswordHash } from './hash-limits.ts'
 
 /**
  * Password hashes as other systems wrote them: read once at the import, verified once at the next
@@ -51,14 +51,14 @@ const forms: readonly [RegExp, (...parts: string[]) => PasswordHash][] = [
  * @throws HashRefused
  */
 export function readHash(text: string, own?: Argon2Parameters): PasswordHash {
-  if (text.length > 512) throw new HashRefused('the password hash is too long')
+  if (text.length > 512) throw new HashError('the password hash is too long')
   const argon2 = readArgon2(text)
   if (argon2) return argon2Hash(argon2.phc, argon2, own)
   for (const [form, read] of forms) {
     const [, ...parts] = form.exec(text) ?? []
     if (parts.length > 0) return read(...parts)
   }
-  throw new HashRefused(
+  throw new HashError(
     'the format of the password hash is unknown; known are bcrypt, scrypt, PBKDF2 and argon2 as Django, passlib and PHC strings write them',
   )
 }
@@ -69,7 +69,7 @@ export function readHash(text: string, own?: Argon2Parameters): PasswordHash {
  * $2y$ and $2b$ are one algorithm, and $2a$ is it too for all that anybody types.
  */
 function bcrypt(cost: string, rest: string, prepare = (text: string) => text): PasswordHash {
-  if (Number(cost) < 4) throw new HashRefused('bcrypt: bad cost')
+  if (Number(cost) < 4) throw new HashError('bcrypt: bad cost')
   bound('bcrypt cost', Number(cost), hashLimits.bcryptCost)
   const hash = `$2b$${cost}$${rest}`
   return {
@@ -83,7 +83,7 @@ function bcrypt(cost: string, rest: string, prepare = (text: string) => text): P
 function scryptHash(N: number, rText: string, pText: string, salt: Buffer, key: Buffer) {
   const [r, p] = [Number(rText), Number(pText)]
   if (N < 2 || !Number.isInteger(Math.log2(N)) || r < 1 || p < 1) {
-    throw new HashRefused('scrypt: bad cost')
+    throw new HashError('scrypt: bad cost')
   }
   keyLength('scrypt', key, 16, 64)
   bound('scrypt memory in KiB', (N * r) / 8, hashLimits.scryptMemoryKib)
@@ -97,7 +97,7 @@ const digestBytes: Readonly<Record<string, number>> = { sha1: 20, sha256: 32, sh
 
 function pbkdf2Hash(digest: string, rounds: string, salt: Buffer, key: Buffer): PasswordHash {
   const [iterations, bytes = 0] = [Number(rounds), digestBytes[digest]]
-  if (iterations < 1) throw new HashRefused('PBKDF2: bad cost')
+  if (iterations < 1) throw new HashError('PBKDF2: bad cost')
   keyLength('PBKDF2', key, bytes, bytes)
   bound('PBKDF2 iterations', iterations, hashLimits.pbkdf2Iterations)
   return comparing(key, (password) => promisify(pbkdf2)(password, salt, iterations, bytes, digest))
@@ -110,7 +110,7 @@ const comparing = (key: Buffer, derive: (password: string) => Promise<Buffer>): 
 /** A short key would match many passwords, an empty one all of them. */
 function keyLength(what: string, key: Buffer, least: number, most: number): void {
   if (key.length >= least && key.length <= most) return
-  throw new HashRefused(`${what}: the hash has ${key.length} bytes`)
+  throw new HashError(`${what}: the hash has ${key.length} bytes`)
 }
 
 const base64 = (text: string): Buffer => Buffer.from(text, 'base64')

@@ -12,8 +12,8 @@ export interface PasswordReason {
 }
 
 /** A password that breaks a rule; the message says which. */
-export class PasswordRefused extends Error {
-  override readonly name = 'PasswordRefused'
+export class PasswordError extends Error {
+  override readonly name = 'PasswordError'
   readonly reasons: readonly PasswordReason[]
 
   constructor(reasons: readonly PasswordReason[]) {

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { type Argon2Parameters, readArgon2 } from './argon2-hashes.ts'
 import type { Bulkhead } from './bulkhead.ts'
-import { HashRefused } from './hash-limits.ts'
+import { HashError } from './hash-limits.ts'
 import { type Hashing, hashingHere } from './hashing.ts'
 import { readHash } from './legacy-hashes.ts'
 import {
   assessPassword,
   longestPassword,
+  PasswordError,
   type PasswordPolicy,
   type PasswordReason,
-  PasswordRefused,
 } from './password-policy.ts'
 
-export { longestPassword, PasswordRefused, shortestPassword } from './password-policy.ts'
+export { longestPassword, PasswordError, shortestPassword } from './password-policy.ts'
 
 export interface Argon2Cost {
   readonly memoryKib: number
@@ -70,7 +70,7 @@ export class Passwords {
   hash(password: string, personal: readonly string[] = [], ip?: string): Promise<string> {
     return this.admit(async () => {
       const reasons = await this.assess(password, personal, ip)
-      if (reasons.length > 0) throw new PasswordRefused(reasons)
+      if (reasons.length > 0) throw new PasswordError(reasons)
       return this.renew(password, ip)
     }, ip)
   }
@@ -122,7 +122,7 @@ export class Passwords {
       readHash(passwordHash, this.#own)
       return true
     } catch (error) {
-      if (error instanceof HashRefused) return false
+      if (error instanceof HashError) return false
       throw error
     }
   }

@@ -19,7 +19,7 @@ const sliceEntries = 10_000
  * transactions at or above the watermark are open: one that was numbered earlier may still commit among
  * them. They are told with every list, until they are settled.
  */
-export class LiveList {
+export class ActiveEntries {
   #length = 0
   #digests = Buffer.alloc(1024 * digestBytes)
   #expiries = new Uint32Array(1024)
@@ -40,8 +40,8 @@ export class LiveList {
   static async load(
     position: LogPosition,
     pages: AsyncIterable<readonly LoggedRevocation[]>,
-  ): Promise<LiveList> {
-    const list = new LiveList(position)
+  ): Promise<ActiveEntries> {
+    const list = new ActiveEntries(position)
     const open: LoggedRevocation[] = []
     for await (const page of pages) {
       list.#length = await list.#settle(page.filter(({ xid }) => xid < position.watermark))
@@ -102,7 +102,7 @@ export class LiveList {
    * Where in the list begins what the reader does not have.
    * @returns undefined when there is nothing; 0 is the full list
    */
-  newsFor({ history, watermark, open }: FeedCursor): number | undefined {
+  since({ history, watermark, open }: FeedCursor): number | undefined {
     if (history !== this.#position.history || watermark > this.#position.watermark) return 0
     let low = 0
     let high = this.#length

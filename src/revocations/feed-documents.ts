@@ -2,7 +2,7 @@ import { createHash, type KeyObject, sign } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
-import type { LiveList, Selection } from './active-entries.ts'
+import type { ActiveEntries, Selection } from './active-entries.ts'
 import { type FeedCursor, spellCursor } from './feed-cursor.ts'
 import type { Groups } from './grouped-digests.ts'
 import type { Part } from './prefix-order.ts'
@@ -17,7 +17,7 @@ export interface FeedDocument {
 /** What a reader is told: news from a place on, all of it, one part of all, or that there is nothing new. */
 export type Wanted = Selection | 'nothing'
 
-interface Rooms {
+interface Dependencies {
   readonly keyring: LiveKeyring
   readonly issuer: string
   readonly now: Now
@@ -56,11 +56,11 @@ const lastingEntries = 10_000
  * its age.
  */
 export class FeedDocuments {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #kept = new Map<string, Kept>()
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** Something changed: what was signed before is not the whole truth any more. */
@@ -71,7 +71,7 @@ export class FeedDocuments {
     }
   }
 
-  document(list: LiveList, wanted: Wanted, readAt: Date): Promise<FeedDocument> {
+  document(list: ActiveEntries, wanted: Wanted, readAt: Date): Promise<FeedDocument> {
     const key = keyOf(wanted)
     const read = epochSeconds(readAt)
     const kept = this.#kept.get(key)
@@ -96,7 +96,7 @@ export class FeedDocuments {
 
   /** The oldest go first. */
   #limit(): void {
-    const { mostKeptBytes = usualKeptBytes } = this.#rooms
+    const { mostKeptBytes = usualKeptBytes } = this.#deps
     let sum = 0
     for (const { bytes } of this.#kept.values()) sum += bytes
     for (const [key, { bytes }] of this.#kept) {
@@ -106,23 +106,23 @@ export class FeedDocuments {
     }
   }
 
-  async #make(list: LiveList, wanted: Wanted, read: number): Promise<FeedDocument> {
+  async #make(list: ActiveEntries, wanted: Wanted, read: number): Promise<FeedDocument> {
     // All of it at once, before anything else has its turn: entries and position belong together.
     const known = knownBefore(list, wanted)
     const claims: FeedClaims = {
-      iss: this.#rooms.issuer,
+      iss: this.#deps.issuer,
       iat: read,
       seq: spellCursor(list.cursor),
       ...(known && { since: spellCursor(known) }),
       ...(isPart(wanted) && wanted),
     }
-    const groups = wanted === 'nothing' ? undefined : list.select(wanted, this.#rooms.now())
+    const groups = wanted === 'nothing' ? undefined : list.select(wanted, this.#deps.now())
     return this.#sign(claims, (await groups) ?? new Map())
   }
 
   /** In steps of some milliseconds each, whatever the number of entries. */
   async #sign(claims: FeedClaims, groups: Groups): Promise<FeedDocument> {
-    const { keyring, now, onSigned } = this.#rooms
+    const { keyring, now, onSigned } = this.#deps
     const { kid, privateKey } = keyring.current.signer(now())
     const content = createHash('sha256').update(
       JSON.stringify([claims.since === undefined, claims.part, claims.of]),
@@ -161,7 +161,7 @@ const secondsOf = (wanted: Wanted): number =>
     ? Math.max(resignSeconds.full, wanted.of / 8)
     : resignSeconds[isFull(wanted) ? 'full' : 'delta']
 
-function knownBefore(list: LiveList, wanted: Wanted): FeedCursor | undefined {
+function knownBefore(list: ActiveEntries, wanted: Wanted): FeedCursor | undefined {
   if (wanted === 'nothing') return list.unchangedSince
   return isPart(wanted) ? undefined : list.knownFrom(wanted.index)
 }

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly log: RevocationLog
   /** Part of the transaction: ends what these revocations had ended. */
@@ -14,7 +14,7 @@ interface Rooms {
  * @returns how many came back
  */
 export async function recover(
-  { db, log, end }: Rooms,
+  { db, log, end }: Dependencies,
   held: AsyncIterable<readonly Revocation[]>,
 ): Promise<number> {
   let sum = 0

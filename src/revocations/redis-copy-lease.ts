@@ -4,7 +4,7 @@ import { later, type Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Bookmark, Revocation, RevocationKind } from './revocation-log.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly redis: RedisClient
   readonly now: Now
   /** What the names of all keys here begin with. */
@@ -30,20 +30,20 @@ const releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call(
  * falls back to an earlier state falls back to an earlier mark as well, which is true of it.
  */
 export class SharedCopy {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #id = randomUUID()
   readonly #markKey: string
   readonly #leaseKey: string
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#markKey = `${rooms.prefix}:whole`
-    this.#leaseKey = `${rooms.prefix}:filling`
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#markKey = `${deps.prefix}:whole`
+    this.#leaseKey = `${deps.prefix}:filling`
   }
 
   /** The position up to which all live entries are in Redis. */
   async mark(): Promise<Bookmark | undefined> {
-    const text = await this.#rooms.redis.get(this.#markKey)
+    const text = await this.#deps.redis.get(this.#markKey)
     const [, history, low, high, running] = spelling.exec(text ?? '') ?? []
     if (!history || !low || !high) return undefined
     const list = running?.split(',').filter(Boolean) ?? []
@@ -55,13 +55,13 @@ export class SharedCopy {
     const { history, watermark, ceiling, running } = position
     const mark = `${history}.${watermark}:${ceiling}:${running.join()}`
     const keys = [count.key, this.#markKey]
-    const done = await this.#rooms.redis.eval(markScript, 2, ...keys, String(count.sent), mark)
+    const done = await this.#deps.redis.eval(markScript, 2, ...keys, String(count.sent), mark)
     return done === 1
   }
 
   /** Takes or keeps the right to fill Redis for all. */
   async lease(): Promise<boolean> {
-    const { redis } = this.#rooms
+    const { redis } = this.#deps
     const taken = await redis.set(this.#leaseKey, this.#id, 'PX', leaseMilliseconds, 'NX')
     if (taken) return true
     if ((await redis.get(this.#leaseKey)) !== this.#id) return false
@@ -69,12 +69,12 @@ export class SharedCopy {
   }
 
   async release(): Promise<void> {
-    await this.#rooms.redis.eval(releaseScript, 1, this.#leaseKey, this.#id)
+    await this.#deps.redis.eval(releaseScript, 1, this.#leaseKey, this.#id)
   }
 
   /** Everything that Redis holds, a page at a time. */
   async *held(): AsyncGenerator<Revocation[]> {
-    const { redis, prefix } = this.#rooms
+    const { redis, prefix } = this.#deps
     const before = `${redis.options.keyPrefix ?? ''}${prefix}:`
     const pattern = `${before.replace(/[\\*?[\]]/g, '\\$&')}*`
     for (const node of redis instanceof Cluster ? redis.nodes('master') : [redis]) {
@@ -93,12 +93,12 @@ export class SharedCopy {
       const [, kind, value] = /^(jti|sid|client|kid):(.+)$/s.exec(name) ?? []
       return kind && value ? [{ kind: kind as RevocationKind, value, name }] : []
     })
-    const pipeline = this.#rooms.redis.pipeline()
-    for (const { name } of found) pipeline.pttl(`${this.#rooms.prefix}:${name}`)
+    const pipeline = this.#deps.redis.pipeline()
+    for (const { name } of found) pipeline.pttl(`${this.#deps.prefix}:${name}`)
     const lives = (found.length > 0 && (await pipeline.exec())) || []
     return found.flatMap(({ kind, value }, at) => {
       const milliseconds = Number(lives[at]?.[1] ?? 0)
-      const expiresAt = later(this.#rooms.now(), milliseconds / 1000)
+      const expiresAt = later(this.#deps.now(), milliseconds / 1000)
       return milliseconds > 0 ? [{ kind, value, expiresAt }] : []
     })
   }

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
-import { LiveList } from './active-entries.ts'
+import { ActiveEntries } from './active-entries.ts'
 import { type FeedCursor, parseCursor } from './feed-cursor.ts'
 import { type FeedDocument, FeedDocuments, type Wanted } from './feed-documents.ts'
 import { LogReader } from './log-reader.ts'
 import { mostParts, type Part } from './prefix-order.ts'
 import type { RevocationLog } from './revocation-log.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly log: RevocationLog
   readonly keyring: LiveKeyring
   readonly issuer: string
@@ -45,11 +45,11 @@ const partEntries = 32_768
  * keeps the live entries in memory and tells its readers of new ones as soon as it knows them.
  */
 export class RevocationFeed {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #documents: FeedDocuments
   readonly #reader: LogReader
   readonly #waiting = new Set<() => void>()
-  #list: LiveList | undefined
+  #list: ActiveEntries | undefined
   /** False until the list is that of the place where the reader goes on. */
   #loaded = false
   /** Before the statement that read it was sent: nothing committed earlier is missing. */
@@ -60,10 +60,10 @@ export class RevocationFeed {
   #soon: Promise<void> | undefined
   #draining = false
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#documents = new FeedDocuments(rooms)
-    this.#reader = new LogReader(rooms.log)
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#documents = new FeedDocuments(deps)
+    this.#reader = new LogReader(deps.log)
   }
 
   get size(): number {
@@ -96,7 +96,7 @@ export class RevocationFeed {
   }
 
   /** Something was revoked here: readers should not have to wait for the next turn. */
-  hasten(): void {
+  pollSoon(): void {
     // It fails when the database does, and the next turn says so.
     if (this.#list && !this.#draining) this.#followSoon().catch(() => undefined)
   }
@@ -110,7 +110,7 @@ export class RevocationFeed {
     for (;;) {
       const list = this.#list
       if (!list) return undefined
-      const news = cursor ? list.newsFor(cursor) : 0
+      const news = cursor ? list.since(cursor) : 0
       const leftMilliseconds = deadline - performance.now()
       if (news !== undefined || leftMilliseconds <= 0 || !this.#mayWait(gone)) {
         const wanted = wantedOf(list, news, inParts)
@@ -178,13 +178,13 @@ export class RevocationFeed {
   }
 
   async #follow(): Promise<void> {
-    const readAt = this.#rooms.now()
+    const readAt = this.#deps.now()
     if (!this.#list || !this.#loaded) return this.#load(readAt)
     const changes = await this.#reader.next()
     if (changes.isRestored) return this.#load(readAt)
     // A key that leaked leaves the JWKS now, not with the next turn of those who tend the keys.
     const hasKey = changes.fresh.some(({ kind }) => kind === 'kid')
-    if (hasKey) await this.#rooms.keyring.reread().catch(() => undefined)
+    if (hasKey) await this.#deps.keyring.reread().catch(() => undefined)
     const news = await this.#list.advance(changes)
     this.#readAt = readAt
     // Not even a list that lasts may go on bearing the signature of a key that leaked.
@@ -195,10 +195,10 @@ export class RevocationFeed {
 
   /** The position is noted first: what commits during the reading comes with the next turn. */
   async #load(readAt: Date): Promise<void> {
-    const { log } = this.#rooms
+    const { log } = this.#deps
     this.#loaded = false
     const { history, watermark } = await this.#reader.begin()
-    this.#list = await LiveList.load({ history, watermark }, log.live())
+    this.#list = await ActiveEntries.load({ history, watermark }, log.live())
     this.#loaded = true
     this.#readAt = readAt
     this.#prunedAt = readAt
@@ -215,7 +215,11 @@ export class RevocationFeed {
 }
 
 /** @returns undefined for what is too long for one document, to a reader that takes nothing else */
-function wantedOf(list: LiveList, index: number | undefined, inParts: boolean): Wanted | undefined {
+function wantedOf(
+  list: ActiveEntries,
+  index: number | undefined,
+  inParts: boolean,
+): Wanted | undefined {
   if (index === undefined) return 'nothing'
   const entries = list.sizeFrom(index)
   const of = partsOf(list)
@@ -223,5 +227,5 @@ function wantedOf(list: LiveList, index: number | undefined, inParts: boolean): 
   return entries <= mostEntries ? { index } : undefined
 }
 
-const partsOf = ({ size }: LiveList): number =>
+const partsOf = ({ size }: ActiveEntries): number =>
   Math.min(mostParts, 2 ** Math.max(0, Math.ceil(Math.log2(size / partEntries))))

@@ -1,13 +1,13 @@
 import type { Knex } from 'knex'
 import { LogReader } from './log-reader.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
-import type { Mark, RevocationQuestions } from './revocation-lookup.ts'
+import type { RevocationLookup, RevocationSubject } from './revocation-lookup.ts'
 import type { RevokedIndex } from './revoked-index.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly log: RevocationLog
-  readonly questions: RevocationQuestions
+  readonly questions: RevocationLookup
   /** Absent without Redis: then the log alone answers. */
   readonly index: RevokedIndex | undefined
   /** Told after each commit that revoked something. */
@@ -25,50 +25,50 @@ export type Revoke = (...revocations: Revocation[]) => Promise<void>
  * after the commit, and again by the follower of every instance should that fail.
  */
 export class Revocations {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #reader: LogReader
   /** Without the log, Redis is not kept up to date: then it is not asked either. */
   #follows = true
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#reader = new LogReader(rooms.log)
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#reader = new LogReader(deps.log)
   }
 
   /** Where following begins is noted before the first fill, so that nothing falls between the two. */
   async start(): Promise<void> {
     await this.mark()
-    await this.#rooms.index?.start()
+    await this.#deps.index?.start()
   }
 
   /** What is followed from: enough for a command, which copies what it decides and asks nothing. */
   async mark(): Promise<void> {
-    if (this.#rooms.index) await this.#reader.begin()
+    if (this.#deps.index) await this.#reader.begin()
   }
 
   stop(): void {
-    this.#rooms.index?.stop()
+    this.#deps.index?.stop()
   }
 
   /** Runs one use case in one transaction, and copies what it revoked to Redis after the commit. */
   async decide<T>(work: (trx: Knex.Transaction, revoke: Revoke) => Promise<T>): Promise<T> {
     const decided: Revocation[] = []
-    const result = await this.#rooms.db.transaction((trx) =>
+    const result = await this.#deps.db.transaction((trx) =>
       work(trx, async (...revocations) => {
-        decided.push(...(await this.#rooms.log.append(trx, revocations)))
+        decided.push(...(await this.#deps.log.append(trx, revocations)))
       }),
     )
-    if (decided.length > 0) this.#rooms.onDecided?.()
-    await this.#rooms.index?.copy(decided)
+    if (decided.length > 0) this.#deps.onDecided?.()
+    await this.#deps.index?.copy(decided)
     return result
   }
 
   /** Whether any of these is revoked: Redis when it can be relied on, else the log. */
-  async holdAny(marks: readonly Mark[]): Promise<boolean> {
-    const answer = this.#follows ? await this.#rooms.index?.holdsAny(marks) : undefined
+  async holdAny(marks: readonly RevocationSubject[]): Promise<boolean> {
+    const answer = this.#follows ? await this.#deps.index?.isRevokedAny(marks) : undefined
     if (answer !== undefined) return answer
-    const remembered = this.#rooms.index?.remembersAny(marks)
-    return (await this.#rooms.questions.holdsAny(marks)) || ((await remembered) ?? false)
+    const remembered = this.#deps.index?.remembersAny(marks)
+    return (await this.#deps.questions.isRevokedAny(marks)) || ((await remembered) ?? false)
   }
 
   /**
@@ -76,7 +76,7 @@ export class Revocations {
    * that could not reach Redis or died between its commit and its copy.
    */
   async follow(): Promise<void> {
-    const { index } = this.#rooms
+    const { index } = this.#deps
     if (!index) return
     const { fresh, isRestored } = await this.#reader.next().catch((error) => {
       this.#follows = false

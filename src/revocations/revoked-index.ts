@@ -4,10 +4,10 @@ import type { Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import { SharedCopy } from './redis-copy-lease.ts'
 import type { Bookmark, Revocation, RevocationLog } from './revocation-log.ts'
-import type { Mark } from './revocation-lookup.ts'
-import { type Found, TurnQuestion } from './tick-batcher.ts'
+import type { RevocationSubject } from './revocation-lookup.ts'
+import { type FoundValues, TickBatcher } from './tick-batcher.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly redis: RedisClient
   readonly log: RevocationLog
   readonly now: Now
@@ -39,7 +39,7 @@ const countSeconds = 600
  * of this instance as it left it. Else: undefined, ask the log.
  */
 export class RevokedIndex {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #prefix: string
   readonly #shared: SharedCopy
   /** Of the filling that is trusted or under way. Whatever raises a doubt takes it away. */
@@ -50,13 +50,13 @@ export class RevokedIndex {
   #recovering = false
   #filling: Promise<void> | undefined
   #told: string | undefined
-  readonly #turn = new TurnQuestion((keys) => this.#find(keys))
+  readonly #turn = new TickBatcher((keys) => this.#find(keys))
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
     // In a cluster a hash tag keeps all entries in the slot of the count, so one round trip asks all.
-    this.#prefix = rooms.redis.isCluster ? '{revoked}' : 'revoked'
-    this.#shared = new SharedCopy({ ...rooms, prefix: this.#prefix })
+    this.#prefix = deps.redis.isCluster ? '{revoked}' : 'revoked'
+    this.#shared = new SharedCopy({ ...deps, prefix: this.#prefix })
   }
 
   /**
@@ -64,7 +64,7 @@ export class RevokedIndex {
    * copied and nothing is asked: all that a command needs.
    */
   async start(): Promise<void> {
-    const { redis } = this.#rooms
+    const { redis } = this.#deps
     this.#started = true
     redis.on('close', () => this.distrust('it cannot be reached'))
     redis.on('error', () => this.distrust('it cannot be reached'))
@@ -82,15 +82,15 @@ export class RevokedIndex {
   }
 
   /** @returns undefined when Redis cannot be relied on now */
-  async holdsAny(marks: readonly Mark[]): Promise<boolean | undefined> {
+  async isRevokedAny(marks: readonly RevocationSubject[]): Promise<boolean | undefined> {
     if (!this.#whole) return undefined
     const found = await this.#turn.find(marks.map(({ kind, value }) => this.#key(kind, value)))
     return found?.some((value) => value !== null)
   }
 
   /** Whether Redis holds one of these that the log may have forgotten: asked beside the log. */
-  async remembersAny(marks: readonly Mark[]): Promise<boolean> {
-    const { redis } = this.#rooms
+  async remembersAny(marks: readonly RevocationSubject[]): Promise<boolean> {
+    const { redis } = this.#deps
     if (!this.#recovering || redis.status !== 'ready') return false
     try {
       const found = await redis.mget(marks.map(({ kind, value }) => this.#key(kind, value)))
@@ -107,11 +107,11 @@ export class RevokedIndex {
     this.distrust('the log went back to an earlier state')
   }
 
-  async #find(keys: readonly string[]): Promise<Found> {
+  async #find(keys: readonly string[]): Promise<FoundValues> {
     if (!this.#whole || !this.#count) return undefined
     const expected = String(this.#count.sent)
     try {
-      const [count, ...found] = await this.#rooms.redis.mget(this.#count.key, ...keys)
+      const [count, ...found] = await this.#deps.redis.mget(this.#count.key, ...keys)
       if (count === expected) return found
       this.distrust('it lost entries')
     } catch {
@@ -126,7 +126,7 @@ export class RevokedIndex {
    * may. What is missed by a filling under way makes it start again, for it may have passed the place.
    */
   async copy(revocations: readonly Revocation[]): Promise<void> {
-    if (revocations.length === 0 || this.#rooms.redis.status !== 'ready') return
+    if (revocations.length === 0 || this.#deps.redis.status !== 'ready') return
     try {
       for (let from = 0; from < revocations.length; from += pageSize) {
         await this.#write(revocations.slice(from, from + pageSize), this.#count)
@@ -169,7 +169,7 @@ export class RevokedIndex {
   }
 
   async #fill(): Promise<void> {
-    const { redis, log } = this.#rooms
+    const { redis, log } = this.#deps
     if (!this.#started) return
     if (redis.status !== 'ready') return this.distrust('it cannot be reached')
     const count = { key: `${this.#prefix}:count:${randomUUID()}`, sent: 0 }
@@ -195,7 +195,7 @@ export class RevokedIndex {
   /** What was committed since the mark; one instance for all when that is much. */
   async #catchUp(mark: Bookmark, count: Count): Promise<boolean> {
     let end: Bookmark | undefined
-    for await (const { bookmark, entries } of this.#rooms.log.newer(mark, pageSize)) {
+    for await (const { bookmark, entries } of this.#deps.log.newer(mark, pageSize)) {
       const isMuch = end !== undefined || entries.length === pageSize
       if (isMuch && !(await this.#shared.lease())) return false
       await this.#write(entries, count)
@@ -209,8 +209,8 @@ export class RevokedIndex {
   async #fillAnew(here: Bookmark, count: Count): Promise<boolean> {
     this.#recovering = true
     if (!(await this.#shared.lease())) return false
-    await this.#rooms.recover?.(this.#leased(this.#shared.held()))
-    for await (const page of this.#leased(this.#rooms.log.live(pageSize))) {
+    await this.#deps.recover?.(this.#leased(this.#shared.held()))
+    for await (const page of this.#leased(this.#deps.log.live(pageSize))) {
       await this.#write(page, count)
     }
     await this.#vouch(here, count)
@@ -230,9 +230,9 @@ export class RevokedIndex {
   }
 
   async #write(revocations: readonly Revocation[], count: Count | undefined): Promise<void> {
-    const pipeline = this.#rooms.redis.pipeline()
+    const pipeline = this.#deps.redis.pipeline()
     for (const { kind, value, expiresAt } of revocations) {
-      const milliseconds = expiresAt.getTime() - this.#rooms.now().getTime()
+      const milliseconds = expiresAt.getTime() - this.#deps.now().getTime()
       if (milliseconds > 0) pipeline.set(this.#key(kind, value), '1', 'PX', milliseconds)
     }
     // Behind the entries: who has the count has them too.
@@ -246,7 +246,7 @@ export class RevokedIndex {
 
   /** A Redis that evicts would forget a revocation and keep the count. */
   async #evicts(): Promise<boolean> {
-    const { redis } = this.#rooms
+    const { redis } = this.#deps
     const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis]
     const answers = await Promise.all(nodes.map((node) => node.info('memory')))
     return answers.some((info) => {
@@ -261,7 +261,7 @@ export class RevokedIndex {
     const news = doubt ?? 'it holds the whole log'
     if (news === this.#told) return
     this.#told = news
-    this.#rooms.onTrust?.(doubt === undefined, news)
+    this.#deps.onTrust?.(doubt === undefined, news)
   }
 
   #key(kind: string, value: string): string {

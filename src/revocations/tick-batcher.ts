@@ -1,21 +1,21 @@
 /** What was found under each key, or undefined when nobody can tell. */
-export type Found = readonly (string | null)[] | undefined
+export type FoundValues = readonly (string | null)[] | undefined
 
 /**
  * All that ask in one turn of the event loop share a round trip; who asks alone waits no longer. Redis
  * answers sooner than it pays to wait for the answer before, as `Gathered` does for statements: that took
  * 5 µs more for each question.
  */
-export class TurnQuestion {
-  readonly #ask: (keys: readonly string[]) => Promise<Found>
-  #next: { readonly keys: string[]; readonly found: Promise<Found> } | undefined
+export class TickBatcher {
+  readonly #ask: (keys: readonly string[]) => Promise<FoundValues>
+  #next: { readonly keys: string[]; readonly found: Promise<FoundValues> } | undefined
 
   /** @param ask never rejects */
-  constructor(ask: (keys: readonly string[]) => Promise<Found>) {
+  constructor(ask: (keys: readonly string[]) => Promise<FoundValues>) {
     this.#ask = ask
   }
 
-  async find(keys: readonly string[]): Promise<Found> {
+  async find(keys: readonly string[]): Promise<FoundValues> {
     this.#next ??= this.#gather()
     const { keys: all, found } = this.#next
     const from = all.length
@@ -25,7 +25,7 @@ export class TurnQuestion {
 
   #gather() {
     const keys: string[] = []
-    const found = new Promise<Found>((resolve) =>
+    const found = new Promise<FoundValues>((resolve) =>
       setImmediate(() => {
         this.#next = undefined
         resolve(this.#ask(keys))

@@ -2,19 +2,19 @@ import { ZodError } from 'zod'
 import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
 
 /** A mistake of whoever gave the command, or something in the way; the message says what to do. */
-export class StartRefused extends Error {
-  override readonly name = 'StartRefused'
+export class StartError extends Error {
+  override readonly name = 'StartError'
 }
 
 /** Errors whose message was written for the operator; every other one is a bug and shows its stack. */
 const plain = new Set([
   'ConfigError',
   'MasterKeyError',
-  'RotationRefused',
-  'ClientRefused',
-  'UserRefused',
-  'PasswordRefused',
-  'StartRefused',
+  'RotationError',
+  'ClientError',
+  'UserError',
+  'PasswordError',
+  'StartError',
 ])
 
 /** A right that is missing is a bug to a server; to whoever sets one up it is a step that is missing. */

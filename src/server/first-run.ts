@@ -1,8 +1,8 @@
 import { accountClientId } from '../api/account/api-clients.ts'
-import type { Rooms } from '../app/services.ts'
-import { ClientRefused } from '../clients/client-error.ts'
+import type { Services } from '../app/services.ts'
+import { ClientError } from '../clients/client-error.ts'
 import { generatePassword } from '../passwords/passwords.ts'
-import { UserRefused } from '../users/user.ts'
+import { UserError } from '../users/user.ts'
 
 /** What was made for somebody who tries Signet out, each secret shown this once. */
 export interface FirstRun {
@@ -13,11 +13,11 @@ export interface FirstRun {
 }
 
 /** On an empty database outside production: an administrator and a first-party client. */
-export async function firstRun(rooms: Rooms, issuer: string): Promise<FirstRun> {
-  return { ...(await firstClient(rooms, issuer)), ...(await firstUser(rooms)) }
+export async function firstRun(services: Services, issuer: string): Promise<FirstRun> {
+  return { ...(await firstClient(services, issuer)), ...(await firstUser(services)) }
 }
 
-async function firstClient({ clients }: Rooms, issuer: string): Promise<FirstRun> {
+async function firstClient({ clients }: Services, issuer: string): Promise<FirstRun> {
   const others = (await clients.list()).filter(({ id }) => id !== accountClientId)
   if (others.length > 0) return {}
   try {
@@ -32,12 +32,12 @@ async function firstClient({ clients }: Rooms, issuer: string): Promise<FirstRun
     return { clientId: client.id, clientSecret: secret }
   } catch (error) {
     // Another instance that starts at the same moment was faster: it prints the secret.
-    if (error instanceof ClientRefused) return {}
+    if (error instanceof ClientError) return {}
     throw error
   }
 }
 
-async function firstUser({ users }: Rooms): Promise<FirstRun> {
+async function firstUser({ users }: Services): Promise<FirstRun> {
   if ((await users.count({})) > 0) return {}
   const password = generatePassword()
   try {
@@ -45,7 +45,7 @@ async function firstUser({ users }: Rooms): Promise<FirstRun> {
     await users.create({ username, password, roles: ['admin'] })
     return { username, password }
   } catch (error) {
-    if (error instanceof UserRefused) return {}
+    if (error instanceof UserError) return {}
     throw error
   }
 }

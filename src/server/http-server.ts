@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { Connections } from './connections.ts'
-import { StartRefused } from './explain.ts'
+import { StartError } from './explain.ts'
 
 export interface DoorOptions {
   readonly handler: RequestListener
@@ -40,22 +40,22 @@ function connectionsThatFit(): number {
 }
 
 /** A listening HTTP server that can be closed without cutting anybody off. */
-export class Door {
+export class HttpServer {
   readonly #server: Server
   readonly #connections: Connections
   #lastAnswers = false
 
   /** @throws StartRefused when it may not listen there */
-  static async open(options: DoorOptions): Promise<Door> {
-    const door = new Door(options)
+  static async open(options: DoorOptions): Promise<HttpServer> {
+    const metricsServer = new HttpServer(options)
     const [port = 0, ...others] = options.ports
     try {
-      await door.#listen(port, options.host)
+      await metricsServer.#listen(port, options.host)
     } catch (error) {
-      if (others.length > 0 && isTaken(error)) return Door.open({ ...options, ports: others })
+      if (others.length > 0 && isTaken(error)) return HttpServer.open({ ...options, ports: others })
       throw explain(error, options, port)
     }
-    return door
+    return metricsServer
   }
 
   private constructor(options: DoorOptions) {
@@ -119,14 +119,14 @@ const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).co
 function explain(error: unknown, { host, variable }: DoorOptions, port: number): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (isTaken(error)) {
-    return new StartRefused(
+    return new StartError(
       `${host}:${port} is in use, perhaps by another Signet. Stop it, or set ${variable} to another port.`,
     )
   }
   if (code === 'EACCES') {
-    return new StartRefused(
+    return new StartError(
       `This user may not listen on ${host}:${port}. Set ${variable} above 1023.`,
     )
   }
-  return code ? new StartRefused(`Nothing can listen on ${host}:${port}: ${message}`) : error
+  return code ? new StartError(`Nothing can listen on ${host}:${port}: ${message}`) : error
 }

@@ -7,9 +7,9 @@ import {
 import { inspectSchema, migrate } from '../stores/migrations.ts'
 import { openPostgres, type Postgres } from '../stores/postgres.ts'
 import type { Log } from '../telemetry/log.ts'
-import { StartRefused } from './explain.ts'
+import { StartError } from './explain.ts'
 
-export type Say = (line: string) => void
+export type Notify = (line: string) => void
 
 export interface OpenedDatabase extends Postgres {
   readonly embedded: EmbeddedPostgres | undefined
@@ -21,7 +21,7 @@ export interface Opening {
   /** Hears of connections that broke while nobody used them. */
   readonly log: Log
   /** Tells a person what is being made or waited for. */
-  readonly say: Say
+  readonly notify: Notify
   /** Ends the wait for an embedded PostgreSQL that takes its time. */
   readonly signal?: AbortSignal | undefined
 }
@@ -42,31 +42,31 @@ export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
   return { ...postgres, embedded, close }
 }
 
-async function openEmbedded({ config, say, signal }: Opening): Promise<EmbeddedPostgres> {
+async function openEmbedded({ config, notify, signal }: Opening): Promise<EmbeddedPostgres> {
   try {
-    return await openEmbeddedPostgres({ directory: config.DATA_DIR, say, signal })
+    return await openEmbeddedPostgres({ directory: config.DATA_DIR, notify, signal })
   } catch (cause) {
     // Its errors are written for people, unless they are bugs, which have names of their own.
     if (signal?.aborted || !(cause instanceof Error) || cause.name !== 'Error') throw cause
-    throw new StartRefused(cause.message, { cause })
+    throw new StartError(cause.message, { cause })
   }
 }
 
 /** @throws StartRefused when this release and the schema do not fit */
-export async function fitSchema(config: Config, db: Knex, say: Say): Promise<void> {
+export async function fitSchema(config: Config, db: Knex, notify: Notify): Promise<void> {
   const { state, pending, unknown } = await inspectSchema(db)
   if (state === 'ahead' && !config.DATABASE_ALLOW_NEWER) {
-    throw new StartRefused(
+    throw new StartError(
       `The database was migrated by a newer release (unknown here: ${unknown.join(', ')}). Start that ` +
         'release, or set DATABASE_ALLOW_NEWER=true to go back by one release on the newer schema.',
     )
   }
   if (pending.length === 0) return
   if (!config.migrateOnStart) {
-    throw new StartRefused(
+    throw new StartError(
       `The database lacks ${pending.length} migration(s). Run: signet migrate (or set MIGRATE_ON_START=true)`,
     )
   }
-  say(`migrating the database: ${pending.length} migration(s)`)
+  notify(`migrating the database: ${pending.length} migration(s)`)
   await migrate(db)
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { loadEnvFile } from 'node:process'
 import type { Knex } from 'knex'
-import type { Rooms, World } from '../app/services.ts'
+import type { Runtime, Services } from '../app/services.ts'
 import { type Config, readConfig } from '../config/config.ts'
 import {
   createMasterKey,
@@ -15,21 +15,25 @@ import { keepReading, mostOffsetSeconds, openDatabaseClock } from '../stores/dat
 import type { EmbeddedPostgres } from '../stores/embedded/embedded-postgres.ts'
 import { findRedis, type RedisClient } from '../stores/redis.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
-import { StartRefused } from './explain.ts'
-import { fitSchema, type Opening, openDatabase, type Say } from './open-database.ts'
+import { StartError } from './explain.ts'
+import { fitSchema, type Notify, type Opening, openDatabase } from './open-database.ts'
 
 /** The configuration from the environment and, for what is not set there, from `.env`. */
 export function loadConfig(): Config {
   try {
     if (existsSync('.env')) loadEnvFile('.env')
   } catch (cause) {
-    throw new StartRefused(`.env cannot be read: ${(cause as Error).message}`, { cause })
+    throw new StartError(`.env cannot be read: ${(cause as Error).message}`, { cause })
   }
   return readConfig(process.env)
 }
 
 /** @throws MasterKeyError when there is none, or none that the database was sealed with */
-export async function openMasterKeys(config: Config, db: Knex, say: Say): Promise<MasterKeys> {
+export async function openMasterKeys(
+  config: Config,
+  db: Knex,
+  notify: Notify,
+): Promise<MasterKeys> {
   const { MASTER_KEYS, KEYS_DIR } = config
   const found = MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : await readMasterKeys(KEYS_DIR)
   const inUse = await masterKeysInUse(db)
@@ -49,8 +53,8 @@ export async function openMasterKeys(config: Config, db: Knex, say: Say): Promis
         'every instance; or set MASTER_KEYS.',
     )
   }
-  say(`making a master key: ${await createMasterKey(KEYS_DIR, new Date())}`)
-  return openMasterKeys(config, db, say)
+  notify(`making a master key: ${await createMasterKey(KEYS_DIR, new Date())}`)
+  return openMasterKeys(config, db, notify)
 }
 
 export async function openConfiguredRedis(config: Config): Promise<RedisClient | undefined> {
@@ -62,19 +66,19 @@ export async function openConfiguredRedis(config: Config): Promise<RedisClient |
   })
 }
 
-export interface OpenedWorld extends World {
+export interface OpenedRuntime extends Runtime {
   readonly embedded: EmbeddedPostgres | undefined
   close(): Promise<void>
 }
 
 /** Opens everything that the server and most commands work with. */
-export async function openWorld(opening: Opening): Promise<OpenedWorld> {
-  const { config, log, say } = opening
+export async function openRuntime(opening: Opening): Promise<OpenedRuntime> {
+  const { config, log, notify } = opening
   const database = await openDatabase(opening)
   try {
     const databaseClock = await openDatabaseClock(database.pool, tellAbout(log))
-    await fitSchema(config, database.db, say)
-    const masterKeys = await openMasterKeys(config, database.db, say)
+    await fitSchema(config, database.db, notify)
+    const masterKeys = await openMasterKeys(config, database.db, notify)
     const redis = await openConfiguredRedis(config)
     const stopReading = keepReading(databaseClock, (error) =>
       log.error({ err: error }, 'reading the clock of PostgreSQL failed'),
@@ -110,19 +114,21 @@ export function openingForCommand(): Opening {
   const config = loadConfig()
   const level = config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL
   const log = openLog({ level, format: config.logFormat, fd: 2 })
-  return { config, log, say: (line) => process.stderr.write(`${line}\n`) }
+  return { config, log, notify: (line) => process.stderr.write(`${line}\n`) }
 }
 
 /** A command that works on the rooms, with everything closed behind it. */
-export async function withRooms<T>(work: (rooms: Rooms, world: World) => Promise<T>): Promise<T> {
-  const world = await openWorld(openingForCommand())
+export async function withServices<T>(
+  work: (services: Services, runtime: Runtime) => Promise<T>,
+): Promise<T> {
+  const runtime = await openRuntime(openingForCommand())
   try {
-    const { createRooms } = await import('../app/services.ts')
-    const rooms = await createRooms(world)
-    await rooms.revocations.mark()
-    world.log.debug('everything is open')
-    return await work(rooms, world)
+    const { createServices } = await import('../app/services.ts')
+    const services = await createServices(runtime)
+    await services.revocations.mark()
+    runtime.log.debug('everything is open')
+    return await work(services, runtime)
   } finally {
-    await world.close()
+    await runtime.close()
   }
 }

@@ -6,17 +6,17 @@ import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Readable } from '../telemetry/scrape.ts'
 import { scrape } from '../telemetry/scrape.ts'
-import { StartRefused } from './explain.ts'
-import { Door, urlOf } from './http-server.ts'
-import type { Say } from './open-database.ts'
-import type { OpenedWorld } from './open-runtime.ts'
-import { aborted, type Stopped, type StopSignals } from './stop-signals.ts'
+import { StartError } from './explain.ts'
+import { HttpServer, urlOf } from './http-server.ts'
+import type { Notify } from './open-database.ts'
+import type { OpenedRuntime } from './open-runtime.ts'
+import { aborted, type StoppedError, type StopSignals } from './stop-signals.ts'
 
 /** What a server that starts has at hand before anything is open. */
 export interface Start {
   readonly config: Config
   readonly log: Log
-  readonly say: Say
+  readonly notify: Notify
   readonly stop: StopSignals
 }
 
@@ -28,39 +28,40 @@ export type Closers = (() => Promise<unknown>)[]
 
 /** Opens, waits until somebody asks to stop, and closes what was opened by then, however far it came. */
 export async function untilStopped(
-  { log, say, stop }: Start,
+  { log, notify, stop }: Start,
   open: (closers: Closers) => Promise<void>,
 ): Promise<void> {
   const closers: Closers = []
   try {
     await open(closers)
-    await aborted(stop.asked)
+    await aborted(stop.requested)
   } catch (error) {
     // Half a start that was told to stop may fail in any way: Ctrl-C reaches initdb too.
-    if (!stop.asked.aborted) throw error
+    if (!stop.requested.aborted) throw error
   } finally {
-    if (stop.asked.aborted) say(`stopping: ${(stop.asked.reason as Stopped).message}`)
+    if (stop.requested.aborted)
+      notify(`stopping: ${(stop.requested.reason as StoppedError).message}`)
     const failed = (error: unknown) => log.error({ err: error }, 'closing failed')
     for (const close of closers.reverse()) await close().catch(failed)
   }
-  say('stopped')
+  notify('stopped')
 }
 
 /** The rooms and what they do in the background. Between any two steps it may be asked to stop. */
 export async function openApp(
-  world: OpenedWorld,
+  runtime: OpenedRuntime,
   { config, log, stop }: Start,
   closers: Closers,
 ): Promise<App> {
-  boundQueue(world.pool, waitingForEach * config.DATABASE_POOL_SIZE)
+  boundQueue(runtime.pool, waitingForEach * config.DATABASE_POOL_SIZE)
   const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
   closers.push(() => hashing.close())
   const { createApp } = await import('../app/app.ts')
-  const app = await createApp({ ...world, hashing })
+  const app = await createApp({ ...runtime, hashing })
   closers.push(app.stop)
   await app.start()
-  stop.asked.throwIfAborted()
-  app.rooms.metrics.collectProcess()
+  stop.requested.throwIfAborted()
+  app.services.metrics.collectProcess()
   return app
 }
 
@@ -78,7 +79,7 @@ export async function openServer(
   { config, stop }: Start,
   closers: Closers,
 ): Promise<string> {
-  const server = await Door.open({
+  const server = await HttpServer.open({
     ...{ handler: app.handler, host: config.host },
     ...{ ports: [config.PORT], variable: 'PORT', ...limitsOf(config) },
   })
@@ -95,28 +96,30 @@ export async function openServer(
 /** @returns where Prometheus may ask */
 export async function openMetrics(
   metrics: Readable,
-  { config, log, say }: Start,
+  { config, log, notify }: Start,
   closers: Closers,
 ): Promise<string> {
-  const door = await Door.open({
+  const metricsServer = await HttpServer.open({
     ...{ handler: scrape(metrics, log), host: config.METRICS_HOST },
     ...{ ports: config.metricsPorts, variable: 'METRICS_PORT' },
     ...{ ...limitsOf(config), mostConnections: mostScrapers },
   })
-  closers.push(() => door.close(0))
+  closers.push(() => metricsServer.close(0))
   const [wanted] = config.metricsPorts
-  if (wanted !== 0 && wanted !== door.port) {
-    say(`Port ${wanted} is in use, so the metrics are on port ${door.port} (METRICS_PORT)`)
+  if (wanted !== 0 && wanted !== metricsServer.port) {
+    notify(
+      `Port ${wanted} is in use, so the metrics are on port ${metricsServer.port} (METRICS_PORT)`,
+    )
   }
-  return `${urlOf(config.METRICS_HOST, door.port)}/metrics`
+  return `${urlOf(config.METRICS_HOST, metricsServer.port)}/metrics`
 }
 
 /** One server in one folder: a second one would answer on the same data under another name. */
-export async function claim({ embedded, config }: OpenedWorld): Promise<void> {
+export async function claim({ embedded, config }: OpenedRuntime): Promise<void> {
   const self = `signet serve, process ${process.pid}, port ${config.PORT}`
-  const other = await embedded?.claimServing(self)
+  const other = await embedded?.acquireServeLock(self)
   if (other === undefined) return
-  throw new StartRefused(
+  throw new StartError(
     `Another Signet is running on ${config.DATA_DIR} already (${other}). Stop it, or give this one its ` +
       'own DATA_DIR and PORT; for several instances on one database set DATABASE_URL.',
   )
@@ -127,15 +130,15 @@ export function narrate(line: string): void {
 }
 
 /** For whoever waits for it, in the words of the log or of people. */
-export function sayReady(
-  { config, log, say }: Start,
+export function announceReady(
+  { config, log, notify }: Start,
   { url, metricsUrl, workers }: { url: string; metricsUrl: string; workers?: number },
 ): void {
   const { issuer, logFormat } = config
   const many = workers === undefined ? {} : { workers }
   const seconds = process.uptime().toFixed(1)
   if (logFormat === 'json') log.info({ issuer, url, metricsUrl, ...many }, 'ready')
-  else say(`Signet serves ${issuer} on ${url} (ready in ${seconds} s), metrics: ${metricsUrl}`)
+  else notify(`Signet serves ${issuer} on ${url} (ready in ${seconds} s), metrics: ${metricsUrl}`)
 }
 
 /** What nobody has caught is in the log before the process ends; the one after it starts clean. */

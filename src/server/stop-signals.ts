@@ -3,27 +3,27 @@
  * nothing.
  */
 export interface StopSignals {
-  readonly asked: AbortSignal
+  readonly requested: AbortSignal
   readonly insisted: AbortSignal
 }
 
 /** Why a start was given up, if it was: not an error. */
-export class Stopped extends Error {
-  override readonly name = 'Stopped'
+export class StoppedError extends Error {
+  override readonly name = 'StoppedError'
 }
 
 export function stopSignals(): StopSignals {
-  const asked = new AbortController()
+  const requested = new AbortController()
   const insisted = new AbortController()
   const onSignal = (name: string) => {
     if (insisted.signal.aborted) process.exit(1)
-    if (asked.signal.aborted) insisted.abort(new Stopped(name))
-    else asked.abort(new Stopped(name))
+    if (requested.signal.aborted) insisted.abort(new StoppedError(name))
+    else requested.abort(new StoppedError(name))
   }
   // A closed terminal asks too; without a terminal nohup may want it to be ignored.
   const hangUp = process.stderr.isTTY ? (['SIGHUP'] as const) : []
   for (const signal of ['SIGINT', 'SIGTERM', ...hangUp] as const) process.on(signal, onSignal)
-  return { asked: asked.signal, insisted: insisted.signal }
+  return { requested: requested.signal, insisted: insisted.signal }
 }
 
 /** Resolves when the signal comes, at once when it came before. */

@@ -22,7 +22,7 @@ import {
   sessionOf,
 } from './session.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly statements: Statements
   readonly codec: RefreshTokenCodec
@@ -36,10 +36,10 @@ interface Rooms {
 
 /** The sessions of people: a refresh family each, RFC 9700 §4.14.2. */
 export class RefreshFamilies {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -47,9 +47,9 @@ export class RefreshFamilies {
    * @returns undefined when one was disabled or the password changed since they were checked
    */
   async begin(request: NewSession): Promise<{ session: Session; token: string } | undefined> {
-    const { codec, statements, sessionsPerUser } = this.#rooms
+    const { codec, statements, sessionsPerUser } = this.#deps
     const seed = randomBytes(seedSize)
-    const row = rowOf(request, seed, this.#rooms.now())
+    const row = rowOf(request, seed, this.#deps.now())
     const beginning = await beginAtOnce(statements, row, request, sessionsPerUser)
     if (beginning === 'unwelcome') return undefined
     if (beginning === 'full' && !(await this.#beginInTurn(row, request))) return undefined
@@ -58,7 +58,7 @@ export class RefreshFamilies {
 
   /** Under the same locks, with the oldest sessions making room first. */
   #beginInTurn(row: SessionRow, request: NewSession): Promise<boolean> {
-    const { revocations, audit } = this.#rooms
+    const { revocations, audit } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       if (!(await isWelcome(trx, request))) return false
       await this.#endSurplus(trx, revoke, row.user_id)
@@ -75,12 +75,12 @@ export class RefreshFamilies {
 
   /** The live session of a token that is its newest, for introspection and revocation. */
   async find(token: string): Promise<Session | undefined> {
-    const content = this.#rooms.codec.decode(token)
+    const content = this.#deps.codec.decode(token)
     const row = content && (await this.look(content))
     // A token that is ahead of its row is the newest: the row has lost generations with its database.
     if (!row || row.generation > content.generation) return undefined
     if (row.user_disabled_at || row.client_disabled_at) return undefined
-    return isLive(row, this.#rooms.now()) ? sessionOf(row) : undefined
+    return isLive(row, this.#deps.now()) ? sessionOf(row) : undefined
   }
 
   /**
@@ -90,7 +90,7 @@ export class RefreshFamilies {
   async owner(
     token: string,
   ): Promise<{ sid: string; userId: string; clientId: string } | undefined> {
-    const content = this.#rooms.codec.decode(token)
+    const content = this.#deps.codec.decode(token)
     const row = content && (await this.look(content))
     return row && { sid: row.sid, userId: row.user_id, clientId: row.client_id }
   }
@@ -105,7 +105,7 @@ export class RefreshFamilies {
   ): Promise<string[]> {
     const live = trx('refresh_families').where(which).whereNull('revoked_at')
     const ended: { sid: string }[] = await (keepSid ? live.whereNot('sid', keepSid) : live)
-      .update({ revoked_at: this.#rooms.now(), revoked_reason: reason })
+      .update({ revoked_at: this.#deps.now(), revoked_reason: reason })
       .returning('sid')
     await revoke(...ended.map(({ sid }) => this.revocationOf(sid)))
     return ended.map(({ sid }) => sid)
@@ -116,19 +116,19 @@ export class RefreshFamilies {
     await trx('refresh_families')
       .whereIn('sid', [...sids])
       .whereNull('revoked_at')
-      .update({ revoked_at: this.#rooms.now(), revoked_reason: 'revocation_recovered' })
+      .update({ revoked_at: this.#deps.now(), revoked_reason: 'revocation_recovered' })
   }
 
   /** What ends every access token that carries this `sid`. */
   revocationOf(sid: string): Revocation {
-    const { now, rememberSeconds } = this.#rooms
+    const { now, rememberSeconds } = this.#deps
     return { kind: 'sid', value: sid, expiresAt: later(now(), rememberSeconds) }
   }
 
   /** The live sessions of a person, newest first; those of a disabled client are none. */
   async list(userId: string): Promise<ListedSession[]> {
-    const now = this.#rooms.now()
-    const rows: SessionRow[] = await this.#rooms
+    const now = this.#deps.now()
+    const rows: SessionRow[] = await this.#deps
       .db('refresh_families')
       .where({ user_id: userId, revoked_at: null })
       .where('expires_at', '>', now)
@@ -150,7 +150,7 @@ export class RefreshFamilies {
 
   /** The family that a token belongs to, with its person and client; undefined when the token is not its own. */
   async look(content: RefreshTokenContent): Promise<FamilyRow | undefined> {
-    const row: FamilyRow | undefined = await this.#rooms
+    const row: FamilyRow | undefined = await this.#deps
       .db('refresh_families')
       .join('users', 'users.id', 'refresh_families.user_id')
       .join('clients', 'clients.id', 'refresh_families.client_id')
@@ -166,7 +166,7 @@ export class RefreshFamilies {
 
   /** The oldest sessions make room for the one that begins. */
   async #endSurplus(trx: Knex.Transaction, revoke: Revoke, userId: string): Promise<void> {
-    const { sessionsPerUser, now, audit } = this.#rooms
+    const { sessionsPerUser, now, audit } = this.#deps
     const surplus: string[] = await trx('refresh_families')
       .where({ user_id: userId })
       .whereNull('revoked_at')

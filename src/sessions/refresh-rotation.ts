@@ -3,13 +3,13 @@ import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
 import { digestOf, type RefreshTokenCodec, type RefreshTokenContent } from './refresh-token.ts'
-import type { Advanced, Step, Steps } from './rotation-statement.ts'
+import type { Advanced, RotationBatch, RotationRequest } from './rotation-statement.ts'
 import { type FamilyRow, isLive, type Session, sessionOf } from './session.ts'
 import type { UnansweredRotations } from './unanswered-rotations.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly codec: RefreshTokenCodec
-  readonly steps: Steps
+  readonly steps: RotationBatch
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly audit: AuditTrail
@@ -77,10 +77,10 @@ class RotationInDoubtError extends Error {
 
 /** Refresh token rotation with reuse detection, RFC 9700 §4.14.2. */
 export class RefreshRotation {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -88,28 +88,30 @@ export class RefreshRotation {
    * are still welcome. No row is the signal to look why.
    */
   async rotate(token: string, presenter: Presenter): Promise<Rotation> {
-    const { codec, steps, unanswered } = this.#rooms
+    const { codec, steps, unanswered } = this.#deps
     const content = codec.decode(token)
     if (!content) return { outcome: 'forged' }
     const step = this.#step(content, presenter)
     const row = await unanswered.watch(step.sid, step.now, steps.take(step))
-    return row ? this.#answer('rotated', row, step.now, content) : this.#lookWhy(content, presenter)
+    return row
+      ? this.#answer('rotated', row, step.now, content)
+      : this.#diagnose(content, presenter)
   }
 
   /** The caller was not told of this rotation after all: the token is not spent. */
   noteUnanswered({ session, rotatedAt }: Rotated): void {
-    this.#rooms.unanswered.note(session.sid, rotatedAt)
+    this.#deps.unanswered.note(session.sid, rotatedAt)
   }
 
-  #step({ sid, generation, seed }: RefreshTokenContent, presenter: Presenter): Step {
+  #step({ sid, generation, seed }: RefreshTokenContent, presenter: Presenter): RotationRequest {
     const { clientId, idleSeconds } = presenter
-    const now = this.#rooms.now()
+    const now = this.#deps.now()
     const idleExpiresAt = later(now, idleSeconds)
     return { sid, generation, digest: digestOf(seed), clientId, now, idleExpiresAt }
   }
 
-  async #lookWhy(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
-    const row = await this.#rooms.families.look(content)
+  async #diagnose(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
+    const row = await this.#deps.families.look(content)
     const refusal = this.#refusal(row, presenter)
     if (!row || refusal) return { outcome: refusal ?? 'unknown' }
     return content.generation < row.generation
@@ -123,12 +125,12 @@ export class RefreshRotation {
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { steps, families, unanswered } = this.#rooms
+    const { steps, families, unanswered } = this.#deps
     if (content.generation > before.generation && (await this.#isRevoked(content.sid))) {
       return { outcome: 'revoked' }
     }
     const step = this.#step(content, presenter)
-    const turn = steps.takeAlone(step, presenter.ip)
+    const turn = steps.rotateAlone(step, presenter.ip)
     const advanced = await unanswered.watch(step.sid, step.now, turn)
     if (advanced) {
       const outcome = advanced.lost > 0 ? 'ahead' : 'rotated'
@@ -142,7 +144,7 @@ export class RefreshRotation {
 
   /** A database that has lost generations may have lost the end of the session too: Redis knows it. */
   #isRevoked(sid: string): Promise<boolean> {
-    return this.#rooms.revocations.holdAny([{ kind: 'sid', value: sid }])
+    return this.#deps.revocations.holdAny([{ kind: 'sid', value: sid }])
   }
 
   #refusal(row: FamilyRow | undefined, { clientId }: Presenter): RotationFailure | undefined {
@@ -151,7 +153,7 @@ export class RefreshRotation {
     if (row.revoked_at) return 'revoked'
     if (row.user_disabled_at) return 'user_disabled'
     if (row.client_disabled_at) return 'client_disabled'
-    return isLive(row, this.#rooms.now()) ? undefined : 'expired'
+    return isLive(row, this.#deps.now()) ? undefined : 'expired'
   }
 
   async #judgeSpent(
@@ -159,7 +161,7 @@ export class RefreshRotation {
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { now, graceSeconds, unanswered } = this.#rooms
+    const { now, graceSeconds, unanswered } = this.#deps
     // Not spent after all: the statement came too late, or the database went back meanwhile.
     if (content.generation >= row.generation) throw new RotationTooLateError()
     const rotatedAt = content.generation === row.generation - 1 ? row.rotated_at : null
@@ -179,9 +181,9 @@ export class RefreshRotation {
   /** Another instance may know why nobody was answered, and be about to write it. A request waits for it once. */
   async #judgeLater(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
     if (presenter.hasWaited) throw new RotationInDoubtError()
-    await this.#rooms.unanswered.settle()
+    await this.#deps.unanswered.settle()
     if (await presenter.hasLeft?.()) return { outcome: 'abandoned' }
-    return this.#lookWhy(content, { ...presenter, hasWaited: true })
+    return this.#diagnose(content, { ...presenter, hasWaited: true })
   }
 
   /**
@@ -193,17 +195,17 @@ export class RefreshRotation {
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { steps, unanswered } = this.#rooms
+    const { steps, unanswered } = this.#deps
     const step = this.#step(content, presenter)
     const redone = await unanswered.watch(step.sid, step.now, steps.redo(step, row.rotated_at))
     return redone
       ? this.#answer('repeated', redone, step.now, content)
-      : this.#lookWhy(content, presenter)
+      : this.#diagnose(content, presenter)
   }
 
   /** The token was spent and comes again, so it is in two hands: nobody keeps the session. */
   #endReused(row: FamilyRow, generation: number, { clientId, ip }: Presenter): Promise<void> {
-    const { families, revocations, audit } = this.#rooms
+    const { families, revocations, audit } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       const ended = await families.end(trx, revoke, { sid: row.sid }, 'reuse')
       if (ended.length === 0) return
@@ -219,7 +221,7 @@ export class RefreshRotation {
     rotatedAt: Date,
     content: RefreshTokenContent,
   ): Rotation {
-    const token = this.#rooms.codec.encode({ ...content, generation: row.generation })
+    const token = this.#deps.codec.encode({ ...content, generation: row.generation })
     return { outcome, session: sessionOf(row), roles: row.roles, token, rotatedAt }
   }
 }

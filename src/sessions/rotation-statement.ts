@@ -1,11 +1,11 @@
 import pg from 'pg'
-import { Gathered } from '../stores/batch-queue.ts'
+import { BatchQueue } from '../stores/batch-queue.ts'
 import { type Statement, type Statements, statement } from '../stores/statements.ts'
 import { isUnavailable } from '../stores/unavailable.ts'
 import type { SessionColumns } from './session.ts'
 
 /** A step that a family is asked to take. */
-export interface Step {
+export interface RotationRequest {
   readonly sid: string
   readonly generation: number
   readonly digest: Buffer
@@ -117,34 +117,34 @@ RETURNING ${answer}, users.roles`,
 
 export const rotationStatements: readonly Statement[] = [oneStep, manySteps, stepAlone, sameStep]
 
-const mostTogether = 100
-const patienceMilliseconds = 50
+const maxBatch = 100
+const maxLingerMilliseconds = 50
 
 /** Takes steps: one alone at once, and those who come meanwhile together in the next statement. */
-export class Steps {
+export class RotationBatch {
   readonly #statements: Statements
   readonly #timeoutSeconds: number
-  readonly #gathered: Gathered<Step, Advanced | undefined>
+  readonly #batches: BatchQueue<RotationRequest, Advanced | undefined>
 
   /** @param timeoutSeconds for how long callers wait for a statement */
   constructor(statements: Statements, timeoutSeconds: number) {
     this.#statements = statements
     this.#timeoutSeconds = timeoutSeconds
-    this.#gathered = new Gathered({
-      together: (steps) => this.#many(steps),
-      didNothing: (error) => error instanceof pg.DatabaseError && !isUnavailable(error),
-      mostTogether,
-      patienceMilliseconds,
+    this.#batches = new BatchQueue({
+      run: (steps) => this.#many(steps),
+      isAtomicFailure: (error) => error instanceof pg.DatabaseError && !isUnavailable(error),
+      maxBatch,
+      maxLingerMilliseconds,
     })
   }
 
   /** @returns undefined when the family is not as described, or is locked */
-  take(step: Step): Promise<Advanced | undefined> {
-    return this.#gathered.do(step)
+  take(step: RotationRequest): Promise<Advanced | undefined> {
+    return this.#batches.do(step)
   }
 
   /** @returns undefined when the family is not as described or has gone on; waits while it is locked */
-  async takeAlone(step: Step, ip?: string): Promise<CaughtUp | undefined> {
+  async rotateAlone(step: RotationRequest, ip?: string): Promise<CaughtUp | undefined> {
     const values = [...this.#valuesOf(step), ip]
     const [row] = await this.#statements.run<CaughtUp>(stepAlone, values)
     return row
@@ -154,17 +154,17 @@ export class Steps {
    * Takes a step again that was taken at this time, for somebody who was not told.
    * @returns undefined when somebody else has done so, or the family is not as described any more
    */
-  async redo(step: Step, takenAt: Date | null): Promise<Advanced | undefined> {
+  async redo(step: RotationRequest, takenAt: Date | null): Promise<Advanced | undefined> {
     const values = [...this.#valuesOf(step), takenAt]
     const [row] = await this.#statements.run<Advanced>(sameStep, values)
     return row
   }
 
-  #valuesOf({ sid, generation, digest, clientId, now, idleExpiresAt }: Step): unknown[] {
+  #valuesOf({ sid, generation, digest, clientId, now, idleExpiresAt }: RotationRequest): unknown[] {
     return [sid, generation, digest, clientId, now, idleExpiresAt, this.#timeoutSeconds]
   }
 
-  async #many(steps: readonly Step[]): Promise<(Advanced | undefined)[]> {
+  async #many(steps: readonly RotationRequest[]): Promise<(Advanced | undefined)[]> {
     const [only] = steps
     if (only && steps.length === 1) {
       return this.#statements.run<Advanced>(oneStep, this.#valuesOf(only))

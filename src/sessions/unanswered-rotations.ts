@@ -6,7 +6,7 @@ import type { Db } from '../stores/postgres.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { isUnavailable } from '../stores/unavailable.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly statements: Statements
   readonly now: Now
@@ -22,7 +22,7 @@ interface Unanswered {
 
 /** So many wait at most to be written. Those that PostgreSQL was sent when it stopped answering are far fewer. */
 const mostPending = 50_000
-const mostTogether = 1000
+const maxBatch = 1000
 const retryMilliseconds = 500
 const reportMilliseconds = 60_000
 /** Other instances need so long to write what they know, once PostgreSQL answers again. */
@@ -45,7 +45,7 @@ const noteThem = statement(
  * instance knows that the token is not spent.
  */
 export class UnansweredRotations {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #pending = new Map<string, Unanswered>()
   #writing: Promise<void> | undefined
   #stopped = false
@@ -54,8 +54,8 @@ export class UnansweredRotations {
   #reportedAt = Number.NEGATIVE_INFINITY
   #failures = 0
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** Rotations that are not written down yet. */
@@ -94,7 +94,7 @@ export class UnansweredRotations {
   async has(sid: string, rotatedAt: Date): Promise<boolean> {
     if (this.#pending.has(keyOf({ sid, rotatedAt }))) return true
     try {
-      const row = await this.#rooms
+      const row = await this.#deps
         .db('unanswered_rotations')
         .where({ sid, rotated_at: rotatedAt })
         .where('noted_at', '>', this.#oldest())
@@ -148,21 +148,21 @@ export class UnansweredRotations {
     if (isUnavailable(error)) this.#troubleAt = at
     if (at - this.#reportedAt < reportMilliseconds) return
     this.#reportedAt = at
-    this.#rooms.onFailure?.(error)
+    this.#deps.onFailure?.(error)
   }
 
   #oldest(): Date {
-    return later(this.#rooms.now(), -unansweredSeconds)
+    return later(this.#deps.now(), -unansweredSeconds)
   }
 
   async #write(): Promise<void> {
     while (this.#pending.size > 0) {
-      const some = [...this.#pending.values()].slice(0, mostTogether)
+      const some = [...this.#pending.values()].slice(0, maxBatch)
       try {
-        await this.#rooms.statements.run(noteThem, [
+        await this.#deps.statements.run(noteThem, [
           some.map(({ sid }) => sid),
           some.map(({ rotatedAt }) => rotatedAt),
-          this.#rooms.now(),
+          this.#deps.now(),
         ])
         for (const one of some) this.#pending.delete(keyOf(one))
       } catch (error) {

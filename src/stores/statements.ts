@@ -16,7 +16,7 @@ export function statement(name: string, text: string): Statement {
   return { name: `signet_${name}_${digest}`, text }
 }
 
-interface Rooms {
+interface Dependencies {
   readonly pool: Pool
   /** Off behind a pooler that hands connections on without knowing what was prepared on them. */
   readonly prepared: boolean
@@ -32,16 +32,16 @@ const unknownStatement = new Set(['26000', '42P05', '0A000'])
 
 /** Runs hot statements on the pool below knex, prepared by name: half the cost of an unnamed one. */
 export class Statements {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   #prepared: boolean
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    this.#prepared = rooms.prepared
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    this.#prepared = deps.prepared
   }
 
   async run<Row extends object>({ name, text }: Statement, values: unknown[]): Promise<Row[]> {
-    const { pool } = this.#rooms
+    const { pool } = this.#deps
     if (!this.#prepared) return (await pool.query<Row>(text, values)).rows
     try {
       return (await pool.query<Row>({ name, text, values })).rows
@@ -56,6 +56,6 @@ export class Statements {
   #giveUp(error: Error): void {
     if (!this.#prepared) return
     this.#prepared = false
-    this.#rooms.onUnknown?.(error)
+    this.#deps.onUnknown?.(error)
   }
 }

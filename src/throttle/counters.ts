@@ -16,7 +16,7 @@ export interface Taken extends Count {
   giveBack(): Promise<unknown>
 }
 
-interface Rooms extends Stores {
+interface Dependencies extends Stores {
   /** Told when PostgreSQL counts instead of Redis, and when Redis counts again. */
   readonly onAway?: ((away: boolean, reason: string) => void) | undefined
 }
@@ -30,14 +30,14 @@ const connectMilliseconds = 1000
  * zero. Both away: the error of PostgreSQL is thrown, so that nobody goes uncounted (ASVS 16.5.3).
  */
 export class Counters {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   readonly #limiters = new Map<string, Limiters>()
   #away = false
   #probeAt = 0
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
-    if (rooms.redis instanceof Redis) defineScripts(rooms.redis)
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+    if (deps.redis instanceof Redis) defineScripts(deps.redis)
   }
 
   get redisAway(): boolean {
@@ -46,7 +46,7 @@ export class Counters {
 
   /** Waits until Redis has connected, for a second at most. */
   async start(): Promise<void> {
-    const { redis } = this.#rooms
+    const { redis } = this.#deps
     if (!redis || redis.status === 'ready') return
     await once(redis, 'ready', { signal: AbortSignal.timeout(connectMilliseconds) }).catch(
       (error: Error) => this.#turn(true, error.message),
@@ -59,7 +59,7 @@ export class Counters {
    *   and in a cluster, where one script sees one of them
    */
   async takeTogether(points: readonly Point[], unless: Point): Promise<TakenTogether | undefined> {
-    const { redis } = this.#rooms
+    const { redis } = this.#deps
     if (!(redis instanceof Redis) || this.#away) return undefined
     try {
       return await takeTogether(redis, points, unless)
@@ -130,13 +130,13 @@ export class Counters {
   #turn(away: boolean, reason: string): void {
     if (this.#away === away) return
     this.#away = away
-    this.#rooms.onAway?.(away, reason)
+    this.#deps.onAway?.(away, reason)
   }
 
   #limitersFor(rule: Rule): Limiters {
     const known = this.#limiters.get(rule.policy)
     if (known) return known
-    const made = limitersFor(rule, this.#rooms)
+    const made = limitersFor(rule, this.#deps)
     this.#limiters.set(rule.policy, made)
     return made
   }

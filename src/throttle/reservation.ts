@@ -1,7 +1,7 @@
 import type { CounterKeys } from './counter-keys.ts'
 import type { Count, Counters, Taken } from './counters.ts'
 import type { Facts, Limit } from './limits.ts'
-import { type Quota, Throttled } from './throttled.ts'
+import { type Quota, ThrottledError } from './throttled.ts'
 
 /** Takes back what was counted. Never fails: a point too many only makes a limit stricter. */
 export type GiveBack = () => Promise<unknown>
@@ -22,7 +22,7 @@ export async function reserve(
     for (const limit of limits) {
       const taken = await counters.take(limit, keys.of(limit, facts))
       all.push(taken)
-      if (!taken.allowed) throw new Throttled(quotaOf(limit, taken))
+      if (!taken.allowed) throw new ThrottledError(quotaOf(limit, taken))
     }
   } catch (error) {
     await giveBack()

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { type SignInFacts, SignIns } from '../authentication/guess-limiter.ts'
+import { GuessLimiter, type SignInFacts } from '../authentication/guess-limiter.ts'
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { RedisClient } from '../stores/redis.ts'
@@ -14,9 +14,9 @@ import {
   limits,
 } from './limits.ts'
 import { quotaOf, reserve, settle } from './reservation.ts'
-import { type Quota, Throttled } from './throttled.ts'
+import { type Quota, ThrottledError } from './throttled.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly pool: Pool
   readonly redis: RedisClient | undefined
   /** 256 bits that all instances share. */
@@ -32,19 +32,19 @@ interface Rooms {
 
 /** Limits against abuse: see limits.ts for all of them, and SignIns for the guessing of passwords. */
 export class Throttle {
-  readonly #signIns: SignIns
+  readonly #guessLimiter: GuessLimiter
   readonly #limits: Limits
   readonly #counters: Counters
   readonly #keys: CounterKeys
 
-  constructor({ pool, redis, secret, now, onAway, delays = delayLimits, ...rooms }: Rooms) {
-    this.#limits = { ...limits, ...rooms.limits }
+  constructor({ pool, redis, secret, now, onAway, delays = delayLimits, ...deps }: Dependencies) {
+    this.#limits = { ...limits, ...deps.limits }
     this.#counters = new Counters({ pool, redis, onAway })
     this.#keys = new CounterKeys(secret)
-    this.#signIns = new SignIns({
+    this.#guessLimiter = new GuessLimiter({
       ...{ counters: this.#counters, keys: this.#keys, secret, now, delays },
       sources: this.#limits.signIn,
-      waitSeconds: rooms.waitSeconds,
+      waitSeconds: deps.waitSeconds,
     })
   }
 
@@ -67,7 +67,7 @@ export class Throttle {
     const quotas: Quota[] = []
     for (const limit of this.#limits[kind]) {
       const taken = await this.#counters.take(limit, this.#keys.of(limit, facts))
-      if (!taken.allowed) throw new Throttled(quotaOf(limit, taken))
+      if (!taken.allowed) throw new ThrottledError(quotaOf(limit, taken))
       quotas.push(quotaOf(limit, taken))
     }
     return quotas.reduce((nearest, quota) =>
@@ -80,7 +80,7 @@ export class Throttle {
     facts: Omit<SignInFacts, 'userId'>,
     work: () => Promise<T | undefined>,
   ): Promise<T | undefined> {
-    return this.#signIns.inLine(facts, work)
+    return this.#guessLimiter.inLine(facts, work)
   }
 
   /** Lets one password be tried: see SignIns. */
@@ -88,17 +88,17 @@ export class Throttle {
     facts: SignInFacts,
     check: () => Promise<T | undefined>,
   ): Promise<{ readonly person: T; readonly deviceToken: string } | undefined> {
-    return this.#signIns.attempt(facts, check)
+    return this.#guessLimiter.attempt(facts, check)
   }
 
   /** For a device that proved itself otherwise, as with the link of a password reset. */
   deviceTokenFor(userId: string): string {
-    return this.#signIns.deviceTokenFor(userId)
+    return this.#guessLimiter.deviceTokenFor(userId)
   }
 
   /** Forgets every failure to sign in as this person: by each name they have, on each device. */
   unlock(userId: string, names: readonly string[]): Promise<void> {
-    return this.#signIns.unlock(userId, names)
+    return this.#guessLimiter.unlock(userId, names)
   }
 
   /**
@@ -123,7 +123,7 @@ export class Throttle {
   async countFailure<K extends Kind>(kind: K, facts: FactsFor<K>): Promise<void> {
     for (const limit of this.#limits[kind]) {
       const taken = await this.#counters.take(limit, this.#keys.of(limit, facts))
-      if (!taken.allowed) throw new Throttled(quotaOf(limit, taken))
+      if (!taken.allowed) throw new ThrottledError(quotaOf(limit, taken))
     }
   }
 

@@ -9,8 +9,8 @@ export interface Quota {
 }
 
 /** Too many attempts: the caller should come back in so many seconds. */
-export class Throttled extends Error {
-  override readonly name = 'Throttled'
+export class ThrottledError extends Error {
+  override readonly name = 'ThrottledError'
   readonly quota: Quota
 
   constructor(quota: Quota) {
@@ -36,7 +36,7 @@ export const rateLimitFields = (quota: Quota): Record<string, string> => ({
 })
 
 /** The fields of a 429 answer, RFC 6585 §4. */
-export const throttledFields = (error: Throttled): Record<string, string> => ({
+export const throttledFields = (error: ThrottledError): Record<string, string> => ({
   'retry-after': String(error.retryAfterSeconds),
   ...rateLimitFields(error.quota),
 })

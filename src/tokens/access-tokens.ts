@@ -3,11 +3,11 @@ import { errors, jwtVerify } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
-import type { Mark } from '../revocations/revocation-lookup.ts'
+import type { RevocationSubject } from '../revocations/revocation-lookup.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { type AccessTokenClaims, accessTokenClaims, isOwnHeader } from './claims.ts'
 import { signToken } from './signature.ts'
-import { VerifiedTokens } from './signature-cache.ts'
+import { SignatureCache } from './signature-cache.ts'
 import { tokenLife } from './token-life.ts'
 
 /** What a token says of the person that it acts for: RFC 9068 §2.2.1 and §2.2.3.1. */
@@ -41,7 +41,7 @@ export interface VerifiedAccessToken {
   readonly claims: AccessTokenClaims
 }
 
-interface Rooms {
+interface Dependencies {
   readonly keyring: LiveKeyring
   readonly revocations: Revocations
   readonly issuer: string
@@ -53,21 +53,21 @@ const compactJws = /^[\w-]{1,2048}\.[\w-]{1,8192}\.[\w-]{1,1024}$/
 
 /** Signs and verifies access tokens: JWT profile of RFC 9068, RS256. */
 export class AccessTokens {
-  readonly #rooms: Rooms
-  readonly #verified = new VerifiedTokens()
+  readonly #deps: Dependencies
+  readonly #verified = new SignatureCache()
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   async issue(request: AccessTokenRequest): Promise<IssuedAccessToken> {
-    const { keyring, now } = this.#rooms
+    const { keyring, now } = this.#deps
     const { audience, person } = request
     const iat = epochSeconds(now())
     const jti = randomUUID()
     const expiresIn = tokenLife(request.seconds, jti)
     const claims: AccessTokenClaims = {
-      iss: this.#rooms.issuer,
+      iss: this.#deps.issuer,
       sub: request.subject,
       aud: audience.length === 1 ? (audience[0] as string) : [...audience],
       exp: iat + expiresIn,
@@ -93,10 +93,10 @@ export class AccessTokens {
    * question. Undefined for everything else, whatever it is: RFC 8725 §3, RFC 9068 §4.
    */
   async verify(token: string): Promise<VerifiedAccessToken | undefined> {
-    const now = this.#rooms.now()
+    const now = this.#deps.now()
     const known = this.#verified.recall(token)
     if (known) {
-      const isPublished = this.#rooms.keyring.current.verificationKey(known.kid, now) !== undefined
+      const isPublished = this.#deps.keyring.current.verificationKey(known.kid, now) !== undefined
       return isPublished && known.claims.exp > epochSeconds(now) ? known : undefined
     }
     const verified = await this.#check(token, now)
@@ -110,14 +110,14 @@ export class AccessTokens {
       const { payload, protectedHeader } = await jwtVerify(
         token,
         ({ kid }) => {
-          const key = kid && this.#rooms.keyring.current.verificationKey(kid, now)
+          const key = kid && this.#deps.keyring.current.verificationKey(kid, now)
           if (!key) throw new errors.JWKSNoMatchingKey()
           return key
         },
         {
           algorithms: ['RS256'],
           typ: 'at+jwt',
-          issuer: this.#rooms.issuer,
+          issuer: this.#deps.issuer,
           currentDate: now,
         },
       )
@@ -132,13 +132,13 @@ export class AccessTokens {
 
   /** Whether the token, its session, its client or its key has been revoked. */
   isRevoked({ kid, claims }: VerifiedAccessToken): Promise<boolean> {
-    const marks: Mark[] = [
+    const marks: RevocationSubject[] = [
       { kind: 'jti', value: claims.jti },
       { kind: 'client', value: claims.client_id },
       { kind: 'kid', value: kid },
     ]
     if (claims.sid !== undefined) marks.push({ kind: 'sid', value: claims.sid })
-    return this.#rooms.revocations.holdAny(marks)
+    return this.#deps.revocations.holdAny(marks)
   }
 }
 

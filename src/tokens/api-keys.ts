@@ -55,7 +55,7 @@ export interface NewApiKey {
   readonly ip?: string | undefined
 }
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly revocations: Revocations
   readonly revocationLog: RevocationLog
@@ -79,10 +79,10 @@ export const looksLikeApiKey = (text: string): boolean => text.startsWith(prefix
 
 /** API keys: 256 random bits, shown once, kept as a digest. */
 export class ApiKeys {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -90,7 +90,7 @@ export class ApiKeys {
    * changed or their session ended meanwhile
    */
   async create(request: NewApiKey): Promise<{ key: ApiKey; secret: string } | undefined> {
-    const { db, now, audit, outbox, keysPerUser } = this.#rooms
+    const { db, now, audit, outbox, keysPerUser } = this.#deps
     const secret = prefix + randomBytes(32).toString('base64url')
     return db.transaction(async (trx) => {
       // The lock makes the count true for two that come at once.
@@ -130,7 +130,7 @@ export class ApiKeys {
   }
 
   async list(userId: string): Promise<ApiKey[]> {
-    const rows: Row[] = await this.#rooms
+    const rows: Row[] = await this.#deps
       .db('api_keys')
       .where({ user_id: userId })
       .orderBy('id', 'desc')
@@ -139,7 +139,7 @@ export class ApiKeys {
 
   /** The key dies, and every access token that it was exchanged for. */
   async revoke(userId: string, id: string, ip?: string): Promise<boolean> {
-    const { revocations, audit, now, rememberSeconds } = this.#rooms
+    const { revocations, audit, now, rememberSeconds } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       const deleted = await trx('api_keys').where({ id, user_id: userId }).delete()
       if (deleted === 0) return false
@@ -159,7 +159,7 @@ export class ApiKeys {
   /** Whose key this is, if it is a live one of an enabled person. */
   async verify(secret: string): Promise<LiveApiKey | undefined> {
     if (!looksLikeApiKey(secret) || secret.length > 100) return undefined
-    const { db, now } = this.#rooms
+    const { db, now } = this.#deps
     const row: (Row & { roles: string[] }) | undefined = await db('api_keys')
       .join('users', 'users.id', 'api_keys.user_id')
       .where({ digest: digestOf(secret), 'users.disabled_at': null })
@@ -176,7 +176,7 @@ export class ApiKeys {
    * that keys have are found by jumps through the index, however many keys there are.
    */
   async pruneOfEndedClients(limit: number, db: Db): Promise<{ rows: number; done: boolean }> {
-    const { revocationLog, now, rememberSeconds } = this.#rooms
+    const { revocationLog, now, rememberSeconds } = this.#deps
     const { rows } = await db.raw<{ rows: { id: string }[] }>(
       `WITH RECURSIVE held (client_id) AS (
          SELECT min(client_id) FROM api_keys WHERE client_id IS NOT NULL
@@ -198,7 +198,7 @@ export class ApiKeys {
     return { rows: rows.length, done: rows.length < limit }
   }
 
-  async prune(before: Date, limit: number, db: Db = this.#rooms.db): Promise<number> {
+  async prune(before: Date, limit: number, db: Db = this.#deps.db): Promise<number> {
     return db('api_keys')
       .whereIn('id', (old) =>
         old.select('id').from('api_keys').where('expires_at', '<', before).limit(limit),
@@ -207,9 +207,9 @@ export class ApiKeys {
   }
 
   async #noteUse({ id, last_used_at: last }: Row): Promise<void> {
-    const now = this.#rooms.now()
+    const now = this.#deps.now()
     if (last && later(last, lastUseSeconds) > now) return
-    await this.#rooms.db('api_keys').where({ id }).update({ last_used_at: now })
+    await this.#deps.db('api_keys').where({ id }).update({ last_used_at: now })
   }
 }
 

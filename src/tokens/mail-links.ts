@@ -21,7 +21,7 @@ export type Preparation =
   | { readonly outcome: 'pointless'; readonly reason: string }
   | { readonly outcome: 'busy' }
 
-interface Rooms {
+interface Dependencies {
   readonly oneTimeTokens: OneTimeTokens
   readonly linkKey: Uint8Array
 }
@@ -33,7 +33,7 @@ interface Rooms {
 export async function prepareLink(
   trx: Knex.Transaction,
   mail: ClaimedMail,
-  { oneTimeTokens, linkKey }: Rooms,
+  { oneTimeTokens, linkKey }: Dependencies,
 ): Promise<Preparation> {
   if (!hasLink(mail.template)) return { outcome: 'ready', template: mail.template }
   const { purpose, seconds } = links[mail.template]

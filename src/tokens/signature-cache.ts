@@ -8,7 +8,7 @@ const mostRemembered = 2000
  * again and again. A memory of signatures and of nothing else: whether a token has expired, its key
  * been taken back or it been revoked is asked anew each time.
  */
-export class VerifiedTokens {
+export class SignatureCache {
   readonly #byDigest = new Map<string, VerifiedAccessToken>()
 
   /** What a token said, if it is remembered: only for a token that is spelled letter for letter alike. */

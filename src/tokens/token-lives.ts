@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly now: Now
   /** How long a revocation must be remembered for the tokens that this instance issues. */
@@ -16,15 +16,15 @@ export const noteSeconds = 60
  * one may have been. The log remembers revocations for as long as the greatest of these lives.
  */
 export class TokenLives {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** Said before the first token is issued and then each minute; forgotten when the last has expired. */
   async note(): Promise<void> {
-    const { db, now, rememberSeconds } = this.#rooms
+    const { db, now, rememberSeconds } = this.#deps
     const until = later(now(), rememberSeconds + 2 * noteSeconds)
     await db.raw(
       `INSERT INTO access_token_lives (seconds, until) VALUES (?, ?)

@@ -5,12 +5,12 @@ import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import { endApiKeys } from './api-keys-end.ts'
+import { deleteApiKeys } from './api-keys-end.ts'
 import { assertAdminRemains } from './last-admin.ts'
-import { adminRole, isRole, type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { adminRole, isRole, type User, UserError, type UserRow, userOf } from './user.ts'
 import { changesOf, stepsOf, type UserChanges } from './user-changes.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly outbox: Outbox
@@ -26,10 +26,10 @@ export interface Changed {
 
 /** What administrators do to people, each one transaction with its trail and its revocations. */
 export class UserAdministration {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -52,9 +52,9 @@ export class UserAdministration {
    */
   async change(id: string, wished: UserChanges, actor: Actor = {}): Promise<Changed> {
     if (wished.roles && !wished.roles.every(isRole)) {
-      throw new UserRefused('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
+      throw new UserError('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
     }
-    const { revocations, families, now } = this.#rooms
+    const { revocations, families, now } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       const before = await locked(trx, id)
       const changes = changesOf(before, wished)
@@ -76,7 +76,7 @@ export class UserAdministration {
         await this.#record(trx, event, id, actor, { ...detail, sessions: ended.length })
         sessions += ended.length
       }
-      if (disabled) await endApiKeys(trx, revoke, families, id)
+      if (disabled) await deleteApiKeys(trx, revoke, families, id)
       return { user: userOf({ ...before, ...columns }), sessions }
     })
   }
@@ -84,7 +84,7 @@ export class UserAdministration {
   async noteUnlocked(id: string, actor: Actor): Promise<void> {
     const { actorId, ip } = actor
     const detail = { by: actorId }
-    await this.#rooms.audit.record({ event: 'user.unlocked', userId: id, ip, detail })
+    await this.#deps.audit.record({ event: 'user.unlocked', userId: id, ip, detail })
   }
 
   /**
@@ -96,19 +96,19 @@ export class UserAdministration {
     actor: Actor = {},
     still: (row: UserRow) => boolean = () => true,
   ): Promise<Changed> {
-    const { revocations, families, now } = this.#rooms
+    const { revocations, families, now } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       const before = await locked(trx, id)
-      if (!still(before)) throw new UserRefused('unknown', 'They verified their address.')
+      if (!still(before)) throw new UserError('unknown', 'They verified their address.')
       await assertAdminRemains(trx, actor, before)
       const user = userOf(before)
       const { length: sessions } = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
-      await endApiKeys(trx, revoke, families, id)
+      await deleteApiKeys(trx, revoke, families, id)
       await trx('users').where({ id }).delete()
       const deleted = { id, deleted_at: now() }
       await trx('deleted_users').insert(deleted).onConflict('id').merge()
       if (actor.actorId === id)
-        await this.#rooms.audit.record({ event: 'user.deleted', userId: id }, trx)
+        await this.#deps.audit.record({ event: 'user.deleted', userId: id }, trx)
       else await this.#record(trx, 'user.deleted', id, actor, { sessions })
       await this.#sayFarewell(trx, user, actor)
       return { user, sessions }
@@ -121,7 +121,7 @@ export class UserAdministration {
     await trx('outgoing_mail').whereRaw('lower(recipient) = lower(?)', [email]).delete()
     if (!emailVerifiedAt) return
     const data = actor.actorId === id ? { ip: actor.ip } : {}
-    await this.#rooms.outbox.put(trx, { template: 'account_deleted', to: email, data })
+    await this.#deps.outbox.put(trx, { template: 'account_deleted', to: email, data })
   }
 
   #record(
@@ -132,13 +132,13 @@ export class UserAdministration {
     detail: Record<string, unknown>,
   ): Promise<void> {
     const told = { event, userId, ip: actor.ip, detail: { ...byActor(actor), ...detail } }
-    return this.#rooms.audit.record(told, trx)
+    return this.#deps.audit.record(told, trx)
   }
 }
 
 /** The row is locked, whatever changes: the order is the person first, then what is theirs. */
 async function locked(trx: Knex.Transaction, id: string): Promise<UserRow> {
   const row: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
-  if (!row) throw new UserRefused('unknown', 'There is no such user.')
+  if (!row) throw new UserError('unknown', 'There is no such user.')
   return row
 }

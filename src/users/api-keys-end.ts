@@ -6,7 +6,7 @@ import type { RefreshFamilies } from '../sessions/refresh-families.ts'
  * Ends every API key of a person and says how many there were. The access tokens that keys were exchanged for carry the id of the
  * key as their `sid`.
  */
-export async function endApiKeys(
+export async function deleteApiKeys(
   trx: Knex.Transaction,
   revoke: Revoke,
   families: RefreshFamilies,

@@ -8,11 +8,11 @@ import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { OneTimeTokens, TokenPurpose } from '../tokens/one-time-tokens.ts'
 import type { Changed } from './administration.ts'
-import { endApiKeys } from './api-keys-end.ts'
-import { isSameEmail, type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { deleteApiKeys } from './api-keys-end.ts'
+import { isSameEmail, type User, UserError, type UserRow, userOf } from './user.ts'
 import type { Users } from './users.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly users: Users
   readonly passwords: Passwords
@@ -31,15 +31,15 @@ export interface PasswordChanged extends Changed {
 
 /** Setting, changing and recovering passwords. Whoever knew the old one is out. */
 export class Credentials {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** By the command line: ends every session and API key. */
   async set(user: User, password: string): Promise<PasswordChanged> {
-    const hash = await this.#rooms.passwords.hash(password, personal(user))
+    const hash = await this.#deps.passwords.hash(password, personal(user))
     return this.#replace(user, hash, {})
   }
 
@@ -54,7 +54,7 @@ export class Credentials {
     { current, wanted, keepKeys = false }: { current: string; wanted: string; keepKeys?: boolean },
     { sid, onConfirmed, ...actor }: Actor & { sid: string; onConfirmed(): Promise<unknown> },
   ): Promise<PasswordChanged> {
-    const { users, passwords } = this.#rooms
+    const { users, passwords } = this.#deps
     await users.demand(user.id, current, { ip: actor.ip, message: wrongPassword })
     await onConfirmed()
     const hash = await passwords.hash(wanted, personal(user), actor.ip)
@@ -63,7 +63,7 @@ export class Credentials {
       // Of two who know the old password the first decides: for the second it is wrong by now.
       async permit(_trx, before) {
         if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
-        throw new UserRefused('wrong_password', wrongPassword)
+        throw new UserError('wrong_password', wrongPassword)
       },
     })
   }
@@ -73,7 +73,7 @@ export class Credentials {
    * the same to do: a mail to nobody is written down too (ASVS 6.3.8).
    */
   async requestReset(email: string, ip: string): Promise<void> {
-    const { db, users, outbox, audit } = this.#rooms
+    const { db, users, outbox, audit } = this.#deps
     await db.transaction(async (trx) => {
       const known = await users.findByEmail(email, trx)
       const user = known?.disabledAt ? undefined : known
@@ -96,7 +96,7 @@ export class Credentials {
     purpose: TokenPurpose = 'password_reset',
     onLink?: (userId: string) => Promise<unknown>,
   ): Promise<User | undefined> {
-    const { db, users, oneTimeTokens, passwords } = this.#rooms
+    const { db, users, oneTimeTokens, passwords } = this.#deps
     const presented = { purpose, token }
     // Looked at first, so that a refused password does not spend the link.
     const holder = await oneTimeTokens.peek(db, presented)
@@ -111,12 +111,12 @@ export class Credentials {
           const spent = await oneTimeTokens.spend(trx, presented)
           // Sent to an address that was given up meanwhile: whoever reads that one gets nothing by it.
           const isTheirs = isSameEmail(email, holder.email)
-          if (!spent || !isTheirs || disabled_at) throw new LinkSpent()
+          if (!spent || !isTheirs || disabled_at) throw new LinkSpentError()
         },
       })
       return user
     } catch (error) {
-      if (error instanceof LinkSpent) return undefined
+      if (error instanceof LinkSpentError) return undefined
       throw error
     }
   }
@@ -126,7 +126,7 @@ export class Credentials {
     passwordHash: string,
     { keep, keepKeys = false, actorId, ip, provesAddress, permit }: Replacement,
   ): Promise<PasswordChanged> {
-    const { revocations, families, audit, outbox, now } = this.#rooms
+    const { revocations, families, audit, outbox, now } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       // The person is locked first and their links after, as by everybody: no two wait for each other.
       const before: UserRow | undefined = await trx('users')
@@ -147,9 +147,9 @@ export class Credentials {
           ...(provesAddress && { email_verified_at: before?.email_verified_at ?? now() }),
         })
         .returning('*')
-      if (!row) throw new UserRefused('unknown', 'There is no such user.')
+      if (!row) throw new UserError('unknown', 'There is no such user.')
       await this.#withdrawLinks(trx, row)
-      const apiKeys = keepKeys ? 0 : await endApiKeys(trx, revoke, families, user.id)
+      const apiKeys = keepKeys ? 0 : await deleteApiKeys(trx, revoke, families, user.id)
       if (provesAddress && !before?.email_verified_at) {
         await audit.record({ event: 'user.email_verified', userId: user.id, ip }, trx)
       }
@@ -166,7 +166,7 @@ export class Credentials {
 
   /** Whoever knew the old password may have asked for links: to another address, to take it over. */
   async #withdrawLinks(trx: Knex.Transaction, { id, email }: UserRow): Promise<void> {
-    const { oneTimeTokens } = this.#rooms
+    const { oneTimeTokens } = this.#deps
     await oneTimeTokens.withdraw(trx, id, 'password_reset')
     await oneTimeTokens.withdraw(trx, id, 'email_verification', email)
   }
@@ -184,8 +184,8 @@ interface Replacement extends Actor {
 const wrongPassword = 'The current password is wrong.'
 
 /** Of many that came with one link at once, this one was not the first: nothing of it remains. */
-class LinkSpent extends Error {
-  override readonly name = 'LinkSpent'
+class LinkSpentError extends Error {
+  override readonly name = 'LinkSpentError'
 }
 
 /** What a password must not be made of. */

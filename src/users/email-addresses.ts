@@ -9,13 +9,13 @@ import {
   isTaken,
   normalName,
   type User,
-  UserRefused,
+  UserError,
   type UserRow,
   userOf,
 } from './user.ts'
 import type { Users } from './users.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly users: Users
   readonly outbox: Outbox
@@ -32,10 +32,10 @@ export interface VerificationLink {
 
 /** Verifying and changing email addresses: an address counts when its reader has followed a link. */
 export class EmailAddresses {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -43,7 +43,7 @@ export class EmailAddresses {
    * and the database has the same to do: a mail to nobody is written down too (ASVS 6.3.8).
    */
   async requestVerification(email: string, ip: string): Promise<void> {
-    const { db, users, outbox } = this.#rooms
+    const { db, users, outbox } = this.#deps
     await db.transaction(async (trx) => {
       const user = await users.findByEmail(email, trx)
       const waiting = user && !user.emailVerifiedAt && !user.disabledAt ? user : undefined
@@ -58,7 +58,7 @@ export class EmailAddresses {
    * @throws UserRefused `wrong_password`
    */
   async requestChange(user: User, email: string, password: string, ip: string): Promise<void> {
-    const { db, users, outbox, audit } = this.#rooms
+    const { db, users, outbox, audit } = this.#deps
     await users.demand(user.id, password, { ip })
     const to = normalName(email)
     await db.transaction(async (trx) => {
@@ -85,7 +85,7 @@ export class EmailAddresses {
     clientId: string,
     ip: string,
   ): Promise<void> {
-    const { db, outbox, audit } = this.#rooms
+    const { db, outbox, audit } = this.#deps
     await db.transaction(async (trx) => {
       await audit.record({ event: 'user.sign_in_failed', clientId, ip }, trx)
       await outbox.remindToVerify(trx, unverified?.id, ip)
@@ -94,7 +94,7 @@ export class EmailAddresses {
 
   /** Whose link it is; undefined when it is spent, expired or never was. */
   async linkOf(token: string): Promise<VerificationLink | undefined> {
-    const { db, users, oneTimeTokens } = this.#rooms
+    const { db, users, oneTimeTokens } = this.#deps
     const holder = await oneTimeTokens.peek(db, { purpose: 'email_verification', token })
     const user = holder && (await users.find(holder.userId))
     if (!user || user.disabledAt) return undefined
@@ -106,11 +106,11 @@ export class EmailAddresses {
    * @throws UserRefused `wrong_password`
    */
   async demandPassword(userId: string, password: string, ip: string): Promise<void> {
-    const { users, audit } = this.#rooms
+    const { users, audit } = this.#deps
     try {
       await users.demand(userId, password, { ip })
     } catch (error) {
-      if (error instanceof UserRefused) {
+      if (error instanceof UserError) {
         await audit.record({ event: 'user.email_verification_failed', userId, ip })
       }
       throw error
@@ -119,7 +119,7 @@ export class EmailAddresses {
 
   /** The password was guessed at too often with this link: nobody goes on with it. */
   async spendGuessed(token: string, ip: string): Promise<void> {
-    const { db, oneTimeTokens, audit } = this.#rooms
+    const { db, oneTimeTokens, audit } = this.#deps
     await db.transaction(async (trx) => {
       const spent = await oneTimeTokens.spend(trx, { purpose: 'email_verification', token })
       if (!spent) return
@@ -135,7 +135,7 @@ export class EmailAddresses {
    * @returns undefined when the link is spent, expired or never was, or somebody else was quicker
    */
   async confirm(token: string, ip: string, known?: User): Promise<User | undefined> {
-    const { db, oneTimeTokens, now } = this.#rooms
+    const { db, oneTimeTokens, now } = this.#deps
     const presented = { purpose: 'email_verification', token } as const
     return db
       .transaction(async (trx) => {
@@ -163,7 +163,7 @@ export class EmailAddresses {
   }
 
   async #tell(trx: Knex.Transaction, before: UserRow, after: UserRow, ip: string): Promise<void> {
-    const { outbox, oneTimeTokens, audit } = this.#rooms
+    const { outbox, oneTimeTokens, audit } = this.#deps
     const isNew = !isSameEmail(before.email, after.email ?? '')
     const event = isNew ? 'user.email_changed' : 'user.email_verified'
     await audit.record({ event, userId: after.id, ip }, trx)

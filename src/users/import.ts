@@ -25,7 +25,7 @@ export interface ImportedBatch<L extends Line> {
   readonly refused: readonly RefusedLine[]
 }
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly audit: AuditTrail
   readonly now: Now
@@ -41,18 +41,18 @@ const linesPerBatch = 500
  * again after whatever interrupted it.
  */
 export async function* importPeople<L extends Line>(
-  rooms: Rooms,
+  deps: Dependencies,
   lines: AsyncIterable<L>,
 ): AsyncGenerator<ImportedBatch<L>> {
   let batch: L[] = []
   for await (const line of lines) {
     batch.push(line)
     if (batch.length < linesPerBatch) continue
-    yield await importBatch(rooms, batch, line)
+    yield await importBatch(deps, batch, line)
     batch = []
   }
   const last = batch.at(-1)
-  if (last) yield await importBatch(rooms, batch, last)
+  if (last) yield await importBatch(deps, batch, last)
 }
 
 interface Candidate {
@@ -61,7 +61,7 @@ interface Candidate {
 }
 
 async function importBatch<L extends Line>(
-  { db, audit, now, own }: Rooms,
+  { db, audit, now, own }: Dependencies,
   lines: readonly L[],
   last: L,
 ): Promise<ImportedBatch<L>> {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { Actor } from '../audit/actor.ts'
-import { adminRole, UserRefused, type UserRow } from './user.ts'
+import { adminRole, UserError, type UserRow } from './user.ts'
 
 /** Any number that no other program on this database is likely to lock. */
 const adminsLock = 7_468_387
@@ -25,7 +25,7 @@ export async function assertAdminRemains(
     .whereNot({ id: leaving.id })
     .first('id')
   if (other) return
-  throw new UserRefused('last_admin', 'This is the last administrator: make another one first.')
+  throw new UserError('last_admin', 'This is the last administrator: make another one first.')
 }
 
 const isAdmin = ({ roles, disabled_at }: UserRow): boolean =>

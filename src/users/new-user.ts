@@ -6,7 +6,7 @@ import {
   isUsername,
   normalName,
   type User,
-  UserRefused,
+  UserError,
   type UserRow,
   usernameColumns,
   userOf,
@@ -38,10 +38,10 @@ export async function insertUser(
   const username = typeof input.username === 'string' ? normalName(input.username) : null
   const roles = [...new Set(input.roles ?? [])]
   if (username !== null && !isUsername(username)) {
-    throw new UserRefused('malformed', 'A username is 1 to 200 characters without spaces and @.')
+    throw new UserError('malformed', 'A username is 1 to 200 characters without spaces and @.')
   }
   if (!roles.every(isRole)) {
-    throw new UserRefused('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
+    throw new UserError('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
   }
   const [row]: UserRow[] = await trx('users')
     .insert({

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Argon2Parameters } from '../passwords/argon2-hashes.ts'
-import { HashRefused } from '../passwords/hash-limits.ts'
+import { HashError } from '../passwords/hash-limits.ts'
 import { readHash } from '../passwords/legacy-hashes.ts'
 import { noPassword } from '../passwords/passwords.ts'
 import {
@@ -97,7 +97,7 @@ function whyHashRefused(hash: string | null | undefined, own: Argon2Parameters) 
     if (hash && !isUnusable(hash)) readHash(hash, own)
     return undefined
   } catch (error) {
-    if (error instanceof HashRefused) return error.message
+    if (error instanceof HashError) return error.message
     throw error
   }
 }

@@ -6,13 +6,13 @@ import {
   isUsername,
   normalName,
   type User,
-  UserRefused,
+  UserError,
   type UserRow,
   usernameColumns,
   userOf,
 } from './user.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly audit: AuditTrail
   readonly outbox: Outbox
@@ -26,18 +26,18 @@ export interface ProfileChanges {
 
 /** What people change and take with them. */
 export class PersonalData {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** @throws UserRefused `taken` or `malformed` */
   async change(id: string, { username, fullName }: ProfileChanges, ip: string): Promise<User> {
-    const { db, audit, outbox } = this.#rooms
+    const { db, audit, outbox } = this.#deps
     // NFKC can make an `@` or a space of what was none.
     if (username !== undefined && !isUsername(normalName(username))) {
-      throw new UserRefused('malformed', 'A username is 1 to 200 characters without spaces and @.')
+      throw new UserError('malformed', 'A username is 1 to 200 characters without spaces and @.')
     }
     const columns = {
       ...(username !== undefined && usernameColumns(normalName(username))),
@@ -46,7 +46,7 @@ export class PersonalData {
     return db
       .transaction(async (trx) => {
         const before: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
-        if (!before) throw new UserRefused('unknown', 'There is no such user.')
+        if (!before) throw new UserError('unknown', 'There is no such user.')
         const fields = Object.keys(columns).filter(
           (column) => before[column as keyof UserRow] !== columns[column as keyof typeof columns],
         )
@@ -62,7 +62,7 @@ export class PersonalData {
       })
       .catch((error) => {
         if (!isTaken(error)) throw error
-        throw new UserRefused('taken', 'This username is taken.')
+        throw new UserError('taken', 'This username is taken.')
       })
   }
 
@@ -71,7 +71,7 @@ export class PersonalData {
    * are read a page at a time, when they are asked for, and no connection is held between pages.
    */
   async export(id: string, ip: string) {
-    const { db, audit } = this.#rooms
+    const { db, audit } = this.#deps
     await audit.record({ event: 'user.exported', userId: id, ip })
     const [user] = await db('users').where({ id }).select(userColumns)
     const { email_verified_at: verified, ...person } = user
@@ -87,7 +87,7 @@ export class PersonalData {
 
   /** The keys first, all at once: sorting the rows by them for every page would read all of them each time. */
   async *#rowsOf(table: string, key: string, userId: string, columns: readonly string[]) {
-    const { db } = this.#rooms
+    const { db } = this.#deps
     const keys = await db(table).where({ user_id: userId }).pluck(key)
     for (let from = 0; from < keys.length; from += rowsPerPage) {
       const page: object[] = await db(table)
@@ -99,7 +99,7 @@ export class PersonalData {
 
   /** Newest first. Compared as pairs, the order of their index, so that no other index looks cheaper. */
   async *#eventsOf(userId: string) {
-    const { db } = this.#rooms
+    const { db } = this.#deps
     let before = '9223372036854775807'
     for (;;) {
       const page: { id: string }[] = await db('audit_events')

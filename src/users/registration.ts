@@ -8,7 +8,7 @@ import { insertUser } from './new-user.ts'
 import { normalName, type User } from './user.ts'
 import type { Users } from './users.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly users: Users
   readonly passwords: Passwords
@@ -36,10 +36,10 @@ export interface Registered {
 
 /** People who add themselves. */
 export class Registration {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /**
@@ -48,7 +48,7 @@ export class Registration {
    * @throws PasswordRefused
    */
   async register(request: RegistrationRequest): Promise<Registered> {
-    const { db, users, passwords, outbox, audit, now, unverifiedDays } = this.#rooms
+    const { db, users, passwords, outbox, audit, now, unverifiedDays } = this.#deps
     const { password, ip, ...input } = request
     const personal = [input.username, input.email, input.fullName].filter(
       (text) => text !== undefined,
@@ -75,7 +75,7 @@ export class Registration {
     owner: User | undefined,
     { email, username, ip }: RegistrationRequest,
   ): Promise<void> {
-    const { outbox, audit } = this.#rooms
+    const { outbox, audit } = this.#deps
     const template = owner ? 'registration_attempt' : 'username_taken'
     const to = owner?.email ?? normalName(email)
     const data = { ip, username }
@@ -84,7 +84,7 @@ export class Registration {
   }
 
   #asIfRegistered({ username, email, fullName }: RegistrationRequest): User {
-    const now = this.#rooms.now()
+    const now = this.#deps.now()
     return {
       id: uuidv7(),
       username: username === undefined ? null : normalName(username),

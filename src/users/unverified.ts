@@ -1,6 +1,6 @@
 import type { Db } from '../stores/postgres.ts'
 import type { UserAdministration } from './administration.ts'
-import { adminRole, UserRefused, type UserRow } from './user.ts'
+import { adminRole, UserError, type UserRow } from './user.ts'
 
 /** Each is a transaction of its own, in which their sessions end as well. */
 const peopleAtOnce = 50
@@ -28,7 +28,7 @@ export async function deleteUnverified(
       rows += 1
     } catch (error) {
       // They have verified their address, or deleted themselves, in this moment.
-      if (!(error instanceof UserRefused)) throw error
+      if (!(error instanceof UserError)) throw error
     }
   }
   return { rows, done: due.length < peopleAtOnce }

@@ -2,7 +2,7 @@ import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly audit: AuditTrail
@@ -10,15 +10,15 @@ interface Rooms {
 
 /** A person ends their own sessions; the access tokens end with them, at once. */
 export class UserSessions {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** @returns whether there was such a session of this person */
   async end(userId: string, sid: string, ip: string): Promise<boolean> {
-    const { families, revocations, audit } = this.#rooms
+    const { families, revocations, audit } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       const [ended] = await families.end(trx, revoke, { sid, user_id: userId }, 'signed_out')
       if (ended === undefined) return false
@@ -29,7 +29,7 @@ export class UserSessions {
 
   /** @returns how many ended */
   async endAll(userId: string, ip: string): Promise<number> {
-    const { families, revocations, audit } = this.#rooms
+    const { families, revocations, audit } = this.#deps
     return revocations.decide(async (trx, revoke) => {
       const ended = await families.end(trx, revoke, { user_id: userId }, 'signed_out')
       const detail = { sessions: ended.length }

@@ -50,8 +50,8 @@ export const userOf = (row: UserRow): User => ({
 export const adminRole = 'admin'
 
 /** A change of a person that cannot be made; the message says why. */
-export class UserRefused extends Error {
-  override readonly name = 'UserRefused'
+export class UserError extends Error {
+  override readonly name = 'UserError'
   readonly reason: UserRefusal
 
   constructor(reason: UserRefusal, message: string) {

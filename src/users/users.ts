@@ -8,7 +8,7 @@ import type { Db } from '../stores/postgres.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { insertUser, type NewUser } from './new-user.ts'
 import { withText } from './text-search.ts'
-import { normalName, type User, UserRefused, type UserRow, userOf } from './user.ts'
+import { normalName, type User, UserError, type UserRow, userOf } from './user.ts'
 
 export interface Candidate {
   readonly user: User
@@ -40,7 +40,7 @@ function withKey(column: 'username' | 'email', rows: readonly UserRow[], key: st
 const byUsername = identifiedBy('username')
 const byEmail = identifiedBy('email')
 
-interface Rooms {
+interface Dependencies {
   readonly db: Knex
   readonly statements: Statements
   readonly passwords: Passwords
@@ -53,10 +53,10 @@ const mostCounted = 10_000
 
 /** The table of people. */
 export class Users {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** Who this username or e-mail address may be, before anything is proven. */
@@ -70,7 +70,7 @@ export class Users {
    * @throws Overloaded before anything was done
    */
   admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
-    return this.#rooms.passwords.admit(work, ip)
+    return this.#deps.passwords.admit(work, ip)
   }
 
   /**
@@ -83,7 +83,7 @@ export class Users {
     password: string,
     ip?: string,
   ): Promise<User | undefined> {
-    const { passwords } = this.#rooms
+    const { passwords } = this.#deps
     const matches = await passwords.matches(password, who?.passwordHash, ip)
     if (!who || !matches || who.user.disabledAt) return undefined
     if (passwords.isOutdated(who.passwordHash)) await this.#renewHash(who, password, ip)
@@ -101,10 +101,10 @@ export class Users {
     { ip, message = 'The password is wrong.' }: { ip?: string | undefined; message?: string } = {},
   ): Promise<void> {
     const isRight = await this.admit(async () => {
-      const row = await this.#rooms.db<UserRow>('users').where({ id }).first()
-      return this.#rooms.passwords.matches(password, row?.password_hash, ip)
+      const row = await this.#deps.db<UserRow>('users').where({ id }).first()
+      return this.#deps.passwords.matches(password, row?.password_hash, ip)
     }, ip)
-    if (!isRight) throw new UserRefused('wrong_password', message)
+    if (!isRight) throw new UserError('wrong_password', message)
   }
 
   /**
@@ -116,28 +116,28 @@ export class Users {
     const passwordHash =
       input.password === undefined
         ? noPassword
-        : await this.#rooms.passwords.hash(
+        : await this.#deps.passwords.hash(
             input.password,
             personal.filter((text) => typeof text === 'string'),
             actor.ip,
           )
-    return this.#rooms.db.transaction(async (trx) => {
-      const user = await insertUser(trx, input, passwordHash, this.#rooms.now())
+    return this.#deps.db.transaction(async (trx) => {
+      const user = await insertUser(trx, input, passwordHash, this.#deps.now())
       const name = input.username ?? input.email
-      if (!user) throw new UserRefused('taken', `There is a user ${name} already.`)
+      if (!user) throw new UserError('taken', `There is a user ${name} already.`)
       const { ip } = actor
       const detail = byActor(actor)
-      await this.#rooms.audit.record({ event: 'user.created', userId: user.id, ip, detail }, trx)
+      await this.#deps.audit.record({ event: 'user.created', userId: user.id, ip, detail }, trx)
       return user
     })
   }
 
-  async find(id: string, db: Db = this.#rooms.db): Promise<User | undefined> {
+  async find(id: string, db: Db = this.#deps.db): Promise<User | undefined> {
     const row = await db<UserRow>('users').where({ id }).first()
     return row && userOf(row)
   }
 
-  async findByEmail(email: string, db: Db = this.#rooms.db): Promise<User | undefined> {
+  async findByEmail(email: string, db: Db = this.#deps.db): Promise<User | undefined> {
     const key = foldIdentifier(email)
     const rows: UserRow[] = await db('users').whereRaw(
       'email_key = ? OR lower(email) IN (?, lower(?))',
@@ -164,7 +164,7 @@ export class Users {
 
   /** Exact up to 10,000, and from there on what PostgreSQL estimates: counting would read the table. */
   async count(filter: UserFilter): Promise<number> {
-    const { db } = this.#rooms
+    const { db } = this.#deps
     const some = this.#filtered(filter)
       .orderBy('id')
       .limit(mostCounted + 1)
@@ -178,12 +178,12 @@ export class Users {
   }
 
   #filtered({ role, state, text }: UserFilter) {
-    const query = this.#rooms.db<UserRow>('users').select('*')
+    const query = this.#deps.db<UserRow>('users').select('*')
     if (role !== undefined) query.whereRaw(`roles @> ARRAY[?]::text[] AND roles <> '{}'`, [role])
     if (state === 'disabled') query.whereNotNull('disabled_at')
     if (state === 'active') query.whereNull('disabled_at')
     if (state === 'unverified') query.whereNull('email_verified_at').whereNotNull('email')
-    if (text !== undefined) withText(query, text, this.#rooms.partsOfNames)
+    if (text !== undefined) withText(query, text, this.#deps.partsOfNames)
     return query
   }
 
@@ -192,7 +192,7 @@ export class Users {
     const column = key.includes('@') ? 'email' : 'username'
     const identified = column === 'email' ? byEmail : byUsername
     const names = [key, normalName(identifier)]
-    const row = withKey(column, await this.#rooms.statements.run<UserRow>(identified, names), key)
+    const row = withKey(column, await this.#deps.statements.run<UserRow>(identified, names), key)
     // Not trimmed: what is typed to be checked is compared as it is.
     return identifier.normalize('NFKC') === names[1] ? row : undefined
   }
@@ -203,9 +203,9 @@ export class Users {
     password: string,
     ip: string | undefined,
   ): Promise<void> {
-    await this.#rooms
+    await this.#deps
       .db('users')
       .where({ id: user.id, password_hash: passwordHash })
-      .update({ password_hash: await this.#rooms.passwords.renew(password, ip) })
+      .update({ password_hash: await this.#deps.passwords.renew(password, ip) })
   }
 }

@@ -35,7 +35,7 @@ export function metadataUrl(issuer: string): string {
   return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
 }
 
-interface Rooms extends Door {
+interface Dependencies extends Door {
   readonly issuer: string
   readonly signal: AbortSignal
   readonly now: () => Date
@@ -47,12 +47,12 @@ interface Rooms extends Door {
  * When that fails, what was read before goes on.
  */
 export class Discovery {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   #metadata: Metadata | undefined
   #readAt = 0
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   get metadata(): Metadata | undefined {
@@ -61,23 +61,23 @@ export class Discovery {
 
   async current(): Promise<Metadata> {
     const known = this.#metadata
-    const age = this.#rooms.now().getTime() - this.#readAt
+    const age = this.#deps.now().getTime() - this.#readAt
     if (known && age >= 0 && age < rereadSeconds * 1000) return known
     try {
-      this.#metadata = await discover(this.#rooms)
-      this.#readAt = this.#rooms.now().getTime()
+      this.#metadata = await discover(this.#deps)
+      this.#readAt = this.#deps.now().getTime()
       return this.#metadata
     } catch (error) {
-      this.#rooms.onProblem(error)
+      this.#deps.onProblem(error)
       if (known) return known
       throw error
     }
   }
 }
 
-async function discover(rooms: Rooms): Promise<Metadata> {
-  const { issuer, signal } = rooms
-  const { body } = await download(rooms, metadataUrl(issuer), {
+async function discover(deps: Dependencies): Promise<Metadata> {
+  const { issuer, signal } = deps
+  const { body } = await download(deps, metadataUrl(issuer), {
     accept: 'application/json',
     limitBytes,
     signal,

@@ -26,11 +26,11 @@ export interface Download {
  * last byte, so that neither a silent nor a trickling server holds anything up.
  */
 export async function download(
-  door: Door,
+  guard: Door,
   url: string,
   options: DownloadOptions,
 ): Promise<Download> {
-  const seconds = door.timeoutSeconds + (options.waitSeconds ?? 0)
+  const seconds = guard.timeoutSeconds + (options.waitSeconds ?? 0)
   const deadline = new AbortController()
   const late = () => deadline.abort(new Error(`no whole answer within ${seconds} s`))
   const timer = setTimeout(late, seconds * 1000).unref()
@@ -38,7 +38,7 @@ export async function download(
   if (options.signal.aborted) end()
   options.signal.addEventListener('abort', end, { once: true })
   try {
-    const work = read(door, url, options, deadline.signal)
+    const work = read(guard, url, options, deadline.signal)
     // A `fetch` that was handed in may not heed its signal.
     return await Promise.race([work, aborted(deadline.signal)])
   } catch (error) {
@@ -51,9 +51,9 @@ export async function download(
   }
 }
 
-async function read(door: Door, url: string, options: DownloadOptions, signal: AbortSignal) {
+async function read(guard: Door, url: string, options: DownloadOptions, signal: AbortSignal) {
   const headers = { accept: options.accept, 'user-agent': 'signet-verifier' }
-  const answer = await door.get(url, { headers, redirect: 'error', signal })
+  const answer = await guard.get(url, { headers, redirect: 'error', signal })
   if (answer.status !== 200) throw new Error(`status ${answer.status}`)
   const body = await readBody(answer.body ?? [], options.limitBytes, signal)
   return { headers: answer.headers, body }

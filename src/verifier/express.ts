@@ -1,9 +1,9 @@
 import type { BearerRequest } from './bearer-header.ts'
-import { type Door, type DoorOptions, type Doors, openDoors } from './guards.ts'
+import { createGuards, type Door, type GuardOptions, type Guards } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
-export type { DoorOptions, Doors } from './guards.ts'
+export type { GuardOptions, Guards } from './guards.ts'
 
 /** What is used of a response: Node's own has it, so this also fits whatever is made like Express. */
 export interface ExpressResponse {
@@ -21,12 +21,12 @@ export type ExpressMiddleware = (
 /** Doors for Express: the claims are `req.user`. */
 export function signet(
   verifier: Pick<Verifier, 'verify'>,
-  options: DoorOptions = {},
-): Doors<ExpressMiddleware> {
-  return openDoors<ExpressMiddleware>(verifier, options, (door) => (req, res, next) => {
+  options: GuardOptions = {},
+): Guards<ExpressMiddleware> {
+  return createGuards<ExpressMiddleware>(verifier, options, (guard) => (req, res, next) => {
     // Handed on by hand: Express 4 does not look at promises. What a later handler throws out of `next` goes
     // to the error handler, as it does for a middleware without promises.
-    pass(door, req, res)
+    pass(guard, req, res)
       .then((admitted) => {
         if (admitted) next()
       })
@@ -35,8 +35,8 @@ export function signet(
   })
 }
 
-async function pass(door: Door, req: BearerRequest, res: ExpressResponse): Promise<boolean> {
-  const { refusal, ...verdict } = await door(req)
+async function pass(guard: Door, req: BearerRequest, res: ExpressResponse): Promise<boolean> {
+  const { refusal, ...verdict } = await guard(req)
   if (!refusal) {
     Object.assign(req, verdict)
     return true

@@ -1,9 +1,9 @@
 import type { BearerRequest } from './bearer-header.ts'
-import { type DoorOptions, type Doors, openDoors } from './guards.ts'
+import { createGuards, type GuardOptions, type Guards } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
-export type { DoorOptions, Doors } from './guards.ts'
+export type { GuardOptions, Guards } from './guards.ts'
 
 /** What is used of a request and a reply of Fastify. */
 export interface FastifyRequestParts {
@@ -25,10 +25,10 @@ export type FastifyHook = (
 /** Doors for Fastify, as `onRequest` or any later hook: the claims are `request.user`. */
 export function signet(
   verifier: Pick<Verifier, 'verify'>,
-  options: DoorOptions = {},
-): Doors<FastifyHook> {
-  return openDoors<FastifyHook>(verifier, options, (door) => async (request, reply) => {
-    const { refusal, ...verdict } = await door(request.raw)
+  options: GuardOptions = {},
+): Guards<FastifyHook> {
+  return createGuards<FastifyHook>(verifier, options, (guard) => async (request, reply) => {
+    const { refusal, ...verdict } = await guard(request.raw)
     if (!refusal) {
       Object.assign(request, verdict)
       return

@@ -3,7 +3,7 @@ import { asError, assertScopes, Challenge, type Refusal } from './challenge.ts'
 import type { AccessTokenClaims } from './claims.ts'
 import type { Verifier } from './verifier.ts'
 
-export interface DoorOptions {
+export interface GuardOptions {
   /** Named in every challenge. Default: api. */
   readonly realm?: string
   /** Told of every refusal with its reason, which the caller does not see: for logs and metrics. */
@@ -11,7 +11,7 @@ export interface DoorOptions {
 }
 
 /** The middlewares of one framework. */
-export interface Doors<Middleware> {
+export interface Guards<Middleware> {
   /** Refuses who has no good token. */
   readonly requireUser: Middleware
   /** Lets pass who has no token at all; a bad one is refused. */
@@ -65,21 +65,21 @@ function verifyOnce(verifier: Pick<Verifier, 'verify'>, challenge: Challenge): D
 }
 
 /** What a door asks of somebody whose token is good. */
-type Judge = (user: AccessTokenClaims) => Refusal | undefined
+type Check = (user: AccessTokenClaims) => Refusal | undefined
 
 /** Makes the doors of one verifier; `adapt` makes one the framework's own. */
-export function openDoors<Middleware>(
+export function createGuards<Middleware>(
   verifier: Pick<Verifier, 'verify'>,
-  { realm = 'api', onRefusal }: DoorOptions,
-  adapt: (door: Door) => Middleware,
-): Doors<Middleware> {
+  { realm = 'api', onRefusal }: GuardOptions,
+  adapt: (guard: Door) => Middleware,
+): Guards<Middleware> {
   const challenge = new Challenge(realm)
   const ask = verifyOnce(verifier, challenge)
 
-  const door = (judge: Judge, stranger?: Refusal): Middleware =>
+  const guard = (check: Check, stranger?: Refusal): Middleware =>
     adapt(async (request) => {
       const verdict = await ask(request)
-      const refusal = verdict.refusal ?? (verdict.user ? judge(verdict.user) : stranger)
+      const refusal = verdict.refusal ?? (verdict.user ? check(verdict.user) : stranger)
       if (!refusal) return verdict
       try {
         const told: unknown = onRefusal?.(refusal)
@@ -92,23 +92,23 @@ export function openDoors<Middleware>(
     })
 
   return {
-    requireUser: door(() => undefined, challenge.noToken()),
-    optionalUser: door(() => undefined),
+    requireUser: guard(() => undefined, challenge.noToken()),
+    optionalUser: guard(() => undefined),
     requireScope(...scopes) {
       assertScopes(scopes)
       const refusal = challenge.insufficientScope(scopes.join(' '))
-      const judge: Judge = ({ scope = '' }) => {
+      const check: Check = ({ scope = '' }) => {
         const given = scope.split(' ')
         return scopes.every((one) => given.includes(one)) ? undefined : refusal
       }
-      return door(judge, challenge.noToken())
+      return guard(check, challenge.noToken())
     },
     requireRole(...roles) {
       if (roles.length === 0) throw new TypeError('requireRole: name at least one role')
       const refusal = challenge.insufficientRole()
-      const judge: Judge = ({ roles: given = [] }) =>
+      const check: Check = ({ roles: given = [] }) =>
         roles.some((role) => given.includes(role)) ? undefined : refusal
-      return door(judge, challenge.noToken())
+      return guard(check, challenge.noToken())
     },
   }
 }

@@ -4,7 +4,7 @@ import { type Door, download, reasonOf } from './download.ts'
 import { freshSeconds, type PublishedKey, readJwks } from './published-keys.ts'
 import { VerificationError } from './verification-error.ts'
 
-interface Rooms extends Door {
+interface Dependencies extends Door {
   readonly discovery: Discovery
   readonly signal: AbortSignal
   readonly now: () => Date
@@ -27,7 +27,7 @@ const maxRetrySeconds = 10
  * last, and much longer than a token lives.
  */
 export class KeySet {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   #keys: ReadonlyMap<string, PublishedKey> = new Map()
   #fetchedAt = Number.NEGATIVE_INFINITY
   #freshSeconds = 0
@@ -37,8 +37,8 @@ export class KeySet {
   #failure: unknown
   #lookedAt = Number.NEGATIVE_INFINITY
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   get size(): number {
@@ -58,7 +58,7 @@ export class KeySet {
   tend(): Promise<void> | undefined {
     const age = this.#age()
     if (age <= this.#freshSeconds) return undefined
-    if (age > this.#rooms.maxStaleSeconds) {
+    if (age > this.#deps.maxStaleSeconds) {
       this.#keys = new Map()
       if (!this.#mayRetry()) throw this.#unavailable()
       return this.#fetch().then(() => {
@@ -80,7 +80,7 @@ export class KeySet {
     await this.tend()
     if (!this.#keys.has(kid)) await this.#flight
     if (!this.#keys.has(kid) && this.#cooledDown()) {
-      this.#lookedAt = this.#rooms.now().getTime()
+      this.#lookedAt = this.#deps.now().getTime()
       void this.#fetch()
     }
     if (!this.#keys.has(kid)) await this.#flight
@@ -101,7 +101,7 @@ export class KeySet {
         (error) => {
           this.#failures++
           this.#failure = error
-          this.#failedAt = this.#rooms.now().getTime()
+          this.#failedAt = this.#deps.now().getTime()
         },
       )
       .catch(() => undefined)
@@ -112,34 +112,34 @@ export class KeySet {
   }
 
   async #read(): Promise<void> {
-    const { jwksUri } = await this.#rooms.discovery.current()
+    const { jwksUri } = await this.#deps.discovery.current()
     await this.#readFrom(jwksUri).catch((error) => {
-      this.#rooms.onProblem(error)
+      this.#deps.onProblem(error)
       throw error
     })
   }
 
   async #readFrom(jwksUri: string): Promise<void> {
-    const { signal, maxAgeSeconds } = this.#rooms
+    const { signal, maxAgeSeconds } = this.#deps
     const accept = 'application/jwk-set+json, application/json'
-    const { headers, body } = await download(this.#rooms, jwksUri, { accept, limitBytes, signal })
+    const { headers, body } = await download(this.#deps, jwksUri, { accept, limitBytes, signal })
     const before = this.#keys
     this.#keys = readJwks(body, before)
-    this.#fetchedAt = this.#rooms.now().getTime()
+    this.#fetchedAt = this.#deps.now().getTime()
     this.#freshSeconds = freshSeconds(headers, maxAgeSeconds)
     const kids = [...this.#keys.keys()]
     const same = kids.length === before.size && kids.every((kid) => before.has(kid))
-    this.#rooms.onKeys(kids, !same)
+    this.#deps.onKeys(kids, !same)
   }
 
   /** A clock that was set back says nothing about age: such keys are used, and fetched anew. */
   #age(): number {
-    const age = (this.#rooms.now().getTime() - this.#fetchedAt) / 1000
+    const age = (this.#deps.now().getTime() - this.#fetchedAt) / 1000
     return age < 0 ? this.#freshSeconds + 1 : age
   }
 
   #secondsSince(time: number): number {
-    const seconds = (this.#rooms.now().getTime() - time) / 1000
+    const seconds = (this.#deps.now().getTime() - time) / 1000
     return seconds < 0 ? Number.POSITIVE_INFINITY : seconds
   }
 
@@ -150,7 +150,7 @@ export class KeySet {
   }
 
   #cooledDown(): boolean {
-    return this.#secondsSince(this.#lookedAt) >= this.#rooms.unknownKidCooldownSeconds
+    return this.#secondsSince(this.#lookedAt) >= this.#deps.unknownKidCooldownSeconds
   }
 
   #unavailable(): VerificationError {

@@ -1,9 +1,9 @@
 import type { BearerRequest } from './bearer-header.ts'
-import { type DoorOptions, type Doors, openDoors } from './guards.ts'
+import { createGuards, type GuardOptions, type Guards } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
-export type { DoorOptions, Doors } from './guards.ts'
+export type { GuardOptions, Guards } from './guards.ts'
 
 /** What is used of Koa's context. */
 export interface KoaContext {
@@ -19,10 +19,10 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
 /** Doors for Koa: the claims are `ctx.state.user`. */
 export function signet(
   verifier: Pick<Verifier, 'verify'>,
-  options: DoorOptions = {},
-): Doors<KoaMiddleware> {
-  return openDoors<KoaMiddleware>(verifier, options, (door) => async (ctx, next) => {
-    const { refusal, ...verdict } = await door(ctx.req)
+  options: GuardOptions = {},
+): Guards<KoaMiddleware> {
+  return createGuards<KoaMiddleware>(verifier, options, (guard) => async (ctx, next) => {
+    const { refusal, ...verdict } = await guard(ctx.req)
     if (!refusal) {
       Object.assign(ctx.state, verdict)
       await next()

@@ -2,11 +2,11 @@ import type { KeyObject } from 'node:crypto'
 import { type Door, download } from './download.ts'
 import { pause } from './pause.ts'
 import { readRevocationList } from './revocation-list.ts'
-import type { Added, Question, UnitedLists } from './revocation-set.ts'
+import type { Added, Question, RevocationSet } from './revocation-set.ts'
 
-interface Rooms extends Door {
+interface Dependencies extends Door {
   readonly issuer: string
-  readonly lists: UnitedLists
+  readonly lists: RevocationSet
   readonly findKey: (kid: string) => Promise<KeyObject>
   readonly signal: AbortSignal
   readonly maxListBytes: number
@@ -26,15 +26,15 @@ const lastRetryMilliseconds = 15_000
 
 /** Follows the feed of revocations: one request is always open at it, or about to be. */
 export class RevocationFeed {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
   #url: string | undefined
   #failures = 0
   #pauseMilliseconds = 0
   #first: Promise<void> | undefined
   #running: Promise<void> | undefined
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   get following(): boolean {
@@ -47,7 +47,7 @@ export class RevocationFeed {
     if (this.#running) return
     const turn = this.#turn()
     this.#running = turn.then(() => this.#run())
-    const { signal, timeoutSeconds } = this.#rooms
+    const { signal, timeoutSeconds } = this.#deps
     this.#first = Promise.race([
       turn,
       pause(firstWaitTimeouts * timeoutSeconds * 1000, signal),
@@ -67,7 +67,7 @@ export class RevocationFeed {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#rooms
+    const { signal } = this.#deps
     while (!signal.aborted) {
       await pause(this.#pauseMilliseconds, signal)
       if (!signal.aborted) await this.#turn()
@@ -75,7 +75,7 @@ export class RevocationFeed {
   }
 
   async #turn(): Promise<void> {
-    const { lists } = this.#rooms
+    const { lists } = this.#deps
     let isEverything = false
     let isFailed = false
     try {
@@ -84,7 +84,7 @@ export class RevocationFeed {
       this.#pauseMilliseconds = await this.#poll(seq)
       this.#failures = 0
     } catch (error) {
-      if (this.#rooms.signal.aborted) return
+      if (this.#deps.signal.aborted) return
       isFailed = true
       // Once more the same part; then from the first on, because the issuer may have other parts now.
       if (this.#failures > 0) lists.leaveParts()
@@ -92,20 +92,20 @@ export class RevocationFeed {
       this.#failures = Math.min(this.#failures + 1, 10)
       // Spread out, so that a thousand services do not come back as one.
       this.#pauseMilliseconds = longest * (0.5 + Math.random() / 2)
-      this.#rooms.onProblem(error)
+      this.#deps.onProblem(error)
     }
     try {
       if (isFailed && isEverything) lists.fullFailed()
       lists.checkStale()
     } catch (error) {
       // A clock of the service's own that throws must not end the feed, nor the process.
-      this.#rooms.onProblem(error)
+      this.#deps.onProblem(error)
     }
   }
 
   /** @returns how long to pause after it */
   async #poll(seq: string | undefined): Promise<number> {
-    const { lists, signal } = this.#rooms
+    const { lists, signal } = this.#deps
     const waitSeconds = seq === undefined ? 0 : this.#waitSeconds
     const started = performance.now()
     const first = seq === undefined ? { part: lists.nextPart } : { seq }
@@ -122,7 +122,7 @@ export class RevocationFeed {
   }
 
   async #read(question: Question, waitSeconds: number): Promise<Added> {
-    const { lists, issuer, maxListBytes, findKey } = this.#rooms
+    const { lists, issuer, maxListBytes, findKey } = this.#deps
     const text = await this.#ask(question, waitSeconds)
     const nowSeconds = () => lists.nowSeconds()
     const list = await readRevocationList(text, { issuer, maxListBytes, findKey, nowSeconds })
@@ -138,13 +138,13 @@ export class RevocationFeed {
     // Understood by issuers that have parts: the first of them instead of a list that is too long.
     url.searchParams.set('part', String(part?.part ?? 0))
     if (part) url.searchParams.set('of', String(part.of))
-    const { signal, maxListBytes: limitBytes } = this.#rooms
+    const { signal, maxListBytes: limitBytes } = this.#deps
     const options = { accept: 'application/jwt', limitBytes, waitSeconds, signal }
-    return (await download(this.#rooms, url.href, options)).body.toString('latin1')
+    return (await download(this.#deps, url.href, options)).body.toString('latin1')
   }
 
   /** An answer has to come well before the list would be stale. */
   get #waitSeconds(): number {
-    return Math.max(1, Math.min(longestWaitSeconds, Math.floor(this.#rooms.maxStaleSeconds / 2)))
+    return Math.max(1, Math.min(longestWaitSeconds, Math.floor(this.#deps.maxStaleSeconds / 2)))
   }
 }

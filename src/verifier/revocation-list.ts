@@ -24,7 +24,7 @@ export interface RevocationList {
   readonly groups: readonly (readonly [expiresAt: number, digests: Buffer])[]
 }
 
-export interface ListRooms {
+export interface ListServices {
   readonly issuer: string
   readonly maxListBytes: number
   readonly findKey: (kid: string) => Promise<KeyObject>
@@ -39,16 +39,19 @@ const sequence = /^[\w.-]{1,64}$/
  * Nothing is taken from a list whose signature, type, issuer or form is not right: all of it or none. An
  * access token is no list and a list is no access token, since `typ` is pinned at both: RFC 8725 §3.12.
  */
-export async function readRevocationList(text: string, rooms: ListRooms): Promise<RevocationList> {
-  const jws = readJws(text, ['revocations+jwt', partType], rooms.maxListBytes)
-  await assertSignature(jws, await rooms.findKey(jws.kid))
+export async function readRevocationList(
+  text: string,
+  services: ListServices,
+): Promise<RevocationList> {
+  const jws = readJws(text, ['revocations+jwt', partType], services.maxListBytes)
+  await assertSignature(jws, await services.findKey(jws.kid))
   const claims = jsonObject(jws.payload)
   if (!claims) throw new Error('the list is not a JSON object')
   const { iss, iat, seq, since, revoked } = claims
-  if (iss !== rooms.issuer) throw new Error('the list is that of another issuer')
+  if (iss !== services.issuer) throw new Error('the list is that of another issuer')
   if (!Number.isSafeInteger(iat) || (iat as number) < 0) throw new Error('iat is not a time')
   // Else one list from a clock that is wrong would count as fresh for ever.
-  if ((iat as number) > rooms.nowSeconds() + maxAheadSeconds) throw new Error('iat lies ahead')
+  if ((iat as number) > services.nowSeconds() + maxAheadSeconds) throw new Error('iat lies ahead')
   if (!isSequence(seq)) throw new Error('seq is not a sequence')
   if (since !== undefined && !isSequence(since)) throw new Error('since is not a sequence')
   const part = jws.typ === partType ? readPart(claims) : undefined

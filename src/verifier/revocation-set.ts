@@ -3,7 +3,7 @@ import { DigestSet, markOf, wordsAt } from './digest-set.ts'
 import { covers, earlier } from './list-cursor.ts'
 import { digestBytes, type Part, type RevocationList } from './revocation-list.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly now: () => Date
   readonly maxStaleSeconds: number
   /** For so long an expired token still passes: its revocation has to as well. */
@@ -48,8 +48,8 @@ interface Walk {
  * expiry and by nothing else, so that an old list, replayed, adds nothing false and takes nothing
  * away; it only does not count as fresh.
  */
-export class UnitedLists {
-  readonly #rooms: Rooms
+export class RevocationSet {
+  readonly #deps: Dependencies
   readonly #digests = new DigestSet()
   #seq: string | undefined
   #walk: Walk | undefined
@@ -58,8 +58,8 @@ export class UnitedLists {
   #freshAt = Number.NEGATIVE_INFINITY
   #isStale = false
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   get entries(): number {
@@ -95,7 +95,7 @@ export class UnitedLists {
     this.#walk = undefined
   }
 
-  holdsAny(marks: readonly Uint32Array[]): boolean {
+  isRevokedAny(marks: readonly Uint32Array[]): boolean {
     const now = this.#forgottenBefore()
     return marks.some((mark) => this.#digests.has(mark, now))
   }
@@ -103,11 +103,11 @@ export class UnitedLists {
   /** Whether the newest list is older than it may be; tells of every change. */
   checkStale(): boolean {
     const { staleSeconds } = this
-    const isStale = staleSeconds > this.#rooms.maxStaleSeconds
+    const isStale = staleSeconds > this.#deps.maxStaleSeconds
     if (isStale !== this.#isStale) {
       this.#isStale = isStale
-      if (isStale) this.#rooms.onStale(staleSeconds)
-      else this.#rooms.onFresh()
+      if (isStale) this.#deps.onStale(staleSeconds)
+      else this.#deps.onFresh()
     }
     return isStale
   }
@@ -117,7 +117,7 @@ export class UnitedLists {
    */
   async add(list: RevocationList, { seq: asked, part }: Question): Promise<Added> {
     // Whoever has a key that was revoked could go on telling this service that all is well.
-    if (this.holdsAny([markOf('kid', list.kid)])) throw this.#restart('signed by a revoked key')
+    if (this.isRevokedAny([markOf('kid', list.kid)])) throw this.#restart('signed by a revoked key')
     // Somebody in between answers without reading the question: that would be a hole.
     if (list.since !== undefined && !(asked && covers(list.since, asked))) {
       throw this.#restart('a delta for somebody else')
@@ -127,11 +127,11 @@ export class UnitedLists {
       throw this.#restart('a part that was not asked for')
     }
     const news = await this.#addAll(list.groups)
-    if (this.holdsAny([markOf('kid', list.kid)])) throw this.#restart('revokes its own key')
+    if (this.isRevokedAny([markOf('kid', list.kid)])) throw this.#restart('revokes its own key')
     const whole = this.#whole(list)
     if (!whole) return { news, isComplete: false }
     const full = whole.since === undefined
-    if (news > 0 || full) this.#rooms.onList({ full, entries: this.entries })
+    if (news > 0 || full) this.#deps.onList({ full, entries: this.entries })
     this.#walk = undefined
     this.#seq = whole.seq
     if (full) this.#fullAt = this.nowSeconds()
@@ -177,10 +177,10 @@ export class UnitedLists {
   }
 
   nowSeconds(): number {
-    return this.#rooms.now().getTime() / 1000
+    return this.#deps.now().getTime() / 1000
   }
 
   #forgottenBefore(): number {
-    return this.nowSeconds() - this.#rooms.clockToleranceSeconds
+    return this.nowSeconds() - this.#deps.clockToleranceSeconds
   }
 }

@@ -15,7 +15,7 @@ export interface VerifiedToken {
  * known does not show in the time that a comparison takes. Bounded; good tokens only, so that nobody
  * fills it with what they make up.
  */
-export class VerifiedTokens {
+export class SignatureCache {
   readonly #limit: number
   readonly #tokens = new Map<string, VerifiedToken>()
 

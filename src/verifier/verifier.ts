@@ -7,8 +7,8 @@ import { reasonOf } from './download.ts'
 import { IssuerConnection } from './issuer-connection.ts'
 import { KeySet } from './key-set.ts'
 import { RevocationFeed } from './revocation-feed.ts'
-import { UnitedLists } from './revocation-set.ts'
-import { type VerifiedToken, VerifiedTokens } from './signature-cache.ts'
+import { RevocationSet } from './revocation-set.ts'
+import { SignatureCache, type VerifiedToken } from './signature-cache.ts'
 import { VerificationError } from './verification-error.ts'
 import {
   readOptions,
@@ -64,20 +64,20 @@ class OfflineVerifier implements Verifier {
   readonly #settings: Settings
   readonly #keys: KeySet
   readonly #feed: RevocationFeed | undefined
-  readonly #lists: UnitedLists | undefined
-  readonly #remembered: VerifiedTokens
+  readonly #lists: RevocationSet | undefined
+  readonly #remembered: SignatureCache
   readonly #connection = new IssuerConnection()
   readonly #closing = new AbortController()
 
   constructor(settings: Settings) {
     this.#settings = settings
-    this.#remembered = new VerifiedTokens(settings.rememberTokens)
+    this.#remembered = new SignatureCache(settings.rememberTokens)
     const get = settings.fetch ?? this.#connection.get
-    const rooms = { ...settings, get, signal: this.#closing.signal }
+    const services = { ...settings, get, signal: this.#closing.signal }
     const onProblem = this.#problem('discovery')
-    const discovery = new Discovery({ ...rooms, onProblem })
+    const discovery = new Discovery({ ...services, onProblem })
     this.#keys = new KeySet({
-      ...rooms,
+      ...services,
       discovery,
       maxAgeSeconds: settings.jwksMaxAgeSeconds,
       maxStaleSeconds: settings.jwksMaxStaleSeconds,
@@ -86,19 +86,19 @@ class OfflineVerifier implements Verifier {
         if (changed) this.#tell({ type: 'keys', kids })
         const { revocationsUri } = discovery.metadata ?? {}
         // Metadata that no longer name a feed switch no check off.
-        if (revocationsUri && !rooms.signal.aborted) this.#feed?.follow(revocationsUri)
+        if (revocationsUri && !services.signal.aborted) this.#feed?.follow(revocationsUri)
       },
     })
     if (!settings.revocations) return
-    this.#lists = new UnitedLists({
-      ...rooms,
+    this.#lists = new RevocationSet({
+      ...services,
       ...settings.revocations,
       onList: (list) => this.#tell({ type: 'list', ...list }),
       onStale: (staleSeconds) => this.#tell({ type: 'stale', staleSeconds }),
       onFresh: () => this.#tell({ type: 'fresh' }),
     })
     this.#feed = new RevocationFeed({
-      ...rooms,
+      ...services,
       ...settings.revocations,
       lists: this.#lists,
       findKey: (kid) => this.#keys.find(kid),
@@ -174,7 +174,7 @@ class OfflineVerifier implements Verifier {
     const { now, clockToleranceSeconds, revocations } = this.#settings
     assertTime(claims, now().getTime() / 1000, clockToleranceSeconds)
     if (!revocations || !this.#lists) return
-    if (this.#lists.holdsAny(marks)) {
+    if (this.#lists.isRevokedAny(marks)) {
       throw new VerificationError(
         'token_revoked',
         'the token, its session, client or key is revoked',

@@ -18,7 +18,7 @@ async function since(server: TestServer, work: () => Promise<unknown>): Promise<
 
 test('ASVS 16.3.1: each use case writes the event that it is named after', async (t) => {
   const server = await startServer(t)
-  const { users, clients } = server.rooms
+  const { users, clients } = server.services
   const ip = '127.0.0.1'
   const { id: user_id } = await server.db('users').first()
   let session: Answer['body'] = {}
@@ -92,7 +92,7 @@ test('what is undone leaves no event, and what is decided never lacks one', asyn
 test('ASVS 16.2.5: no secret gets into the audit trail or the log', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
-  const { users, clients } = server.rooms
+  const { users, clients } = server.services
   const secrets = new Set([ada.password, app.secret])
   const used = <T extends string>(secret: T): T => {
     secrets.add(secret)

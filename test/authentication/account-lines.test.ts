@@ -1,16 +1,16 @@
 import test from 'ava'
 import { AccountLines } from '../../src/authentication/account-lines.ts'
-import { Throttled } from '../../src/throttle/throttled.ts'
+import { ThrottledError } from '../../src/throttle/throttled.ts'
 import { refusal } from '../throttle/open-throttle.ts'
 
 const quota = { limit: 5, windowSeconds: 60, remaining: 0, resetSeconds: 1 }
-const delay = new Throttled({ policy: 'delay', ...quota })
-const busy = new Throttled({ policy: 'busy', ...quota })
+const delay = new ThrottledError({ policy: 'delay', ...quota })
+const busy = new ThrottledError({ policy: 'busy', ...quota })
 
 const open = () =>
   new AccountLines({
     waitSeconds: 60,
-    isDelay: (error): error is Throttled => error === delay,
+    isDelay: (error): error is ThrottledError => error === delay,
     busy: () => busy,
   })
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
 import { masterKeyText } from '../support/fixtures.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { emptyFolder, production, type RunOptions, serve, signet } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 import { administer, databaseUrl } from '../support/template.ts'
@@ -78,7 +78,7 @@ test('in production pending migrations are left to whoever deploys; elsewhere th
   t.regex(await refusal({ cwd, env }), /lacks \d+ migration\(s\)\. Run: signet migrate/)
   t.is((await signet(['migrate'], { cwd, env })).code, 0)
   const serving = await serve(t, { cwd, env })
-  t.is((await new Browser(serving.url).get('/health/ready')).status, 200)
+  t.is((await new HttpClient(serving.url).get('/health/ready')).status, 200)
 })
 
 test('a database of a newer release is refused, unless going back is meant', async (t) => {
@@ -91,7 +91,7 @@ test('a database of a newer release is refused, unless going back is meant', asy
   const env = production(url)
   t.regex(await refusal({ cwd, env }), /newer release .*29991231_future.*DATABASE_ALLOW_NEWER=true/)
   const serving = await serve(t, { cwd, env: { ...env, DATABASE_ALLOW_NEWER: 'true' } })
-  t.is((await new Browser(serving.url).clientCredentials()).status, 200)
+  t.is((await new HttpClient(serving.url).clientCredentials()).status, 200)
 })
 
 test('a master key that is missing, foreign, malformed or open to others is a refusal that says which', async (t) => {
@@ -115,7 +115,7 @@ test('a master key that is missing, foreign, malformed or open to others is a re
   t.regex(await refusal({ cwd, env }), /chmod 600 keys\/master\.key/)
   await chmod(file, 0o600)
   const serving = await serve(t, { cwd, env })
-  t.is((await new Browser(serving.url).clientCredentials()).status, 200)
+  t.is((await new HttpClient(serving.url).clientCredentials()).status, 200)
 })
 
 test('a database that is sealed with several master keys needs all of them', async (t) => {
@@ -148,7 +148,7 @@ test('a metrics port that is taken: another one for a developer, a refusal if it
   const developer = { ...env, NODE_ENV: 'development', METRICS_PORT: '' }
   const serving = await serve(t, { cwd, env: developer })
   const said = /Port 9464 is in use, so the metrics are on port (\d+)/.exec(serving.stderr())
-  t.is((await new Browser(`http://127.0.0.1:${said?.[1]}`).get('/metrics')).status, 200)
+  t.is((await new HttpClient(`http://127.0.0.1:${said?.[1]}`).get('/metrics')).status, 200)
   for (const METRICS_PORT of ['', '9464']) {
     const text = await refusal({ cwd, env: { ...env, METRICS_PORT } })
     t.regex(text, /127\.0\.0\.1:9464 is in use.*METRICS_PORT/)

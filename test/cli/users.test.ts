@@ -106,7 +106,7 @@ test('on a terminal the password is asked for twice and never shown', async (t) 
   const interrupted = await typed('jane', 'one pass\u0003')
   t.regex(interrupted.screen, /Nothing was typed, nothing was changed\./)
   t.is(interrupted.code, 1)
-  const people = await server.rooms.users.page({}, 100)
+  const people = await server.services.users.page({}, 100)
   t.deepEqual(people.map(({ username }) => username).sort(), ['ada', 'grace'])
 })
 
@@ -148,7 +148,7 @@ test('beside a running server of the same folder commands need no configuration'
 
 test('users list finds people and goes on after the last; users delete wants --yes', async (t) => {
   const { server, run } = await beside(t)
-  for (const username of ['anna', 'annika', 'bob']) await server.rooms.users.create({ username })
+  for (const username of ['anna', 'annika', 'bob']) await server.services.users.create({ username })
   const names = async (...args: string[]) =>
     (await run(['users', 'list', '--json', ...args]))
       .json()

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { clientStaleSeconds, KnownClients } from '../../src/clients/client-cache.ts'
+import { ClientCache, clientStaleSeconds } from '../../src/clients/client-cache.ts'
 import type { Statements } from '../../src/stores/statements.ts'
 import { register } from '../support/clients.ts'
 import { app } from '../support/fixtures.ts'
@@ -16,7 +16,7 @@ function counted(rows: (id: string) => object[]) {
     if (gates.length > 0) await new Promise<void>((resolve) => gates.unshift(resolve))
     return answer
   }
-  const known = new KnownClients({ statements: { run } as unknown as Statements, now: clock.now })
+  const known = new ClientCache({ statements: { run } as unknown as Statements, now: clock.now })
   return { clock, known, gates, asked: () => asked }
 }
 
@@ -76,7 +76,7 @@ test('what was read before a change here is not kept after it', async (t) => {
 test('a change counts at once here, and within five seconds at every other instance', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
-  const { clients } = server.rooms
+  const { clients } = server.services
   const first = await register(server, 'service')
   for (const one of [server, beside]) t.is((await one.clientCredentials({}, first)).status, 200)
 
@@ -101,7 +101,7 @@ test('RFC 7009 §2: what a disabled client still gets elsewhere is revoked alrea
   const watcher = await register(server, 'watcher', { introspects: ['*'] })
   const service = await register(server, 'service')
   await beside.clientCredentials({}, service)
-  await server.rooms.clients.disable('service')
+  await server.services.clients.disable('service')
   const late = await beside.clientCredentials({}, service)
   t.is(late.status, 200)
   t.deepEqual((await beside.introspect(late.body.access_token, watcher)).body, { active: false })
@@ -112,7 +112,7 @@ test('RFC 7009 §2: what a disabled client still gets elsewhere is revoked alrea
 test('each refusal costs one query, whether there is such a client or not', async (t) => {
   const server = await startServer(t)
   const asked: string[] = []
-  const { statements } = server.rooms
+  const { statements } = server.services
   const run = statements.run.bind(statements)
   statements.run = (statement, values) => {
     asked.push(String(values[0]))

@@ -44,7 +44,7 @@ for (const way of ['disabled', 'deleted']) {
     if (way === 'disabled') {
       t.is(answer.body.ending_sessions, true)
     }
-    const ended = await server.rooms.janitor.run()
+    const ended = await server.services.janitor.run()
     t.true((ended.client_sessions ?? 0) > 18_000)
     t.is(await live(server), 1, 'that of the administrator')
     const { body } = await admin.get('clients')
@@ -58,7 +58,7 @@ for (const way of ['disabled', 'deleted']) {
 
 test('a client is enabled again only when none of its old sessions is left, so none comes back', async (t) => {
   const server = await startServer(t, quiet)
-  const { clients, janitor } = server.rooms
+  const { clients, janitor } = server.services
   const person = await server.signIn()
   await addSessions(server, 2500)
   t.deepEqual(await clients.disable(app.id), { sessions: 1000, more: true })
@@ -74,7 +74,7 @@ test('a client is enabled again only when none of its old sessions is left, so n
 
 test('a new client with the id of a deleted one gets none of its sessions', async (t) => {
   const server = await startServer(t, quiet)
-  const { clients, janitor } = server.rooms
+  const { clients, janitor } = server.services
   const person = await server.signIn()
   await addSessions(server, 2500)
   await clients.delete(app.id)
@@ -113,17 +113,17 @@ test('a client that 2,500 API keys were made with is disabled → 1,000 end with
   await addKeys(server, 2500)
   const count = async (table: string) =>
     Number((await server.db(table).count({ count: '*' }))[0]?.count)
-  await server.rooms.clients.disable(app.id)
+  await server.services.clients.disable(app.id)
   t.is(await count('api_keys'), 1500)
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 1000)
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.is(await count('api_keys'), 0)
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 2500)
 })
 
 test('API keys of an ended client are left → neither it nor another one with its id comes back', async (t) => {
   const server = await startServer(t, quiet)
-  const { clients, janitor } = server.rooms
+  const { clients, janitor } = server.services
   await addKeys(server, 2500)
   await clients.disable(app.id)
   server.clock.advance({ hours: 2 })
@@ -151,7 +151,7 @@ test('the release before registers the id of a deleted client → the janitor en
   const server = await startServer(t, quiet)
   await server.db('deleted_clients').insert({ id: app.id, deleted_at: server.clock.now() })
   const { body } = await server.signIn()
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.is((await server.refresh(body.refresh_token)).status, 200)
   t.deepEqual(await server.db('deleted_clients'), [])
 })
@@ -161,10 +161,10 @@ test('the release before deletes a client or a person → the janitor deletes th
   await server.signIn()
   await addSessions(server, 5)
   t.is(await live(server), 6)
-  t.is((await server.rooms.janitor.run()).idle_sessions, 5)
+  t.is((await server.services.janitor.run()).idle_sessions, 5)
   t.is(await live(server), 1)
   await server.db('clients').where({ id: app.id }).delete()
-  t.is((await server.rooms.janitor.run()).idle_sessions, 1)
+  t.is((await server.services.janitor.run()).idle_sessions, 1)
   t.is(await live(server), 0)
 })
 
@@ -173,5 +173,5 @@ test('the clock is in doubt → sessions of a disabled client end, and nothing e
   await server.signIn()
   await server.db('clients').where({ id: app.id }).update({ disabled_at: server.clock.now() })
   server.clock.advance({ days: 400 })
-  t.deepEqual(await server.rooms.janitor.run(false), { client_sessions: 1 })
+  t.deepEqual(await server.services.janitor.run(false), { client_sessions: 1 })
 })

@@ -6,7 +6,10 @@ import { startServer } from '../support/start-server.ts'
 test('two secrets of a client live side by side, so that it moves over without an outage', async (t) => {
   const server = await startServer(t)
   const first = await register(server, 'service')
-  const second = { id: 'service', secret: await server.rooms.clients.rotateSecret('service', 3600) }
+  const second = {
+    id: 'service',
+    secret: await server.services.clients.rotateSecret('service', 3600),
+  }
   for (const as of [first, second]) t.is((await server.clientCredentials({}, as)).status, 200)
   server.clock.advance({ minutes: 59 })
   for (const as of [first, second]) t.is((await server.clientCredentials({}, as)).status, 200)
@@ -19,8 +22,8 @@ test('a third secret pushes the first one out, whatever it was promised', async 
   const server = await startServer(t)
   const first = await register(server, 'service')
   const [second, third] = [
-    { id: 'service', secret: await server.rooms.clients.rotateSecret('service', 86_400) },
-    { id: 'service', secret: await server.rooms.clients.rotateSecret('service', 86_400) },
+    { id: 'service', secret: await server.services.clients.rotateSecret('service', 86_400) },
+    { id: 'service', secret: await server.services.clients.rotateSecret('service', 86_400) },
   ]
   t.is((await server.clientCredentials({}, first)).status, 401)
   for (const as of [second, third]) t.is((await server.clientCredentials({}, as)).status, 200)
@@ -31,14 +34,14 @@ test('a third secret pushes the first one out, whatever it was promised', async 
 test('without an overlap the old secret ends at once, for a secret that leaked', async (t) => {
   const server = await startServer(t)
   const first = await register(server, 'service')
-  const second = { id: 'service', secret: await server.rooms.clients.rotateSecret('service', 0) }
+  const second = { id: 'service', secret: await server.services.clients.rotateSecret('service', 0) }
   t.is((await server.clientCredentials({}, first)).status, 401)
   t.is((await server.clientCredentials({}, second)).status, 200)
 })
 
 test('two rotations at the same moment leave two new secrets, and nothing of the old one', async (t) => {
   const server = await startServer(t)
-  const { clients } = server.rooms
+  const { clients } = server.services
   let { secret: old } = await register(server, 'service')
   await Promise.all(Array.from({ length: 8 }, () => server.db.raw('SELECT pg_sleep(0.05)')))
   for (let round = 0; round < 25; round += 1) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hash } from 'argon2'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { query } from './replicated-postgres.ts'
 
 /** A session as its app knows it. */
@@ -14,7 +14,7 @@ export interface Family {
 
 const password = 'a password of the drills'
 /** How long an app waits for an answer before it gives up and asks another instance. */
-const patienceMilliseconds = 15_000
+const maxLingerMilliseconds = 15_000
 
 /**
  * Apps that refresh again and again, as real ones do: they think for about two seconds, repeat with the same
@@ -23,7 +23,7 @@ const patienceMilliseconds = 15_000
  */
 export class Families {
   readonly all: readonly Family[]
-  #instances: readonly Browser[] = []
+  #instances: readonly HttpClient[] = []
   readonly #statuses = new Map<string, number>()
   #running: Promise<unknown> = Promise.resolve()
   #stopped = false
@@ -43,7 +43,7 @@ export class Families {
   }
 
   useOnly(instances: readonly { url: string }[]): void {
-    this.#instances = instances.map(({ url }) => new Browser(url))
+    this.#instances = instances.map(({ url }) => new HttpClient(url))
   }
 
   start(): void {
@@ -72,9 +72,9 @@ export class Families {
 
   /** @returns how long the app waits before it asks again, in seconds */
   async #refresh(family: Family, turn: number): Promise<number> {
-    const instance = this.#instances[turn % this.#instances.length] as Browser
+    const instance = this.#instances[turn % this.#instances.length] as HttpClient
     const form = { grant_type: 'refresh_token', refresh_token: family.refreshToken }
-    const signal = AbortSignal.timeout(patienceMilliseconds)
+    const signal = AbortSignal.timeout(maxLingerMilliseconds)
     const answer = await instance
       .post('/oauth/token', form, undefined, signal)
       .catch(() => undefined)
@@ -112,7 +112,7 @@ export async function signInMany(
   const names = Array.from({ length: count }, (_, at) => `drill-${at + 1}`)
   await Promise.all(
     instances.map(async ({ url }) => {
-      const browser = new Browser(url)
+      const browser = new HttpClient(url)
       for (let name = names.pop(); name !== undefined; name = names.pop()) {
         const { status, body, text } = await browser.signIn({ username: name, password })
         if (status !== 200) throw new Error(`sign-in of ${name}: ${status} ${text}`)

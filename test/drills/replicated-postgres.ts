@@ -48,7 +48,7 @@ export async function startReplicatedPostgres(
   const launcher = await createLauncher({ cluster: primaryFolder, folder, programs })
   const password = await keptPassword(join(folder, 'password'))
   const say = () => undefined
-  await prepareCluster({ cluster: primaryFolder, password, binaries, launcher, say })
+  await prepareCluster({ cluster: primaryFolder, password, binaries, launcher, notify: say })
 
   const start = async (cluster: string, port: number, more: Record<string, string> = {}) => {
     const options = { cluster, logFile: `${cluster}.log`, binaries, launcher }
@@ -78,7 +78,7 @@ export async function startReplicatedPostgres(
   await stopPostmaster(primaryFolder, pid, 30)
   await cp(primaryFolder, standbyFolder, { recursive: true, preserveTimestamps: true })
   await writeFile(join(standbyFolder, 'standby.signal'), '')
-  await prepareCluster({ cluster: standbyFolder, password, binaries, launcher, say })
+  await prepareCluster({ cluster: standbyFolder, password, binaries, launcher, notify: say })
 
   const primary = await start(primaryFolder, port)
   const replication = await startTcpProxy('127.0.0.1', port)

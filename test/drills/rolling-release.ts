@@ -4,7 +4,7 @@ import { digestSecret } from '../../src/clients/secrets.ts'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { eventually } from '../support/eventually.ts'
 import { app, orders } from '../support/fixtures.ts'
-import { type Answer, Browser } from '../support/http-client.ts'
+import { type Answer, HttpClient } from '../support/http-client.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
 import { program, type Serving, signet } from '../support/signet.ts'
 import { administer, databaseUrl } from '../support/template.ts'
@@ -84,16 +84,16 @@ async function eachKnowsTheOther(old: Serving, next: Serving): Promise<void> {
   for (const username of ['made-before', 'made-after', 'Made-Before', 'MADE-AFTER']) {
     const issuer = username.endsWith('r') ? next : old
     const other = issuer === old ? next : old
-    const signedIn = await new Browser(issuer.url).signIn({ username, password })
+    const signedIn = await new HttpClient(issuer.url).signIn({ username, password })
     expectStatus(signedIn, 200, `sign-in of ${username}`)
     const { access_token: token, refresh_token: refreshToken } = signedIn.body
-    expectActive(await new Browser(other.url).introspect(token), true, username)
-    const refreshed = await new Browser(other.url).refresh(refreshToken)
+    expectActive(await new HttpClient(other.url).introspect(token), true, username)
+    const refreshed = await new HttpClient(other.url).refresh(refreshToken)
     expectStatus(refreshed, 200, `refresh of ${username}`)
-    await new Browser(issuer.url).revoke(refreshed.body.refresh_token)
+    await new HttpClient(issuer.url).revoke(refreshed.body.refresh_token)
     for (const { url } of [old, next]) {
-      expectActive(await new Browser(url).introspect(token), false, username)
-      expectStatus(await new Browser(url).refresh(refreshed.body.refresh_token), 400, 'ended')
+      expectActive(await new HttpClient(url).introspect(token), false, username)
+      expectStatus(await new HttpClient(url).refresh(refreshed.body.refresh_token), 400, 'ended')
     }
   }
 }
@@ -112,7 +112,7 @@ async function verifies(
   const { createVerifier } = (await import(file)) as typeof import('../../src/verifier/verifier.ts')
   const verifier = createVerifier({ issuer, audience: orders })
   try {
-    const browser = new Browser(server.url)
+    const browser = new HttpClient(server.url)
     const { access_token: token } = (await browser.clientCredentials()).body
     const { sub } = await verifier.verify(token)
     if (sub !== app.id) throw new Error(`the verifier of ${of.verifier} read ${sub}`)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import type { Serving } from '../support/signet.ts'
 import { endedSessions, type Family, signInMany } from './families.ts'
 import { type Place, startInstances } from './instances.ts'
@@ -33,7 +33,7 @@ export async function wrongClocks(place: Place): Promise<string> {
   const ended = await endedSessions(url)
   if (lost > 0 || ended) throw new Error(`families lost: ${lost} (${ended}) at ±30 s`)
 
-  const [good] = instances.map((instance) => new Browser(instance.url))
+  const [good] = instances.map((instance) => new HttpClient(instance.url))
   if (!good) throw new Error('no instance')
   const token = (await good.clientCredentials()).body.access_token
   await addRevocations(url)
@@ -50,7 +50,7 @@ export async function wrongClocks(place: Place): Promise<string> {
   if (JSON.stringify(after) !== JSON.stringify(before)) {
     throw new Error(`an hour ahead: ${JSON.stringify(before)} became ${JSON.stringify(after)}`)
   }
-  const { body } = await new Browser(ahead.url).introspect(token)
+  const { body } = await new HttpClient(ahead.url).introspect(token)
   if (body.active !== true) throw new Error('an hour ahead: a good token is refused')
   await eventually(
     async () => (await fetch(`${ahead.url}/health/ready`)).status === 503,
@@ -65,7 +65,7 @@ async function twoTabs(family: Family, instances: readonly Serving[], turn: numb
   if (family.lost) return
   const tabs = [0, 1].map((tab) => instances[(turn + tab) % instances.length] as Serving)
   const answers = []
-  for (const { url } of tabs) answers.push(await new Browser(url).refresh(family.refreshToken))
+  for (const { url } of tabs) answers.push(await new HttpClient(url).refresh(family.refreshToken))
   if (answers.some(({ status }) => status !== 200)) family.lost = true
   family.refreshToken = answers.at(-1)?.body.refresh_token ?? family.refreshToken
 }

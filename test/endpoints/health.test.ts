@@ -7,7 +7,7 @@ import { startServer } from '../support/start-server.ts'
 
 test('a server that has all it needs is live and ready, each thing by name', async (t) => {
   const server = await startServer(t)
-  await eventually(() => server.rooms.index?.trusted ?? false, 'Redis is trusted')
+  await eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted')
   const live = await server.get('/health/live')
   t.like(live, { status: 200, body: { status: 'ok' } })
   t.is(live.headers.get('cache-control'), 'no-store')
@@ -53,7 +53,7 @@ test('the disk of PostgreSQL is full → still ready, with words and a metric', 
   const { status, body } = await server.get('/health/ready')
   t.is(status, 200)
   t.regex(body.checks.disk, /^ok, but the disk of PostgreSQL is full/)
-  const metrics = await server.rooms.metrics.registry.metrics()
+  const metrics = await server.services.metrics.registry.metrics()
   t.regex(metrics, /^signet_database_full_disk_total 1$/m)
 })
 

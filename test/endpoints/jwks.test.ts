@@ -49,13 +49,13 @@ for (const bits of [2048, 3072]) {
 
 test('a kid starts with no hyphen: on a command line it would be an option', async (t) => {
   const server = await startServer(t)
-  const { signingKeys } = server.rooms
+  const { signingKeys } = server.services
   for (const { kid } of await signingKeys.all()) t.regex(kid, /^[A-Za-z0-9_][\w-]{42}$/)
 })
 
 /** To where one key has just stopped signing and the set next changes when it leaves. */
 async function whileOneRetires(server: TestServer) {
-  const [active] = await server.rooms.signingKeys.all()
+  const [active] = await server.services.signingKeys.all()
   advanceTo(server.clock, active?.signsUntil, 10)
   await tend(server)
   return active?.publishedUntil

@@ -154,7 +154,7 @@ test('an access token revoked a second before it expires is forgotten after it',
   t.deepEqual(await introspected(server, access_token), inactive)
   server.clock.advance({ minutes: 5 })
   t.deepEqual(await introspected(server, access_token), inactive)
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.deepEqual(await server.db('revocations'), [])
 })
 

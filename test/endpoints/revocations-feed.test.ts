@@ -12,7 +12,7 @@ import { outcome, verifierOf } from '../verifier/evil-issuer.ts'
 const path = '/.well-known/revocations'
 
 const signed = async (server: TestServer): Promise<number> => {
-  const metric = await server.rooms.metrics.feedDocuments.get()
+  const metric = await server.services.metrics.feedDocuments.get()
   return metric.values[0]?.value ?? 0
 }
 
@@ -22,7 +22,7 @@ const entry = (server: TestServer, value: string, seconds = 600) => ({
 })
 
 const append = (server: TestServer, value: string, db: Knex = server.db, seconds?: number) =>
-  server.rooms.revocationLog.append(db, [entry(server, value, seconds)])
+  server.services.revocationLog.append(db, [entry(server, value, seconds)])
 
 /** Entries by the hundred thousand, as one transaction each would be too slow to make. */
 async function flood(server: TestServer, count: number): Promise<void> {
@@ -53,12 +53,12 @@ test('whatever is revoked is in a signed list of digests: token, session, client
   t.is(before.since, undefined, 'it is the full list')
   await server.revoke(first.access_token)
   await server.revoke(second.refresh_token)
-  const { kid } = server.rooms.keyring.current.signer(server.clock.now())
-  await server.rooms.rotation.rotate({ emergency: true })
+  const { kid } = server.services.keyring.current.signer(server.clock.now())
+  await server.services.rotation.rotate({ emergency: true })
   server.clock.advance({ minutes: 2 })
-  await server.rooms.rotation.revoke(kid)
-  await server.rooms.keyring.reread()
-  await server.rooms.clients.disable(app.id)
+  await server.services.rotation.revoke(kid)
+  await server.services.keyring.reread()
+  await server.services.clients.disable(app.id)
   const { jti } = decodeJwt(first.access_token)
   const { sid } = decodeJwt(second.access_token)
   const wanted = new Set([
@@ -86,12 +86,12 @@ test('whatever is revoked is in a signed list of digests: token, session, client
 test('since: a delta after one revocation is under 1 kB, and nothing is told twice for ever', async (t) => {
   const server = await startServer(t)
   for (let n = 0; n < 40; n += 1) await append(server, `old ${n}`)
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   await settled(server)
   const full = await readFeed(server)
   t.is(full.revoked.size, 40)
   await append(server, 'new')
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   const delta = await readFeed(server, { since: full.seq })
   t.deepEqual([...delta.revoked.keys()], [digestOf('jti', 'new')])
   t.true(delta.bytes < 1000, `${delta.bytes} bytes`)
@@ -108,13 +108,13 @@ test('a list that was away for longer than the log remembers gets all that lives
   const { seq } = await readFeed(server)
   await append(server, 'short', server.db, 60)
   await append(server, 'long', server.db, 36_000)
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   await settled(server)
   server.clock.advance({ minutes: 5 })
-  await server.rooms.janitor.run()
-  await server.rooms.feed.follow()
+  await server.services.janitor.run()
+  await server.services.feed.follow()
   await append(server, 'late')
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   const list = await readFeed(server, { since: seq })
   const living = [digestOf('jti', 'long'), digestOf('jti', 'late')]
   t.deepEqual([...list.revoked.keys()].sort(), living.sort(), 'what has expired concerns nobody')
@@ -124,7 +124,7 @@ test('a list that was away for longer than the log remembers gets all that lives
 test('a number of another history, of the future or of nobody gets the full list', async (t) => {
   const server = await startServer(t)
   await append(server, 'one')
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   await settled(server)
   const { seq } = await readFeed(server)
   const [history = '', watermark = ''] = seq.split('.')
@@ -139,7 +139,7 @@ test('a number of another history, of the future or of nobody gets the full list
 
 test('a reader misses no entry that was numbered early and committed late', async (t) => {
   const server = await startServer(t)
-  const { feed } = server.rooms
+  const { feed } = server.services
   const known = new Set<string>()
   let { seq } = await readFeed(server)
   const read = async () => {
@@ -216,7 +216,7 @@ test('wait: an answer comes with the news, on every instance, and is signed once
     Array.from({ length: 20 }, () => readFeed(instance, { since: seq, wait: 30 })),
   )
   await eventually(
-    () => server.rooms.feed.waiting === 20 && beside.rooms.feed.waiting === 20,
+    () => server.services.feed.waiting === 20 && beside.services.feed.waiting === 20,
     'all wait',
   )
   const before = await signed(server)
@@ -228,11 +228,11 @@ test('wait: an answer comes with the news, on every instance, and is signed once
 test('wait: in vain it ends with an empty delta that is as fresh as can be', async (t) => {
   const server = await startServer(t)
   await append(server, 'known')
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   await settled(server)
   const { seq, iat } = await readFeed(server)
   server.clock.advance({ seconds: 90 })
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   const list = await readFeed(server, { since: seq, wait: 1 })
   t.is(list.revoked.size, 0)
   t.true(list.iat >= iat + 90)
@@ -247,23 +247,23 @@ test('wait: who hangs up is forgotten, and a server that stops lets nobody wait'
   const { seq } = await readFeed(server)
   const leaving = new AbortController()
   const left = fetch(`${server.url}${path}?since=${seq}&wait=30`, { signal: leaving.signal })
-  await eventually(() => server.rooms.feed.waiting === 1, 'it waits')
+  await eventually(() => server.services.feed.waiting === 1, 'it waits')
   leaving.abort()
   t.is((await left.catch((error) => error)).name, 'AbortError')
-  await eventually(() => server.rooms.feed.waiting === 0, 'it is forgotten')
+  await eventually(() => server.services.feed.waiting === 0, 'it is forgotten')
   const patient = readFeed(server, { since: seq, wait: 30 })
-  await eventually(() => server.rooms.feed.waiting === 1, 'another waits')
+  await eventually(() => server.services.feed.waiting === 1, 'another waits')
   server.app.drain()
   t.is((await patient).revoked.size, 0)
-  t.is(server.rooms.feed.waiting, 0)
+  t.is(server.services.feed.waiting, 0)
 })
 
 test('RFC 9110 §13: the same entries have the same tag at every instance, and a 304', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   await append(server, 'one')
-  await server.rooms.feed.follow()
-  await beside.rooms.feed.follow()
+  await server.services.feed.follow()
+  await beside.services.feed.follow()
   const { headers } = await server.get(path)
   const etag = headers.get('etag') ?? ''
   t.is(headers.get('content-type'), 'application/jwt')
@@ -275,15 +275,15 @@ test('RFC 9110 §13: the same entries have the same tag at every instance, and a
     t.is(again.text, '')
   }
   await append(server, 'two')
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   t.is((await server.get(path, { 'if-none-match': etag })).status, 200)
 })
 
 test('100,000 live entries are under 3 MB, and signed once however many read them', async (t) => {
   const server = await startServer(t)
   await flood(server, 100_000)
-  await server.rooms.feed.follow()
-  t.is(server.rooms.feed.size, 100_000)
+  await server.services.feed.follow()
+  t.is(server.services.feed.size, 100_000)
   const before = await signed(server)
   const startedAt = performance.now()
   const answers = await Promise.all(Array.from({ length: 20 }, () => server.get(path)))
@@ -302,7 +302,7 @@ test('100,000 live entries are under 3 MB, and signed once however many read the
   const behind: string[] = [seq]
   for (let n = 0; n < 30; n += 1) {
     await append(server, `late ${n}`)
-    await server.rooms.feed.follow()
+    await server.services.feed.follow()
     behind.push((await readFeed(server, { since: seq })).seq)
   }
   await settled(server)
@@ -319,10 +319,10 @@ test('a list from an instance that has lost its database shows its age', async (
   const { proxy, url } = await wiredDatabase(t)
   const server = await startServer(t, { database: url })
   await append(server, 'known')
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   proxy.weather = 'refuse'
   proxy.cut()
-  await t.throwsAsync(server.rooms.feed.follow())
+  await t.throwsAsync(server.services.feed.follow())
   const lost = server.clock.now().getTime() / 1000
   server.clock.advance({ minutes: 8 })
   const list = await readFeed(server)
@@ -336,10 +336,10 @@ test('a list from an instance that has lost its database shows its age', async (
 test('a list longer than a verifier takes in one answer → it comes in parts, and all of it is refused', async (t) => {
   const server = await startServer(t)
   await flood(server, 40_000)
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   const token = (await server.clientCredentials()).body.access_token
   await server.revoke(token)
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   const options = { audience: orders, revocations: { maxListBytes: 800_000 } }
   const verifier = verifierOf(t, { issuer: server.app.issuer, now: server.clock.now }, options)
   t.is(await outcome(verifier, token), 'token_revoked')

@@ -93,7 +93,7 @@ test('the metrics count token requests by grant and outcome', async (t) => {
   await server.signIn({ scope: 'admin' })
   await server.refresh('srt_forged')
   await server.token({ grant_type: 'made-up' })
-  const text = await server.rooms.metrics.registry.metrics()
+  const text = await server.services.metrics.registry.metrics()
   const counted = [
     'grant="password",outcome="ok"} 1',
     'grant="password",outcome="invalid_grant"} 1',

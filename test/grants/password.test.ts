@@ -85,7 +85,7 @@ test('a public first-party client signs people in and refreshes by its name alon
 
 test('a name is found in every spelling that is the same name, a password only as it was set', async (t) => {
   const server = await startServer(t, { unthrottled: true })
-  await server.rooms.users.create({ username: 'Ünal', password: 'pässword-Ω', roles: [] })
+  await server.services.users.create({ username: 'Ünal', password: 'pässword-Ω', roles: [] })
   for (const username of ['Ünal', 'ünal', 'ÜNAL', 'U\u0308nal']) {
     const answer = await server.signIn({ username, password: 'pässword-Ω' })
     t.is(answer.status, 200, username)
@@ -100,7 +100,7 @@ test('a name is found in every spelling that is the same name, a password only a
 test('ASVS 6.2.8: a password is compared whole', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const password = 'seven blue kites over the harbour wall, '.repeat(4).slice(0, 128)
-  await server.rooms.users.create({ username: 'long', password, roles: [] })
+  await server.services.users.create({ username: 'long', password, roles: [] })
   t.is((await server.signIn({ username: 'long', password })).status, 200)
   for (const wrong of [
     password.slice(1),

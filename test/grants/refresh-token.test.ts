@@ -86,7 +86,7 @@ test('what a client has lost since the sign-in is left out of the next token', a
   const server = await startServer(t)
   const { body } = await server.signIn({ resource: [orders, invoices] })
   const change = { scopes: ['read', 'offline_access'], defaultScopes: ['read'] }
-  await server.rooms.clients.change('app', { ...change, audiences: [invoices] })
+  await server.services.clients.change('app', { ...change, audiences: [invoices] })
   const answer = await server.refresh(body.refresh_token)
   t.is(answer.body.scope, 'read offline_access')
   t.is(readToken(answer.body.access_token).claims.aud, invoices)

@@ -40,7 +40,7 @@ test('RFC 8693 §2.2: a key becomes a short access token of its person, and noth
   t.like(claims, { sub: person.id, sid: key.id, client_id: 'service', amr: ['api_key'] })
   t.like(claims, { scope: 'read write', roles: ['editor'], aud: [orders, invoices] })
   t.is(body.expires_in, claims.exp - claims.iat)
-  await server.rooms.administration.change(person.id, { roles: ['reader'] })
+  await server.services.administration.change(person.id, { roles: ['reader'] })
   t.deepEqual(readToken((await ask()).body.access_token).claims.roles, ['reader'])
 })
 

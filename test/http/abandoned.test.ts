@@ -50,7 +50,7 @@ function standStillWhile(server: TestServer, requests: readonly string[]): void 
 }
 
 const answered = async (server: TestServer, status: number): Promise<number> => {
-  const { values } = await server.rooms.metrics.requests.get()
+  const { values } = await server.services.metrics.requests.get()
   return values
     .filter(({ labels }) => String(labels.status) === String(status))
     .reduce((sum, { value }) => sum + value, 0)
@@ -61,7 +61,7 @@ test.serial('a spent token whose caller has hung up → the session is not ended
   const spent = tokenOf(await server.signIn())
   const newest = tokenOf(await server.refresh(tokenOf(await server.refresh(spent))))
   const gone = { clientId: app.id, idleSeconds: 600, hasLeft: async () => true }
-  const { refreshRotation } = server.rooms
+  const { refreshRotation } = server.services
   t.deepEqual(await refreshRotation.rotate(spent, gone), { outcome: 'abandoned' })
   t.like(await family(server), { generation: 2, revoked_at: null })
   t.is((await server.refresh(newest)).status, 200)

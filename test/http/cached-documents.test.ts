@@ -45,7 +45,7 @@ test('ASVS 16.2.1: a document that is answered early has its line, its id and it
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const [path = ''] = documents
   const counted = async () => {
-    const { values } = await server.rooms.metrics.requests.get()
+    const { values } = await server.services.metrics.requests.get()
     return values.map(({ labels, value }) => ({ ...labels, value }))
   }
   lines.length = 0
@@ -83,7 +83,7 @@ test('a server that stops ends the connection of whoever fetches a document', as
 test('a document that cannot be made is an error like any other, and the server lives on', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
-  Object.defineProperty(server.rooms.keyring, 'current', {
+  Object.defineProperty(server.services.keyring, 'current', {
     configurable: true,
     get() {
       throw new Error('no keys')

@@ -104,7 +104,7 @@ test('X-Forwarded-For without a trusted proxy is logged once, and counted', asyn
   for (const path of paths) await server.get(path, { 'x-forwarded-for': '203.0.113.9' })
   t.is(warnings().length, 1)
   t.is(JSON.parse(warnings()[0] ?? '').level, 40)
-  const [{ value } = { value: 0 }] = (await server.rooms.metrics.forwardedIgnored.get()).values
+  const [{ value } = { value: 0 }] = (await server.services.metrics.forwardedIgnored.get()).values
   t.is(value, 3)
   const trusting = await startServer(t, {
     environment: { TRUSTED_PROXIES: 'loopback' },

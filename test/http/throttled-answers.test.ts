@@ -8,7 +8,7 @@ test('ASVS 16.3.3: a throttled answer is counted and logged with the limit it we
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   await addPerson(server, 'grace')
   const counted = async (policy: string) => {
-    const { values } = await server.rooms.metrics.throttled.get()
+    const { values } = await server.services.metrics.throttled.get()
     return values.find(({ labels }) => labels.policy === policy)?.value ?? 0
   }
   const throttledLines = () =>

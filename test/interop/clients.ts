@@ -50,6 +50,6 @@ export async function registerFor(
  */
 export async function changeKeys(server: TestServer): Promise<void> {
   await server.db.raw(`UPDATE signing_keys SET published_at = published_at - interval '2 hours'`)
-  await server.rooms.rotation.rotate({ emergency: true })
-  await server.rooms.keyring.reread()
+  await server.services.rotation.rotate({ emergency: true })
+  await server.services.keyring.reread()
 }

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import test from 'ava'
 import { v7 as uuidv7 } from 'uuid'
-import { type Chore, Janitor, type JanitorRun } from '../../src/janitor/janitor.ts'
+import { type CleanupTask, Janitor, type JanitorRun } from '../../src/janitor/janitor.ts'
 import { app } from '../support/fixtures.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
@@ -45,7 +45,7 @@ test('only sessions go that are dead for longer than any access token of theirs 
   ]
   await insertSessions(server, gone)
   const staying = await insertSessions(server, kept)
-  t.like(await server.rooms.janitor.run(), { sessions: 2, idle_sessions: 1 })
+  t.like(await server.services.janitor.run(), { sessions: 2, idle_sessions: 1 })
   t.deepEqual(await sids(server), staying.sort())
 })
 
@@ -68,7 +68,7 @@ test('the boundaries of revocations, assertions and audit events', async (t) => 
   const event = (seconds: number) => ({ at: at(server, seconds), event: `${seconds}` })
   await server.db('audit_events').delete()
   await server.db('audit_events').insert([event(-400 * day - 60), event(-400 * day + 60)])
-  const swept = await server.rooms.janitor.run()
+  const swept = await server.services.janitor.run()
   t.like(swept, { revocations: 1, client_assertions: 1, audit_events: 1 })
   t.deepEqual(await server.db('revocations').pluck('value'), ['60'])
   t.is((await server.db('client_assertions')).length, 1)
@@ -80,19 +80,19 @@ test('a table larger than a batch is walked to its end, and then from its beginn
   const dead = { idle_expires_at: at(server, -2 * hours) }
   const mixed = Array.from({ length: 3500 }, (_, index) => (index % 2 === 0 ? dead : {}))
   await insertSessions(server, mixed)
-  t.like(await server.rooms.janitor.run(), { idle_sessions: 1750 })
+  t.like(await server.services.janitor.run(), { idle_sessions: 1750 })
   t.is((await sids(server)).length, 1750)
   const cursor = () => server.db('janitor_runs').where({ task: 'idle_sessions' }).first('cursor')
   t.deepEqual(await cursor(), { cursor: null })
   server.clock.advance({ hours: 3 })
-  t.like(await server.rooms.janitor.run(), { sessions: 1750 })
+  t.like(await server.services.janitor.run(), { sessions: 1750 })
   t.deepEqual(await sids(server), [])
 })
 
 test('what one run does not reach, the next goes on with', async (t) => {
   const server = await startServer(t, quiet)
   const most = 20_000
-  const chore: Chore = {
+  const task: CleanupTask = {
     name: 'large',
     async sweep(_db, limit, cursor) {
       const at = Number(cursor) + limit
@@ -101,7 +101,7 @@ test('what one run does not reach, the next goes on with', async (t) => {
     },
   }
   const janitor = new Janitor({
-    ...{ db: server.db, now: server.clock.now, chores: [chore] },
+    ...{ db: server.db, now: server.clock.now, tasks: [task] },
     mostBatches: 20,
   })
   t.deepEqual(await janitor.run(), { large: most })
@@ -115,7 +115,7 @@ test('what one run does not reach, the next goes on with', async (t) => {
 test('a janitor with a backlog that is stopped → ends after the batch that it is at', async (t) => {
   const server = await startServer(t, quiet)
   let batches = 0
-  const endless = (name: string): Chore => ({
+  const endless = (name: string): CleanupTask => ({
     name,
     async sweep(db, limit) {
       batches += 1
@@ -124,8 +124,8 @@ test('a janitor with a backlog that is stopped → ends after the batch that it 
       return { rows: limit, done: false }
     },
   })
-  const chores = [endless('endless'), endless('next')]
-  const janitor = new Janitor({ db: server.db, now: server.clock.now, chores })
+  const tasks = [endless('endless'), endless('next')]
+  const janitor = new Janitor({ db: server.db, now: server.clock.now, tasks })
   t.deepEqual(await janitor.run(), { endless: 2000 })
   t.is(batches, 2)
 })
@@ -142,15 +142,15 @@ test('two janitors at once do not collide and delete each row once', async (t) =
       Array.from({ length: 2500 }, () => dead),
     )
     const runs = await Promise.all(
-      [server, beside, server, beside].map(({ rooms }) => rooms.janitor.run()),
+      [server, beside, server, beside].map(({ services }) => services.janitor.run()),
     )
     const swept = runs.reduce((sum, { idle_sessions: rows = 0 }) => sum + rows, 0)
     const left = (await sids(server)).length
     t.is(swept + left, 2500, 'each row is counted once')
-    await server.rooms.janitor.run()
+    await server.services.janitor.run()
     t.deepEqual(await sids(server), [])
   }
-  const runs = await server.rooms.janitor.runs()
+  const runs = await server.services.janitor.runs()
   t.is(runs.find(isIdleSessions)?.rows, 7500)
 })
 
@@ -158,15 +158,15 @@ test('an instance leaves a chore to the one that is at it', async (t) => {
   const server = await startServer(t, quiet)
   const other = await server.db.transaction()
   await other.raw('SELECT pg_advisory_xact_lock(7468386)')
-  t.deepEqual(await server.rooms.janitor.run(), {})
+  t.deepEqual(await server.services.janitor.run(), {})
   await other.rollback()
-  t.deepEqual(Object.keys(await server.rooms.janitor.run()).length >= 4, true)
+  t.deepEqual(Object.keys(await server.services.janitor.run()).length >= 4, true)
 })
 
 test('a chore that fails keeps no other from being done', async (t) => {
   const server = await startServer(t, quiet)
   const done: string[] = []
-  const chore = (name: string, fails: boolean): Chore => ({
+  const task = (name: string, fails: boolean): CleanupTask => ({
     name,
     async sweep() {
       if (fails) throw new Error('the disk is full')
@@ -174,8 +174,8 @@ test('a chore that fails keeps no other from being done', async (t) => {
       return { rows: 1, done: true }
     },
   })
-  const chores = [chore('first', false), chore('broken', true), chore('last', false)]
-  const janitor = new Janitor({ db: server.db, now: server.clock.now, chores })
+  const tasks = [task('first', false), task('broken', true), task('last', false)]
+  const janitor = new Janitor({ db: server.db, now: server.clock.now, tasks })
   const error = await t.throwsAsync<AggregateError>(janitor.run())
   t.deepEqual(
     error?.errors.map(({ message, cause }) => [message, cause.message]),
@@ -194,7 +194,7 @@ test('a chore that fails keeps no other from being done', async (t) => {
 test('the lag of a chore is for how long its oldest row has been due', async (t) => {
   const server = await startServer(t, quiet)
   const metric = async (name: string, task: string) => {
-    const text = await server.rooms.metrics.registry.metrics()
+    const text = await server.services.metrics.registry.metrics()
     const line = text.split('\n').find((one) => one.startsWith(`signet_${name}{task="${task}"}`))
     return line === undefined ? undefined : Number(line.split(' ').at(-1))
   }
@@ -203,7 +203,7 @@ test('the lag of a chore is for how long its oldest row has been due', async (t)
   const value = randomUUID()
   const times = { revoked_at: at(server, -9), expires_at: at(server, -5) }
   await server.db('revocations').insert({ kind: 'jti', value, ...times })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   server.clock.advance({ minutes: 5 })
   for (const task of ['sessions', 'revocations', 'client_assertions', 'audit_events']) {
     nearly(await metric('janitor_last_run_age_seconds', task), 300)
@@ -216,11 +216,11 @@ test('the lag of a chore is for how long its oldest row has been due', async (t)
   await insertSessions(server, ended)
   const other = await server.db.transaction()
   await other.raw('SELECT pg_advisory_xact_lock(7468386)')
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   nearly(await metric('janitor_lag_seconds', 'sessions'), 4 * hours - 60)
   server.clock.advance({ minutes: 5 })
   nearly(await metric('janitor_lag_seconds', 'sessions'), 4 * hours + 240)
   await other.rollback()
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.is(await metric('janitor_lag_seconds', 'sessions'), 0)
 })

@@ -48,7 +48,7 @@ for (const [name, { at, emergency }] of Object.entries(rotations)) {
     let tokens: { token: string; expiresAt: Date }[] = []
     const signers = new Set<string>()
     for (let step = 0; step < 105; step += 1) {
-      const { rotation } = server.rooms
+      const { rotation } = server.services
       if (step === published) await rotation.import(await generateKey(2048))
       if (step === at) await rotation.rotate({ emergency })
       await tend(server)
@@ -106,7 +106,7 @@ test('jose fetches the JWKS once and verifies through an emergency rotation unde
     while (!finished) await check(instance)
   })
   while (outcome.verified < 50) await check(server)
-  const plan = await server.rooms.rotation.rotate({ emergency: true })
+  const plan = await server.services.rotation.rotate({ emergency: true })
   const deadline = Date.now() + 30_000
   while (seen.get(plan.to)?.size !== 2 && Date.now() < deadline) await check(other)
   for (let more = 0; more < 50; more += 1) await check(other)

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Knex } from 'knex'
-import { RotationRefused } from '../../src/keyring/rotation-plan.ts'
+import { RotationError } from '../../src/keyring/rotation-plan.ts'
 import { keyState } from '../../src/keyring/signing-key.ts'
 import type { StoredKey } from '../../src/keyring/signing-keys.ts'
 import { propagationSeconds, tellingSeconds } from '../../src/keyring/timing.ts'
@@ -66,7 +66,7 @@ async function live(db: Knex, clock: Clock, roll: (sides: number) => number, sto
     // The installation may have been off for long: nobody signs before an instance has tended its keys.
     await observe()
     const what = await act(instances[roll(2) as 0 | 1], roll, history).catch((error) => {
-      if (error instanceof RotationRefused) return `refused: ${error.message}`
+      if (error instanceof RotationError) return `refused: ${error.message}`
       throw error
     })
     story.push(`${step}: after ${Math.round(seconds)} s, ${what}`)

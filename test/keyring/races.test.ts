@@ -55,7 +55,7 @@ test('of several operators who rotate at once in an emergency, one moves the key
     const done = outcomes.filter(({ status }) => status === 'fulfilled')
     t.is(done.length, 1)
     for (const one of outcomes) {
-      if (one.status === 'rejected') t.is(one.reason.name, 'RotationRefused')
+      if (one.status === 'rejected') t.is(one.reason.name, 'RotationError')
     }
   }
   t.is((await db('signing_keys').pluck('kid')).length, 2 + 10)

@@ -14,7 +14,7 @@ for (const redis of ['with Redis', 'without Redis'] as const) {
     const [leaked = '', successor = ''] = await publishedKids(server)
     t.true((await other.introspect(token)).body.active)
 
-    const revocation = await server.rooms.rotation.revoke(leaked)
+    const revocation = await server.services.rotation.revoke(leaked)
     t.is(revocation.signer, successor)
     t.deepEqual((await other.introspect(token)).body, { active: false })
     t.deepEqual((await server.introspect(token)).body, { active: false })
@@ -50,7 +50,7 @@ test('a revoked successor never signs; another one is published at once', async 
   const server = await startServer(t)
   const token = await freshToken(server)
   const [signer, successor = ''] = await publishedKids(server)
-  const revocation = await server.rooms.rotation.revoke(successor)
+  const revocation = await server.services.rotation.revoke(successor)
   await tend(server)
   t.is(revocation.signer, signer as string)
   t.is(await currentSigner(server), signer as string)
@@ -66,7 +66,7 @@ test('a revoked successor never signs; another one is published at once', async 
 test('with every key revoked there is a fresh pair, and what it signs is good', async (t) => {
   const server = await startServer(t)
   const before = await publishedKids(server)
-  for (const kid of before) await server.rooms.rotation.revoke(kid)
+  for (const kid of before) await server.services.rotation.revoke(kid)
   await tend(server)
   const after = await publishedKids(server)
   t.is(after.length, 2)
@@ -80,8 +80,8 @@ test('with every key revoked there is a fresh pair, and what it signs is good', 
 test('a key is revoked once, and an unknown one not at all', async (t) => {
   const server = await startServer(t)
   const [kid = ''] = await publishedKids(server)
-  await server.rooms.rotation.revoke(kid)
-  await t.throwsAsync(server.rooms.rotation.revoke(kid), { message: /revoked already/ })
-  await t.throwsAsync(server.rooms.rotation.revoke('nobody'), { message: /no key nobody/ })
+  await server.services.rotation.revoke(kid)
+  await t.throwsAsync(server.services.rotation.revoke(kid), { message: /revoked already/ })
+  await t.throwsAsync(server.services.rotation.revoke('nobody'), { message: /no key nobody/ })
   t.is((await server.db('revocations').where({ kind: 'kid' })).length, 1)
 })

@@ -14,7 +14,7 @@ import {
   tend,
 } from './tend.ts'
 
-const keysOf = (server: TestServer) => server.rooms.signingKeys.all()
+const keysOf = (server: TestServer) => server.services.signingKeys.all()
 
 /** As a service does that fetches the JWKS just now. */
 async function verifies(server: TestServer, token: string): Promise<boolean> {
@@ -56,7 +56,7 @@ test('over four periods the keys change by the clock, each known in time, each g
     t.true(await verifies(server, first))
     t.is((await publishedKids(server)).length, 3)
 
-    server.clock.advance({ seconds: afterlifeSeconds(server.rooms.timing) - 8 * 60 })
+    server.clock.advance({ seconds: afterlifeSeconds(server.services.timing) - 8 * 60 })
     await tend(server)
     t.false((await publishedKids(server)).includes(old), 'then it leaves by itself')
   }
@@ -94,7 +94,7 @@ test('an emergency rotation to a key that nobody can know yet is refused, and do
   await one.tend()
   const before = await one.signingKeys.all()
   const refused = await t.throwsAsync(one.rotation.rotate({ emergency: true }), {
-    name: 'RotationRefused',
+    name: 'RotationError',
   })
   t.regex(refused?.message ?? '', /published too recently.*another 9\d\d s.*--yes/)
   t.deepEqual(await one.signingKeys.all(), before, 'a refusal changes nothing')
@@ -152,7 +152,7 @@ test('a longer ACCESS_TOKEN_MAX_SECONDS keeps the key that signs published for l
 test('a client that was given a longer life than is allowed now gets what is allowed', async (t) => {
   const database = await copyTemplate(t)
   const server = await startServer(t, { database })
-  await server.rooms.clients.change('app', { accessTokenSeconds: 3600 })
+  await server.services.clients.change('app', { accessTokenSeconds: 3600 })
   const life = (await server.clientCredentials()).body.expires_in
   t.true(life <= 3600 && life >= 3540)
   const short = { ACCESS_TOKEN_MAX_SECONDS: '600', ACCESS_TOKEN_SECONDS: '600' }

@@ -74,7 +74,7 @@ test('a successor that a newer master key sealed is published by an instance tha
   const masterKeys = masterKeysFrom([anotherKey(), masterKeyText])
   const ahead = await startServer(t, { beside: server, masterKeys })
   const before = await currentSigner(server)
-  await ahead.rooms.rotation.revoke((await publishedKids(ahead))[1] ?? '')
+  await ahead.services.rotation.revoke((await publishedKids(ahead))[1] ?? '')
   await tend(ahead)
   await t.throwsAsync(tend(server), { message: /sealed by master key .*, which is not here/ })
   t.deepEqual(await publishedKids(server), await publishedKids(ahead))
@@ -143,16 +143,16 @@ test('ASVS 13.3.1: a dump of the database holds no private key and nothing that 
   const session = (await server.signIn()).body
   await server.refresh(session.refresh_token)
   const text = await dump(server.db)
-  const { rooms, masterKeys, db } = server
+  const { services, masterKeys, db } = server
   const secrets: Record<string, string[]> = {
     pem: ['PRIVATE KEY'],
     'master key': spellings(masterKeys.newest.secret),
     'the password': [ada.password],
     'the client secret': [app.secret, ...spellings(Buffer.from(app.secret))],
   }
-  for (const key of await rooms.signingKeys.all()) {
+  for (const key of await services.signingKeys.all()) {
     t.true(text.includes(key.kid))
-    const jwk = (await rooms.signingKeys.privateKey(key))?.export({ format: 'jwk' })
+    const jwk = (await services.signingKeys.privateKey(key))?.export({ format: 'jwk' })
     for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const) {
       const bytes = Buffer.from(jwk?.[member] ?? '', 'base64url')
       t.true(bytes.length > 100)

@@ -4,11 +4,11 @@ import { tellingSeconds } from '../../src/keyring/timing.ts'
 import type { Clock, TestServer } from '../support/start-server.ts'
 
 /** What a server does every few seconds, done now: its clock was moved and the real one was not. */
-export async function tend({ rooms, clock }: TestServer): Promise<void> {
-  await rooms.rotation.ensure()
-  const stopped = later(clock.now(), -tellingSeconds(rooms.timing))
-  await rooms.signingKeys.forgetPrivateHalves(stopped)
-  await rooms.keyring.reread()
+export async function tend({ services, clock }: TestServer): Promise<void> {
+  await services.rotation.ensure()
+  const stopped = later(clock.now(), -tellingSeconds(services.timing))
+  await services.signingKeys.forgetPrivateHalves(stopped)
+  await services.keyring.reread()
 }
 
 /** Moves the clock to so many seconds after (or, negative, before) a moment that is known to be set. */

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
-import { Door } from '../../src/server/http-server.ts'
+import { HttpServer } from '../../src/server/http-server.ts'
 import { eventually } from '../support/eventually.ts'
 
 async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {
-  const door = await Door.open({
+  const door = await HttpServer.open({
     ...{
       host: '127.0.0.1',
       ports: [0],
@@ -24,7 +24,7 @@ async function openDoor(t: ExecutionContext, options: { mostConnections?: number
   return door
 }
 
-async function call(t: ExecutionContext, door: Door): Promise<Socket> {
+async function call(t: ExecutionContext, door: HttpServer): Promise<Socket> {
   const socket = connect(door.port, '127.0.0.1')
   socket.on('error', () => undefined)
   t.teardown(() => socket.destroy())

@@ -13,7 +13,7 @@ test('ASVS 6.3.1: one address cannot keep others from signing in by signing in m
   }
   const server = await startServer(t, { environment, unthrottled: true, hashing })
   await addPeople(server, many)
-  const { bulkhead } = server.rooms
+  const { bulkhead } = server.services
   const crowd = Array.from({ length: many }, (_, n) => signIn(server, `ada${n + 1}`, '203.0.113.7'))
   await eventually(() => bulkhead.waiting === many - 1, 'the crowd is waiting')
   const alone = signIn(server, 'ada', '198.51.100.1')
@@ -34,7 +34,7 @@ test('ASVS 6.3.1: a flood of sign-ins of one account from one address → others
   }
   const server = await startServer(t, { environment, unthrottled: true, hashing })
   await addPeople(server, others)
-  const { rooms } = server
+  const { services } = server
   const flood = () => {
     const answers = Array.from({ length: 100 }, () =>
       signIn(server, ada.username, '203.0.113.7', 'flooded').then((status) =>
@@ -50,7 +50,7 @@ test('ASVS 6.3.1: a flood of sign-ins of one account from one address → others
   t.teardown(() => allow(1000))
   const second = flood()
   await eventually(() => second.answered.length >= 36, 'the line is full again')
-  t.true(rooms.bulkhead.running <= 4, 'no more of one account are under way')
+  t.true(services.bulkhead.running <= 4, 'no more of one account are under way')
   t.deepEqual(
     await Promise.all(
       Array.from({ length: others }, (_, n) =>

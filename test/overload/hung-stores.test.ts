@@ -19,7 +19,7 @@ test('ASVS 15.2.2: hundreds that wait for a PostgreSQL that hangs are all told t
     t.regex(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
   }
   t.true(performance.now() - startedAt < 30_000)
-  const { bulkhead } = server.rooms
+  const { bulkhead } = server.services
   t.deepEqual([bulkhead.running, bulkhead.waiting], [0, 0])
   proxy.weather = 'fine'
   await eventually(async () => (await server.get('/health/ready')).status === 200, 'it is ready')
@@ -30,7 +30,7 @@ test('ASVS 15.2.2: hundreds that wait for a PostgreSQL that hangs are all told t
 test('somebody with one sign-in is not kept out by an address that sends hundreds', async (t) => {
   const environment = { PASSWORD_CONCURRENCY: '1', PASSWORD_QUEUE_SECONDS: '60' }
   const server = await startServer(t, { environment })
-  const { users, bulkhead } = server.rooms
+  const { users, bulkhead } = server.services
   const done: string[] = []
   const check = async (name: string, ip: string) => {
     await users.authenticate(undefined, 'a wrong password', ip)

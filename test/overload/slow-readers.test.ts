@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { Door } from '../../src/server/http-server.ts'
+import { HttpServer } from '../../src/server/http-server.ts'
 import { eventually } from '../support/eventually.ts'
 import { emptyFolder, production, type Serving, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
@@ -76,7 +76,7 @@ test('ASVS 15.2.2: 100 connections that do not read the list of revocations shar
 
 async function openDoor(t: ExecutionContext, answer: string | Buffer) {
   let asked = 0
-  const door = await Door.open({
+  const door = await HttpServer.open({
     ...{ host: '127.0.0.1', ports: [0], variable: 'PORT', requestSeconds: 10, answerSeconds: 1 },
     handler(_request, response) {
       asked += 1

@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 import { wiredRedis } from '../support/tcp-proxy.ts'
 
-const trusted = (server: TestServer) => server.rooms.index?.trusted ?? false
+const trusted = (server: TestServer) => server.services.index?.trusted ?? false
 
 async function behindSlowRedis(t: ExecutionContext) {
   const { proxy, url, directUrl } = await wiredRedis(t)
@@ -42,7 +42,7 @@ test('RFC 7662 §4: what is revoked is never active, however late a Redis answer
     // Waiting for each answer that is three seconds late would be minutes.
     t.true(performance.now() - startedAt < 60_000)
   }
-  await eventually(() => trusted(server) && !server.rooms.throttle.redisAway, 'all is as before')
+  await eventually(() => trusted(server) && !server.services.throttle.redisAway, 'all is as before')
 })
 
 test('a Redis that answers too late keeps no point of those whose password was right', async (t) => {
@@ -57,7 +57,7 @@ test('a Redis that answers too late keeps no point of those whose password was r
   proxy.answersLateMilliseconds = 3000
   const answers = await Promise.all(Array.from({ length: 4 }, () => server.signIn()))
   t.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
-  t.true(server.rooms.throttle.redisAway, 'PostgreSQL has counted')
+  t.true(server.services.throttle.redisAway, 'PostgreSQL has counted')
   await eventually(async () => (await points()).length === 0, 'it was all given back')
 })
 
@@ -81,11 +81,11 @@ test('a Redis that refuses too late forgets no failure', async (t) => {
   t.is(await direct.get(key), '4')
   proxy.answersLateMilliseconds = 3000
   t.is((await guess()).status, 400)
-  t.true(server.rooms.throttle.redisAway, 'PostgreSQL has counted')
+  t.true(server.services.throttle.redisAway, 'PostgreSQL has counted')
   proxy.answersLateMilliseconds = 0
   await eventually(async () => {
     await server.signIn({ username: 'nobody' })
-    return !server.rooms.throttle.redisAway
+    return !server.services.throttle.redisAway
   }, 'everything that was sent before has arrived')
   t.is(await direct.get(key), '4')
 })

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { BreachedPasswords } from '../../src/passwords/breached-passwords.ts'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'
-import { PasswordRefused, Passwords } from '../../src/passwords/passwords.ts'
+import { PasswordError, Passwords } from '../../src/passwords/passwords.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { listing, type RangeAnswer, sha1, startRangeService } from '../support/breach-ranges.ts'
@@ -27,7 +27,7 @@ async function passwordsBeside(t: ExecutionContext<unknown>, answer: RangeAnswer
 
 test('ASVS 6.2.12: a breached password is refused, with a reason that a program can read', async (t) => {
   const { passwords, counted } = await passwordsBeside(t, listing({ [stolen]: 3 }))
-  const refused = await t.throwsAsync(passwords.hash(stolen), { instanceOf: PasswordRefused })
+  const refused = await t.throwsAsync(passwords.hash(stolen), { instanceOf: PasswordError })
   t.deepEqual(
     refused.reasons.map(({ code }) => code),
     ['breached'],

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Bulkhead, Overloaded } from '../../src/passwords/bulkhead.ts'
+import { Bulkhead, OverloadedError } from '../../src/passwords/bulkhead.ts'
 import { eventually } from '../support/eventually.ts'
 import { startServer } from '../support/start-server.ts'
 
@@ -85,7 +85,7 @@ test('a wait longer than the deadline is a refusal, and no place is lost by it',
   const late = [job(), job()]
   const errors = await Promise.allSettled(late.map(({ run }) => bulkhead.run(run)))
   for (const error of errors) {
-    t.true(error.status === 'rejected' && error.reason instanceof Overloaded)
+    t.true(error.status === 'rejected' && error.reason instanceof OverloadedError)
     t.true(error.status === 'rejected' && error.reason.retryAfterSeconds >= 1)
   }
   t.deepEqual([bulkhead.running, bulkhead.waiting], [1, 0])
@@ -114,7 +114,7 @@ test('a queue that could only time out is refused at once', async (t) => {
     waiting.push(turn)
   }
   await settled()
-  t.true(refusal instanceof Overloaded)
+  t.true(refusal instanceof OverloadedError)
   t.is(bulkhead.waiting, 50)
   long.finish()
   await holding
@@ -148,7 +148,7 @@ test('who sends a thousand at once is served in turn with somebody who sends one
   const { bulkhead, order, come, flood, finish } = flooded('192.0.2.1')
   const guest = come('guest', '192.0.2.2')
   await settled()
-  t.is(await flood.at(-1), 'Overloaded', 'the last of the longest line gives way')
+  t.is(await flood.at(-1), 'OverloadedError', 'the last of the longest line gives way')
   t.is(bulkhead.waiting, 1000)
   await finish()
   t.is(await guest, 'done')
@@ -162,12 +162,12 @@ test('in a full queue nobody takes the place of who waits for no more than they 
   const guests = Array.from({ length: 499 }, (_, index) => come(`guest ${index}`, '192.0.2.2'))
   await settled()
   const lost = await Promise.all(flood.slice(-499))
-  t.deepEqual([...new Set(lost)], ['Overloaded'], 'the last of the longer line, one for each')
+  t.deepEqual([...new Set(lost)], ['OverloadedError'], 'the last of the longer line, one for each')
   guests.push(come('guest 499', '192.0.2.2'))
   const last = come('guest 500', '192.0.2.2')
   await finish()
-  t.is(await more, 'Overloaded', 'the flood takes no place')
-  t.is(await last, 'Overloaded', 'the lines are equal by then')
+  t.is(await more, 'OverloadedError', 'the flood takes no place')
+  t.is(await last, 'OverloadedError', 'the lines are equal by then')
   t.deepEqual([...new Set(await Promise.all(guests))], ['done'])
   t.is(order.length, 1000)
 })
@@ -183,7 +183,7 @@ test('where everybody waits for one check, who comes later takes nobody’s plac
   const late = bulkhead.run(async () => 'done', address(1000)).catch((error) => error.name)
   holder.finish()
   await held
-  t.is(await late, 'Overloaded')
+  t.is(await late, 'OverloadedError')
   t.deepEqual([...new Set(await Promise.all(all))], ['done'])
 })
 
@@ -193,7 +193,7 @@ test('an IPv6 /64 is one address, so that 2^64 of them have one line', async (t)
   const elsewhere = come('elsewhere', '2001:db8:1:3::1')
   await finish()
   t.is(await elsewhere, 'done')
-  t.is(await neighbour, 'Overloaded')
+  t.is(await neighbour, 'OverloadedError')
 })
 
 test('what would be refused at its check is refused before anything is done for it', async (t) => {
@@ -213,7 +213,7 @@ test('what would be refused at its check is refused before anything is done for 
   t.is(begun, 1002, 'somebody else, in whose favour the flood gives way')
   await finish()
   t.is(await guest, 'done')
-  t.is((await Promise.all(storm)).filter((outcome) => outcome === 'Overloaded').length, 1500)
+  t.is((await Promise.all(storm)).filter((outcome) => outcome === 'OverloadedError').length, 1500)
   t.is(await begin('192.0.2.1'), 'done', 'and who comes when it is over')
 })
 
@@ -239,7 +239,7 @@ test('those who are refused together are told to come back at different times', 
   const refused = all.slice(101)
   holder.finish()
   const told = (await Promise.allSettled(refused)).map(
-    (one) => one.status === 'rejected' && (one.reason as Overloaded).retryAfterSeconds,
+    (one) => one.status === 'rejected' && (one.reason as OverloadedError).retryAfterSeconds,
   )
   t.deepEqual([...new Set(told)].sort(), [2, 3, 4])
   t.is(bulkhead.refusals, refused.length)
@@ -265,7 +265,7 @@ test('a storm from everywhere, with failures and deadlines in it, leaves nothing
         outcomes.done += 1
       },
       (error) => {
-        outcomes[error instanceof Overloaded ? 'refused' : 'failed'] += 1
+        outcomes[error instanceof OverloadedError ? 'refused' : 'failed'] += 1
       },
     )
   }
@@ -290,7 +290,7 @@ test('ASVS 15.2.2: more sign-ins than can be checked are 503 with Retry-After, t
   const storm = Promise.all(
     Array.from({ length: 80 }, (_, index) => server.signIn({ username: `nobody ${index}` })),
   )
-  const { bulkhead } = server.rooms
+  const { bulkhead } = server.services
   await eventually(() => bulkhead.running === 1, 'the storm is on')
   t.is((await server.get('/.well-known/jwks.json')).status, 200)
   t.is((await server.clientCredentials()).status, 200)

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Hashing, hashingHere } from '../../src/passwords/hashing.ts'
-import { HashingAway, HashingProcess } from '../../src/passwords/hashing-process.ts'
+import { HashingProcess, HashingUnavailableError } from '../../src/passwords/hashing-process.ts'
 import { whyGuessable } from '../../src/passwords/password-strength.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
 import { openLog } from '../../src/telemetry/log.ts'
@@ -102,7 +102,7 @@ test('ASVS 16.2.5: one that dies each time is tried twice, once a second, and no
   )
   for (const one of all) {
     const { reason } = one as PromiseRejectedResult
-    t.true(reason instanceof HashingAway)
+    t.true(reason instanceof HashingUnavailableError)
     t.true(isUnavailable(reason))
     t.false(`${reason.stack}${JSON.stringify(reason)}`.includes(password))
   }
@@ -118,14 +118,14 @@ test('ASVS 16.2.5: one that dies each time is tried twice, once a second, and no
 
 test('a program that is not there is one that dies', async (t) => {
   const { hashing, logged } = await begin(t, { program: '/nowhere/at-all.js' })
-  await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingAway })
+  await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingUnavailableError })
   t.is(hashing.deaths, 2)
   t.is(logged().filter(({ level }) => level === 50).length, 2)
 })
 
 test('a process that gives no answer is ended, as one that has died', async (t) => {
   const { hashing, logged } = await begin(t, { does: '', patienceSeconds: 0.3 })
-  await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingAway })
+  await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingUnavailableError })
   t.is(hashing.deaths, 2)
   const deaths = logged().filter(({ level }) => level === 50)
   t.deepEqual(
@@ -215,10 +215,10 @@ test('one password more than there are threads is on its way, and no more', asyn
 test('who still waits when the server stops is told so', async (t) => {
   const { hashing, logged } = await begin(t, { does: '' })
   const waiting = hashing.hash(password, cheap)
-  const refused = t.throwsAsync(waiting, { instanceOf: HashingAway })
+  const refused = t.throwsAsync(waiting, { instanceOf: HashingUnavailableError })
   await hashing.close()
   await refused
-  await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingAway })
+  await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingUnavailableError })
   const [{ pid }] = logged()
   t.true(await isGone(pid))
   t.is(hashing.deaths, 0, 'that is not a death')
@@ -256,6 +256,6 @@ test('ASVS 1.3.12: eight costly passwords chosen at once → the process for pas
   const expected = (await whyGuessable(costly, ['signet'])) === undefined ? 201 : 422
   for (const { status } of answers) t.is(status, expected)
   t.deepEqual(asked, Array(8).fill(costly))
-  const { bulkhead } = server.rooms
+  const { bulkhead } = server.services
   t.deepEqual([bulkhead.running, bulkhead.waiting], [0, 0])
 })

@@ -2,7 +2,7 @@ import { dictionary } from '@zxcvbn-ts/language-common'
 import test from 'ava'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'
 import { contextWords } from '../../src/passwords/password-strength.ts'
-import { PasswordRefused, Passwords } from '../../src/passwords/passwords.ts'
+import { PasswordError, Passwords } from '../../src/passwords/passwords.ts'
 import { startServer } from '../support/start-server.ts'
 
 const passwords = new Passwords(
@@ -95,13 +95,13 @@ test('ASVS 6.2.11: what the person and the place are called is no password', asy
 test('a refusal says why in words for people and codes for programs', async (t) => {
   const server = await startServer(t)
   const refused = await t.throwsAsync(
-    server.rooms.users.create({ username: 'bo', password: 'password1' }),
-    { instanceOf: PasswordRefused },
+    server.services.users.create({ username: 'bo', password: 'password1' }),
+    { instanceOf: PasswordError },
   )
   t.deepEqual(refused.reasons, [{ code: 'guessable', sentence: refused.message }])
   t.regex(refused.message, /commonly used password\. Add more words/)
   await t.throwsAsync(
-    server.rooms.users.create({ username: 'fennimore', password: 'fennimore1' }),
+    server.services.users.create({ username: 'fennimore', password: 'fennimore1' }),
     {
       message: /personal/,
     },

@@ -1,7 +1,7 @@
 import { hash } from 'argon2'
 import test from 'ava'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'
-import { PasswordRefused, Passwords } from '../../src/passwords/passwords.ts'
+import { PasswordError, Passwords } from '../../src/passwords/passwords.ts'
 import { checked, disable, setPassword } from '../support/administer-people.ts'
 import { ada } from '../support/fixtures.ts'
 import { startServer } from '../support/start-server.ts'
@@ -32,7 +32,7 @@ test('ASVS 6.2.1 and 6.2.9: 8 to 128 characters, counted as people count them', 
     }
   }
   for (const password of ['', 'a'.repeat(7), '🦊'.repeat(7), 'a'.repeat(129), '🦊'.repeat(129)]) {
-    await t.throwsAsync(async () => passwords.hash(password), { instanceOf: PasswordRefused })
+    await t.throwsAsync(async () => passwords.hash(password), { instanceOf: PasswordError })
   }
 })
 

@@ -1,13 +1,13 @@
 import { createPublicKey, type KeyObject, randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
-import { createRooms } from '../../src/app/services.ts'
+import { createServices } from '../../src/app/services.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import type { Closing } from '../support/closing.ts'
 import { masterKeys, masterKeyText, testEnvironment } from '../support/fixtures.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { type Ran, type Serving, serve, signet } from '../support/signet.ts'
 import { administer, databaseUrl, templateName } from '../support/template.ts'
 
@@ -19,7 +19,7 @@ export interface Stores {
 }
 
 /** A Signet of its own: a database, and `signet serve` as a process that can be stopped and started. */
-export interface Installation extends Browser {
+export interface Installation extends HttpClient {
   /** Where it listens; the issuer too, unless the environment names another. */
   readonly url: string
   readonly issuer: string
@@ -55,13 +55,13 @@ export async function install(
   }
   const postgres = openPostgres({ url: DATABASE_URL, poolSize: 2, timeoutSeconds: 10 })
   closing.add(() => postgres.close())
-  const rooms = await createRooms({
+  const services = await createServices({
     ...{ ...postgres, masterKeys, redis: undefined, config: readConfig(env) },
     now: () => new Date(),
     log: openLog({ level: 'silent', format: 'json' }),
   })
   await ageKeys(postgres.db, 7200)
-  return Object.assign(new Browser(url), {
+  return Object.assign(new HttpClient(url), {
     url,
     issuer,
     db: postgres.db,
@@ -72,7 +72,7 @@ export async function install(
       return ran
     },
     async stolenKey() {
-      const { kid, privateKey } = (await rooms.keyring.reread()).signer(new Date())
+      const { kid, privateKey } = (await services.keyring.reread()).signer(new Date())
       return { kid, privateKey, publicKey: createPublicKey(privateKey) }
     },
   })

@@ -28,7 +28,7 @@ test('the longer life is forgotten once its last token has expired', async (t) =
   await before.app.stop()
   const after = await startServer(t, { beside: before, environment: short })
   before.clock.advance({ minutes: 15 })
-  await after.rooms.tokenLives.note()
+  await after.services.tokenLives.note()
   const session = (await after.signIn()).body
   await after.revoke(session.refresh_token)
   const [entry] = await after.db('revocations')

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { LiveKeyring } from '../../src/keyring/live-keyring.ts'
-import { LiveList } from '../../src/revocations/active-entries.ts'
+import { ActiveEntries } from '../../src/revocations/active-entries.ts'
 import type { Part } from '../../src/revocations/prefix-order.ts'
 import { type FeedRequest, RevocationFeed } from '../../src/revocations/revocation-feed.ts'
 import type {
@@ -218,7 +218,7 @@ test('25,000 open entries settle in pieces → none is counted twice meanwhile',
   async function* pages() {
     yield entries
   }
-  const list = await LiveList.load({ history, watermark: 1n }, pages())
+  const list = await ActiveEntries.load({ history, watermark: 1n }, pages())
   const changes = { entries, history, watermark: 10n } as unknown as LogChanges
   const settling = list.advance(changes)
   t.is(list.size, entries.length)

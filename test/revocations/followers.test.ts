@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { RevocationLog } from '../../src/revocations/revocation-log.ts'
-import { RevocationQuestions } from '../../src/revocations/revocation-lookup.ts'
+import { RevocationLookup } from '../../src/revocations/revocation-lookup.ts'
 import { Revocations } from '../../src/revocations/revocations.ts'
 import { RevokedIndex } from '../../src/revocations/revoked-index.ts'
 import { openRedis } from '../../src/stores/redis.ts'
@@ -9,7 +9,7 @@ import { startRedisServer } from '../support/redis-server.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const becomesTrusted = (server: TestServer) =>
-  eventually(() => server.rooms.index?.trusted ?? false, 'Redis is trusted')
+  eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted')
 
 const sessionOf = async (server: TestServer) => (await server.signIn()).body
 
@@ -29,7 +29,7 @@ test('what an instance revoked that could not reach Redis, the others learn from
   t.is((await alone.revoke(refresh_token)).status, 200)
   t.false(await isActive(alone, access_token))
   await eventually(async () => !(await isActive(server, access_token)), 'it is followed')
-  t.true(server.rooms.index?.trusted, 'the answer came from Redis')
+  t.true(server.services.index?.trusted, 'the answer came from Redis')
 })
 
 test('what a process revoked that died before it told Redis is followed', async (t) => {
@@ -41,7 +41,7 @@ test('what a process revoked that died before it told Redis is followed', async 
   const log = new RevocationLog(server.db, server.clock.now)
   await log.append(server.db, [{ kind: 'jti', value: jti, expiresAt }])
   await eventually(async () => !(await isActive(server, access_token)), 'it is followed')
-  t.true(server.rooms.index?.trusted)
+  t.true(server.services.index?.trusted)
 })
 
 /** Rooms of their own, so that nothing runs by itself and each step is the test's. */
@@ -54,7 +54,7 @@ async function byHand(t: ExecutionContext) {
   const now = server.clock.now
   const log = new RevocationLog(server.db, now)
   const index = new RevokedIndex({ redis, log, now })
-  const questions = new RevocationQuestions({ statements: server.rooms.statements, now })
+  const questions = new RevocationLookup({ statements: server.services.statements, now })
   const revocations = new Revocations({ db: server.db, log, questions, index })
   await revocations.start()
   await eventually(() => index.trusted, 'Redis is filled')
@@ -89,7 +89,7 @@ test('an entry that a refill passed over and Redis then refused is not lost', as
     await filling
     t.false(index.trusted, 'the refill that missed it is not believed')
     await index.fill()
-    t.true(await index.holdsAny([entry(silent)]))
+    t.true(await index.isRevokedAny([entry(silent)]))
   }
 })
 
@@ -105,7 +105,7 @@ test('a Redis that fell back to an earlier state is not believed', async (t) => 
   t.true(await revocations.holdAny([entry('lost')]))
   t.false(await revocations.holdAny([entry('never')]))
   await eventually(() => index.trusted, 'it is refilled')
-  t.true(await index.holdsAny([entry('lost')]))
+  t.true(await index.isRevokedAny([entry('lost')]))
 })
 
 test('a fallback that only a write meets is noticed by the write', async (t) => {
@@ -133,7 +133,7 @@ test('while the log cannot be followed Redis is not asked', async (t) => {
   t.true(await revocations.holdAny([entry('silent')]), 'the log is asked')
   Object.assign(log, { newer })
   await revocations.follow()
-  t.true(await index.holdsAny([entry('silent')]))
+  t.true(await index.isRevokedAny([entry('silent')]))
 })
 
 test('a log that went back to a backup makes Redis be filled again', async (t) => {
@@ -149,7 +149,7 @@ test('a log that went back to a backup makes Redis be filled again', async (t) =
   await log.append(server.db, [entry('since the restore')])
   await revocations.follow()
   await eventually(() => index.trusted, 'it is refilled')
-  t.true(await index.holdsAny([entry('since the restore')]))
+  t.true(await index.isRevokedAny([entry('since the restore')]))
 })
 
 test('asking and writing at once never shakes the trust', async (t) => {
@@ -160,9 +160,9 @@ test('asking and writing at once never shakes the trust', async (t) => {
     const values = Array.from({ length: 50 }, (_, at) => `value ${wave} ${at}`)
     const some = await Promise.all(
       values.map(async (value) => {
-        const before = index.holdsAny([entry(`not ${value}`)])
+        const before = index.isRevokedAny([entry(`not ${value}`)])
         await revocations.decide(async (_trx, revoke) => revoke(entry(value)))
-        return [await before, await index.holdsAny([entry(value)])]
+        return [await before, await index.isRevokedAny([entry(value)])]
       }),
     )
     answers.push(...some)
@@ -172,7 +172,7 @@ test('asking and writing at once never shakes the trust', async (t) => {
 
 test('more at once than one page brings is in Redis and in the list all the same', async (t) => {
   const { server, index, revocations, entry } = await byHand(t)
-  await server.rooms.feed.follow()
+  await server.services.feed.follow()
   const many = 10_001
   await server.db.raw(
     `INSERT INTO revocations (kind, value, revoked_at, expires_at)
@@ -181,7 +181,7 @@ test('more at once than one page brings is in Redis and in the list all the same
   )
   await revocations.follow()
   await eventually(() => index.trusted, 'it is refilled')
-  for (const n of [1, many]) t.true(await index.holdsAny([entry(`many ${n}`)]))
-  await server.rooms.feed.follow()
-  t.is(server.rooms.feed.size, many)
+  for (const n of [1, many]) t.true(await index.isRevokedAny([entry(`many ${n}`)]))
+  await server.services.feed.follow()
+  t.is(server.services.feed.size, many)
 })

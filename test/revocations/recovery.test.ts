@@ -21,7 +21,7 @@ async function databaseWithHistory(t: ExecutionContext) {
 }
 
 const becomesTrusted = (server: TestServer) =>
-  eventually(() => server.rooms.index?.trusted ?? false, 'Redis is trusted', 30)
+  eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted', 30)
 
 /** What a failover to a standby that lagged does: the last seconds are gone, the history is another. */
 async function forget(server: TestServer) {
@@ -140,7 +140,7 @@ test('a signing key that a failover brings back → it is revoked again', async 
   const server = await startServer(t, { database: await databaseWithHistory(t) })
   await becomesTrusted(server)
   const rows = await server.db('signing_keys').orderBy('generation')
-  await server.rooms.rotation.revoke(rows[0].kid)
+  await server.services.rotation.revoke(rows[0].kid)
   await server
     .db('signing_keys')
     .where({ kid: rows[0].kid })
@@ -149,7 +149,7 @@ test('a signing key that a failover brings back → it is revoked again', async 
   const isRevoked = async () =>
     (await server.db('signing_keys').where({ kid: rows[0].kid }).first()).revoked_at !== null
   await eventually(isRevoked, 'it is revoked again', 30)
-  t.true((await server.rooms.keyring.reread()).isRevoked(rows[0].kid))
+  t.true((await server.services.keyring.reread()).isRevoked(rows[0].kid))
 })
 
 test('after a failover, entries that a dead instance never copied are in Redis', async (t) => {
@@ -160,8 +160,9 @@ test('after a failover, entries that a dead instance never copied are in Redis',
   const row = { kind: 'jti', value: 'of a dead instance', revoked_at: new Date(), expires_at }
   await server.db('revocations').insert({ ...row, xid: '3' })
   await server.db.raw('UPDATE history SET number = number + 1')
-  const index = server.rooms.index
-  const holds = async () => (await index?.holdsAny([{ kind: 'jti', value: row.value }])) === true
+  const index = server.services.index
+  const holds = async () =>
+    (await index?.isRevokedAny([{ kind: 'jti', value: row.value }])) === true
   await eventually(holds, 'Redis has it', 30)
   t.true(index?.trusted)
 })
@@ -186,7 +187,7 @@ test('a burst of 20,000 revocations → one instance copies it to Redis for all'
   )
   const last = [{ kind: 'jti' as const, value: 'many 20000' }]
   for (const instance of instances) {
-    const holds = async () => (await instance.rooms.index?.holdsAny(last)) === true
+    const holds = async () => (await instance.services.index?.isRevokedAny(last)) === true
     await eventually(holds, 'Redis has the last one', 60)
   }
   const sets = (await written()) - before

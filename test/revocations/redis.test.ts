@@ -10,7 +10,7 @@ async function ownRedis(t: ExecutionContext, settings: Record<string, string> = 
   return redis
 }
 
-const trusted = (server: TestServer) => server.rooms.index?.trusted ?? false
+const trusted = (server: TestServer) => server.services.index?.trusted ?? false
 
 const becomesTrusted = (server: TestServer) =>
   eventually(() => trusted(server), 'Redis is trusted again')
@@ -118,9 +118,9 @@ test('a flush in the middle of a refill makes it begin again', async (t) => {
     rows.map((row) => ({ ...row, ...rest })),
     4000,
   )
-  const index = server.rooms.index
+  const index = server.services.index
   if (!index) throw new Error('there is a Redis')
-  const held = async ({ value }: { value: string }) => index.holdsAny([{ kind: 'jti', value }])
+  const held = async ({ value }: { value: string }) => index.isRevokedAny([{ kind: 'jti', value }])
   for (let round = 0; round < 5; round += 1) {
     index.distrust('the test says so')
     const filling = index.fill()

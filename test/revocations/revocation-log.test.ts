@@ -52,7 +52,7 @@ test('an entry that was rolled back is never seen', async (t) => {
   const trx = await openTransaction(server, 'undone')
   await trx.rollback()
   t.deepEqual((await reader.next()).entries, [])
-  t.false(await server.rooms.revocations.holdAny([{ kind: 'jti', value: 'undone' }]))
+  t.false(await server.services.revocations.holdAny([{ kind: 'jti', value: 'undone' }]))
 })
 
 test('a reader among writers that commit in any order sees every entry', async (t) => {
@@ -86,7 +86,7 @@ test('a reader among writers that commit in any order sees every entry', async (
 test('an entry is held until it expires, by kind and value', async (t) => {
   const server = await startServer(t, { redis: false })
   const log = logOf(server)
-  const { revocations } = server.rooms
+  const { revocations } = server.services
   await log.append(server.db, [entry(server, 'one'), entry(server, 'two')])
   await log.append(server.db, [])
   t.true(await revocations.holdAny([{ kind: 'jti', value: 'one' }]))
@@ -108,7 +108,7 @@ test('an entry is held until it expires, by kind and value', async (t) => {
 
 test('many who ask at once each get their own answer, of the log as it was when they asked', async (t) => {
   const server = await startServer(t, { redis: false })
-  const { revocations } = server.rooms
+  const { revocations } = server.services
   const values = Array.from({ length: 300 }, (_, n) => `value ${n}`)
   const isOdd = (_: string, n: number) => n % 2 === 1
   const odd = values.filter(isOdd).map((value) => entry(server, value))
@@ -126,7 +126,7 @@ test('many who ask at once each get their own answer, of the log as it was when 
 
 test('a question that PostgreSQL refuses fails alone: its neighbours are answered', async (t) => {
   const server = await startServer(t, { redis: false })
-  const { revocations } = server.rooms
+  const { revocations } = server.services
   await logOf(server).append(server.db, [entry(server, 'revoked')])
   const ask = (value: string) => revocations.holdAny([{ kind: 'jti', value }])
   const values = ['first', ...Array.from({ length: 40 }, (_, n) => `good ${n}`), 'a\0b', 'revoked']
@@ -201,8 +201,8 @@ test('a log restored from another cluster is read once, and nothing is lost as n
   t.is((await reader.next()).fresh.length, 0)
   const another = await readerOf(server)
   t.is((await another.next()).fresh.length, 0)
-  await server.rooms.feed.follow()
-  await eventually(() => server.rooms.feed.size === 12_000, 'the list has each of them once')
+  await server.services.feed.follow()
+  await eventually(() => server.services.feed.size === 12_000, 'the list has each of them once')
 })
 
 const addMany = (server: TestServer, count: number, xid?: string) =>

@@ -13,7 +13,7 @@ function seen({ status, headers, text }: Answer): string {
 test('RFC 6749 §5.2: unknown, disabled, wrong secret, wrong method: one answer, byte by byte', async (t) => {
   const server = await startServer(t)
   await register(server, 'gone')
-  await server.rooms.clients.disable('gone')
+  await server.services.clients.disable('gone')
   await registerPublic(server, 'mobile')
   for (const path of ['/oauth/token', '/oauth/revoke', '/oauth/introspect']) {
     const form = { grant_type: 'client_credentials', token: 'x' }

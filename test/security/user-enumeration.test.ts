@@ -19,7 +19,11 @@ const attempts: Record<string, Form> = {
 }
 
 async function withGrace(server: TestServer): Promise<void> {
-  await server.rooms.users.create({ username: 'grace', password: 'the right password', roles: [] })
+  await server.services.users.create({
+    username: 'grace',
+    password: 'the right password',
+    roles: [],
+  })
   await disable(server, 'grace')
 }
 
@@ -45,7 +49,7 @@ test('ASVS 6.3.8: unknown, disabled and wrong password are one answer, byte by b
 test('ASVS 6.3.8: each of them costs one password check, no more and no less', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   await withGrace(server)
-  const { bulkhead } = server.rooms
+  const { bulkhead } = server.services
   const run = bulkhead.run.bind(bulkhead)
   let checks = 0
   bulkhead.run = (job, ip) => {

@@ -9,7 +9,7 @@ import test from 'ava'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { beginServing, emptyFolder, type Serving, serve, signet } from '../support/signet.ts'
 
 const curlLine = (serving: Pick<Serving, 'stderr'>): string =>
@@ -99,7 +99,7 @@ test.serial(
     t.regex(second.stderr, new RegExp(`Another Signet is running .*process ${first.pid}`))
     const listed = await signet(['users', 'list', '--json'], { cwd: home })
     t.is(listed.json()[0].username, 'admin')
-    t.is((await new Browser(first.url).get('/health/ready')).status, 200)
+    t.is((await new HttpClient(first.url).get('/health/ready')).status, 200)
   },
 )
 
@@ -119,14 +119,14 @@ test.serial('a port that somebody else has is named, and nothing goes on running
 /** With the client that the first start has printed. */
 function refresh(serving: Serving, refreshToken: string) {
   const [, id = '', secret = ''] = /^ +client +(\S+) +(\S+)$/m.exec(serving.stderr()) ?? []
-  return new Browser(serving.url).refresh(refreshToken, {}, { id, secret })
+  return new HttpClient(serving.url).refresh(refreshToken, {}, { id, secret })
 }
 
 test.serial('a first start is ready → its credentials have been printed', async (t) => {
   const home = await emptyFolder(t)
   const first = await beginServing(t, { cwd: home })
   const isReady = async () =>
-    (await new Browser(first.url).get('/health/ready').catch(() => undefined))?.status === 200
+    (await new HttpClient(first.url).get('/health/ready').catch(() => undefined))?.status === 200
   await eventually(isReady, 'it is ready', 60)
   // What it had printed by then is in the pipe.
   for (let turn = 0; turn < 3; turn += 1) await new Promise((done) => setImmediate(done))

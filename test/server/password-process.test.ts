@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { eventually } from '../support/eventually.ts'
 import { ada } from '../support/fixtures.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { isGone } from '../support/process.ts'
 import { emptyFolder, production, type Serving, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
@@ -40,7 +40,14 @@ async function start(t: ExecutionContext) {
     if (!pid) throw new Error('no process checks passwords')
     return pid
   }
-  return { ...serving, databaseUrl, browser: new Browser(serving.url), measured, checking, newest }
+  return {
+    ...serving,
+    databaseUrl,
+    browser: new HttpClient(serving.url),
+    measured,
+    checking,
+    newest,
+  }
 }
 
 /** Field 19 of each thread: on Linux every one has its own. */

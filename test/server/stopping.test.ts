@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { beginServing, emptyFolder, production, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 
@@ -30,7 +30,7 @@ async function start(t: ExecutionContext<unknown>, env: Record<string, string> =
   }
   const unblock = () => blocker.query('COMMIT')
   const stopping = () => eventually(() => /stopping/.test(serving.stdout()), 'it stops')
-  return { ...serving, block, unblock, waiting, stopping, browser: new Browser(serving.url) }
+  return { ...serving, block, unblock, waiting, stopping, browser: new HttpClient(serving.url) }
 }
 
 test('SIGTERM: a request under way is answered, and its connection ends with the answer', async (t) => {

@@ -36,7 +36,7 @@ test('a database that lost the last rotations → the newest refresh token goes 
   t.is(events.length, 1)
   t.like(events[0], { client_id: 'app', ip: '127.0.0.1' })
   t.deepEqual(events[0].detail, { generation: 3, current: 1, lost: 2 })
-  const metrics = await server.rooms.metrics.registry.metrics()
+  const metrics = await server.services.metrics.registry.metrics()
   t.regex(metrics, /signet_refreshes_total\{outcome="ahead"\} 1/)
   t.is((await server.refresh(tokenOf(next))).status, 200)
   t.is((await aheadEvents(server)).length, 1)
@@ -82,7 +82,7 @@ test('a token of another client, ahead of its session → refused, nothing chang
   const tokens = await chain(server)
   await lose(server, 0)
   const rotate = (clientId: string) =>
-    server.rooms.refreshRotation.rotate(tokens[2], { ...presenter, clientId })
+    server.services.refreshRotation.rotate(tokens[2], { ...presenter, clientId })
   t.deepEqual(await rotate('other'), { outcome: 'other_client' })
   t.like(await family(server), { generation: 0 })
 })
@@ -107,11 +107,11 @@ test('generations of one session at once after a loss → the newest never loses
   const counts: Record<string, number> = {}
   for (let round = 0; round < 40; round += 1) {
     const tokens = await chain(server)
-    const content = await server.rooms.families.find(tokens[3])
+    const content = await server.services.families.find(tokens[3])
     const sid = content?.sid
     await server.db('refresh_families').where({ sid }).update({ generation: 1, rotated_at: null })
     const rotate = (at: number): Promise<Rotation> =>
-      (servers[at % 2] as TestServer).rooms.refreshRotation.rotate(tokens[3], presenter)
+      (servers[at % 2] as TestServer).services.refreshRotation.rotate(tokens[3], presenter)
     const rotations = await Promise.all(Array.from({ length: 12 }, (_, at) => rotate(at)))
     for (const { outcome } of rotations) counts[outcome] = (counts[outcome] ?? 0) + 1
     const successors = new Set(rotations.map((one) => 'token' in one && one.token))
@@ -127,11 +127,11 @@ test('an older and the newest token at once after a loss → one order or the ot
   const beside = await startServer(t, { beside: server })
   for (let round = 0; round < 40; round += 1) {
     const tokens = await chain(server)
-    const sid = (await server.rooms.families.find(tokens[3]))?.sid
+    const sid = (await server.services.families.find(tokens[3]))?.sid
     const where = { sid }
     await server.db('refresh_families').where(where).update({ generation: 1, rotated_at: null })
-    const rotate = ({ rooms }: TestServer, at: number) =>
-      rooms.refreshRotation.rotate(tokens[at] as string, presenter)
+    const rotate = ({ services }: TestServer, at: number) =>
+      services.refreshRotation.rotate(tokens[at] as string, presenter)
     const pair = round % 2 === 0 ? ([2, 3] as const) : ([3, 2] as const)
     // On one instance they meet in one group, on two they race in PostgreSQL.
     const other = round % 4 < 2 ? server : beside

@@ -45,7 +45,7 @@ test('disabling a client ends its sessions and all that it was given', async (t)
   const machine = await server.clientCredentials()
   const as = await register(server, 'watcher', { introspects: ['*'] })
   t.true((await server.introspect(machine.body.access_token, as)).body.active)
-  t.deepEqual(await server.rooms.clients.disable('app'), { sessions: 1, more: false })
+  t.deepEqual(await server.services.clients.disable('app'), { sessions: 1, more: false })
   for (const token of [person.body.access_token, machine.body.access_token]) {
     t.deepEqual((await server.introspect(token, as)).body, inactive)
   }
@@ -62,7 +62,7 @@ test('a client whose row alone is disabled → none of its sessions is refreshed
   await server.db('clients').where({ id: app.id }).update({ disabled_at: new Date() })
   const rotations = await Promise.all(
     tokens.map((token) =>
-      server.rooms.refreshRotation.rotate(token, { clientId: app.id, idleSeconds: 600 }),
+      server.services.refreshRotation.rotate(token, { clientId: app.id, idleSeconds: 600 }),
     ),
   )
   t.deepEqual(rotations, Array(3).fill({ outcome: 'client_disabled' }))
@@ -70,7 +70,7 @@ test('a client whose row alone is disabled → none of its sessions is refreshed
   t.deepEqual((await server.introspect(tokens[0] as string)).body, inactive)
   t.deepEqual(await server.db('refresh_families').distinct('generation'), [{ generation: 0 }])
   const { user_id: person } = await server.db('refresh_families').first()
-  t.deepEqual(await server.rooms.families.list(person), [])
+  t.deepEqual(await server.services.families.list(person), [])
 })
 
 interface Race {
@@ -91,7 +91,7 @@ async function raceWithSignIns(server: TestServer, { end, again }: Race) {
     if (!user) throw new Error('the password is right')
     const begin = async (share: number) => {
       if (share > 0) await sleep(Math.random() * share * milliseconds)
-      return server.rooms.families.begin({
+      return server.services.families.begin({
         ...{ user, clientId: app.id, scope: ['read'], audience: ['x'], amr: ['pwd'] },
         ...{ idleSeconds: 600, absoluteSeconds: 600 },
       })
@@ -124,7 +124,7 @@ test('a sign-in at the moment of disabling the person never leaves a session', a
 test('a sign-in at the moment of disabling the client never leaves a session', async (t) => {
   const server = await startServer(t)
   const counts = await raceWithSignIns(server, {
-    end: () => server.rooms.clients.disable(app.id),
+    end: () => server.services.clients.disable(app.id),
     again: () => server.db('clients').update({ disabled_at: null }),
   })
   t.is(counts.survivors, 0)

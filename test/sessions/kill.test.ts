@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { eventually } from '../support/eventually.ts'
 import { masterKeyText, testEnvironment } from '../support/fixtures.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { program } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 
@@ -32,7 +32,7 @@ async function serveProcess(t: ExecutionContext) {
     // The machine may be busy: what is tested is not how fast it starts again.
     REFRESH_GRACE_SECONDS: '300',
   }
-  const browser = new Browser(url)
+  const browser = new HttpClient(url)
   const launch = () => {
     const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, env, stdio: 'pipe' })
     let said = ''

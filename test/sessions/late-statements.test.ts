@@ -33,6 +33,6 @@ test('a refresh answered 503 because its table was locked → it has not spent i
   t.deepEqual(await locker.db('refresh_families').pluck('generation'), [0, 0, 0])
   server.clock.advance({ minutes: 30 })
   for (const token of tokens) {
-    t.like(await server.rooms.refreshRotation.rotate(token, presenter), { outcome: 'rotated' })
+    t.like(await server.services.refreshRotation.rotate(token, presenter), { outcome: 'rotated' })
   }
 })

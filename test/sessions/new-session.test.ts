@@ -26,9 +26,9 @@ test('a sign-in is one statement with its audit event, and is all that it is in 
   let transactions = 0
   for (const { db } of [server, few])
     db.on('query', ({ sql }) => (transactions += +/^BEGIN/.test(sql)))
-  const atOnce = await server.rooms.families.begin(wish)
+  const atOnce = await server.services.families.begin(wish)
   t.is(transactions, 0)
-  const inTurn = await few.rooms.families.begin(wish)
+  const inTurn = await few.services.families.begin(wish)
   t.is(transactions, 1)
   const [one, other] = [
     await written(server, atOnce?.session.sid ?? ''),
@@ -44,7 +44,7 @@ test('a sign-in is one statement with its audit event, and is all that it is in 
 
 test('who was disabled or changed the password since it was checked begins no session', async (t) => {
   const server = await startServer(t)
-  const { families } = server.rooms
+  const { families } = server.services
   const wish = await request(server)
   const soon = new Date(wish.user.passwordChangedAt.getTime() + 1)
   t.is(
@@ -65,7 +65,7 @@ test('who was disabled or changed the password since it was checked begins no se
 test('many sign-ins of one person at once leave no more sessions than they may have', async (t) => {
   const server = await startServer(t, { environment: { SESSIONS_PER_USER: '30' } })
   const wish = await request(server)
-  await Promise.all(Array.from({ length: 60 }, () => server.rooms.families.begin(wish)))
+  await Promise.all(Array.from({ length: 60 }, () => server.services.families.begin(wish)))
   t.is((await server.db('refresh_families').whereNull('revoked_at')).length, 30)
   t.is((await server.db('audit_events').where({ event: 'user.signed_in' })).length, 60)
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 30)

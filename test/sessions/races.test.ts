@@ -46,8 +46,8 @@ test('at the store exactly one of 50 rotates and the others repeat its successor
   let token = tokenOf(await servers[0].signIn())
   for (let round = 1; round <= 40; round += 1) {
     const spent = token
-    const rotations = await together(servers, ({ rooms }) =>
-      rooms.refreshRotation.rotate(spent, presenter),
+    const rotations = await together(servers, ({ services }) =>
+      services.refreshRotation.rotate(spent, presenter),
     )
     const outcomes = rotations.map(({ outcome }) => outcome).sort()
     t.deepEqual(outcomes, [...Array(callers - 1).fill('repeated'), 'rotated'])
@@ -73,7 +73,7 @@ test('50 uses beyond the grace at the store: all are told, the session ends once
   const servers = await twoWarmServers(t)
   for (let round = 0; round < 15; round += 1) {
     const spent = tokenOf(await servers[0].signIn())
-    const rotate = ({ rooms }: TestServer) => rooms.refreshRotation.rotate(spent, presenter)
+    const rotate = ({ services }: TestServer) => services.refreshRotation.rotate(spent, presenter)
     await rotate(servers[0])
     servers[0].clock.advance({ seconds: 31 })
     const outcomes = (await together(servers, rotate)).map(({ outcome }) => outcome)
@@ -92,11 +92,11 @@ test('50 uses beyond the grace at the store: all are told, the session ends once
 test('a refresh whose session is locked waits for it alone, and then gets its successor', async (t) => {
   const [server] = await twoWarmServers(t)
   const tokens = [await server.signIn(), await server.signIn(), await server.signIn()].map(tokenOf)
-  const locked = await server.rooms.families.find(tokens[2] ?? '')
+  const locked = await server.services.families.find(tokens[2] ?? '')
   const rotations = await server.db.transaction(async (trx) => {
     await trx('refresh_families').where({ sid: locked?.sid }).forUpdate().first()
     // The first goes alone, so that the other two go together.
-    const under = tokens.map((token) => server.rooms.refreshRotation.rotate(token, presenter))
+    const under = tokens.map((token) => server.services.refreshRotation.rotate(token, presenter))
     for (const free of under.slice(0, 2)) t.is((await free).outcome, 'rotated')
     return { under }
   })
@@ -109,7 +109,7 @@ test('REF-3: a reuse at the moment of a rotation wins: nothing of the session li
   for (let round = 0; round < 60; round += 1) {
     const stolen = tokenOf(await servers[0].signIn())
     const rotate = (server: TestServer, token: string): Promise<Rotation> =>
-      server.rooms.refreshRotation.rotate(token, presenter)
+      server.services.refreshRotation.rotate(token, presenter)
     const first = await rotate(servers[0], stolen)
     const newest = 'token' in first ? first.token : ''
     servers[0].clock.advance({ seconds: 31 })

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { v7 as uuidv7 } from 'uuid'
-import { type Advanced, type Step, Steps } from '../../src/sessions/rotation-statement.ts'
+import {
+  type Advanced,
+  RotationBatch,
+  type RotationRequest,
+} from '../../src/sessions/rotation-statement.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { Statements } from '../../src/stores/statements.ts'
 import { copyTemplate } from '../support/start-server.ts'
@@ -20,7 +24,7 @@ async function prepare(t: ExecutionContext, { instances = 1, sessions = 20 } = {
       asked.push(Array.isArray(values[0]) ? values[0].length : 1)
       return statements.run(statement, values)
     }
-    return { ...postgres, asked, steps: new Steps({ run } as Statements, 20) }
+    return { ...postgres, asked, steps: new RotationBatch({ run } as Statements, 20) }
   })
   const [{ db }] = opened as [(typeof opened)[0]]
   const [user] = await db('users').pluck('id')
@@ -35,19 +39,30 @@ async function prepare(t: ExecutionContext, { instances = 1, sessions = 20 } = {
       ...{ expires_at: new Date(now.getTime() + 30 * day) },
     })),
   )
-  const stepOf = (sid: string, generation = 0, different: Partial<Step> = {}): Step => ({
+  const stepOf = (
+    sid: string,
+    generation = 0,
+    different: Partial<RotationRequest> = {},
+  ): RotationRequest => ({
     ...{ sid, generation, digest, clientId: 'app', now },
     idleExpiresAt: new Date(now.getTime() + 2 * day),
     ...different,
   })
-  return { opened, db, sids, stepOf, steps: opened[0]?.steps as Steps, asked: opened[0]?.asked }
+  return {
+    opened,
+    db,
+    sids,
+    stepOf,
+    steps: opened[0]?.steps as RotationBatch,
+    asked: opened[0]?.asked,
+  }
 }
 
 const generations = (rows: (Advanced | undefined)[]) => rows.map((row) => row?.generation)
 
 test('steps that arrive together are one statement, and each gets its own outcome', async (t) => {
   const { steps, sids, stepOf, asked, db } = await prepare(t)
-  const wrong: Partial<Step>[] = [
+  const wrong: Partial<RotationRequest>[] = [
     { generation: 1 },
     { digest: Buffer.alloc(32) },
     { clientId: 'other' },
@@ -85,7 +100,7 @@ test('a step in a group does just what a step alone does', async (t) => {
 test('RFC 9700 §4.14.2: each generation has one winner, in groups and over two instances', async (t) => {
   const { opened, sids, stepOf, db } = await prepare(t, { instances: 2 })
   for (let round = 0; round < 60; round += 1) {
-    const callers = Array.from({ length: 6 }, (_, at) => opened[at % 2]?.steps as Steps)
+    const callers = Array.from({ length: 6 }, (_, at) => opened[at % 2]?.steps as RotationBatch)
     const mixed = round % 2 === 0 ? sids : [...sids].reverse()
     const outcomes = await Promise.all(
       callers.flatMap((steps, at) =>
@@ -119,7 +134,7 @@ test('a locked row holds up nobody else; alone, it is waited for', async (t) => 
     await trx('refresh_families').where({ sid: locked }).forUpdate().first()
     const rows = await Promise.all(sids.map((sid) => steps.take(stepOf(sid))))
     t.deepEqual(generations(rows), [...Array(19).fill(1), undefined])
-    return { row: steps.takeAlone(stepOf(locked)) }
+    return { row: steps.rotateAlone(stepOf(locked)) }
   })
   t.is((await waiting.row)?.generation, 1)
 })
@@ -133,7 +148,7 @@ test('a row that cannot be written refuses only its own caller', async (t) => {
     CREATE TRIGGER refuse BEFORE UPDATE ON refresh_families FOR EACH ROW
       WHEN (OLD.sid = '${poisoned}') EXECUTE FUNCTION refuse()`)
   // PostgreSQL tells of a failure a moment before it lets go of the rows.
-  const turn = async (step: Step) => (await steps.take(step)) ?? steps.takeAlone(step)
+  const turn = async (step: RotationRequest) => (await steps.take(step)) ?? steps.rotateAlone(step)
   const settled = await Promise.allSettled(sids.map((sid) => turn(stepOf(sid))))
   const refused = settled.flatMap(({ status }, at) => (status === 'rejected' ? sids[at] : []))
   t.deepEqual(refused, [poisoned])

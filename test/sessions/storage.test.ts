@@ -31,7 +31,7 @@ test('a refresh is a heap-only update: the table and its indexes do not grow', a
   for (let turn = 0; turn < 500; turn += 1) {
     if (turn % 10 === 0) await nothingIsOlder()
     const at = turn % tokens.length
-    const rotation = await server.rooms.refreshRotation.rotate(tokens[at] ?? '', {
+    const rotation = await server.services.refreshRotation.rotate(tokens[at] ?? '', {
       ...{ clientId: app.id, idleSeconds: 600 },
     })
     if (!('token' in rotation)) throw new Error(rotation.outcome)

@@ -164,7 +164,7 @@ test.serial('unanswered rotations → deleted after a day', async (t) => {
   await refreshUnanswered(t, proxy, server, token)
   await isWritten(beside)
   server.clock.advance({ hours: 25 })
-  await beside.rooms.janitor.run()
+  await beside.services.janitor.run()
   t.deepEqual(await beside.db('unanswered_rotations'), [])
   t.like(await beside.refresh(token), refused)
 })
@@ -172,7 +172,7 @@ test.serial('unanswered rotations → deleted after a day', async (t) => {
 /** Nobody reads the signing keys while this goes on; statements that wait for them are cancelled. */
 async function withoutSigningKeys(server: TestServer, work: () => Promise<void>) {
   let over = false
-  await server.rooms.keyring.reread()
+  await server.services.keyring.reread()
   const holder = await server.db.transaction()
   await holder.raw('LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE')
   const cancelling = (async () => {
@@ -247,7 +247,7 @@ async function spentAndWaiting(t: ExecutionContext, server: TestServer, why: str
 }
 
 const metric = async (server: TestServer, name: string) => {
-  const text = await server.rooms.metrics.registry.metrics()
+  const text = await server.services.metrics.registry.metrics()
   return Number(text.match(new RegExp(`^signet_${name} (.*)$`, 'm'))?.[1])
 }
 

@@ -89,7 +89,7 @@ async function useEverything(server: TestServer): Promise<void> {
   await admin.delete(`users/${id}`)
   await admin.delete(`clients/${app.id}`)
   server.clock.advance({ minutes: 2 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
 }
 
 test('no statement reads a large table from its beginning to its end', async (t) => {

@@ -48,7 +48,7 @@ const isActive = async (server: TestServer, token: string): Promise<boolean> =>
   (await server.introspect(token)).body.active
 
 const becomesTrusted = (server: TestServer) =>
-  eventually(() => server.rooms.index?.trusted ?? false, 'Redis is trusted')
+  eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted')
 
 async function sessionsOf(server: TestServer) {
   const dead = (await server.signIn()).body
@@ -63,10 +63,10 @@ test('a Redis cluster answers revocation checks in one round trip', async (t) =>
   t.true(server.redis?.isCluster)
   await becomesTrusted(server)
   const { dead, live } = await sessionsOf(server)
-  t.true(server.rooms.index?.trusted)
+  t.true(server.services.index?.trusted)
   t.false(await isActive(server, dead))
   t.true(await isActive(server, live))
-  t.true(server.rooms.index?.trusted, 'the answers came from the cluster')
+  t.true(server.services.index?.trusted, 'the answers came from the cluster')
   await node.flush()
   t.false(await isActive(server, dead))
   await becomesTrusted(server)

@@ -34,7 +34,7 @@ test('a restored backup → the commands of the runbook take back again what was
   await addPerson(before, 'bob')
   const cat = await addPerson(before, 'cat')
   const request = { userId: cat.id, name: 'k', scope: ['account'], audience: [], expiresAt: null }
-  const apiKey = (await before.rooms.apiKeys.create(request as never))?.key.id
+  const apiKey = (await before.services.apiKeys.create(request as never))?.key.id
   const kid = (await before.get('/.well-known/jwks.json')).body.keys[0].kid as string
   await before.stop()
   const backup = await backUp(t, live)
@@ -49,7 +49,7 @@ test('a restored backup → the commands of the runbook take back again what was
   t.is((await api.patch('clients/app', { disabled: true })).status, 200)
   const { delete: remove } = await enter(after, 'cat')
   t.is((await remove(`api-keys/${apiKey}`)).status, 204)
-  await after.rooms.rotation.revoke(kid)
+  await after.services.rotation.revoke(kid)
   const [events = '', deletion = ''] = blocksOf(chapter, 'sql')
   const { rows } = await after.db.raw(events.replace('the time of the backup', since))
   const names = rows.map(({ event }: { event: string }) => event)
@@ -81,7 +81,7 @@ test('a restored backup → the commands of the runbook take back again what was
     t.is(code, 0, `${line}: ${stderr}`)
   }
   // The token of the administrator was signed by the key that leaked.
-  await restored.rooms.keyring.reread()
+  await restored.services.keyring.reread()
   const login = { username: 'root', password: goodPassword, scope: 'account admin' }
   const { body } = await accountApi(restored).post('login', login)
   t.is((await adminApi(restored, body.access_token).delete(`users/${ann.id}`)).status, 204)

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { eventually } from '../support/eventually.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { emptyFolder, production, serve, signet } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 import { wrongClock } from '../support/wrong-clock.ts'
@@ -23,7 +23,7 @@ async function installation(t: ExecutionContext) {
   })
   const start = async (difference: string) => {
     const serving = await serve(t, at(difference))
-    return { ...serving, browser: new Browser(serving.url) }
+    return { ...serving, browser: new HttpClient(serving.url) }
   }
   return { start, at, read }
 }
@@ -49,7 +49,7 @@ for (const difference of ['+1h', '-1h', '+40d']) {
     t.is(ready.status, 503)
     t.regex(ready.body.checks.clock, /^differs from the clock of PostgreSQL by \d+ s: .*NTP/)
     t.is((await right.get('/health/ready')).status, 200)
-    const metrics = (await new Browser(metricsUrl).get('/metrics')).text
+    const metrics = (await new HttpClient(metricsUrl).get('/metrics')).text
     const [, offset = ''] = /^signet_clock_offset_seconds (\S+)/m.exec(metrics) ?? []
     t.true(difference.startsWith('-') ? Number(offset) < -3000 : Number(offset) > 3000, offset)
 

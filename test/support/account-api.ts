@@ -27,13 +27,13 @@ export const otherPassword = 'nine owls under the viaduct'
 
 /** Somebody with a proven address. */
 export async function addPerson(
-  { rooms }: TestServer,
+  { services }: TestServer,
   username: string,
   different: Partial<NewUser> = {},
 ) {
   const email = `${username}@people.example`
   const person = { username, email, emailVerified: true, password: goodPassword }
-  return rooms.users.create({ ...person, ...different })
+  return services.users.create({ ...person, ...different })
 }
 
 /** Signs in, with the tokens and the API as that session sees it. */

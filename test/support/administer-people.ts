@@ -3,15 +3,15 @@ import type { TestServer } from './start-server.ts'
 
 /** What the command line does to people, by the name that a test knows them by. */
 
-export async function named({ rooms }: TestServer, name: string): Promise<User> {
-  const user = await rooms.users.findAny(name)
+export async function named({ services }: TestServer, name: string): Promise<User> {
+  const user = await services.users.findAny(name)
   if (!user) throw new Error(`there is no ${name}`)
   return user
 }
 
 export async function disable(server: TestServer, name: string): Promise<{ sessions: number }> {
   const { id } = await named(server, name)
-  const { sessions } = await server.rooms.administration.disable(id)
+  const { sessions } = await server.services.administration.disable(id)
   return { sessions }
 }
 
@@ -21,12 +21,12 @@ export async function setPassword(
   password: string,
 ): Promise<{ sessions: number }> {
   const user = await named(server, name)
-  const { sessions } = await server.rooms.credentials.set(user, password)
+  const { sessions } = await server.services.credentials.set(user, password)
   return { sessions }
 }
 
 /** Somebody whose password has just been checked. */
 export async function checked(server: TestServer, name: string, password: string) {
-  const { users } = server.rooms
+  const { users } = server.services
   return users.authenticate(await users.candidate(name), password)
 }

@@ -9,7 +9,7 @@ export async function register(
   id: string,
   different: Partial<NewClient> = {},
 ): Promise<Credentials> {
-  const { secret = '' } = await server.rooms.clients.create({
+  const { secret = '' } = await server.services.clients.create({
     id,
     name: id,
     firstParty: true,

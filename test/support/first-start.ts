@@ -1,8 +1,8 @@
 import type { TestServer } from './start-server.ts'
 
 /** The client and the person that a first start makes, with secrets that this test knows. */
-export async function likeFirstStart({ rooms, app }: TestServer) {
-  const { secret } = await rooms.clients.create({
+export async function likeFirstStart({ services, app }: TestServer) {
+  const { secret } = await services.clients.create({
     id: 'demo',
     name: 'Demo',
     firstParty: true,
@@ -11,6 +11,6 @@ export async function likeFirstStart({ rooms, app }: TestServer) {
     audiences: [app.issuer],
   })
   const password = 'the password of admin'
-  await rooms.users.create({ username: 'admin', password, roles: ['admin'] })
+  await services.users.create({ username: 'admin', password, roles: ['admin'] })
   return { demo: { id: 'demo', secret: secret as string }, password }
 }

@@ -23,7 +23,7 @@ export function basic({ id, secret }: Credentials): string {
 }
 
 /** Talks to one server over HTTP. The client is `app` unless a test says otherwise. */
-export class Browser {
+export class HttpClient {
   readonly #base: string
 
   constructor(base: string) {

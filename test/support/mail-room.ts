@@ -32,8 +32,8 @@ export function openSender(
   const queue = new MailQueue(db, now)
   const oneTimeTokens = new OneTimeTokens(now)
   const metrics = new Metrics()
-  const rooms = { queue, transport, oneTimeTokens, linkKey, appUrl, now, log, metrics }
-  return Object.assign(new MailSender(rooms), { queue, metrics })
+  const services = { queue, transport, oneTimeTokens, linkKey, appUrl, now, log, metrics }
+  return Object.assign(new MailSender(services), { queue, metrics })
 }
 
 /** The mail room on a database of its own. */

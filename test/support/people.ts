@@ -4,7 +4,7 @@ import type { TestServer } from './start-server.ts'
 
 /** Brings people in as `users import` does; what is refused comes back. */
 export async function bringIn(
-  { db, rooms, clock }: TestServer,
+  { db, services, clock }: TestServer,
   people: readonly object[],
 ): Promise<RefusedLine[]> {
   async function* lines() {
@@ -18,7 +18,7 @@ export async function bringIn(
     lanes: 1,
   }
   const refused: RefusedLine[] = []
-  const world = { db, audit: rooms.audit, now: clock.now, own }
-  for await (const batch of importPeople(world, lines())) refused.push(...batch.refused)
+  const runtime = { db, audit: services.audit, now: clock.now, own }
+  for await (const batch of importPeople(runtime, lines())) refused.push(...batch.refused)
   return refused
 }

@@ -24,7 +24,7 @@ const settings = {
 export const startPostgresServer = (
   directory: string,
   say: (line: string) => void,
-): Promise<PostgresServer> => openEmbeddedPostgres({ directory, say, settings })
+): Promise<PostgresServer> => openEmbeddedPostgres({ directory, notify: say, settings })
 
 /** A PostgreSQL that somebody else runs: it stays, what the tests made in it goes. */
 export async function borrowPostgresServer(url: string): Promise<PostgresServer> {

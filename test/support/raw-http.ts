@@ -14,7 +14,7 @@ export interface RawAnswer {
 }
 
 /** More than any honest answer needs, on a machine that does other things as well. */
-const patienceMilliseconds = 20_000
+const maxLingerMilliseconds = 20_000
 
 /** Sends bytes just as they are, which no HTTP client would do, and reads until the server closes. */
 export async function sendRaw(
@@ -34,7 +34,7 @@ export async function sendRaw(
   if (hangUp) socket.end()
   let deadline: NodeJS.Timeout | undefined
   const late = new Promise<false>((resolve) => {
-    deadline = setTimeout(resolve, patienceMilliseconds, false)
+    deadline = setTimeout(resolve, maxLingerMilliseconds, false)
   })
   const closed = await Promise.race([ended, late])
   clearTimeout(deadline)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import { type App, createApp } from '../../src/app/app.ts'
-import type { Rooms } from '../../src/app/services.ts'
+import type { Services } from '../../src/app/services.ts'
 import { readConfig } from '../../src/config/config.ts'
 import type { MasterKeys } from '../../src/keyring/master-keys.ts'
 import type { Hashing } from '../../src/passwords/hashing.ts'
@@ -15,7 +15,7 @@ import { openRedis, type RedisClient } from '../../src/stores/redis.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { delayLimits, type Limits, limits } from '../../src/throttle/limits.ts'
 import { testEnvironment, masterKeys as testMasterKeys } from './fixtures.ts'
-import { type Answer, Browser } from './http-client.ts'
+import { type Answer, HttpClient } from './http-client.ts'
 import { administer, databaseUrl, templateName } from './template.ts'
 
 /** A clock that a test moves by hand: it goes on by itself as well, unless it stands still. */
@@ -63,14 +63,14 @@ export interface ServerOptions {
 }
 
 /** One instance of the server, and ways to talk to it as the world does. */
-export interface TestServer extends Browser {
+export interface TestServer extends HttpClient {
   readonly url: string
   readonly databaseUrl: string
   readonly clock: Clock
   readonly db: Knex
   readonly redis: RedisClient | undefined
   readonly app: App
-  readonly rooms: Rooms
+  readonly services: Services
   readonly keyPrefix: string
   readonly masterKeys: MasterKeys
   /** Stops it before the end of the test. */
@@ -136,7 +136,12 @@ export async function startServer(
   await app.start()
   http.on('request', app.handler)
   const parts = { url, databaseUrl: database, clock, db: postgres.db, redis, keyPrefix, masterKeys }
-  return Object.assign(new Browser(url), { ...parts, app, rooms: app.rooms, stop: stopOnce })
+  return Object.assign(new HttpClient(url), {
+    ...parts,
+    app,
+    services: app.services,
+    stop: stopOnce,
+  })
 }
 
 /** A copy of the template that is dropped with the test. */

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { createRooms } from '../../src/app/services.ts'
+import { createServices } from '../../src/app/services.ts'
 import { digestSecret } from '../../src/clients/secrets.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { migrate } from '../../src/stores/migrations.ts'
@@ -37,15 +37,15 @@ export async function prepareTemplate(serverUrl: string): Promise<void> {
 }
 
 async function furnish({ db, pool }: ReturnType<typeof openPostgres>): Promise<void> {
-  const rooms = await createRooms({
+  const services = await createServices({
     config: readConfig(testEnvironment),
     ...{ db, pool, masterKeys, redis: undefined },
     now: () => new Date(),
     log: openLog({ level: 'silent', format: 'json' }),
   })
-  await rooms.rotation.ensure()
-  await rooms.users.create({ ...ada, roles: ['admin'] })
-  await rooms.clients.create({
+  await services.rotation.ensure()
+  await services.users.create({ ...ada, roles: ['admin'] })
+  await services.clients.create({
     id: app.id,
     name: 'App',
     firstParty: true,

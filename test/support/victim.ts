@@ -20,7 +20,7 @@ export async function victimOf(t: ExecutionContext<unknown>): Promise<Victim> {
   const server = await startServer(t)
   const { body } = await server.signIn()
   const { header, claims } = readToken(body.access_token)
-  const { privateKey } = server.rooms.keyring.current.signer(server.clock.now())
+  const { privateKey } = server.services.keyring.current.signer(server.clock.now())
   const publicKey = createPublicKey(privateKey)
   const [token, refreshToken] = [body.access_token, body.refresh_token]
   return { server, token, refreshToken, header, claims, privateKey, publicKey }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import pg from 'pg'
-import { Browser } from './http-client.ts'
+import { HttpClient } from './http-client.ts'
 import { emptyFolder, production, program, serve } from './signet.ts'
 import { copyTemplate } from './start-server.ts'
 
@@ -47,7 +47,7 @@ export async function startWorkers(
     logged()
       .filter(({ msg }) => msg === 'a worker answers')
       .map(({ pid }) => Number(pid))
-  return { ...serving, client, logged, pids, browser: new Browser(serving.url) }
+  return { ...serving, client, logged, pids, browser: new HttpClient(serving.url) }
 }
 
 export type StartedWorkers = Awaited<ReturnType<typeof startWorkers>>

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { openLog } from '../../src/telemetry/log.ts'
 import { ada, app, masterKeyText } from '../support/fixtures.ts'
-import { Browser, basic } from '../support/http-client.ts'
+import { basic, HttpClient } from '../support/http-client.ts'
 import { root } from '../support/root.ts'
 import { emptyFolder, production, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
@@ -23,7 +23,7 @@ async function start(t: ExecutionContext<unknown>) {
     t.is(serving.stderr(), '', 'in production every line is in the log')
     return serving.stdout().trimEnd().split('\n')
   }
-  return { server: new Browser(serving.url), url, ended }
+  return { server: new HttpClient(serving.url), url, ended }
 }
 
 test('ASVS 16.2.5: a run with every endpoint and every kind of secret logs none of them', async (t) => {
@@ -123,7 +123,7 @@ test('ASVS 16.4.1: for people too, nothing that callers send breaks a line or mo
   const env = { ...production(await copyTemplate(t)), LOG_FORMAT: 'pretty' }
   const serving = await serve(t, { cwd, env })
   const evil = 'x\r\n[00:00:00] FATAL: forged\u001b[2J\u009b2J'
-  const server = new Browser(serving.url)
+  const server = new HttpClient(serving.url)
   await server.clientCredentials({}, { id: evil, secret: evil })
   await server.token({ client_id: evil }, null)
   serving.signal('SIGTERM')

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../support/eventually.ts'
 import { app } from '../support/fixtures.ts'
-import { Browser } from '../support/http-client.ts'
+import { HttpClient } from '../support/http-client.ts'
 import { emptyFolder, production, serve } from '../support/signet.ts'
 import { copyTemplate } from '../support/start-server.ts'
 
@@ -24,8 +24,8 @@ async function start(t: ExecutionContext<unknown>) {
     env: production(await copyTemplate(t)),
   })
   const { metricsUrl } = serving
-  const scrape = async () => parse((await new Browser(metricsUrl).get('/metrics')).text)
-  return { server: new Browser(serving.url), port: new Browser(metricsUrl), scrape }
+  const scrape = async () => parse((await new HttpClient(metricsUrl).get('/metrics')).text)
+  return { server: new HttpClient(serving.url), port: new HttpClient(metricsUrl), scrape }
 }
 
 test('every grant has its requests, outcomes and latency', async (t) => {

@@ -5,7 +5,7 @@ import { openPostgres, type Postgres } from '../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../src/stores/redis.ts'
 import { delayLimits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
-import { Throttled } from '../../src/throttle/throttled.ts'
+import { ThrottledError } from '../../src/throttle/throttled.ts'
 import { Clock, copyTemplate } from '../support/start-server.ts'
 
 export const stores = ['redis', 'postgres'] as const
@@ -54,8 +54,8 @@ export async function openThrottle(
     if (redis) await once(redis, 'ready')
     const onAway = (away: boolean) => void turns.push(away)
     const { pool } = postgres
-    const rooms = { pool, redis, secret, now: clock.now, onAway, delays, waitSeconds: 60 }
-    return { postgres, redis, throttle: new Throttle(rooms) }
+    const services = { pool, redis, secret, now: clock.now, onAway, delays, waitSeconds: 60 }
+    return { postgres, redis, throttle: new Throttle(services) }
   }
   const { throttle, postgres, redis } = await open()
   return {
@@ -91,12 +91,12 @@ async function agePostgres({ db }: Postgres, seconds: number): Promise<void> {
 }
 
 /** What became of it: the error when it was refused, else undefined. */
-export async function refusal(job: () => unknown): Promise<Throttled | undefined> {
+export async function refusal(job: () => unknown): Promise<ThrottledError | undefined> {
   try {
     await job()
     return undefined
   } catch (error) {
-    if (error instanceof Throttled) return error
+    if (error instanceof ThrottledError) return error
     throw error
   }
 }

@@ -124,14 +124,14 @@ test('what is counted first is counted where the rest is: start waits for Redis,
     const redis = openRedis({ urls: [server.url], keyPrefix: '', timeoutMilliseconds: 5000 })
     redis.on('error', () => undefined)
     t.teardown(() => redis.disconnect())
-    const rooms = {
+    const services = {
       redis,
       pool: postgres.pool,
       secret: Buffer.alloc(32),
       now: () => new Date(),
       waitSeconds: 60,
     }
-    const throttle = new Throttle(rooms)
+    const throttle = new Throttle(services)
     await throttle.start()
     await throttle.attempt('emailChange', device)
     return (await postgres.db('throttle').sum('points'))[0]?.sum

@@ -1,10 +1,10 @@
 import test from 'ava'
 import { addressOf, networkOf } from '../../src/throttle/networks.ts'
-import { rateLimitFields, Throttled, throttledFields } from '../../src/throttle/throttled.ts'
+import { rateLimitFields, ThrottledError, throttledFields } from '../../src/throttle/throttled.ts'
 
 test('RFC 6585 §4: a 429 says when to come back, and by which limit, in structured fields', (t) => {
   const quota = { policy: 'sign-in', limit: 5, windowSeconds: 900, remaining: 0, resetSeconds: 55 }
-  t.deepEqual(throttledFields(new Throttled(quota)), {
+  t.deepEqual(throttledFields(new ThrottledError(quota)), {
     'retry-after': '55',
     'ratelimit-policy': '"sign-in";q=5;w=900',
     ratelimit: '"sign-in";r=0;t=55',
@@ -13,7 +13,7 @@ test('RFC 6585 §4: a 429 says when to come back, and by which limit, in structu
     'ratelimit-policy': '"sign-in";q=5;w=900',
     ratelimit: '"sign-in";r=2;t=55',
   })
-  t.is(new Throttled({ ...quota, resetSeconds: 0 }).retryAfterSeconds, 1, 'never at once')
+  t.is(new ThrottledError({ ...quota, resetSeconds: 0 }).retryAfterSeconds, 1, 'never at once')
 })
 
 const places: [ip: string, address: string, network: string][] = [

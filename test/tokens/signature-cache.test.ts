@@ -1,12 +1,12 @@
 import test from 'ava'
-import { VerifiedTokens } from '../../src/tokens/signature-cache.ts'
+import { SignatureCache } from '../../src/tokens/signature-cache.ts'
 import { app } from '../support/fixtures.ts'
 import { startServer } from '../support/start-server.ts'
 
 const token = (jti: string) => ({ kid: 'k', claims: { jti } }) as never
 
 test('the memory of checked signatures is bounded, and what is asked for stays', (t) => {
-  const tokens = new VerifiedTokens()
+  const tokens = new SignatureCache()
   tokens.remember('first', token('first'))
   tokens.remember('second', token('second'))
   for (let at = 0; at < 1999; at += 1) {
@@ -36,10 +36,10 @@ test('RFC 7662 §2.2: a remembered token ends with its life, its key and its rev
   await inactive(expired.access_token)
 
   const orphan = await fresh()
-  const { kid } = server.rooms.keyring.current.signer(server.clock.now())
-  await server.rooms.rotation.revoke(kid)
-  await server.rooms.keyring.reread()
-  t.is(await server.rooms.accessTokens.verify(orphan.access_token), undefined)
+  const { kid } = server.services.keyring.current.signer(server.clock.now())
+  await server.services.rotation.revoke(kid)
+  await server.services.keyring.reread()
+  t.is(await server.services.accessTokens.verify(orphan.access_token), undefined)
   await inactive(orphan.access_token)
 })
 

@@ -86,7 +86,7 @@ test('a person is found, and a name taken, in every spelling', async (t) => {
   const { id } = await addPerson(server, 'İnİtiative', { email: 'Ini@People.example' })
   for (const name of ['initiative', 'INITIATIVE', 'İNİTİATİVE']) {
     t.is((await (await enter(server, name)).get('me')).body.id, id, name)
-    await t.throwsAsync(server.rooms.users.create({ username: name }), { name: 'UserRefused' })
+    await t.throwsAsync(server.services.users.create({ username: name }), { name: 'UserError' })
   }
   const refused = await bringIn(server, [{ username: 'other', email: 'INI@people.example' }])
   t.is(refused[0]?.reason, 'email: somebody else has it')
@@ -97,10 +97,10 @@ test('a name written by the release before is found, kept unique, and gets its k
   const before = asBefore(server)
   const { rows } = await before.insert('Όλγα', 'Olga@people.example')
   const [{ id }] = rows
-  const find = async (name: string) => (await server.rooms.users.candidate(name))?.user.id
+  const find = async (name: string) => (await server.services.users.candidate(name))?.user.id
   t.deepEqual([await find('όλγα'), await find('olga@PEOPLE.example')], [id, id])
-  await t.throwsAsync(server.rooms.users.create({ username: 'ΌΛΓΑ' }), { name: 'UserRefused' })
-  const sweep = () => server.rooms.janitor.run()
+  await t.throwsAsync(server.services.users.create({ username: 'ΌΛΓΑ' }), { name: 'UserError' })
+  const sweep = () => server.services.janitor.run()
   await sweep()
   const keys = () => server.db('users').where({ id }).first('username_key', 'email_key')
   t.deepEqual(await keys(), { username_key: 'όλγα', email_key: 'olga@people.example' })
@@ -123,7 +123,7 @@ test('the schema goes back to the release before and forward again, and nobody i
   const { rows } = await asBefore(server).insert('ΟΔΟΣ')
   t.is((await asBefore(server).find('grace')).length, 1)
   t.deepEqual(await migrate(server.db), ours)
-  const find = async (name: string) => (await server.rooms.users.candidate(name))?.user.id
+  const find = async (name: string) => (await server.services.users.candidate(name))?.user.id
   t.is(await find('οδος'), rows[0].id)
   t.is((await (await enter(server, 'GRACE', goodPassword)).get('me')).body.username, 'Grace')
 })
@@ -153,7 +153,7 @@ test('the release before writes two names with one key → the lower id gets it,
   const before = asBefore(server)
   const ids: string[] = []
   for (const name of ['οδος', 'οδοσ', 'unrelated']) ids.push((await before.insert(name)).rows[0].id)
-  for (let walk = 0; walk < 2; walk += 1) await server.rooms.janitor.run()
+  for (let walk = 0; walk < 2; walk += 1) await server.services.janitor.run()
   const keyOf = async (id = '') => (await server.db('users').where({ id }).first())?.username_key
   const [first, second] = ids.slice(0, 2).sort()
   t.deepEqual([await keyOf(first), await keyOf(second)], ['οδοσ', null])

@@ -7,20 +7,20 @@ const wanted = 'seven lamps over the harbour'
 
 /** ada, who reads ada@old.example, with a link to reset her password. */
 async function prepare(server: TestServer) {
-  const { db, rooms } = server
+  const { db, services } = server
   const [row] = await db('users')
     .where({ username: ada.username })
     .update({ email: 'ada@old.example', email_verified_at: server.clock.now() })
     .returning('*')
   const holder = { userId: row.id as string, email: 'ada@old.example' }
   const issue = () =>
-    rooms.oneTimeTokens.issue(db, { ...holder, purpose: 'password_reset', seconds: 3600 })
+    services.oneTimeTokens.issue(db, { ...holder, purpose: 'password_reset', seconds: 3600 })
   const move = async () => {
     const moved = { ...holder, email: 'ada@new.example', purpose: 'email_verification' } as const
-    const token = await rooms.oneTimeTokens.issue(db, { ...moved, seconds: 3600 })
-    return rooms.emailAddresses.confirm(token, ip)
+    const token = await services.oneTimeTokens.issue(db, { ...moved, seconds: 3600 })
+    return services.emailAddresses.confirm(token, ip)
   }
-  return { issue, move, user: async () => rooms.users.find(holder.userId) }
+  return { issue, move, user: async () => services.users.find(holder.userId) }
 }
 
 test('ASVS 6.4.3: a reset link dies when the password is changed otherwise', async (t) => {
@@ -29,9 +29,9 @@ test('ASVS 6.4.3: a reset link dies when the password is changed otherwise', asy
   const token = await issue()
   const person = await user()
   if (!person) throw new Error('ada is gone')
-  await server.rooms.credentials.set(person, wanted)
-  t.is(await server.rooms.credentials.reset(token, 'another lamp on the quay', ip), undefined)
-  t.truthy(await server.rooms.credentials.reset(await issue(), 'another lamp on the quay', ip))
+  await server.services.credentials.set(person, wanted)
+  t.is(await server.services.credentials.reset(token, 'another lamp on the quay', ip), undefined)
+  t.truthy(await server.services.credentials.reset(await issue(), 'another lamp on the quay', ip))
 })
 
 test('a reset link sent to an address is worth nothing once the address is another', async (t) => {
@@ -39,10 +39,10 @@ test('a reset link sent to an address is worth nothing once the address is anoth
   const { issue, move } = await prepare(server)
   const token = await issue()
   t.is((await move())?.email, 'ada@new.example')
-  t.is(await server.rooms.credentials.reset(token, wanted, ip), undefined)
+  t.is(await server.services.credentials.reset(token, wanted, ip), undefined)
   t.is((await server.db('one_time_tokens')).length, 0)
   const inFlight = await issue()
-  t.is(await server.rooms.credentials.reset(inFlight, wanted, ip), undefined)
+  t.is(await server.services.credentials.reset(inFlight, wanted, ip), undefined)
   t.is((await server.signIn()).status, 200, 'the password is what it was')
 })
 
@@ -51,10 +51,10 @@ test('the old address is told where the account went, and a taken name is named'
   const { move, user } = await prepare(server)
   const person = await user()
   if (!person) throw new Error('ada is gone')
-  await server.rooms.emailAddresses.requestChange(person, 'ada@new.example', ada.password, ip)
+  await server.services.emailAddresses.requestChange(person, 'ada@new.example', ada.password, ip)
   await move()
   const request = { username: ada.username, email: 'eve@people.example', password: wanted, ip }
-  await server.rooms.registration.register(request)
+  await server.services.registration.register(request)
   const mails = await server.db('outgoing_mail').orderBy('created_at').orderBy('id')
   const told = mails.map(({ template, recipient, data }) => [template, recipient, data])
   t.deepEqual(told, [

@@ -25,10 +25,10 @@ async function searching(t: ExecutionContext, ...prepare: string[]) {
     email: 'grace@navy.example',
     fullName: 'Amazing 100% Grace',
   }
-  await server.rooms.users.create(person)
-  await server.rooms.users.create({ username: 'joan_clarke' })
+  await server.services.users.create(person)
+  await server.services.users.create({ username: 'joan_clarke' })
   const found = async (text: string) =>
-    (await server.rooms.users.page({ text }, 50)).map(({ username }) => username)
+    (await server.services.users.page({ text }, 50)).map(({ username }) => username)
   return { server, own, found }
 }
 
@@ -36,7 +36,7 @@ test('an index of trigrams → a text of three letters is found anywhere in user
   const { server, own, found } = await searching(t, crowd, trigrams, 'ANALYZE users')
   for (const text of ['HOPP', '@navy', 'zing 100%', 'g.hop']) {
     t.deepEqual(await found(text), ['g.hopper'], text)
-    t.is(await server.rooms.users.count({ text }), 1, text)
+    t.is(await server.services.users.count({ text }), 1, text)
   }
   t.deepEqual(await found('n_cla'), ['joan_clarke'])
   t.deepEqual(await found('n%cla'), [], 'a letter like others')

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { UserRefused } from '../../src/users/user.ts'
+import { UserError } from '../../src/users/user.ts'
 import { disable, named } from '../support/administer-people.ts'
 import { startServer } from '../support/start-server.ts'
 
@@ -7,14 +7,14 @@ const password = 'another long password'
 
 test('a name is taken once, however it is written, by whoever is first', async (t) => {
   const server = await startServer(t)
-  const { users } = server.rooms
+  const { users } = server.services
   const names = ['grace', 'Grace', 'GRACE', 'gr\uff41ce', ' grace ']
   const results = await Promise.allSettled(
     names.map((username) => users.create({ username, password, roles: [] })),
   )
   t.is(results.filter(({ status }) => status === 'fulfilled').length, 1)
   for (const result of results) {
-    if (result.status === 'rejected') t.true(result.reason instanceof UserRefused)
+    if (result.status === 'rejected') t.true(result.reason instanceof UserError)
   }
   for (const username of ['grace', 'GrAcE']) {
     t.is((await server.signIn({ username, password })).status, 200)
@@ -23,16 +23,16 @@ test('a name is taken once, however it is written, by whoever is first', async (
 
 test('what is no name and no role is refused with the reason', async (t) => {
   const server = await startServer(t)
-  const { users } = server.rooms
+  const { users } = server.services
   for (const username of ['', ' ', 'two words', 'line\nbreak', 'nul\0', 'x'.repeat(201)]) {
     await t.throwsAsync(users.create({ username, password, roles: [] }), {
-      instanceOf: UserRefused,
+      instanceOf: UserError,
       message: /username/,
     })
   }
   for (const role of ['', 'two words', 'x'.repeat(65), 'ü']) {
     await t.throwsAsync(users.create({ username: 'grace', password, roles: [role] }), {
-      instanceOf: UserRefused,
+      instanceOf: UserError,
       message: /role/,
     })
   }
@@ -43,18 +43,18 @@ test('what is no name and no role is refused with the reason', async (t) => {
 })
 
 test('a person that is not there cannot be changed', async (t) => {
-  const { rooms } = await startServer(t)
+  const { services } = await startServer(t)
   const nobody = '01a1fd39-c4b9-70a0-9381-6bbfc50cf8dd'
-  const unknown = { instanceOf: UserRefused, message: /no such user/ }
-  await t.throwsAsync(rooms.administration.disable(nobody), unknown)
-  const [ada] = await rooms.users.page({}, 1)
+  const unknown = { instanceOf: UserError, message: /no such user/ }
+  await t.throwsAsync(services.administration.disable(nobody), unknown)
+  const [ada] = await services.users.page({}, 1)
   if (!ada) throw new Error('ada is there')
-  await t.throwsAsync(rooms.credentials.set({ ...ada, id: nobody }, password), unknown)
+  await t.throwsAsync(services.credentials.set({ ...ada, id: nobody }, password), unknown)
 })
 
 test('disabling twice keeps the first moment', async (t) => {
   const server = await startServer(t)
-  await server.rooms.users.create({ username: 'grace', password, roles: ['admin'] })
+  await server.services.users.create({ username: 'grace', password, roles: ['admin'] })
   await disable(server, 'ada')
   const first = await named(server, 'ada')
   server.clock.advance({ hours: 1 })

@@ -7,7 +7,7 @@ import fastify from 'fastify'
 import Koa from 'koa'
 import { signet as forExpress } from '../../src/verifier/express.ts'
 import { signet as forFastify } from '../../src/verifier/fastify.ts'
-import type { DoorOptions } from '../../src/verifier/guards.ts'
+import type { GuardOptions } from '../../src/verifier/guards.ts'
 import { signet as forKoa } from '../../src/verifier/koa.ts'
 import type { AccessTokenClaims, Verifier } from '../../src/verifier/verifier.ts'
 
@@ -33,7 +33,7 @@ export interface Service {
   close(): Promise<void>
 }
 
-type Start = (verifier: Pick<Verifier, 'verify'>, options?: DoorOptions) => Promise<Service>
+type Start = (verifier: Pick<Verifier, 'verify'>, options?: GuardOptions) => Promise<Service>
 
 /** Nothing is cast here: that it compiles is the test that the doors fit the frameworks' types. */
 export const frameworks: Readonly<Record<string, Start>> = {

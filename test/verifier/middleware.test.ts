@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Refusal } from '../../src/verifier/challenge.ts'
-import type { DoorOptions } from '../../src/verifier/guards.ts'
+import type { GuardOptions } from '../../src/verifier/guards.ts'
 import { signet } from '../../src/verifier/koa.ts'
 import { startTestIssuer, type TestIssuer } from '../../src/verifier/testing.ts'
 import { createVerifier, VerificationError, type Verifier } from '../../src/verifier/verifier.ts'
@@ -27,7 +27,7 @@ function everywhere(
   guarantee: string,
   check: (
     t: ExecutionContext,
-    start: (verifier?: Verify, options?: DoorOptions) => Promise<Service>,
+    start: (verifier?: Verify, options?: GuardOptions) => Promise<Service>,
   ) => Promise<void>,
 ): void {
   for (const [name, start] of Object.entries(frameworks)) {

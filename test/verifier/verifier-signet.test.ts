@@ -42,7 +42,7 @@ test('what is revoked at the server is refused by a service that asks nobody', a
   await server.refresh(third.refresh_token)
   await becomes(verifier, byReuse, 'token_revoked')
   t.is(await outcome(verifier, refreshed.access_token), 'token_revoked', 'and all of its session')
-  await server.rooms.clients.disable(reports.id)
+  await server.services.clients.disable(reports.id)
   await becomes(verifier, ofClient, 'token_revoked')
   t.is(await outcome(verifier, machine), 'accepted', 'nobody else is refused')
 
@@ -52,7 +52,7 @@ test('what is revoked at the server is refused by a service that asks nobody', a
   }
   t.is(await outcome(late, machine), 'accepted')
 
-  await server.rooms.rotation.revoke(signerOf(machine))
+  await server.services.rotation.revoke(signerOf(machine))
   await becomes(verifier, machine, 'token_revoked')
   await tend(server)
   const later = (await server.clientCredentials()).body.access_token
@@ -71,7 +71,7 @@ test('a normal rotation refuses no good token, from the first of its keys to the
   const minted: { token: string; expires: number }[] = []
   const signers = new Set<string>()
   let checked = 0
-  await server.rooms.rotation.rotate({ emergency: false })
+  await server.services.rotation.rotate({ emergency: false })
   for (let minutes = 0; minutes < 120; minutes += 3) {
     const { access_token: token, expires_in: seconds } = (await server.clientCredentials()).body
     const now = server.clock.now().getTime()

@@ -7,22 +7,22 @@ import { Problem } from '../problem.ts'
 /** The client of apps that name none: made at the first start. */
 export const accountClientId = 'account'
 
-interface Rooms {
+interface Dependencies {
   readonly clients: Clients
   readonly issuer: string
 }
 
 /** Which application a call of the JSON API comes from, and what its tokens may do. */
 export class ApiClients {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** So that the API works from the first start, in production too. */
   async ensureOwn(): Promise<void> {
-    const { clients, issuer } = this.#rooms
+    const { clients, issuer } = this.#deps
     const audiences = [issuer]
     await clients.createIfMissing({
       id: accountClientId,
@@ -46,7 +46,7 @@ export class ApiClients {
    * @throws OAuthError `invalid_scope`
    */
   async forSignIn(id: string = accountClientId, scope: string | undefined) {
-    const known = await this.#rooms.clients.find(id)
+    const known = await this.#deps.clients.find(id)
     if (!known || !isAllowed(known.client)) {
       throw new Problem('forbidden', { detail: 'this client may not sign people in here' })
     }
@@ -60,7 +60,7 @@ export class ApiClients {
 
   /** The client of a session that is refreshed here. */
   async named(id: string): Promise<Client | undefined> {
-    const known = await this.#rooms.clients.find(id)
+    const known = await this.#deps.clients.find(id)
     if (!known || !isAllowed(known.client)) return undefined
     return known.client.grantTypes.includes('refresh_token') ? known.client : undefined
   }

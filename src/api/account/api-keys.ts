@@ -11,7 +11,7 @@ import { confirmed } from './confirmation.ts'
 import { asFieldProblems } from './refusals.ts'
 import { done, idPath, passwordField } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly apiKeys: ApiKeys
   readonly clients: Clients
   readonly users: Users
@@ -66,13 +66,13 @@ const newKey = z.strictObject({
 })
 
 /** Keys for programs that act for the person. */
-export const apiKeyOperations = (rooms: Rooms): Operation[] => [
-  list(rooms),
-  create(rooms),
-  revoke(rooms),
+export const apiKeyOperations = (deps: Dependencies): Operation[] => [
+  list(deps),
+  create(deps),
+  revoke(deps),
 ]
 
-function list({ apiKeys }: Rooms): Operation {
+function list({ apiKeys }: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/auth/api-keys',
@@ -89,7 +89,7 @@ function list({ apiKeys }: Rooms): Operation {
   })
 }
 
-function create({ apiKeys, clients, users, throttle, now }: Rooms): Operation {
+function create({ apiKeys, clients, users, throttle, now }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/api-keys',
@@ -131,7 +131,7 @@ function create({ apiKeys, clients, users, throttle, now }: Rooms): Operation {
   })
 }
 
-function revoke({ apiKeys }: Rooms): Operation {
+function revoke({ apiKeys }: Dependencies): Operation {
   return operation({
     method: 'delete',
     path: '/api/v1/auth/api-keys/{id}',

@@ -1,6 +1,6 @@
 import type { FactsFor, Kind } from '../../throttle/limits.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
-import { UserRefused } from '../../users/user.ts'
+import { UserError } from '../../users/user.ts'
 
 /**
  * Does what a signed-in person confirms with their password. A wrong one is a guess of whoever holds
@@ -23,12 +23,12 @@ export async function byPassword<K extends Kind, T>(
   facts: FactsFor<K>,
   work: () => Promise<T>,
 ): Promise<T> {
-  let wrong: UserRefused | undefined
+  let wrong: UserError | undefined
   const done = await throttle.guess(limit, facts, async () => {
     try {
       return { result: await work() }
     } catch (error) {
-      if (!(error instanceof UserRefused && error.reason === 'wrong_password')) throw error
+      if (!(error instanceof UserError && error.reason === 'wrong_password')) throw error
       wrong = error
       return undefined
     }

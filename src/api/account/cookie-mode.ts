@@ -18,7 +18,7 @@ export const refreshPath = '/api/v1/auth/refresh'
 const devicePath = '/api/v1/auth/login'
 const deviceSeconds = 90 * 86_400
 
-interface Rooms {
+interface Dependencies {
   readonly sameOrigin: SameOrigin
   readonly codec: RefreshTokenCodec
   /** How long the browser keeps the refresh cookie; the token in it may end earlier. */
@@ -31,15 +31,15 @@ interface Rooms {
  * Tokens for browser apps: in cookies that no script can read, and never in a body (ASVS 10.1.1).
  */
 export class CookieMode {
-  readonly #rooms: Rooms
+  readonly #deps: Dependencies
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** @throws Problem `foreign-origin` */
   check(ctx: Context): void {
-    this.#rooms.sameOrigin.check(ctx)
+    this.#deps.sameOrigin.check(ctx)
   }
 
   /**
@@ -51,7 +51,7 @@ export class CookieMode {
     const own = readCookie(ctx, refreshCookie)
     const former = readCookie(ctx, formerRefreshCookie)
     if (own === undefined || former === undefined) return own ?? former
-    const { codec } = this.#rooms
+    const { codec } = this.#deps
     const [ours, theirs] = [codec.decode(own), codec.decode(former)]
     const isNewer = theirs && ours?.sid === theirs.sid && theirs.generation > ours.generation
     return isNewer ? former : own
@@ -60,7 +60,7 @@ export class CookieMode {
   reply({ tokens, deviceToken }: Exclude<SignedIn, { refused: SignInRefusal }>): Reply {
     const { status, body, cookies = [] } = this.replyTokens(tokens)
     const device = setCookie(deviceCookie, deviceToken, {
-      path: this.#rooms.path + devicePath,
+      path: this.#deps.path + devicePath,
       maxAgeSeconds: deviceSeconds,
     })
     return { status, body, cookies: [...cookies, device] }
@@ -72,7 +72,7 @@ export class CookieMode {
       setCookie(accessCookie, access, { path: '/', maxAgeSeconds: tokens.expires_in }),
     ]
     if (refresh !== undefined) {
-      cookies.push(...this.#refreshCookies(refresh, this.#rooms.sessionSeconds))
+      cookies.push(...this.#refreshCookies(refresh, this.#deps.sessionSeconds))
     }
     return { status: 200, body: visible, cookies }
   }
@@ -89,7 +89,7 @@ export class CookieMode {
     return [
       setCookie(refreshCookie, value, { path: '/', maxAgeSeconds }),
       setCookie(formerRefreshCookie, value, {
-        path: this.#rooms.path + refreshPath,
+        path: this.#deps.path + refreshPath,
         maxAgeSeconds,
       }),
     ]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Throttle } from '../../throttle/throttle.ts'
-import { Throttled } from '../../throttle/throttled.ts'
+import { ThrottledError } from '../../throttle/throttled.ts'
 import type { Credentials } from '../../users/credentials.ts'
 import type { EmailAddresses } from '../../users/email-addresses.ts'
 import type { User } from '../../users/user.ts'
@@ -18,7 +18,7 @@ import {
   personOf,
 } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly emailAddresses: EmailAddresses
   readonly credentials: Credentials
   readonly throttle: Throttle
@@ -48,12 +48,12 @@ const confirmBody = z
  * @returns undefined when the link is not good
  */
 async function verify(
-  rooms: Rooms,
+  deps: Dependencies,
   { token, password, new_password: wanted }: z.output<typeof confirmBody>,
   signedInAs: string | undefined,
   ip: string,
 ): Promise<User | undefined> {
-  const { emailAddresses, credentials, throttle } = rooms
+  const { emailAddresses, credentials, throttle } = deps
   const link = await emailAddresses.linkOf(token)
   if (!link) return undefined
   const { user, isFirst } = link
@@ -64,7 +64,7 @@ async function verify(
     return asFieldProblems(set, { password: '/new_password' })
   }
   if (password !== undefined) {
-    if (!(await knowsPassword(rooms, token, user, password, ip))) return undefined
+    if (!(await knowsPassword(deps, token, user, password, ip))) return undefined
   } else if (signedInAs !== user.id) {
     throw invalidField('/password', 'Enter the password of the account, or sign in first.')
   }
@@ -77,7 +77,7 @@ async function verify(
  * @returns false when the link is spent, after too many wrong ones
  */
 async function knowsPassword(
-  { emailAddresses, throttle }: Rooms,
+  { emailAddresses, throttle }: Dependencies,
   token: string,
   user: User,
   password: string,
@@ -88,20 +88,20 @@ async function knowsPassword(
     await asFieldProblems(() => byPassword(throttle, 'linkConfirmation', { link: token }, check))
     return true
   } catch (error) {
-    if (!(error instanceof Throttled)) throw error
+    if (!(error instanceof ThrottledError)) throw error
     await emailAddresses.spendGuessed(token, ip)
     return false
   }
 }
 
 /** Verifying an address and changing it. */
-export const emailOperations = (rooms: Rooms): Operation[] => [
-  requestLink(rooms),
-  confirmLink(rooms),
-  changeAddress(rooms),
+export const emailOperations = (deps: Dependencies): Operation[] => [
+  requestLink(deps),
+  confirmLink(deps),
+  changeAddress(deps),
 ]
 
-function requestLink({ emailAddresses, throttle }: Rooms): Operation {
+function requestLink({ emailAddresses, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/email/verification/request',
@@ -126,7 +126,7 @@ function requestLink({ emailAddresses, throttle }: Rooms): Operation {
   })
 }
 
-function confirmLink(rooms: Rooms): Operation {
+function confirmLink(deps: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/email/verification/confirm',
@@ -136,9 +136,9 @@ function confirmLink(rooms: Rooms): Operation {
     body: confirmBody,
     responses: { 200: { description: 'The person', schema: person } },
     async handle({ body, person: asking, ip }) {
-      const user = await verify(rooms, body, asking?.user.id, ip)
+      const user = await verify(deps, body, asking?.user.id, ip)
       if (!user) {
-        await rooms.throttle.countFailure('oneTimeToken', { ip })
+        await deps.throttle.countFailure('oneTimeToken', { ip })
         throw new Problem('unusable-token')
       }
       return { status: 200, body: personOf(user) }
@@ -146,7 +146,7 @@ function confirmLink(rooms: Rooms): Operation {
   })
 }
 
-function changeAddress({ emailAddresses, throttle }: Rooms): Operation {
+function changeAddress({ emailAddresses, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/email/change',

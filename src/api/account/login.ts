@@ -11,7 +11,7 @@ import type { ApiClients } from './api-clients.ts'
 import type { CookieMode } from './cookie-mode.ts'
 import { passwordField, tokenSet } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly signIn: SignIn
   readonly apiClients: ApiClients
   readonly cookieMode: CookieMode
@@ -57,8 +57,8 @@ interface Login {
 const answered = { 200: { description: 'Tokens, or cookies with them', schema: tokenSet } }
 
 /** Passwords become tokens, or cookies with tokens in them. */
-export function loginOperations(rooms: Rooms): Operation[] {
-  const { cookieMode } = rooms
+export function loginOperations(deps: Dependencies): Operation[] {
+  const { cookieMode } = deps
   return [
     operation({
       method: 'post',
@@ -73,9 +73,9 @@ export function loginOperations(rooms: Rooms): Operation[] {
         if (byCookie) cookieMode.check(ctx)
         const device = body.device_token ?? readCookie(ctx, deviceCookie)
         const identifier = body.username ?? body.email ?? ''
-        const signedIn = await enter(rooms, ctx, { ...body, identifier, device_token: device })
+        const signedIn = await enter(deps, ctx, { ...body, identifier, device_token: device })
         if (!byCookie) return reply(signedIn)
-        await endHeld(rooms, ctx)
+        await endHeld(deps, ctx)
         return cookieMode.reply(signedIn)
       },
     }),
@@ -88,14 +88,17 @@ export function loginOperations(rooms: Rooms): Operation[] {
       form: loginForm,
       responses: answered,
       async handle({ form, ctx }) {
-        return reply(await enter(rooms, ctx, { ...form, identifier: form.username }))
+        return reply(await enter(deps, ctx, { ...form, identifier: form.username }))
       },
     }),
   ]
 }
 
 /** ASVS 7.2.4: the session in the cookies that are replaced ends, whoever it was of. */
-async function endHeld({ cookieMode, families, accessTokens, userSessions }: Rooms, ctx: Context) {
+async function endHeld(
+  { cookieMode, families, accessTokens, userSessions }: Dependencies,
+  ctx: Context,
+) {
   const refresh = cookieMode.refreshToken(ctx)
   const owner = refresh === undefined ? undefined : await families.owner(refresh)
   if (owner) await userSessions.end(owner.userId, owner.sid, ctx.state.ip)
@@ -106,7 +109,11 @@ async function endHeld({ cookieMode, families, accessTokens, userSessions }: Roo
 
 type Entered = Exclude<SignedIn, { refused: SignInRefusal }>
 
-async function enter({ signIn, apiClients }: Rooms, ctx: Context, login: Login): Promise<Entered> {
+async function enter(
+  { signIn, apiClients }: Dependencies,
+  ctx: Context,
+  login: Login,
+): Promise<Entered> {
   const wished = await apiClients.forSignIn(login.client_id, login.scope)
   ctx.state.facts.clientId = wished.client.id
   const signedIn = await signIn.withPassword({

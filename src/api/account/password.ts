@@ -7,19 +7,19 @@ import { confirmed } from './confirmation.ts'
 import { asFieldProblems } from './refusals.ts'
 import { accepted, emailField, linkTokenField, newPasswordField, passwordField } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly credentials: Credentials
   readonly throttle: Throttle
 }
 
 /** Changing a password that is known, and replacing one that is not. */
-export const passwordOperations = (rooms: Rooms): Operation[] => [
-  change(rooms),
-  requestReset(rooms),
-  confirmReset(rooms),
+export const passwordOperations = (deps: Dependencies): Operation[] => [
+  change(deps),
+  requestReset(deps),
+  confirmReset(deps),
 ]
 
-function change({ credentials, throttle }: Rooms): Operation {
+function change({ credentials, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/password/change',
@@ -59,7 +59,7 @@ function change({ credentials, throttle }: Rooms): Operation {
   })
 }
 
-function requestReset({ credentials, throttle }: Rooms): Operation {
+function requestReset({ credentials, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/password/reset/request',
@@ -76,7 +76,7 @@ function requestReset({ credentials, throttle }: Rooms): Operation {
   })
 }
 
-function confirmReset({ credentials, throttle }: Rooms): Operation {
+function confirmReset({ credentials, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/password/reset/confirm',

@@ -20,7 +20,7 @@ import {
   usernameField,
 } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly users: Users
   readonly personalData: PersonalData
   readonly administration: UserAdministration
@@ -32,9 +32,9 @@ interface Rooms {
 const paths = ['/api/v1/auth/me', '/api/v1/users/me']
 
 /** The person about themselves. */
-export const profileOperations = (rooms: Rooms): Operation[] => [
-  ...paths.flatMap((path) => [get(path), change(path, rooms), remove(path, rooms)]),
-  exportData(rooms),
+export const profileOperations = (deps: Dependencies): Operation[] => [
+  ...paths.flatMap((path) => [get(path), change(path, deps), remove(path, deps)]),
+  exportData(deps),
 ]
 
 const get = (path: string): Operation =>
@@ -50,7 +50,7 @@ const get = (path: string): Operation =>
     },
   })
 
-function change(path: string, rooms: Rooms): Operation {
+function change(path: string, deps: Dependencies): Operation {
   return operation({
     method: 'patch',
     path,
@@ -70,8 +70,8 @@ function change(path: string, rooms: Rooms): Operation {
       const username = body.username === before ? undefined : body.username
       const changes = { username, fullName: body.full_name }
       const user = await asFieldProblems(async () => {
-        if (username !== undefined) await confirmRename(rooms, { id, ip }, body.password)
-        return rooms.personalData.change(id, changes, ip)
+        if (username !== undefined) await confirmRename(deps, { id, ip }, body.password)
+        return deps.personalData.change(id, changes, ip)
       })
       return { status: 200, body: personOf(user) }
     },
@@ -80,7 +80,7 @@ function change(path: string, rooms: Rooms): Operation {
 
 /** ASVS 7.5.1: people sign in with it. The limit keeps names from being tried one after the other. */
 async function confirmRename(
-  { users, throttle }: Rooms,
+  { users, throttle }: Dependencies,
   { id, ip }: { id: string; ip: string },
   password: string | undefined,
 ) {
@@ -91,7 +91,7 @@ async function confirmRename(
   await confirmed(throttle, id, () => users.demand(id, password, { ip }))
 }
 
-function remove(path: string, rooms: Rooms): Operation {
+function remove(path: string, deps: Dependencies): Operation {
   return operation({
     method: 'delete',
     path,
@@ -103,15 +103,15 @@ function remove(path: string, rooms: Rooms): Operation {
     async handle({ body, person, ip }) {
       const { id } = person.user
       await asFieldProblems(async () => {
-        await confirmed(rooms.throttle, id, () => rooms.users.demand(id, body.password, { ip }))
-        await rooms.administration.delete(id, { actorId: id, ip })
+        await confirmed(deps.throttle, id, () => deps.users.demand(id, body.password, { ip }))
+        await deps.administration.delete(id, { actorId: id, ip })
       })
-      return { status: 204, cookies: rooms.cookieMode.cleared }
+      return { status: 204, cookies: deps.cookieMode.cleared }
     },
   })
 }
 
-function exportData(rooms: Rooms): Operation {
+function exportData(deps: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/auth/me/export',
@@ -135,8 +135,8 @@ function exportData(rooms: Rooms): Operation {
       if (person.token.claims.amr?.includes(apiKeyMethod)) {
         throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
       }
-      await rooms.throttle.attempt('personalDataExport', { person: person.user.id })
-      const { person: row, lists } = await rooms.personalData.export(person.user.id, ip)
+      await deps.throttle.attempt('personalDataExport', { person: person.user.id })
+      const { person: row, lists } = await deps.personalData.export(person.user.id, ip)
       const about = managedPerson.parse(JSON.parse(JSON.stringify(row)))
       const body = Readable.from(document(about, lists))
       const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }

@@ -1,5 +1,5 @@
-import { PasswordRefused } from '../../passwords/passwords.ts'
-import { UserRefused } from '../../users/user.ts'
+import { PasswordError } from '../../passwords/passwords.ts'
+import { UserError } from '../../users/user.ts'
 import { invalidField, Problem } from '../problem.ts'
 
 /** What the rooms below refuse, as problems with the field that is wrong. */
@@ -10,15 +10,15 @@ export async function asFieldProblems<T>(
   try {
     return await work()
   } catch (error) {
-    if (error instanceof PasswordRefused) {
+    if (error instanceof PasswordError) {
       throw invalidField(fields.password ?? '/password', error.message)
     }
-    if (error instanceof UserRefused) throw refusedUser(error, fields.current ?? '/password')
+    if (error instanceof UserError) throw refusedUser(error, fields.current ?? '/password')
     throw error
   }
 }
 
-function refusedUser(error: UserRefused, passwordField: string): Problem {
+function refusedUser(error: UserError, passwordField: string): Problem {
   if (error.reason === 'unknown') return new Problem('not-found')
   if (error.reason === 'wrong_password') return invalidField(passwordField, error.message)
   if (error.reason === 'malformed') {

@@ -17,7 +17,7 @@ import {
   usernameField,
 } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly registration: Registration
   readonly passwords: Passwords
   readonly signIn: SignIn
@@ -27,7 +27,7 @@ interface Rooms {
 }
 
 /** People add themselves. */
-export const registrationOperations = (rooms: Rooms): Operation[] => [
+export const registrationOperations = (deps: Dependencies): Operation[] => [
   operation({
     method: 'post',
     path: '/api/v1/auth/register',
@@ -41,7 +41,7 @@ export const registrationOperations = (rooms: Rooms): Operation[] => [
       full_name: fullNameField.optional(),
       client_id: z.string().max(100).optional(),
     }),
-    alsoWrong: (body, ip) => wrongPassword(rooms, body, ip),
+    alsoWrong: (body, ip) => wrongPassword(deps, body, ip),
     responses: {
       201: {
         description:
@@ -50,12 +50,12 @@ export const registrationOperations = (rooms: Rooms): Operation[] => [
       },
     },
     async handle({ body, ip, userAgent }) {
-      if (!rooms.open) throw new Problem('forbidden', { detail: 'registration is closed' })
-      await rooms.throttle.attempt('registration', { ip })
-      await rooms.throttle.attempt('registrationMail', { email: body.email })
-      const { client, ...wished } = await rooms.apiClients.forSignIn(body.client_id, undefined)
+      if (!deps.open) throw new Problem('forbidden', { detail: 'registration is closed' })
+      await deps.throttle.attempt('registration', { ip })
+      await deps.throttle.attempt('registrationMail', { email: body.email })
+      const { client, ...wished } = await deps.apiClients.forSignIn(body.client_id, undefined)
       const { user, fresh } = await asFieldProblems(() =>
-        rooms.registration.register({
+        deps.registration.register({
           username: body.username,
           email: body.email,
           fullName: body.full_name,
@@ -65,7 +65,7 @@ export const registrationOperations = (rooms: Rooms): Operation[] => [
       )
       const lets = fresh && client.letsUnverifiedIn
       const tokens = lets
-        ? await rooms.signIn.begin(user, { client, ...wished, ip, userAgent })
+        ? await deps.signIn.begin(user, { client, ...wished, ip, userAgent })
         : undefined
       return { status: 201, body: { person: personOf(user), tokens } }
     },
@@ -73,12 +73,16 @@ export const registrationOperations = (rooms: Rooms): Operation[] => [
 ]
 
 /** That a password can be guessed is for no schema to find out: it costs time, so it counts. */
-async function wrongPassword(rooms: Rooms, body: unknown, ip: string): Promise<FieldProblem[]> {
+async function wrongPassword(
+  deps: Dependencies,
+  body: unknown,
+  ip: string,
+): Promise<FieldProblem[]> {
   const given = z.object({ password: newPasswordField }).safeParse(body)
-  if (!given.success || !rooms.open) return []
-  await rooms.throttle.attempt('registration', { ip })
-  const reasons = await rooms.passwords.admit(
-    () => rooms.passwords.assess(given.data.password, [], ip),
+  if (!given.success || !deps.open) return []
+  await deps.throttle.attempt('registration', { ip })
+  const reasons = await deps.passwords.admit(
+    () => deps.passwords.assess(given.data.password, [], ip),
     ip,
   )
   return reasons.map(({ sentence }) => ({ pointer: '/password', detail: sentence }))

@@ -13,7 +13,7 @@ import type { ApiClients } from './api-clients.ts'
 import { type CookieMode, refreshPath } from './cookie-mode.ts'
 import { done, idPath, tokenSet } from './schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly families: RefreshFamilies
   readonly userSessions: UserSessions
   readonly refreshGrant: Grant
@@ -46,11 +46,11 @@ const sessionOf = (listed: ListedSession, currentSid: string): z.input<typeof se
 })
 
 /** Sessions go on, are seen and are ended. */
-export function sessionOperations(rooms: Rooms): Operation[] {
-  return [refresh(rooms), logout(rooms), logoutAll(rooms), list(rooms), end(rooms)]
+export function sessionOperations(deps: Dependencies): Operation[] {
+  return [refresh(deps), logout(deps), logoutAll(deps), list(deps), end(deps)]
 }
 
-function refresh({ refreshGrant, apiClients, cookieMode, families }: Rooms): Operation {
+function refresh({ refreshGrant, apiClients, cookieMode, families }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: refreshPath,
@@ -84,7 +84,7 @@ function refresh({ refreshGrant, apiClients, cookieMode, families }: Rooms): Ope
 const signInAgain = (cause: unknown) =>
   new Problem('unauthenticated', { detail: 'the session is over: sign in again', cause })
 
-function logout({ userSessions, cookieMode }: Rooms): Operation {
+function logout({ userSessions, cookieMode }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/logout',
@@ -99,7 +99,7 @@ function logout({ userSessions, cookieMode }: Rooms): Operation {
   })
 }
 
-function logoutAll({ userSessions, cookieMode }: Rooms): Operation {
+function logoutAll({ userSessions, cookieMode }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/logout/all',
@@ -114,7 +114,7 @@ function logoutAll({ userSessions, cookieMode }: Rooms): Operation {
   })
 }
 
-function list({ families }: Rooms): Operation {
+function list({ families }: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/auth/sessions',
@@ -131,7 +131,7 @@ function list({ families }: Rooms): Operation {
   })
 }
 
-function end({ userSessions }: Rooms): Operation {
+function end({ userSessions }: Dependencies): Operation {
   return operation({
     method: 'delete',
     path: '/api/v1/auth/sessions/{id}',

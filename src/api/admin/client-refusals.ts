@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ClientRefused } from '../../clients/client-error.ts'
+import { ClientError } from '../../clients/client-error.ts'
 import { invalidField, Problem } from '../problem.ts'
 
 /** The rules of clients name their own fields; here they have the names of RFC 7591. */
@@ -15,7 +15,7 @@ export async function asClientProblems<T>(work: () => Promise<T>): Promise<T> {
         })),
       })
     }
-    if (!(error instanceof ClientRefused)) throw error
+    if (!(error instanceof ClientError)) throw error
     if (error.reason === 'unknown') throw new Problem('not-found')
     if (error.reason === 'too_long') throw invalidField('/access_token_seconds', error.message)
     throw new Problem('conflict', { detail: error.message })

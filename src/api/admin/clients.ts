@@ -14,19 +14,19 @@ import {
   settingsOf,
 } from './client-schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly clients: Clients
 }
 
 /** Administrators about applications. */
-export const clientOperations = (rooms: Rooms): Operation[] => [
-  list(rooms),
-  create(rooms),
-  change(rooms),
-  remove(rooms),
+export const clientOperations = (deps: Dependencies): Operation[] => [
+  list(deps),
+  create(deps),
+  change(deps),
+  remove(deps),
 ]
 
-function list({ clients }: Rooms): Operation {
+function list({ clients }: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/clients',
@@ -41,7 +41,7 @@ function list({ clients }: Rooms): Operation {
   })
 }
 
-function create({ clients }: Rooms): Operation {
+function create({ clients }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/clients',
@@ -69,7 +69,7 @@ function create({ clients }: Rooms): Operation {
   })
 }
 
-function change({ clients }: Rooms): Operation {
+function change({ clients }: Dependencies): Operation {
   return operation({
     method: 'patch',
     path: '/api/v1/clients/{id}',
@@ -94,7 +94,7 @@ function change({ clients }: Rooms): Operation {
   })
 }
 
-function remove({ clients }: Rooms): Operation {
+function remove({ clients }: Dependencies): Operation {
   return operation({
     method: 'delete',
     path: '/api/v1/clients/{id}',

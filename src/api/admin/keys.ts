@@ -4,7 +4,7 @@ import { keyState } from '../../keyring/signing-key.ts'
 import type { SigningKeys } from '../../keyring/signing-keys.ts'
 import { type Operation, operation } from '../operation.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly signingKeys: SigningKeys
   readonly now: Now
 }
@@ -24,7 +24,7 @@ const key = z
   .meta({ id: 'SigningKey' })
 
 /** The signing keys and their times. They are changed by the command line, where the machine is. */
-export const keyOperations = ({ signingKeys, now }: Rooms): Operation[] => [
+export const keyOperations = ({ signingKeys, now }: Dependencies): Operation[] => [
   operation({
     method: 'get',
     path: '/api/v1/keys',

@@ -10,23 +10,23 @@ import { type Operation, operation } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { listQuery, newUser, page, userChanges } from './user-schemas.ts'
 
-interface Rooms {
+interface Dependencies {
   readonly users: Users
   readonly administration: UserAdministration
   readonly throttle: Throttle
 }
 
 /** Administrators about people. */
-export const userOperations = (rooms: Rooms): Operation[] => [
-  list(rooms),
-  stats(rooms),
-  get(rooms),
-  create(rooms),
-  change(rooms),
-  remove(rooms),
+export const userOperations = (deps: Dependencies): Operation[] => [
+  list(deps),
+  stats(deps),
+  get(deps),
+  create(deps),
+  change(deps),
+  remove(deps),
 ]
 
-function list({ users }: Rooms): Operation {
+function list({ users }: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/users',
@@ -43,7 +43,7 @@ function list({ users }: Rooms): Operation {
   })
 }
 
-function stats({ users }: Rooms): Operation {
+function stats({ users }: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/users/stats',
@@ -75,7 +75,7 @@ function stats({ users }: Rooms): Operation {
   })
 }
 
-function get({ users }: Rooms): Operation {
+function get({ users }: Dependencies): Operation {
   return operation({
     method: 'get',
     path: '/api/v1/users/{id}',
@@ -92,7 +92,7 @@ function get({ users }: Rooms): Operation {
   })
 }
 
-function create({ users }: Rooms): Operation {
+function create({ users }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/users',
@@ -122,7 +122,7 @@ function create({ users }: Rooms): Operation {
   })
 }
 
-function change({ administration, throttle }: Rooms): Operation {
+function change({ administration, throttle }: Dependencies): Operation {
   return operation({
     method: 'patch',
     path: '/api/v1/users/{id}',
@@ -158,7 +158,7 @@ async function unlock(
   await administration.noteUnlocked(id, actor)
 }
 
-function remove({ administration }: Rooms): Operation {
+function remove({ administration }: Dependencies): Operation {
   return operation({
     method: 'delete',
     path: '/api/v1/users/{id}',

@@ -79,9 +79,9 @@ async function roundTrip(redis: RedisClient, config: Config): Promise<Finding> {
   const limit = config.REDIS_TIMEOUT_MILLISECONDS
   const times: number[] = []
   for (let round = 0; round < 5; round += 1) {
-    const asked = performance.now()
+    const requested = performance.now()
     await redis.ping()
-    times.push(performance.now() - asked)
+    times.push(performance.now() - requested)
   }
   const median = times.sort((a, b) => a - b)[2] ?? 0
   const message = `${median.toFixed(1)} ms, of the ${limit} ms that REDIS_TIMEOUT_MILLISECONDS allows`

@@ -77,7 +77,7 @@ async function checkStores(config: Config): Promise<Finding[]> {
   const database = await openDatabase({
     config: { ...config, DATABASE_POOL_SIZE: 2, DATABASE_TIMEOUT_SECONDS: 5 },
     log: openLog({ level: 'silent', format: 'json', fd: 2 }),
-    say: () => undefined,
+    notify: () => undefined,
     signal: AbortSignal.timeout((mostSeconds - 2) * 1000),
   })
   try {

@@ -1,6 +1,6 @@
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { StartRefused } from '../output.ts'
+import { StartError } from '../output.ts'
 
 const members = z.strictObject({
   /** Which input it is of: another size or time means that its lines have moved. */
@@ -44,7 +44,7 @@ export async function readCheckpoint(input: string): Promise<Checkpoint> {
   if (json === undefined) return start
   const found = members.parse(JSON.parse(json))
   if (JSON.stringify(found.input) === JSON.stringify(start.input)) return found
-  throw new StartRefused(
+  throw new StartError(
     `${input} was changed since its import was interrupted: import it without --resume; whoever is there already is skipped.`,
   )
 }

@@ -3,8 +3,8 @@ import { open, rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
-import type { Rooms, World } from '../../app/services.ts'
-import { withRooms } from '../../server/open-runtime.ts'
+import type { Runtime, Services } from '../../app/services.ts'
+import { withServices } from '../../server/open-runtime.ts'
 import { exportPeople } from '../../users/export.ts'
 import { answers, example } from '../output.ts'
 
@@ -15,10 +15,10 @@ export function exportCommand(users: Command): void {
     .argument('[file]', 'readable by you alone; standard output if left out')
   example(command, 'signet users export people.ndjson')
   answers(command, (_options, file) =>
-    withRooms(async (rooms, world) => {
+    withServices(async (services, runtime) => {
       const exported = await (file === undefined || file === '-'
-        ? exportTo(process.stdout, rooms, world)
-        : exportToFile(file, rooms, world))
+        ? exportTo(process.stdout, services, runtime)
+        : exportToFile(file, services, runtime))
       process.stderr.write(
         `${exported} people exported, with their password hashes: keep this as safe as the database.\n`,
       )
@@ -29,11 +29,11 @@ export function exportCommand(users: Command): void {
 }
 
 /** Under another name until it is whole; `0600` whatever stood there before. */
-async function exportToFile(file: string, rooms: Rooms, world: World): Promise<number> {
+async function exportToFile(file: string, services: Services, runtime: Runtime): Promise<number> {
   const unfinished = `${file}.${randomUUID()}`
   const handle = await open(unfinished, 'wx', 0o600)
   try {
-    const exported = await exportTo(handle.createWriteStream(), rooms, world)
+    const exported = await exportTo(handle.createWriteStream(), services, runtime)
     await rename(unfinished, file)
     return exported
   } catch (error) {
@@ -44,8 +44,8 @@ async function exportToFile(file: string, rooms: Rooms, world: World): Promise<n
 
 async function exportTo(
   to: NodeJS.WritableStream,
-  { audit }: Rooms,
-  { db }: World,
+  { audit }: Services,
+  { db }: Runtime,
 ): Promise<number> {
   let exported = 0
   async function* pages() {

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
-import { withRooms } from '../../server/open-runtime.ts'
+import { withServices } from '../../server/open-runtime.ts'
 import { importPeople } from '../../users/import.ts'
-import { answers, example, StartRefused } from '../output.ts'
+import { answers, example, StartError } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import {
   beginning,
@@ -34,11 +34,11 @@ export function importCommand(users: Command): void {
 
 async function importFile(input: string, { report, resume }: Options) {
   const isFile = input !== '-'
-  if (!isFile && resume) throw new StartRefused('--resume needs a file, not standard input.')
+  if (!isFile && resume) throw new StartError('--resume needs a file, not standard input.')
   const from = isFile ? await startOf(input, resume) : nothing
   const refusals = await openRefusals(report, input, from.reportBytes)
   try {
-    const end = await withRooms(({ audit }, { db, now, config }) => {
+    const end = await withServices(({ audit }, { db, now, config }) => {
       const own = { memoryKib: config.ARGON2_MEMORY_KIB, passes: config.ARGON2_TIME_COST, lanes: 1 }
       return importLines({ db, audit, now, own }, isFile ? input : undefined, from, refusals)
     })
@@ -56,11 +56,11 @@ async function importFile(input: string, { report, resume }: Options) {
   }
 }
 
-type Rooms = Parameters<typeof importPeople>[0]
+type Services = Parameters<typeof importPeople>[0]
 
 /** Report first, then the checkpoint that knows its length: going on cuts off what came after. */
 async function importLines(
-  rooms: Rooms,
+  services: Services,
   input: string | undefined,
   from: Checkpoint,
   refusals: Refusals,
@@ -69,7 +69,7 @@ async function importLines(
   const progress = openProgress(input === undefined ? undefined : from.input.bytes)
   let at = from
   try {
-    for await (const batch of importPeople(rooms, linesOf(chunks, from))) {
+    for await (const batch of importPeople(services, linesOf(chunks, from))) {
       const reportBytes = await refusals.tell(batch.refused)
       at = {
         ...{ input: from.input, line: batch.last.number, end: batch.last.end, reportBytes },
@@ -102,6 +102,6 @@ async function startOf(input: string, resume = false): Promise<Checkpoint> {
     return await (resume ? readCheckpoint(input) : beginning(input))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new StartRefused(`There is no file ${input}.`)
+    throw new StartError(`There is no file ${input}.`)
   }
 }

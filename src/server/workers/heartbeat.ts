@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import type { Log } from '../../telemetry/log.ts'
 
 /** How often a worker says that its event loop turns, and how often the primary looks. */
-export const turnMilliseconds = 1_000
+export const tickMilliseconds = 1_000
 
 /** Far beyond any burst of work, and within what callers wait for at the longest. */
 export const usualSilentSeconds = 15
 
-interface Rooms {
+interface Dependencies {
   readonly log: Log
   /** A worker that has said nothing for so long is ended. */
   readonly silentSeconds: number
@@ -32,16 +32,16 @@ interface Listened {
  * on a machine that slept or is short of everything, and then all begin anew; one is ended at a time, and
  * the others get the whole time again.
  */
-export class Watch {
-  readonly #rooms: Rooms
+export class Heartbeat {
+  readonly #deps: Dependencies
   readonly #listened = new Map<number, Listened>()
   readonly #hung = new WeakSet<Watched>()
   #ended = 0
   #turnedAt: number | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(deps: Dependencies) {
+    this.#deps = deps
   }
 
   /** So many workers were ended. */
@@ -50,7 +50,7 @@ export class Watch {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.turn(performance.now()), turnMilliseconds).unref()
+    this.#timer = setInterval(() => this.tick(performance.now()), tickMilliseconds).unref()
   }
 
   stop(): void {
@@ -63,7 +63,7 @@ export class Watch {
     this.#listened.set(number, { worker, silentTurns: 0, noticed: false })
     if (!noticed) return
     const facts = factsOf(number, worker)
-    this.#rooms.log.warn(facts, 'a worker speaks again: something held up its event loop')
+    this.#deps.log.warn(facts, 'a worker speaks again: something held up its event loop')
   }
 
   /** @returns whether it was ended here */
@@ -73,8 +73,8 @@ export class Watch {
   }
 
   /** @param at milliseconds of a clock that only goes forwards */
-  turn(at: number): void {
-    const late = at - (this.#turnedAt ?? at) >= 2 * turnMilliseconds
+  tick(at: number): void {
+    const late = at - (this.#turnedAt ?? at) >= 2 * tickMilliseconds
     this.#turnedAt = at
     if (late) this.#beginAnew()
     for (const [number, listened] of this.#listened) {
@@ -83,14 +83,14 @@ export class Watch {
       const facts = { ...factsOf(number, worker), silentSeconds: silentTurns }
       if (silentTurns >= this.#noticeable && !listened.noticed) {
         listened.noticed = true
-        this.#rooms.log.warn(facts, 'a worker says nothing')
+        this.#deps.log.warn(facts, 'a worker says nothing')
       }
-      if (silentTurns >= this.#rooms.silentSeconds) this.#end(number, worker, facts)
+      if (silentTurns >= this.#deps.silentSeconds) this.#end(number, worker, facts)
     }
   }
 
   #end(number: number, worker: Watched, facts: object): void {
-    this.#rooms.log.error({ ...facts, ...stateOf(worker) }, 'a worker hangs and is ended')
+    this.#deps.log.error({ ...facts, ...stateOf(worker) }, 'a worker hangs and is ended')
     this.#listened.delete(number)
     this.#hung.add(worker)
     this.#ended += 1
@@ -100,7 +100,7 @@ export class Watch {
   }
 
   get #noticeable(): number {
-    return Math.ceil(this.#rooms.silentSeconds / 5)
+    return Math.ceil(this.#deps.silentSeconds / 5)
   }
 
   #beginAnew(): void {

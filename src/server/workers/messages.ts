@@ -1,5 +1,5 @@
 import type { Snapshot } from '../../telemetry/worker-metrics.ts'
-import { Stopped, type StopSignals } from '../stop-signals.ts'
+import { StoppedError, type StopSignals } from '../stop-signals.ts'
 
 /** What the primary process says to its workers. */
 export type FromPrimary =
@@ -17,14 +17,14 @@ export type FromWorker =
  * primary as well, which would make two out of one.
  */
 export function stopMessages(): StopSignals {
-  const asked = new AbortController()
+  const requested = new AbortController()
   const insisted = new AbortController()
   process.on('message', (message: FromPrimary) => {
-    if (message.signet === 'stop') asked.abort(new Stopped(message.signal))
-    if (message.signet === 'insist') insisted.abort(new Stopped(message.signal))
+    if (message.signet === 'stop') requested.abort(new StoppedError(message.signal))
+    if (message.signet === 'insist') insisted.abort(new StoppedError(message.signal))
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => undefined)
   }
-  return { asked: asked.signal, insisted: insisted.signal }
+  return { requested: requested.signal, insisted: insisted.signal }
 }

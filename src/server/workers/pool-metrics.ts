@@ -2,28 +2,28 @@ import type { Worker } from 'node:cluster'
 import { Gauge, Registry } from 'prom-client'
 import { WorkerMetrics } from '../../telemetry/worker-metrics.ts'
 import type { FromPrimary, FromWorker } from './messages.ts'
-import type { Flock } from './worker-pool.ts'
+import type { WorkerPool } from './worker-pool.ts'
 
 /** A worker that is busier than this says its numbers next time. */
 const patienceMilliseconds = 2_000
 
 /** The metrics of all workers behind one port. */
 export class AllMetrics {
-  readonly #flock: Flock
+  readonly #flock: WorkerPool
   readonly #all = new WorkerMetrics()
   readonly #own = new Registry()
   #asked = 0
 
-  constructor(flock: Flock) {
-    this.#flock = flock
-    flock.onGone((worker) => void this.#all.leave(worker.id))
-    this.#gauge('signet_workers', 'Worker processes that run', () => flock.workers.length)
+  constructor(workerPool: WorkerPool) {
+    this.#flock = workerPool
+    workerPool.onExit((worker) => void this.#all.leave(worker.id))
+    this.#gauge('signet_workers', 'Worker processes that run', () => workerPool.workers.length)
     this.#gauge(
       'signet_workers_replaced',
       'Workers that died and were replaced',
-      () => flock.replaced,
+      () => workerPool.replaced,
     )
-    this.#gauge('signet_workers_hung', 'Workers that hung and were ended', () => flock.hung)
+    this.#gauge('signet_workers_hung', 'Workers that hung and were ended', () => workerPool.hung)
   }
 
   get contentType(): string {

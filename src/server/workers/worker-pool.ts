@@ -2,9 +2,9 @@ import cluster, { type Worker } from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/config.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { StartRefused } from '../explain.ts'
-import { aborted, type Stopped, type StopSignals } from '../stop-signals.ts'
-import { usualSilentSeconds, Watch } from './heartbeat.ts'
+import { StartError } from '../explain.ts'
+import { aborted, type StoppedError, type StopSignals } from '../stop-signals.ts'
+import { Heartbeat, usualSilentSeconds } from './heartbeat.ts'
 import type { FromPrimary, FromWorker } from './messages.ts'
 import { replacement, shareOf, threadsFor } from './shares.ts'
 import { workerVariable } from './worker.ts'
@@ -23,20 +23,20 @@ export interface FlockOptions {
 const patienceSeconds = 15
 
 /** The workers of one server: started together, replaced when they die, stopped together. */
-export class Flock {
+export class WorkerPool {
   readonly #options: FlockOptions
   readonly #workers = new Map<number, Worker>()
   readonly #stopping = new AbortController()
   readonly #pending = new Set<Promise<void>>()
-  readonly #watch: Watch
+  readonly #heartbeat: Heartbeat
   #isUp = false
   #replaced = 0
-  #onGone: (worker: Worker) => void = () => undefined
+  #onExit: (worker: Worker) => void = () => undefined
 
   constructor(options: FlockOptions) {
     this.#options = options
     const { log, silentSeconds = usualSilentSeconds } = options
-    this.#watch = new Watch({ log, silentSeconds })
+    this.#heartbeat = new Heartbeat({ log, silentSeconds })
     // A worker that dies takes no connection with it that waits to be accepted: they have one queue.
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ serialization: 'advanced' })
@@ -52,7 +52,7 @@ export class Flock {
 
   /** Workers that said nothing and were ended: they are among those that were replaced. */
   get hung(): number {
-    return this.#watch.ended
+    return this.#heartbeat.ended
   }
 
   /** Password checks at once, in all workers. */
@@ -62,8 +62,8 @@ export class Flock {
   }
 
   /** Tells whoever counts with them that one has gone. */
-  onGone(listener: (worker: Worker) => void): void {
-    this.#onGone = listener
+  onExit(listener: (worker: Worker) => void): void {
+    this.#onExit = listener
   }
 
   /**
@@ -71,10 +71,10 @@ export class Flock {
    * @throws StartRefused when one of them does not come up: the others would not either
    */
   async start(): Promise<string> {
-    this.#watch.start()
-    const ready = Array.from({ length: this.#options.count }, (_, index) => this.#raise(index + 1))
-    const { asked } = this.#options.stop
-    const stopped = aborted(asked).then(() => Promise.reject(asked.reason))
+    this.#heartbeat.start()
+    const ready = Array.from({ length: this.#options.count }, (_, index) => this.#spawn(index + 1))
+    const { requested } = this.#options.stop
+    const stopped = aborted(requested).then(() => Promise.reject(requested.reason))
     const [url = ''] = await Promise.race([Promise.all(ready), stopped])
     // One that answered may be gone again by the time that the last one does.
     if (this.#workers.size < this.#options.count) throw notStarted()
@@ -86,8 +86,9 @@ export class Flock {
   async stop(): Promise<void> {
     const { config, stop } = this.#options
     this.#stopping.abort()
-    this.#watch.stop()
-    const signal = (stop.asked.reason as Stopped | undefined)?.message ?? 'the start has failed'
+    this.#heartbeat.stop()
+    const signal =
+      (stop.requested.reason as StoppedError | undefined)?.message ?? 'the start has failed'
     this.#tell({ signet: 'stop', signal })
     void aborted(stop.insisted).then(() => this.#tell({ signet: 'insist', signal }))
     const seconds = config.SHUTDOWN_DELAY_SECONDS + config.SHUTDOWN_SECONDS
@@ -98,14 +99,14 @@ export class Flock {
   }
 
   /** Resolves with its URL as soon as it answers. */
-  #raise(number: number, failures = 0): Promise<string> {
+  #spawn(number: number, failures = 0): Promise<string> {
     const startedAt = performance.now()
     const worker = cluster.fork(this.#environmentOf(number))
     this.#workers.set(number, worker)
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         // What is read of one that has ended already says nothing about the next.
-        if (this.#workers.get(number) === worker) this.#watch.heard(number, worker)
+        if (this.#workers.get(number) === worker) this.#heartbeat.heard(number, worker)
         if (message.signet !== 'ready') return
         const facts = { worker: number, pid: worker.process.pid }
         this.#options.log.info(facts, 'a worker answers')
@@ -113,8 +114,8 @@ export class Flock {
       })
       worker.once('exit', (code, signal) => {
         this.#workers.delete(number)
-        const hung = this.#watch.gone(number, worker)
-        this.#onGone(worker)
+        const hung = this.#heartbeat.gone(number, worker)
+        this.#onExit(worker)
         // Where nobody waits for the start any more, this is heard by nobody.
         reject(notStarted())
         if (this.#stopping.signal.aborted || !this.#isUp) return
@@ -135,7 +136,7 @@ export class Flock {
       if (signal.aborted) return
       this.#replaced += 1
       // What ends it again is seen by its exit.
-      this.#raise(number, failures).catch(() => undefined)
+      this.#spawn(number, failures).catch(() => undefined)
     }
     const pending = again().finally(() => this.#pending.delete(pending))
     this.#pending.add(pending)
@@ -167,7 +168,7 @@ export class Flock {
   }
 }
 
-const notStarted = () => new StartRefused('A worker did not start: its reason stands above.')
+const notStarted = () => new StartError('A worker did not start: its reason stands above.')
 
 const gone = (worker: Worker): Promise<void> =>
   new Promise((resolve) => {

@@ -1,9 +1,9 @@
 import { openLog } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { explain } from '../explain.ts'
-import { loadConfig, openWorld } from '../open-runtime.ts'
+import { loadConfig, openRuntime } from '../open-runtime.ts'
 import { logBugs, narrate, openApp, openServer, type Start, untilStopped } from '../startup.ts'
-import { turnMilliseconds } from './heartbeat.ts'
+import { tickMilliseconds } from './heartbeat.ts'
 import { type FromPrimary, type FromWorker, stopMessages } from './messages.ts'
 
 /** Set by the primary process: which of the workers this one is. */
@@ -27,18 +27,18 @@ export async function serveAsWorker(): Promise<void> {
 }
 
 async function serve(stop: Start['stop']): Promise<void> {
-  setInterval(() => tell({ signet: 'alive' }), turnMilliseconds).unref()
+  setInterval(() => tell({ signet: 'alive' }), tickMilliseconds).unref()
   const config = loadConfig()
   const worker = Number(process.env[workerVariable])
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker })
   logBugs(log)
-  const start: Start = { config, log, stop, say: (line) => log.debug(line) }
+  const start: Start = { config, log, stop, notify: (line) => log.debug(line) }
   await untilStopped(start, async (closers) => {
-    const world = await openWorld({ ...start, signal: stop.asked })
-    closers.push(world.close)
-    stop.asked.throwIfAborted()
-    const app = await openApp(world, start, closers)
-    answerForMetrics(app.rooms.metrics)
+    const runtime = await openRuntime({ ...start, signal: stop.requested })
+    closers.push(runtime.close)
+    stop.requested.throwIfAborted()
+    const app = await openApp(runtime, start, closers)
+    answerForMetrics(app.services.metrics)
     const url = await openServer(app, start, closers)
     tell({ signet: 'ready', url })
   })

@@ -1,9 +1,9 @@
 import { firstRun, firstRunLines } from '../first-run.ts'
 import { urlOf } from '../http-server.ts'
-import { openWorld } from '../open-runtime.ts'
-import { type Closers, claim, narrate, openMetrics, type Start, sayReady } from '../startup.ts'
+import { openRuntime } from '../open-runtime.ts'
+import { announceReady, type Closers, claim, narrate, openMetrics, type Start } from '../startup.ts'
 import { AllMetrics } from './pool-metrics.ts'
-import { Flock } from './worker-pool.ts'
+import { WorkerPool } from './worker-pool.ts'
 
 export interface WorkersOptions {
   readonly workers: number
@@ -20,34 +20,34 @@ export async function openWorkers(
   closers: Closers,
   { workers: count, silentSeconds }: WorkersOptions,
 ): Promise<void> {
-  const { config, log, say, stop } = start
-  const world = await openWorld({
+  const { config, log, notify, stop } = start
+  const runtime = await openRuntime({
     config: { ...config, DATABASE_POOL_SIZE: 2 },
-    ...{ log, say, signal: stop.asked },
+    ...{ log, notify, signal: stop.requested },
   })
-  closers.push(world.close)
-  await claim(world)
-  stop.asked.throwIfAborted()
-  const { createRooms } = await import('../../app/services.ts')
-  const rooms = await createRooms(world)
-  await rooms.revocations.mark()
-  await rooms.rotation.ensure()
-  await rooms.apiClients.ensureOwn()
-  const made = config.production ? {} : await firstRun(rooms, config.issuer)
-  stop.asked.throwIfAborted()
+  closers.push(runtime.close)
+  await claim(runtime)
+  stop.requested.throwIfAborted()
+  const { createServices } = await import('../../app/services.ts')
+  const services = await createServices(runtime)
+  await services.revocations.mark()
+  await services.rotation.ensure()
+  await services.apiClients.ensureOwn()
+  const made = config.production ? {} : await firstRun(services, config.issuer)
+  stop.requested.throwIfAborted()
 
-  const databaseUrl = config.DATABASE_URL ?? world.embedded?.url ?? ''
-  const flock = new Flock({ count, config, databaseUrl, log, stop, silentSeconds })
-  const metricsUrl = await openMetrics(new AllMetrics(flock), start, closers)
-  closers.push(() => flock.stop())
+  const databaseUrl = config.DATABASE_URL ?? runtime.embedded?.url ?? ''
+  const workerPool = new WorkerPool({ count, config, databaseUrl, log, stop, silentSeconds })
+  const metricsUrl = await openMetrics(new AllMetrics(workerPool), start, closers)
+  closers.push(() => workerPool.stop())
   const show = (url: string) => firstRunLines(made, url).forEach(narrate)
   if (config.PORT !== 0) show(urlOf(config.host, config.PORT))
-  const url = await flock.start()
+  const url = await workerPool.start()
   if (config.PORT === 0) show(url)
   const connections = count * config.DATABASE_POOL_SIZE
-  say(
+  notify(
     `${count} workers, each with up to ${config.DATABASE_POOL_SIZE} connections to PostgreSQL: ` +
-      `${connections} in all (DATABASE_POOL_SIZE), and ${flock.checks} password checks at once`,
+      `${connections} in all (DATABASE_POOL_SIZE), and ${workerPool.checks} password checks at once`,
   )
-  sayReady(start, { url, metricsUrl, workers: count })
+  announceReady(start, { url, metricsUrl, workers: count })
 }

@@ -26,7 +26,7 @@ export interface ClusterOptions {
   readonly password: string
   readonly binaries: PostgresBinaries
   readonly launcher: Launcher
-  readonly say: (line: string) => void
+  readonly notify: (line: string) => void
 }
 
 /** Makes the cluster unless it is there, and checks that these binaries can serve it. */
@@ -50,7 +50,7 @@ export async function prepareCluster(options: ClusterOptions): Promise<void> {
  * starts at once one wins the rename (a folder with content is never replaced) and the other uses it.
  */
 async function createCluster({ cluster, password, ...options }: ClusterOptions): Promise<void> {
-  options.say(`Creating a PostgreSQL ${options.binaries.major} database in ${cluster}`)
+  options.notify(`Creating a PostgreSQL ${options.binaries.major} database in ${cluster}`)
   const staging = await mkdtemp(`${cluster}.unfinished-`)
   try {
     const { account } = options.launcher
@@ -119,8 +119,8 @@ export async function keptPassword(file: string): Promise<string> {
   }
   const password = await readFile(file, 'utf8').catch((cause) => {
     if (cause.code !== 'EACCES') throw cause
-    const say = `${file} belongs to another user: start Signet as that user, or set DATABASE_URL`
-    throw new Error(say, { cause })
+    const notify = `${file} belongs to another user: start Signet as that user, or set DATABASE_URL`
+    throw new Error(notify, { cause })
   })
   return password.trim()
 }

@@ -19,13 +19,13 @@ export interface EmbeddedPostgres {
    * Tries to become the one serving process of this folder: undefined when this process now is, else
    * how the holder has described itself.
    */
-  claimServing(describeSelf: string): Promise<string | undefined>
+  acquireServeLock(describeSelf: string): Promise<string | undefined>
   close(): Promise<void>
 }
 
 export interface EmbeddedPostgresOptions {
   readonly directory: string
-  readonly say: (line: string) => void
+  readonly notify: (line: string) => void
   /** `-c` flags for PostgreSQL; for tests, which may trade durability for speed. */
   readonly settings?: Readonly<Record<string, string>>
   /** Gives up while it is not open yet: recovery after a crash may take long. */
@@ -34,7 +34,7 @@ export interface EmbeddedPostgresOptions {
 
 export async function openEmbeddedPostgres({
   directory,
-  say,
+  notify,
   settings = {},
   signal,
 }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -46,9 +46,9 @@ export async function openEmbeddedPostgres({
   const launcher = await createLauncher({ cluster, folder, programs })
   const passwordFile = join(folder, 'postgres-password')
   const password = await keptPassword(passwordFile)
-  await prepareCluster({ cluster, password, binaries, launcher, say })
+  await prepareCluster({ cluster, password, binaries, launcher, notify })
   const logFile = join(folder, 'postgres.log')
-  const options = { cluster, logFile, binaries, launcher, settings, password, passwordFile, say }
+  const options = { cluster, logFile, binaries, launcher, settings, password, passwordFile, notify }
   const closing = new AbortController()
   const attached = await attach(options, signal ?? closing.signal)
   return new Embedded(options, attached, closing)
@@ -70,7 +70,7 @@ class Embedded implements EmbeddedPostgres {
     this.#attached = this.#watch(attached)
   }
 
-  async claimServing(describeSelf: string): Promise<string | undefined> {
+  async acquireServeLock(describeSelf: string): Promise<string | undefined> {
     const holder = await tryServingLock(this.#attached.client, describeSelf)
     if (holder === undefined) this.#serving = describeSelf
     return holder
@@ -91,15 +91,15 @@ class Embedded implements EmbeddedPostgres {
 
   async #reattach(): Promise<void> {
     const { port } = this.#attached
-    this.#options.say('PostgreSQL has closed the connection: it crashed or was stopped')
+    this.#options.notify('PostgreSQL has closed the connection: it crashed or was stopped')
     while (!this.#closing.signal.aborted) {
       try {
         this.#attached = this.#watch(await attach(this.#options, this.#closing.signal, port))
         if (this.#serving) await tryServingLock(this.#attached.client, this.#serving)
-        return this.#options.say('PostgreSQL is back')
+        return this.#options.notify('PostgreSQL is back')
       } catch (error) {
         if (this.#closing.signal.aborted) return
-        this.#options.say((error as Error).message)
+        this.#options.notify((error as Error).message)
         await sleep(2_000, undefined, { signal: this.#closing.signal }).catch(() => undefined)
       }
     }
@@ -109,11 +109,11 @@ class Embedded implements EmbeddedPostgres {
     this.#closing.abort()
     await this.#reattaching
     const { client, pid } = this.#attached
-    const { cluster, say } = this.#options
+    const { cluster, notify } = this.#options
     try {
       if (!(await this.#attached.leave())) return
       const stopped = await stopPostmaster(cluster, pid, 10)
-      if (!stopped) say(`PostgreSQL (process ${pid}) needs more than 10 s to stop: left to it`)
+      if (!stopped) notify(`PostgreSQL (process ${pid}) needs more than 10 s to stop: left to it`)
     } finally {
       await client.end().catch(() => undefined)
     }

@@ -11,13 +11,13 @@ import {
 import { findPostmaster } from './postmaster-file.ts'
 
 /** Advisory locks of the two-number kind, which migrations and others do not use. */
-const presence = [7_468_385, 1]
-const serving = [7_468_385, 2]
+const instanceLock = [7_468_385, 1]
+const serveLock = [7_468_385, 2]
 
 export interface AttachOptions extends PostmasterOptions {
   readonly password: string
   readonly passwordFile: string
-  readonly say: (line: string) => void
+  readonly notify: (line: string) => void
 }
 
 /** A connection that counts this process among the users of the database while it lasts. */
@@ -41,7 +41,7 @@ export async function attach(
   signal: AbortSignal,
   port?: number,
 ): Promise<Attached> {
-  const tell = occasionally(options.say)
+  const tell = occasionally(options.notify)
   let launched: LaunchedPostmaster | undefined
   for (const end = Date.now() + patienceMilliseconds; Date.now() < end; await sleep(30)) {
     if (signal.aborted) launched?.stop()
@@ -49,7 +49,7 @@ export async function attach(
     const running = await findPostmaster(options.cluster)
     if (running) {
       const url = `postgres://signet:${options.password}@127.0.0.1:${running.port}/signet`
-      const answer = await knock(url, options)
+      const answer = await tryConnect(url, options)
       if (typeof answer !== 'string') return { ...running, url, ...answer }
       tell(answer)
       continue
@@ -67,14 +67,14 @@ export async function attach(
 }
 
 /** The connection with the lock, or why there is none yet. */
-async function knock(
+async function tryConnect(
   url: string,
   options: AttachOptions,
 ): Promise<Pick<Attached, 'client' | 'leave'> | string> {
   const client = await connect(url).catch((error: pg.DatabaseError) => error)
   if (client instanceof pg.Client) {
     try {
-      await client.query('SELECT pg_advisory_lock_shared($1, $2)', presence)
+      await client.query('SELECT pg_advisory_lock_shared($1, $2)', instanceLock)
       return { client, leave: () => leave(client) }
     } catch (error) {
       // The last user is just stopping it.
@@ -116,7 +116,7 @@ async function leave(client: pg.Client): Promise<boolean> {
   try {
     await client.query('SELECT pg_advisory_unlock_all()')
     const query = 'SELECT pg_try_advisory_lock($1, $2) AS alone'
-    const { rows } = await client.query<{ alone: boolean }>(query, presence)
+    const { rows } = await client.query<{ alone: boolean }>(query, instanceLock)
     return rows[0]?.alone === true
   } catch {
     return false
@@ -138,20 +138,20 @@ export async function tryServingLock(
   // A holder that was killed a moment ago is still there for some milliseconds.
   for (let round = 0; round < 10; round += 1) {
     if (round > 0) await sleep(50)
-    const { rows } = await client.query<{ taken: boolean }>(take, [...serving, describeSelf])
+    const { rows } = await client.query<{ taken: boolean }>(take, [...serveLock, describeSelf])
     if (rows[0]?.taken) return undefined
-    const held = await client.query<{ name: string }>(holder, serving)
+    const held = await client.query<{ name: string }>(holder, serveLock)
     name = held.rows[0]?.name ?? name
   }
   return name ?? 'another process'
 }
 
 /** Startup takes a moment; only a wait that a person notices deserves a line. */
-function occasionally(say: (line: string) => void): (state: string) => void {
+function occasionally(notify: (line: string) => void): (state: string) => void {
   let next = Date.now() + 1_500
   return (state) => {
     if (Date.now() < next) return
     next = Date.now() + 5_000
-    say(`Waiting for PostgreSQL (after a crash it first recovers): ${state}`)
+    notify(`Waiting for PostgreSQL (after a crash it first recovers): ${state}`)
   }
 }

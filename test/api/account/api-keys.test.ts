@@ -170,7 +170,7 @@ test('ASVS 7.4.2: the keys of somebody disabled or deleted are dead, and their t
     const token = (await exchange.of(server, body.key, service)).body.access_token
     t.is((await accountApi(server, token).get('me')).status, 200)
     if (name === 'grace') await disable(server, name)
-    else await server.rooms.administration.delete(id)
+    else await server.services.administration.delete(id)
     t.is((await exchange.of(server, body.key, service)).body.error, 'invalid_grant')
     t.false((await server.introspect(body.key, service)).body.active)
     t.false((await server.introspect(token, service)).body.active)
@@ -178,7 +178,7 @@ test('ASVS 7.4.2: the keys of somebody disabled or deleted are dead, and their t
   }
   // Whoever is let in again makes new keys, which work at once.
   const [grace] = await server.db('users').where({ username: 'grace' })
-  await server.rooms.administration.change(grace.id, { disabled: false })
+  await server.services.administration.change(grace.id, { disabled: false })
   const again = await (await enter(server, 'grace')).post('api-keys', key)
   const token = (await exchange.of(server, again.body.key, service)).body.access_token
   t.is((await accountApi(server, token).get('me')).status, 200)
@@ -263,8 +263,8 @@ test('a key ends with the app that it was made with, disabled or deleted', async
     })
     t.like(made.body, { client_id: id, expires_at: null })
     const token = (await exchange.of(server, made.body.key, service)).body.access_token
-    if (end === 'disable') await server.rooms.clients.disable(id)
-    else await server.rooms.clients.delete(id)
+    if (end === 'disable') await server.services.clients.disable(id)
+    else await server.services.clients.delete(id)
     t.is((await exchange.of(server, made.body.key, service)).body.error, 'invalid_grant', end)
     t.false((await server.introspect(made.body.key, service)).body.active)
     t.false((await server.introspect(token, service)).body.active, 'nor its tokens, at once')
@@ -274,7 +274,7 @@ test('a key ends with the app that it was made with, disabled or deleted', async
 
 test('ASVS 7.4.2: the person, the session or the app ends between confirmation and creation → no key', async (t) => {
   const server = await startConformingServer(t)
-  const { apiKeys, clients } = server.rooms
+  const { apiKeys, clients } = server.services
   const ends = {
     person: (name: string) => disable(server, name),
     session: (_: string, token: string) => accountApi(server, token).post('logout'),

@@ -155,7 +155,7 @@ test('ASVS 7.4.2: a link proves nothing for somebody who was disabled or deleted
     await accountApi(server).post('email/verification/request', { email: address })
     const token = await link(address)
     if (name === 'grace') await disable(server, name)
-    else await server.rooms.administration.delete(id)
+    else await server.services.administration.delete(id)
     t.is(problemType(await confirm(server, token)), 'unusable-token')
     const [row] = await server.db('users').where({ id })
     t.is(row?.email_verified_at ?? null, null)

@@ -8,8 +8,8 @@ import { startServer, type TestServer } from '../../support/start-server.ts'
 const people = 2000
 
 /** People by the hundred, all with one password, who have proven their addresses or wait for it. */
-async function populate({ db, rooms }: TestServer): Promise<void> {
-  const { id } = await rooms.users.create({ username: 'model', password: goodPassword })
+async function populate({ db, services }: TestServer): Promise<void> {
+  const { id } = await services.users.create({ username: 'model', password: goodPassword })
   const row = `password_hash, password_changed_at, roles, created_at`
   for (const [name, verified] of [
     ['known', 'created_at'],
@@ -37,7 +37,7 @@ function fromEverywhere(server: TestServer) {
 
 const environment = { TRUSTED_PROXIES: 'loopback', ARGON2_MEMORY_KIB: '19456' }
 
-interface Door {
+interface HttpServer {
   readonly path: string
   readonly status: number
   /** Whose address is theirs. */
@@ -47,7 +47,7 @@ interface Door {
   readonly samples: number
 }
 
-const doors: Door[] = [
+const doors: HttpServer[] = [
   {
     path: 'login',
     status: 401,

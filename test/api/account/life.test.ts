@@ -184,7 +184,7 @@ async function takesAllAndLeaves({ t, server, mailbox, secrets }: Life, id: stri
 async function leavesNoTrace(t: ExecutionContext<unknown>, server: TestServer, id: string) {
   const { db } = server
   server.clock.advance({ minutes: 2 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   const trail = await db('audit_events').where({ user_id: id }).orderBy('id')
   const events = trail.map(({ event }) => event)
   t.is(events[0], 'user.registered')

@@ -77,7 +77,7 @@ test('only public first-party apps with the password grant sign people in here',
   await register(server, 'confidential')
   await registerPublic(server, 'foreign', { firstParty: false, grantTypes: ['refresh_token'] })
   await registerPublic(server, 'gone', { grantTypes: [...grants.grantTypes] })
-  await server.rooms.clients.disable('gone')
+  await server.services.clients.disable('gone')
   const login = (client_id: string) =>
     accountApi(server).post('login', { username: 'grace', password: goodPassword, client_id })
   t.is(readToken((await login('mobile')).body.access_token).claims.client_id, 'mobile')
@@ -138,7 +138,7 @@ test('only sessions of apps of this API are refreshed here', async (t) => {
   const next = await refresh(mobile)
   t.is(next.status, 200)
   for (const forged of ['srt_x', 'x', `${mobile}x`]) t.is((await refresh(forged)).status, 401)
-  await server.rooms.clients.change('mobile', { grantTypes: ['password'] })
+  await server.services.clients.change('mobile', { grantTypes: ['password'] })
   t.is((await refresh(next.body.refresh_token)).status, 401, 'an app that lost the grant')
 })
 

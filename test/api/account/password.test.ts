@@ -91,7 +91,7 @@ test('ASVS 7.4.2: no link for somebody disabled or deleted, and the one they hav
     await api.post('password/reset/request', { email: address })
     const token = await link(address)
     if (name === 'grace') await disable(server, name)
-    else await server.rooms.administration.delete(id)
+    else await server.services.administration.delete(id)
     const before = await server.db('users').where({ id })
     const wanted = { token, new_password: otherPassword }
     t.is(problemType(await api.post('password/reset/confirm', wanted)), 'unusable-token')
@@ -125,16 +125,16 @@ test('a reset leaves no API key of whoever had the account before', async (t) =>
   const { server, link } = await startMailedServer(t)
   const { id: userId } = await addPerson(server, 'grace')
   const wanted = { userId, name: 'left behind', scope: ['read'], audience: ['x'], expiresAt: null }
-  const made = await server.rooms.apiKeys.create(wanted)
+  const made = await server.services.apiKeys.create(wanted)
   const secret = made?.secret ?? ''
-  t.truthy(await server.rooms.apiKeys.verify(secret))
+  t.truthy(await server.services.apiKeys.verify(secret))
   const api = accountApi(server)
   await api.post('password/reset/request', { email })
   const confirmed = { token: await link(email), new_password: otherPassword }
   t.is((await api.post('password/reset/confirm', confirmed)).status, 200)
-  t.is(await server.rooms.apiKeys.verify(secret), undefined)
+  t.is(await server.services.apiKeys.verify(secret), undefined)
   const sid = { kind: 'sid', value: made?.key.id ?? '' } as const
-  t.true(await server.rooms.revocations.holdAny([sid]), 'and what it was exchanged for')
+  t.true(await server.services.revocations.holdAny([sid]), 'and what it was exchanged for')
 })
 
 test('ASVS 7.5.1: a new password ends the plan of a thief to move the account to their address', async (t) => {
@@ -165,7 +165,7 @@ test('ASVS 7.5.1: a new password ends the plan of a thief to move the account to
   const change = { current_password: otherPassword, new_password: goodPassword }
   t.is((await grace.post('password/change', change)).status, 200)
   server.clock.advance({ minutes: 2 })
-  await server.rooms.mailSender.run()
+  await server.services.mailSender.run()
   await quiet()
   t.regex((await theirMail())[1].last_error, /the password was changed meanwhile/)
   t.is(to(plan.email).length, 1)

@@ -115,12 +115,12 @@ test('ASVS 6.3.7: the owner of an address that a stranger registered leaves the 
   const stranger = await registerWithEasyApp(server)
   const { id: userId } = (await stranger.get('me')).body
   const key = { userId, name: 'left behind', scope: ['account'], audience: [server.app.issuer] }
-  const made = await server.rooms.apiKeys.create({ ...key, expiresAt: null })
+  const made = await server.services.apiKeys.create({ ...key, expiresAt: null })
   const token = await link(email)
   const owned = await confirm(server, { token, new_password: otherPassword })
   t.like(owned, { status: 200, body: { id: userId, email_verified: true } })
   t.is((await stranger.get('me')).status, 401)
-  t.is(await server.rooms.apiKeys.verify(made?.secret ?? ''), undefined)
+  t.is(await server.services.apiKeys.verify(made?.secret ?? ''), undefined)
   const login = (password: string) =>
     accountApi(server).post('login', { email, password, client_id: 'easy' }, fromElsewhere())
   t.deepEqual([(await login(goodPassword)).status, (await login(otherPassword)).status], [401, 200])
@@ -198,12 +198,12 @@ test('a registration that nobody verifies is deleted after UNVERIFIED_DAYS, and 
   await addPerson(server, 'added', { emailVerified: false })
   const names = async () => (await server.db('users').pluck('email')) as string[]
   server.clock.advance({ seconds: 3 * daySeconds - 60 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.true((await names()).includes(email))
   const at = stranger.get('me')
   t.is((await at).status, 401, 'an access token is long over')
   server.clock.advance({ minutes: 2 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   const left = await names()
   t.false(left.includes(email))
   t.true(left.includes('verified@people.example') && left.includes('added@people.example'))

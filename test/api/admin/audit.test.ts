@@ -81,7 +81,7 @@ test('ASVS 16.2.5: what administrators do is in the trail with who did it, and w
   await admin.delete('clients/shop')
   // What they did to somebody who is deleted since is erased with the rest about that person.
   server.clock.advance({ minutes: 2 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   const { body, text } = await admin.get('audit?limit=500')
   const own = body.events.filter(
     ({ detail }: { detail: { by?: string } }) => detail.by === admin.id,

@@ -33,11 +33,11 @@ async function walk(admin: AdminApi, query: string, between?: () => Promise<unkn
 test('pages have neither holes nor repeats while people are added', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
-  for (let i = 0; i < 23; i += 1) await server.rooms.users.create({ username: `p${i}` })
+  for (let i = 0; i < 23; i += 1) await server.services.users.create({ username: `p${i}` })
   let more = 0
   const names = await walk(admin, 'limit=4', async () => {
     more += 1
-    await server.rooms.users.create({ username: `late${more}` })
+    await server.services.users.create({ username: `late${more}` })
   })
   const present = Array.from({ length: 23 }, (_, i) => `p${22 - i}`)
   t.deepEqual(names, [...present, 'root', 'ada'], 'newest first')
@@ -51,11 +51,11 @@ test('people are found by role, state and text, where % and _ are letters like o
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const add = (username: string, more: object = {}) =>
-    server.rooms.users.create({ username, ...more })
+    server.services.users.create({ username, ...more })
   await add('a_b', { roles: ['editor', 'reader'], fullName: 'Grace 100% Hopper' })
   await add('axb', { roles: ['edit'], email: 'axb@people.example' })
   const { id } = await add('back\\slash', { email: 'Back@People.example', emailVerified: true })
-  await server.rooms.administration.disable(id)
+  await server.services.administration.disable(id)
   const found = async (query: string) => (await walk(admin, query)).sort()
   const all = ['a_b', 'ada', 'axb', 'back\\slash', 'root']
   t.deepEqual(await found(''), all)
@@ -213,7 +213,7 @@ test('a deleted person is gone with all tokens, and the trail that stays names n
   t.is((await admin.get(`users/${id}`)).status, 404)
   t.is((await admin.delete(`users/${id}`)).status, 404)
   server.clock.advance({ minutes: 2 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.deepEqual(await server.db('deleted_users'), [])
   t.deepEqual(await server.db('refresh_families').where({ user_id: id }), [])
   const trail = await server.db('audit_events').where({ user_id: id })
@@ -314,7 +314,7 @@ test('a person with 40,000 audit events and 3,000 sessions is deleted at once an
   }
   t.true((await named()) >= 40_000, 'not in the request')
   server.clock.advance({ minutes: 2 })
-  await server.rooms.janitor.run()
+  await server.services.janitor.run()
   t.is(await named(), 0)
   t.deepEqual(await db('refresh_families').where({ user_id: id }), [])
   t.deepEqual(await db('deleted_users'), [])

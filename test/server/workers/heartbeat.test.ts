@@ -1,5 +1,5 @@
 import test from 'ava'
-import { Watch } from '../../../src/server/workers/heartbeat.ts'
+import { Heartbeat } from '../../../src/server/workers/heartbeat.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ask, counted, startWorkers } from '../../support/workers.ts'
@@ -52,7 +52,7 @@ test('a worker that hangs is replaced, and the service answers; one that was onl
 function watching(count: number) {
   const lines: { msg: string; worker: number }[] = []
   const log = openLog({ level: 'info', format: 'json', to: (line) => lines.push(JSON.parse(line)) })
-  const watch = new Watch({ log, silentSeconds: 10 })
+  const heartbeat = new Heartbeat({ log, silentSeconds: 10 })
   const ended: number[] = []
   const workers = Array.from({ length: count }, (_, index) => {
     const kill = (signal?: string) => signal === 'SIGKILL' && ended.push(index + 1) > 0
@@ -63,23 +63,23 @@ function watching(count: number) {
   const pass = (seconds: number, ...heard: number[]) => {
     for (let second = 0; second < seconds; second += 1) {
       at += 1000
-      watch.turn(at)
+      heartbeat.tick(at)
       speak(...heard)
     }
   }
   const speak = (...numbers: number[]) => {
-    for (const number of numbers) watch.heard(number, workers[number - 1] as never)
+    for (const number of numbers) heartbeat.heard(number, workers[number - 1] as never)
   }
   /** A turn after the primary has not run for so long. */
   const wake = (seconds: number) => {
     at += seconds * 1000
-    watch.turn(at)
+    heartbeat.tick(at)
   }
-  return { watch, workers, ended, lines, pass, speak, wake }
+  return { heartbeat, workers, ended, lines, pass, speak, wake }
 }
 
 test('a worker is ended when it has said nothing for the whole time, not a second before', (t) => {
-  const { watch, workers, ended, lines, pass, speak } = watching(2)
+  const { heartbeat, workers, ended, lines, pass, speak } = watching(2)
   speak(1, 2)
   pass(9, 1)
   t.deepEqual(ended, [])
@@ -87,7 +87,7 @@ test('a worker is ended when it has said nothing for the whole time, not a secon
   pass(9, 1)
   t.deepEqual(ended, [], 'it was heard in time')
   pass(1, 1)
-  t.deepEqual([ended, watch.ended], [[2], 1])
+  t.deepEqual([ended, heartbeat.ended], [[2], 1])
   t.deepEqual(
     lines.map(({ msg, worker }) => `${worker}: ${msg}`),
     [
@@ -99,8 +99,8 @@ test('a worker is ended when it has said nothing for the whole time, not a secon
   )
   pass(60, 1)
   t.deepEqual(ended, [2], 'once')
-  t.true(watch.gone(2, workers[1] as never))
-  t.false(watch.gone(1, workers[0] as never))
+  t.true(heartbeat.gone(2, workers[1] as never))
+  t.false(heartbeat.gone(1, workers[0] as never))
 })
 
 test('a worker that starts may take its time: it is listened to from its first word', (t) => {
@@ -136,7 +136,7 @@ test('time in which the primary itself did not run is nobody’s silence', (t) =
   speak(1, 2)
   const noticed = lines.filter(({ msg }) => /says nothing/.test(msg)).length
   t.is(lines.length, 2 * noticed, 'the log hears the end of what it heard the beginning of')
-  for (let turn = 0; turn < 100; turn += 1) wake(2)
+  for (let tick = 0; tick < 100; tick += 1) wake(2)
   t.deepEqual(ended, [])
   pass(10)
   t.is(ended.length, 1)

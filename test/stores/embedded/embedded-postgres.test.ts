@@ -15,7 +15,7 @@ const source = new URL('../../../src/stores/embedded/embedded-postgres.js', impo
 const neighbour = `
   import { openEmbeddedPostgres } from ${JSON.stringify(source)}
   process.send('opening')
-  const postgres = await openEmbeddedPostgres({ directory: process.env.FOLDER, say: () => {} })
+  const postgres = await openEmbeddedPostgres({ directory: process.env.FOLDER, notify: () => {} })
   const holder = await postgres.claimServing('neighbour ' + process.pid)
   process.send({ url: postgres.url, holder })
   process.once('message', () => postgres.close().then(() => process.exit()))
@@ -29,7 +29,7 @@ async function folderFor(t: ExecutionContext): Promise<string> {
 }
 
 const open = (directory: string, said: string[] = []) =>
-  openEmbeddedPostgres({ directory, say: (line) => said.push(line) })
+  openEmbeddedPostgres({ directory, notify: (line) => said.push(line) })
 
 function startNeighbour(folder: string) {
   const args = ['--input-type=module', '-e', neighbour]
@@ -93,7 +93,7 @@ test('a killed process leaves its data and its PostgreSQL to the next, which sto
 
   const next = await open(folder)
   t.is(await postmaster(folder), pid)
-  t.is(await next.claimServing('next'), undefined)
+  t.is(await next.acquireServeLock('next'), undefined)
   t.deepEqual(await query(next.url, 'SELECT answer FROM kept'), [42])
   await next.close()
   t.false(await alive(pid))
@@ -124,9 +124,9 @@ test('one process serves a folder, and a second is told which', async (t) => {
   t.is((await first.opened).holder, undefined)
   const second = await open(folder)
   t.teardown(second.close.bind(second))
-  t.is(await second.claimServing('second'), `neighbour ${first.pid}`)
+  t.is(await second.acquireServeLock('second'), `neighbour ${first.pid}`)
   await first.end()
-  t.is(await second.claimServing('second'), undefined)
+  t.is(await second.acquireServeLock('second'), undefined)
 })
 
 test('openings and closings that meet neither fail nor leave a PostgreSQL behind', async (t) => {
@@ -149,14 +149,14 @@ test('a PostgreSQL that is killed under a running server comes back where it was
   const said: string[] = []
   const postgres = await open(folder, said)
   t.teardown(postgres.close.bind(postgres))
-  await postgres.claimServing('the server')
+  await postgres.acquireServeLock('the server')
   await query(postgres.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
   process.kill(await postmaster(folder), 'SIGKILL')
   while (!said.includes('PostgreSQL is back')) await sleep(20)
   t.deepEqual(await query(postgres.url, 'SELECT answer FROM kept'), [42])
 
   const second = await open(folder)
-  t.is(await second.claimServing('second'), 'the server')
+  t.is(await second.acquireServeLock('second'), 'the server')
   await second.close()
   t.deepEqual(await query(postgres.url, 'SELECT 1'), [1])
 })
