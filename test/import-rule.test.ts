@@ -26,8 +26,6 @@ const levels: readonly (readonly string[])[] = [
 /** Upward imports that are not cut yet. */
 const pending: readonly string[] = [
   'src/http/error-boundary.ts → src/api/problem.ts',
-  'src/mail/delivery.ts → src/tokens/mail-links.ts',
-  'src/mail/delivery.ts → src/tokens/one-time-tokens.ts',
   'src/throttle/throttle.ts → src/authentication/guess-limiter.ts',
   'src/authentication/sign-in.ts → src/grants/grant.ts',
 ]

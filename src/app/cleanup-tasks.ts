@@ -1,29 +1,50 @@
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { ClientAssertions } from '../clients/client-assertions.ts'
 import { type CleanupTask, expiredRowsTask } from '../janitor/janitor.ts'
+import type { MailQueue } from '../mail/mail-queue.ts'
+import type { RevocationLog } from '../revocations/revocation-log.ts'
 import { endingClients } from '../sessions/client-sessions.ts'
 import { pruneSessions, sweepIdleSessions } from '../sessions/expired-sessions.ts'
-import { unansweredSeconds } from '../sessions/unanswered-rotations.ts'
+import { type UnansweredRotations, unansweredSeconds } from '../sessions/unanswered-rotations.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import type { ApiKeys } from '../tokens/api-keys.ts'
+import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
+import type { UserAdministration } from '../users/administration.ts'
 import { erasingUsers } from '../users/erasure.ts'
 import { fillingIdentifierKeys } from '../users/identifier-keys.ts'
 import { deleteUnverified } from '../users/unverified.ts'
-import type { createPeopleServices } from './people-services.ts'
-import { daySeconds, type Runtime } from './runtime.ts'
-import type { TokenServices } from './token-services.ts'
+import type { Runtime } from './runtime.ts'
+import { daySeconds } from './settings.ts'
 
-type Services = TokenServices & Awaited<ReturnType<typeof createPeopleServices>>
+interface Dependencies {
+  readonly administration: UserAdministration
+  readonly apiKeys: ApiKeys
+  readonly assertions: ClientAssertions
+  readonly audit: AuditLog
+  readonly mailQueue: MailQueue
+  readonly oneTimeTokens: OneTimeTokens
+  readonly rememberSeconds: number
+  readonly revocationLog: RevocationLog
+  readonly throttle: Throttle
+  readonly unanswered: UnansweredRotations
+}
 
-/** A mail that was sent, or given up, is kept for so long: somebody may ask. */
+/** Mails that were sent or given up are kept for this long, to answer questions about them. */
 const mailDays = 30
 
-/** What expires and when it may go, and what is left of clients and people that are gone. */
-export function cleanupTasks({ config, now, log }: Runtime, services: Services): CleanupTask[] {
-  const { unanswered, revocationLog, assertions, audit, throttle } = services
-  const { mailQueue, oneTimeTokens, apiKeys, rememberSeconds } = services
+/** Everything the janitor deletes: expired rows, and what deleted clients and people leave behind. */
+export function cleanupTasks({ config, now, log }: Runtime, services: Dependencies): CleanupTask[] {
+  const { administration, apiKeys, assertions, audit, mailQueue, oneTimeTokens } = services
+  const { rememberSeconds, revocationLog, throttle, unanswered } = services
   return [
     endingClients(now),
     erasingUsers(audit, now),
     expiredRowsTask({
-      ...{ name: 'sessions', table: 'refresh_families', now, keepSeconds: rememberSeconds },
+      name: 'sessions',
+      table: 'refresh_families',
       oldest: 'LEAST(min(expires_at), min(revoked_at))',
+      now,
+      keepSeconds: rememberSeconds,
       prune: pruneSessions,
     }),
     {
@@ -33,38 +54,58 @@ export function cleanupTasks({ config, now, log }: Runtime, services: Services):
     fillingIdentifierKeys(log),
     {
       name: 'unverified_people',
-      sweep: (trx) => deleteUnverified(trx, services.administration, now()),
+      sweep: (trx) => deleteUnverified(trx, administration, now()),
     },
     expiredRowsTask({
-      ...{ name: 'unanswered_rotations', now, oldest: 'min(noted_at)' },
+      name: 'unanswered_rotations',
+      oldest: 'min(noted_at)',
+      now,
       keepSeconds: unansweredSeconds,
-      prune: unanswered.prune.bind(unanswered),
+      prune: (before, limit, db) => unanswered.prune(before, limit, db),
     }),
-    expiredRowsTask({ name: 'revocations', now, prune: revocationLog.prune.bind(revocationLog) }),
-    expiredRowsTask({ name: 'client_assertions', now, prune: assertions.prune.bind(assertions) }),
+    expiredRowsTask({
+      name: 'revocations',
+      now,
+      prune: (before, limit, db) => revocationLog.prune(before, limit, db),
+    }),
+    expiredRowsTask({
+      name: 'client_assertions',
+      now,
+      prune: (before, limit, db) => assertions.prune(before, limit, db),
+    }),
     expiredRowsTask({
       name: 'one_time_tokens',
       now,
-      prune: oneTimeTokens.prune.bind(oneTimeTokens),
+      prune: (before, limit, db) => oneTimeTokens.prune(before, limit, db),
     }),
     {
       name: 'api_keys_of_ended_clients',
       sweep: (trx, limit) => apiKeys.pruneOfEndedClients(limit, trx),
     },
-    expiredRowsTask({ name: 'api_keys', now, prune: apiKeys.prune.bind(apiKeys) }),
     expiredRowsTask({
-      ...{ name: 'throttle', now, oldest: 'to_timestamp(min(expire) / 1000.0)' },
-      prune: throttle.prune.bind(throttle),
+      name: 'api_keys',
+      now,
+      prune: (before, limit, db) => apiKeys.prune(before, limit, db),
     }),
     expiredRowsTask({
-      ...{ name: 'outgoing_mail', now, oldest: 'min(created_at)' },
+      name: 'throttle',
+      oldest: 'to_timestamp(min(expire) / 1000.0)',
+      now,
+      prune: (before, limit, db) => throttle.prune(before, limit, db),
+    }),
+    expiredRowsTask({
+      name: 'outgoing_mail',
+      oldest: 'min(created_at)',
+      now,
       keepSeconds: mailDays * daySeconds,
-      prune: mailQueue.prune.bind(mailQueue),
+      prune: (before, limit, db) => mailQueue.prune(before, limit, db),
     }),
     expiredRowsTask({
-      ...{ name: 'audit_events', now, oldest: 'min(at)' },
+      name: 'audit_events',
+      oldest: 'min(at)',
+      now,
       keepSeconds: config.AUDIT_RETENTION_DAYS * daySeconds,
-      prune: audit.prune.bind(audit),
+      prune: (before, limit, db) => audit.prune(before, limit, db),
     }),
   ]
 }

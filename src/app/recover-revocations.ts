@@ -21,13 +21,14 @@ interface Dependencies {
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /**
- * Brings back what the database forgot and Redis holds (ADR 26): revocations, and the ends of sessions, API keys
- * and signing keys that they stand for. A client is not disabled again: the event names it, and its
- * tokens are refused until the last has expired.
+ * Restores revocations that the database lost and Redis still has (ADR 26), and ends the sessions, API
+ * keys and signing keys that they name. A client is not disabled again: the audit event names it, and
+ * its tokens are refused until the last one expires.
+ * @param found revocations that only Redis has, in batches
  */
 export async function recoverRevocations(
   deps: Dependencies,
-  held: AsyncIterable<readonly Revocation[]>,
+  found: AsyncIterable<readonly Revocation[]>,
 ): Promise<void> {
   const kids: string[] = []
   const end = async (trx: Knex.Transaction, lost: readonly Revocation[]) => {
@@ -46,13 +47,13 @@ export async function recoverRevocations(
     await deps.audit.record({ event: 'revocations.recovered', detail }, trx)
   }
   const { db, revocationLog: log } = deps
-  const count = await recover({ db, log, end }, held)
+  const count = await recover({ db, log, end }, found)
   for (const kid of kids) {
     await deps.rotation.revoke(kid).catch((error) => {
       if (!(error instanceof RotationError)) throw error
     })
   }
   if (count > 0) {
-    deps.log.warn({ count }, 'revocations that the database had lost were written again from Redis')
+    deps.log.warn({ count }, 'revocations that the database had lost were restored from Redis')
   }
 }

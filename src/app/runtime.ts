@@ -10,7 +10,7 @@ import type { RedisClient } from '../stores/redis.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
 
-/** What the outside world lends the server. main opens it for real, a test opens its own. */
+/** What a process has open: configuration, stores, keys, clock, log. A test opens its own. */
 export interface Runtime {
   readonly config: Config
   readonly db: Knex
@@ -19,14 +19,12 @@ export interface Runtime {
   readonly redis: RedisClient | undefined
   readonly masterKeys: MasterKeys
   readonly now: Now
-  /** What `now` follows, and whether this machine's clock agrees. Absent where a test moves the clock. */
+  /** The clock behind `now`; absent in tests, which move their own. */
   readonly databaseClock?: DatabaseClock
   readonly log: Log
-  /** Where costly hashes are computed, if not in this process. */
+  /** Computes password hashes outside this process. Absent: they are computed here. */
   readonly hashing?: Hashing
-  /** Other limits than those of throttle/limits.ts: for tests that try much. */
+  /** Replaces limits of throttle/limits.ts, for tests that make many attempts. */
   readonly limits?: Partial<Limits>
   readonly delays?: DelayLimits
 }
-
-export const daySeconds = 86_400

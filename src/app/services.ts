@@ -1,18 +1,300 @@
+import { ApiClients } from '../api/account/api-clients.ts'
+import { AuditLog } from '../audit/audit-log.ts'
+import { SignIn } from '../authentication/sign-in.ts'
+import { ClientAssertions } from '../clients/client-assertions.ts'
+import { ClientCache } from '../clients/client-cache.ts'
+import { Clients } from '../clients/clients.ts'
+import { later } from '../clock.ts'
 import { Janitor } from '../janitor/janitor.ts'
+import { LiveKeyring } from '../keyring/live-keyring.ts'
+import { Rotation } from '../keyring/rotation.ts'
+import { sealedSecret } from '../keyring/sealed-secret.ts'
+import { generateKey } from '../keyring/signing-key.ts'
+import { SigningKeys } from '../keyring/signing-keys.ts'
+import { skewSeconds } from '../keyring/timing.ts'
+import { MailQueue } from '../mail/mail-queue.ts'
+import { MailSender } from '../mail/mail-sender.ts'
+import { Outbox } from '../mail/outbox.ts'
+import { Bulkhead } from '../passwords/bulkhead.ts'
+import { Passwords } from '../passwords/passwords.ts'
+import { RevocationFeed } from '../revocations/revocation-feed.ts'
+import { RevocationLog } from '../revocations/revocation-log.ts'
+import { RevocationLookup } from '../revocations/revocation-lookup.ts'
+import { Revocations } from '../revocations/revocations.ts'
+import { RevokedIndex } from '../revocations/revoked-index.ts'
+import { RefreshFamilies } from '../sessions/refresh-families.ts'
+import { RefreshRotation } from '../sessions/refresh-rotation.ts'
+import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
+import { RotationBatch } from '../sessions/rotation-statement.ts'
+import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
+import { Statements } from '../stores/statements.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { Throttle } from '../throttle/throttle.ts'
+import { AccessTokens } from '../tokens/access-tokens.ts'
+import { ApiKeys } from '../tokens/api-keys.ts'
+import { prepareLink } from '../tokens/mail-links.ts'
+import { OneTimeTokens } from '../tokens/one-time-tokens.ts'
+import { TokenLives } from '../tokens/token-lives.ts'
+import { UserAdministration } from '../users/administration.ts'
+import { Credentials } from '../users/credentials.ts'
+import { EmailAddresses } from '../users/email-addresses.ts'
+import { PersonalData } from '../users/personal-data.ts'
+import { Registration } from '../users/registration.ts'
+import { partsOfNames } from '../users/text-search.ts'
+import { UserSessions } from '../users/user-sessions.ts'
+import { Users } from '../users/users.ts'
 import { cleanupTasks } from './cleanup-tasks.ts'
-import { createPeopleServices } from './people-services.ts'
+import { recoverRevocations } from './recover-revocations.ts'
 import type { Runtime } from './runtime.ts'
-import { createTokenServices } from './token-services.ts'
+import {
+  argon2CostOf,
+  keyTimingOf,
+  lifetimesOf,
+  mailTransportOf,
+  passwordPolicyOf,
+} from './settings.ts'
 
 export type { Runtime } from './runtime.ts'
 
 export type Services = Awaited<ReturnType<typeof createServices>>
 
-/** Builds every room once, from the ground up. Routes are mounted on them by routes.ts, commands by cli/. */
+/**
+ * Builds every service once, from the bottom up: keys, revocations, sessions and tokens, clients,
+ * mail, people, sign-in, cleanup. `routes.ts` mounts routes on them; `cli/` runs commands with them.
+ */
 export async function createServices(runtime: Runtime) {
-  const tokens = await createTokenServices(runtime)
-  const people = await createPeopleServices(runtime, tokens)
-  const tasks = cleanupTasks(runtime, { ...tokens, ...people })
-  const janitor = new Janitor({ db: runtime.db, now: runtime.now, tasks })
-  return { ...tokens, ...people, janitor }
+  const { config, db, pool, redis, masterKeys, hashing, now, log } = runtime
+  const { issuer } = config
+  const lifetimes = lifetimesOf(config)
+  const { accessTokenMaxSeconds } = lifetimes
+  const rememberSeconds = accessTokenMaxSeconds + skewSeconds
+
+  const metrics = new Metrics()
+  const statements = new Statements({
+    pool,
+    prepared: config.DATABASE_PREPARED_STATEMENTS,
+    onUnknown: (error) =>
+      log.warn(
+        { err: error },
+        'a prepared statement is unknown to PostgreSQL, so statements are no longer prepared; behind a pooler set DATABASE_PREPARED_STATEMENTS=false',
+      ),
+  })
+  const audit = new AuditLog(db, now)
+
+  const signingKeys = new SigningKeys(db, masterKeys)
+  const keyring = new LiveKeyring(signingKeys)
+  const revocationLog = new RevocationLog(db, now)
+  const feed = new RevocationFeed({
+    log: revocationLog,
+    keyring,
+    issuer,
+    now,
+    onSigned: () => metrics.feedDocuments.inc(),
+  })
+  const index =
+    redis &&
+    new RevokedIndex({
+      redis,
+      log: revocationLog,
+      now,
+      onTrust: (trusted, reason) =>
+        trusted
+          ? log.info({ reason }, 'redis answers')
+          : log.warn({ reason }, 'postgres answers instead of redis'),
+      recover: (lost) =>
+        recoverRevocations({ db, log, revocationLog, families, apiKeys, rotation, audit }, lost),
+    })
+  const revocations = new Revocations({
+    db,
+    log: revocationLog,
+    questions: new RevocationLookup({ statements, now }),
+    index,
+    onDecided: () => feed.pollSoon(),
+  })
+  const timing = keyTimingOf(config)
+  const rotation = new Rotation({
+    signingKeys,
+    now,
+    timing,
+    generate: () => generateKey(config.KEY_BITS),
+    async announce() {
+      await keyring.reread()
+      feed.pollSoon()
+      await revocations.follow()
+    },
+    async record(trx, { event, kid, detail }) {
+      await audit.record({ event, detail: { kid, ...detail } }, trx)
+      if (event !== 'key.revoked') return
+      const expiresAt = later(now(), rememberSeconds)
+      await revocationLog.append(trx, [{ kind: 'kid', value: kid, expiresAt }])
+    },
+  })
+
+  const codec = new RefreshTokenCodec(await sealedSecret(db, masterKeys, 'refresh tokens', now()))
+  const families = new RefreshFamilies({
+    db,
+    statements,
+    codec,
+    revocations,
+    audit,
+    now,
+    sessionsPerUser: config.SESSIONS_PER_USER,
+    rememberSeconds,
+  })
+  const unanswered = new UnansweredRotations({
+    db,
+    statements,
+    now,
+    onFailure: (error) =>
+      log.error({ err: error }, 'unanswered rotations could not be recorded or looked up'),
+  })
+  const refreshRotation = new RefreshRotation({
+    codec,
+    families,
+    revocations,
+    audit,
+    unanswered,
+    steps: new RotationBatch(statements, config.DATABASE_TIMEOUT_SECONDS),
+    now,
+    graceSeconds: config.REFRESH_GRACE_SECONDS,
+  })
+
+  const outbox = new Outbox(now)
+  const accessTokens = new AccessTokens({ keyring, revocations, issuer, now })
+  const tokenLives = new TokenLives({ db, now, rememberSeconds })
+  const oneTimeTokens = new OneTimeTokens(now)
+  const apiKeys = new ApiKeys({
+    db,
+    revocations,
+    revocationLog,
+    audit,
+    outbox,
+    now,
+    rememberSeconds,
+    keysPerUser: config.API_KEYS_PER_USER,
+  })
+
+  const clients = new Clients({
+    db,
+    known: new ClientCache({ statements, now }),
+    revocations,
+    audit,
+    now,
+    accessTokenMaxSeconds,
+    rememberSeconds,
+  })
+  const apiClients = new ApiClients({ clients, issuer })
+  const audiences = [issuer, `${issuer}/oauth/token`]
+  const assertions = new ClientAssertions({ db, now, audiences })
+
+  const mailQueue = new MailQueue(db, now)
+  const linkKey = await sealedSecret(db, masterKeys, 'mail links', now())
+  const mailSender = new MailSender({
+    queue: mailQueue,
+    transport: mailTransportOf(config, log),
+    prepare: (trx, mail) => prepareLink(trx, mail, { oneTimeTokens, linkKey }),
+    appUrl: config.appUrl,
+    tokenIn: config.APP_URL === undefined ? 'query' : 'fragment',
+    now,
+    log,
+    metrics,
+  })
+  outbox.whenCommitted(() => mailSender.wake())
+
+  const bulkhead = new Bulkhead({
+    concurrency: config.PASSWORD_CONCURRENCY + (hashing?.ahead ?? 0),
+    queueSeconds: config.PASSWORD_QUEUE_SECONDS,
+  })
+  const policy = passwordPolicyOf(config, log, metrics)
+  const passwords = new Passwords(bulkhead, argon2CostOf(config), policy, hashing)
+  const users = new Users({
+    db,
+    statements,
+    passwords,
+    audit,
+    now,
+    partsOfNames: await partsOfNames(db),
+  })
+  const emailAddresses = new EmailAddresses({ db, users, outbox, oneTimeTokens, audit, now })
+  const credentials = new Credentials({
+    db,
+    users,
+    passwords,
+    families,
+    revocations,
+    outbox,
+    oneTimeTokens,
+    audit,
+    now,
+  })
+  const registration = new Registration({
+    db,
+    users,
+    passwords,
+    outbox,
+    audit,
+    now,
+    unverifiedDays: config.UNVERIFIED_DAYS,
+  })
+  const administration = new UserAdministration({ families, revocations, outbox, audit, now })
+  const personalData = new PersonalData({ db, audit, outbox })
+  const userSessions = new UserSessions({ families, revocations, audit })
+
+  const throttle = new Throttle({
+    pool,
+    redis,
+    secret: await sealedSecret(db, masterKeys, 'throttle', now()),
+    now,
+    waitSeconds: config.PASSWORD_QUEUE_SECONDS,
+    onAway: (away, reason) =>
+      away
+        ? log.warn({ reason }, 'postgres counts attempts instead of redis')
+        : log.info({ reason }, 'redis counts attempts'),
+    ...(runtime.limits && { limits: runtime.limits }),
+    ...(runtime.delays && { delays: runtime.delays }),
+  })
+  const signIn = new SignIn({ users, families, accessTokens, throttle, emailAddresses, lifetimes })
+
+  const services = {
+    metrics,
+    statements,
+    audit,
+    lifetimes,
+    rememberSeconds,
+    signingKeys,
+    keyring,
+    timing,
+    rotation,
+    revocationLog,
+    revocations,
+    index,
+    feed,
+    codec,
+    families,
+    unanswered,
+    refreshRotation,
+    accessTokens,
+    tokenLives,
+    oneTimeTokens,
+    apiKeys,
+    clients,
+    apiClients,
+    assertions,
+    outbox,
+    mailQueue,
+    mailSender,
+    bulkhead,
+    passwords,
+    users,
+    emailAddresses,
+    credentials,
+    registration,
+    administration,
+    personalData,
+    userSessions,
+    throttle,
+    signIn,
+  }
+  const janitor = new Janitor({ db, now, tasks: cleanupTasks(runtime, services) })
+  return { ...services, janitor }
 }

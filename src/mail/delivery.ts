@@ -1,20 +1,27 @@
+import type { Knex } from 'knex'
 import { type Now, secondsBetween } from '../clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { type Preparation, prepareLink } from '../tokens/mail-links.ts'
-import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
-import { failureOf } from './failure.ts'
 import { type ClaimedMail, delaySeconds, type MailQueue } from './mail-queue.ts'
+import type { MailTemplate } from './outbox.ts'
 import { render } from './templates.ts'
 import { domainOf, type OpenedTransport } from './transport.ts'
+
+/** The outcome of preparing a claimed mail, in the transaction that claims it. */
+export type Preparation =
+  | { readonly outcome: 'ready'; readonly template: MailTemplate; readonly token?: string }
+  /** The mail is no longer needed, for this reason. */
+  | { readonly outcome: 'pointless'; readonly reason: string }
+  /** Another transaction holds what the mail is about: try again soon. */
+  | { readonly outcome: 'busy' }
 
 export interface DeliveryDependencies {
   readonly queue: MailQueue
   readonly transport: OpenedTransport
-  readonly oneTimeTokens: OneTimeTokens
-  /** Shared by all instances, and not in the database in clear. */
-  readonly linkKey: Uint8Array
+  /** Checks that the mail is still needed, and creates its link. */
+  readonly prepare: (trx: Knex.Transaction, mail: ClaimedMail) => Promise<Preparation>
   readonly appUrl: string
+  /** Where links carry their token: pages of this server read the query, apps the fragment. */
   readonly tokenIn?: 'query' | 'fragment'
   readonly now: Now
   readonly log: Log
@@ -22,41 +29,44 @@ export interface DeliveryDependencies {
 }
 
 const busySeconds = 5
-/** Given up after so long; RFC 5321 §4.5.4.1 asks for days, not hours. */
+/** Mails are given up after this long; RFC 5321 §4.5.4.1 asks for days, not hours. */
 const mostDays = 3
 
-/** The way of one mail, from the claim to the record of how it ended. */
+/** Takes one mail from its claim to the record of its outcome. */
 export class Delivery {
-  readonly #services: DeliveryDependencies
-  /** Taken by the mail server, and PostgreSQL was not there to be told. */
+  readonly #deps: DeliveryDependencies
+  /** Mails that the mail server accepted while PostgreSQL could not record it. */
   readonly #unrecorded = new Set<string>()
 
-  constructor(services: DeliveryDependencies) {
-    this.#services = services
+  constructor(deps: DeliveryDependencies) {
+    this.#deps = deps
   }
 
-  /** @returns false when no mail is due */
-  async next(claimed: () => void): Promise<boolean> {
+  /**
+   * Claims and sends the mail that has been due longest.
+   * @param onClaim called as soon as a mail is claimed
+   * @returns false when no mail is due
+   */
+  async next(onClaim: () => void): Promise<boolean> {
     await this.#record()
-    const claim = await this.#services.queue.claim((trx, mail) =>
-      prepareLink(trx, mail, this.#services),
-    )
+    const claim = await this.#deps.queue.claim(this.#deps.prepare)
     if (!claim) return false
-    claimed()
+    onClaim()
     await this.#handle(claim.mail, claim.prepared)
     return true
   }
 
   async #handle(mail: ClaimedMail, prepared: Preparation): Promise<void> {
-    const { queue } = this.#services
+    const { queue } = this.#deps
     if (prepared.outcome === 'busy') return queue.putOff(mail, busySeconds)
     if (prepared.outcome === 'pointless') {
       await queue.giveUp(mail, prepared.reason)
-      return this.#tell('dropped', mail, prepared.reason)
+      return this.#report('dropped', mail, prepared.reason)
     }
-    if (!isAddress(mail.recipient)) return this.#giveUp(mail, 'the recipient is no address')
-    // It was begun again and again, and nobody lived to say how it ended.
-    if (mail.attempts > 1 && this.#days(mail) > mostDays + 1) return this.#giveUp(mail, 'too old')
+    if (!isAddress(mail.recipient)) return this.#giveUp(mail, 'the recipient is not an address')
+    // Earlier attempts never recorded an outcome: their senders may have crashed on this mail.
+    if (mail.attempts > 1 && this.#ageDays(mail) > mostDays + 1)
+      return this.#giveUp(mail, 'too old')
     await this.#send(mail, prepared)
   }
 
@@ -64,55 +74,96 @@ export class Delivery {
     mail: ClaimedMail,
     { template, token }: Extract<Preparation, { outcome: 'ready' }>,
   ): Promise<void> {
-    const { transport, appUrl, tokenIn, queue } = this.#services
+    const { transport, appUrl, tokenIn, queue } = this.#deps
     const { id, recipient: to, createdAt, data, attempts } = mail
     try {
       const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token })
       await transport.send({ ...rendered, id, to, createdAt })
     } catch (error) {
       const { reason, permanent } = failureOf(error)
-      if (permanent || this.#days(mail) > mostDays) return this.#giveUp(mail, reason)
+      if (permanent || this.#ageDays(mail) > mostDays) return this.#giveUp(mail, reason)
       await queue.retry(mail, delaySeconds(attempts), reason)
-      return this.#tell('retried', mail, reason)
+      return this.#report('retried', mail, reason)
     }
     this.#unrecorded.add(id)
-    this.#tell('sent', mail)
+    this.#report('sent', mail)
     await this.#record()
   }
 
-  /** Until this succeeds no mail is claimed, so that none that was sent is sent again. */
+  /** Until this succeeds no further mail is claimed, so that no sent mail is sent again. */
   async #record(): Promise<void> {
     const ids = [...this.#unrecorded]
     if (ids.length === 0) return
-    await this.#services.queue.sent(ids)
+    await this.#deps.queue.sent(ids)
     for (const id of ids) this.#unrecorded.delete(id)
   }
 
   async #giveUp(mail: ClaimedMail, reason: string): Promise<void> {
-    await this.#services.queue.giveUp(mail, reason)
-    this.#tell('given_up', mail, reason)
+    await this.#deps.queue.giveUp(mail, reason)
+    this.#report('given_up', mail, reason)
   }
 
-  #days(mail: ClaimedMail): number {
-    return secondsBetween(mail.createdAt, this.#services.now()) / 86_400
+  #ageDays(mail: ClaimedMail): number {
+    return secondsBetween(mail.createdAt, this.#deps.now()) / 86_400
   }
 
-  #tell(outcome: keyof typeof sayings, mail: ClaimedMail, reason?: string): void {
+  #report(outcome: keyof typeof logLines, mail: ClaimedMail, reason?: string): void {
     const { id: mailId, template, attempts } = mail
-    const { level, message } = sayings[outcome]
+    const { level, message } = logLines[outcome]
     const domain = domainOf(mail.recipient)
-    this.#services.metrics.mails.inc({ template, outcome })
-    this.#services.log[level]({ mailId, template, domain, attempts, reason }, message)
+    this.#deps.metrics.mails.inc({ template, outcome })
+    this.#deps.log[level]({ mailId, template, domain, attempts, reason }, message)
   }
 }
 
-const sayings = {
+const logLines = {
   sent: { level: 'info', message: 'mail sent' },
-  retried: { level: 'warn', message: 'mail not taken, will be tried again' },
-  dropped: { level: 'info', message: 'mail not needed any more' },
+  retried: { level: 'warn', message: 'mail not accepted, will be retried' },
+  dropped: { level: 'info', message: 'mail no longer needed' },
   given_up: { level: 'error', message: 'mail given up' },
 } as const
 
-/** ASVS 1.3.11: one address, with nothing that a mail server could read as an end or as a second. */
+/** ASVS 1.3.11: one address, without characters that a mail server could read as an end or a second one. */
 const isAddress = (text: string): boolean =>
   text.length <= 254 && /^[^\s\p{C}@,;:<>()[\]\\"]+@[^\s\p{C}@,;:<>()[\]\\"]+$/u.test(text)
+
+/** Fields that nodemailer adds to its errors. */
+interface SmtpError extends Error {
+  readonly code?: string
+  readonly command?: string
+  readonly response?: string
+  readonly responseCode?: number
+  readonly permanent?: boolean
+}
+
+/**
+ * Why a mail was not accepted, and whether a retry is pointless. A 5xx about the recipient or the
+ * message is final (RFC 5321 §4.2.1). One about this server, such as a wrong SMTP password or sender,
+ * is for the operator to fix, and no mail is lost meanwhile.
+ */
+function failureOf(error: unknown): { readonly reason: string; readonly permanent: boolean } {
+  if (!(error instanceof Error)) return { reason: 'unknown', permanent: false }
+  const { code = error.name, command = '', response, responseCode, message } = error as SmtpError
+  if (!responseCode) {
+    const permanent = code === 'EENVELOPE' && command === 'API'
+    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+    const text = message.startsWith(code) ? message : `${code}: ${message}`
+    return { reason: redacted(text + cause), permanent }
+  }
+  const isAboutTheMail = command === 'RCPT TO' || command === 'DATA'
+  const permanent = isAboutTheMail && (error as SmtpError).permanent === true
+  return { reason: redacted(`${command}: ${replyOf(command, response ?? '')}`), permanent }
+}
+
+/** Keeps only the codes of replies to the message or the password, because the words may quote them. */
+function replyOf(command: string, response: string): string {
+  if (!/^(DATA|AUTH)/.test(command)) return response
+  return /^\d{3}([ -]\d\.\d{1,3}\.\d{1,3})?/.exec(response)?.[0] ?? ''
+}
+
+const redacted = (text: string): string =>
+  text
+    .replace(/[^\s<>"]+@[^\s<>",;:]+/g, 'somebody@…')
+    .replace(/sot_[\w-]*/g, 'sot_…')
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .slice(0, 300)

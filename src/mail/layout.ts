@@ -1,4 +1,4 @@
-/** What a mail says: sentences, and links that stand alone. */
+/** The content of a mail: sentences, and links on a line of their own. */
 export interface Wording {
   readonly subject: string
   readonly parts: readonly (string | { readonly link: string })[]
@@ -10,7 +10,7 @@ export interface Rendered {
   readonly html: string
 }
 
-/** The same words twice. Nothing is loaded from anywhere, so opening a mail tells nobody. */
+/** Renders a mail as text and as HTML. The HTML loads nothing, so opening the mail notifies no server. */
 export function layOut({ subject, parts }: Wording): Rendered {
   const text = parts.map((part) => (typeof part === 'string' ? part : part.link)).join('\n\n')
   const body = parts.map((part) =>
@@ -35,15 +35,15 @@ export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (c) => entities[c] ?? '')
 
 /**
- * Somebody else's text in quotation marks; undefined for what no mail should carry to a stranger:
- * control characters, and whatever a mail program would turn into a link.
+ * Untrusted text in quotation marks. Undefined for text that a mail must not carry to a stranger:
+ * control characters, and anything that a mail program would turn into a link.
  */
 export function quoted(text: string | undefined): string | undefined {
   if (!text || text.length > 64 || /\p{C}|[:/\\@]|\.\p{L}{2}/u.test(text)) return undefined
   return `“${text}”`
 }
 
-/** Enough for its owner to know it again, too little for a stranger to write to it. */
+/** An address that its owner recognizes and that a stranger cannot write to. */
 export function partlyHidden(email: string | undefined): string | undefined {
   const [, first, domain] = /^(\S)\S*@([\w.-]+)$/u.exec(email ?? '') ?? []
   return first && domain && `${first}…@${domain}`

@@ -13,7 +13,7 @@ export interface ClaimedMail {
   readonly userId: string | null
   readonly data: MailData
   readonly createdAt: Date
-  /** This attempt included. */
+  /** Including this attempt. */
   readonly attempts: number
 }
 
@@ -35,14 +35,14 @@ interface Row {
 
 const delays = [60, 120, 300, 900, 1800, 3600, 7200, 14_400, 21_600]
 
-/** How long after an attempt the next one follows: a minute at first, six hours in the end. */
+/** Seconds until the next attempt: one minute at first, six hours in the end. */
 export const delaySeconds = (attempts: number): number =>
   delays[Math.min(attempts, delays.length) - 1] ?? 0
 
-/** An attempt is over well before somebody else may begin the next. */
+/** Longer than an attempt can take, so that no other sender starts one meanwhile. */
 const leaseSeconds = sendSeconds + 30
 
-/** The outgoing mail as its senders see it. */
+/** The table `outgoing_mail`, as its senders see it. */
 export class MailQueue {
   readonly #db: Knex
   readonly #now: Now
@@ -53,9 +53,9 @@ export class MailQueue {
   }
 
   /**
-   * Takes the mail that is due longest, and counts the attempt before it begins: a mail whose sender
-   * dies comes back when the lease ends, and one that kills its senders ever more rarely. Templates of
-   * a newer release are left to it.
+   * Claims the mail that has been due longest, and counts the attempt before it begins: a mail whose
+   * sender dies is due again when the lease ends, and later each time, in case the mail kills its
+   * senders. Templates of a newer release are left to that release.
    */
   async claim<T>(
     prepare: (trx: Knex.Transaction, mail: ClaimedMail) => Promise<T>,
@@ -78,7 +78,7 @@ export class MailQueue {
     })
   }
 
-  /** Whatever anybody else thinks meanwhile: a mail server has it. */
+  /** Unconditional: once the mail server accepted it, it counts as sent. */
   async sent(ids: readonly string[]): Promise<void> {
     await this.#db('outgoing_mail')
       .whereIn('id', ids)
@@ -91,7 +91,7 @@ export class MailQueue {
     await this.#settle(mail, { next_attempt_at, last_error: reason })
   }
 
-  /** It could not be begun, which is not its fault. */
+  /** Postpones a mail that could not be prepared, without counting the attempt. */
   async putOff(mail: ClaimedMail, seconds: number): Promise<void> {
     const next_attempt_at = later(this.#now(), seconds)
     await this.#settle(mail, { next_attempt_at, attempts: mail.attempts - 1 })
@@ -110,7 +110,7 @@ export class MailQueue {
     return { waiting: Number(row.waiting), oldestSeconds: Math.max(0, oldestSeconds) }
   }
 
-  /** Deletes up to `limit` mails older than `before` with which nothing is to be done any more. */
+  /** Deletes up to `limit` finished mails older than `before`. */
   async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
     return db('outgoing_mail')
       .whereIn('id', (old) =>
@@ -125,7 +125,7 @@ export class MailQueue {
       .delete()
   }
 
-  /** The address of somebody who is gone is kept for as long as their last mail takes. */
+  /** Deletes the address of a deleted person as soon as their last mail is finished. */
   async #forgetFarewells(ids: readonly string[]): Promise<void> {
     await this.#db('outgoing_mail')
       .whereIn('id', ids)
@@ -134,7 +134,7 @@ export class MailQueue {
       .delete()
   }
 
-  /** Only while the claim is ours: a sender that was slower than its lease changes nothing. */
+  /** Conditional on the claim: a sender that outlived its lease changes nothing. */
   async #settle({ id, attempts }: ClaimedMail, columns: object): Promise<void> {
     await this.#db('outgoing_mail').where({ id, attempts, sent_at: null }).update(columns)
   }

@@ -3,24 +3,23 @@ import { Delivery, type DeliveryDependencies } from './delivery.ts'
 import type { Backlog } from './mail-queue.ts'
 
 /*
- * How a mail leaves. The use case writes a row in its own transaction, so there is a mail if and only
- * if the change was committed. A sender claims the row, commits, talks to the mail server, and records
- * that the server took it. Senders of all instances share the work: a claimed row is nobody else's
+ * The life of a mail: the use case writes a row in its own transaction, so a mail exists if and only if
+ * the change was committed. A sender claims the row, commits, talks to the mail server, and records that
+ * the server accepted the mail. The senders of all instances share the work; a claimed row is reserved
  * until its lease ends. A sender that dies before the server's 250 has sent nothing, and the mail goes
- * out after the lease. SMTP has no transaction that spans both sides, so one instant is left: when the
- * sender dies (or the connection breaks) between the 250 and the record, the mail is sent again, with
- * the same Message-ID, by which mailboxes can drop the repeat, and with the same link, so that it does
- * not matter which copy is read.
+ * out after the lease. SMTP has no transaction that spans both sides: when the sender dies (or the
+ * connection breaks) between the 250 and the record, the mail is sent twice, with the same Message-ID,
+ * by which mailboxes can drop the second copy, and with the same link, so that either copy works.
  */
 
-/** Mails at once, a connection each. */
+/** Mails sent at the same time, each on its own connection. */
 const concurrency = 4
-/** Retries and mails of other processes are looked for this often; one's own go out at once. */
-const lookSeconds = 5
+/** How often retries and mails of other processes are looked for; mails of this process go out at once. */
+const pollSeconds = 5
 
-/** Sends what is due, in several lanes that each take one mail after another. */
+/** Sends due mails, in several lanes that each send one mail after another. */
 export class MailSender {
-  readonly #services: DeliveryDependencies
+  readonly #deps: DeliveryDependencies
   readonly #delivery: Delivery
   readonly #lanes = new Set<Promise<void>>()
   #running = 0
@@ -28,24 +27,24 @@ export class MailSender {
   #started = false
   #stopped = false
   #backlog: Backlog = { waiting: 0, oldestSeconds: 0 }
-  #stopLooking: () => Promise<void> = async () => undefined
+  #stopPolling: () => Promise<void> = async () => undefined
 
-  constructor(services: DeliveryDependencies) {
-    this.#services = services
-    this.#delivery = new Delivery(services)
+  constructor(deps: DeliveryDependencies) {
+    this.#deps = deps
+    this.#delivery = new Delivery(deps)
   }
 
-  /** As it was a few seconds ago. */
+  /** Up to `pollSeconds` old. */
   get backlog(): Backlog {
     return this.#backlog
   }
 
   start(): void {
-    const { queue, log } = this.#services
+    const { queue, log } = this.#deps
     this.#started = true
     this.wake()
-    this.#stopLooking = every(
-      lookSeconds,
+    this.#stopPolling = every(
+      pollSeconds,
       async () => {
         this.wake()
         this.#backlog = await queue.backlog()
@@ -54,25 +53,25 @@ export class MailSender {
     )
   }
 
-  /** There may be a mail. Does nothing in a process that does not serve, such as a command. */
+  /** Called when a mail may be due. Does nothing in a process that does not serve, such as a command. */
   wake(): void {
     this.#wakes += 1
     if (this.#started) this.#openLane()
   }
 
-  /** Sends what is due now, and resolves when nothing is under way any more. */
+  /** Sends the mails that are due now, and resolves when every lane has ended. */
   async run(): Promise<void> {
     this.#wakes += 1
     this.#openLane()
     while (this.#lanes.size > 0) await Promise.all(this.#lanes)
   }
 
-  /** Takes no further mail, and breaks off those that take longer than `seconds`. */
+  /** Claims no further mail, and aborts those that take longer than `seconds`. */
   async stop(seconds = 5): Promise<void> {
-    const { transport } = this.#services
+    const { transport } = this.#deps
     this.#stopped = true
     const deadline = setTimeout(() => transport.close(), seconds * 1000)
-    await this.#stopLooking()
+    await this.#stopPolling()
     await Promise.all(this.#lanes)
     clearTimeout(deadline)
     transport.close()
@@ -82,17 +81,17 @@ export class MailSender {
     if (this.#running >= concurrency) return
     this.#running += 1
     const lane = this.#lane()
-      .catch((error) => this.#services.log.error({ err: error }, 'sending mail failed'))
+      .catch((error) => this.#deps.log.error({ err: error }, 'sending mail failed'))
       .finally(() => this.#lanes.delete(lane))
     this.#lanes.add(lane)
   }
 
-  /** Ends when nothing is due and nobody has called since it looked. */
+  /** Ends when no mail is due and `wake` was not called since it looked. */
   async #lane(): Promise<void> {
     try {
       while (!this.#stopped) {
         const wakes = this.#wakes
-        // Where there is one mail there may be more: help comes, and finds that out.
+        // One due mail suggests more: open another lane, which ends if there is none.
         const found = await this.#delivery.next(() => this.#openLane())
         if (!found && wakes === this.#wakes) return
       }

@@ -15,37 +15,37 @@ export type MailTemplate =
   | 'api_key_created'
   | 'username_changed'
 
-/** What a template may tell beside the time. Whoever causes a mail may have chosen these texts. */
+/** Texts for a template. They are untrusted: a stranger who causes a mail may have chosen them. */
 export interface MailData {
-  /** Where the request came from that caused the mail. */
+  /** Address of the request that caused the mail. */
   readonly ip?: string | null | undefined
-  /** The name that was taken. */
+  /** The username that was chosen, or is already in use. */
   readonly username?: string | undefined
-  /** Told to the old address, partly hidden. */
+  /** Shown to the old address, partly hidden. */
   readonly newEmail?: string | undefined
-  /** As the person, or a thief, has called it. */
+  /** The name that the person, or a thief, gave the key. */
   readonly keyName?: string | undefined
-  /** With the new password the API keys were kept. */
+  /** Whether the API keys survived the change of the password. */
   readonly keysKept?: boolean | undefined
 }
 
-/** Mails with a link that does something for a person. */
+/** Templates with a link that acts for a person. */
 export type LinkTemplate = 'verify_email' | 'reset_password'
 
-/** A mail that a use case decides on; no secret is in it. */
+/** A mail to be sent. It contains no secret. */
 export type Mail = {
   readonly to: string
   readonly data?: MailData
-} /** Without a person it is dropped: so asking for a link costs the same for an unknown address. */ & (
+} /** Dropped when it has no person, so that a request costs the same for an unknown address. */ & (
   | { readonly template: LinkTemplate; readonly userId: string | undefined }
-  /** The row goes when its person goes, so a farewell must not name them. */
+  /** Deleting a person deletes the rows that name them, so `account_deleted` must not. */
   | { readonly template: Exclude<MailTemplate, LinkTemplate>; readonly userId?: string | undefined }
 )
 
 const nobody = '00000000-0000-0000-0000-000000000000'
 const reminderSeconds = 3600
 
-/** Mail is written in the transaction that decides on it, and sent after the commit. */
+/** Stores mails in the transaction that decides on them. They are sent after its commit. */
 export class Outbox {
   readonly #now: Now
   #committed: () => void = () => undefined
@@ -54,7 +54,7 @@ export class Outbox {
     this.#now = now
   }
 
-  /** Told of each commit with mail in it. A sender listens, so that no use case has to think of it. */
+  /** Sets the one listener that is called after each commit with a mail in it. */
   whenCommitted(listener: () => void): void {
     this.#committed = listener
   }
@@ -77,8 +77,8 @@ export class Outbox {
   }
 
   /**
-   * Mails the link once more to somebody whose address is not verified, at most once in an hour. One
-   * statement, whoever it is: for nobody and for somebody verified it inserts nothing.
+   * Mails the verification link again, at most once an hour. It is one statement for every account, so
+   * that its duration tells nothing: for an unknown or verified person it inserts no row.
    */
   async remindToVerify(trx: Knex.Transaction, userId: string | undefined, ip: string) {
     const now = this.#now()

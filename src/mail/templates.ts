@@ -2,24 +2,25 @@ import { isIP } from 'node:net'
 import { layOut, partlyHidden, quoted, type Rendered, type Wording } from './layout.ts'
 import type { MailData, MailTemplate } from './outbox.ts'
 
-/** Every mail that the server sends. Each says what happened, when, from where, and what to do. */
-
+/** The circumstances of one mail. */
 export interface Occasion {
   readonly appUrl: string
   readonly at: Date
   readonly data: MailData
-  /** Pages of this server read it from the query, without a script; apps from the fragment. */
+  /** Where links carry the token: pages of this server read the query, apps the fragment. */
   readonly tokenIn?: 'query' | 'fragment' | undefined
-  /** For the templates of `links`. */
+  /** For the templates with a link (`LinkTemplate`). */
   readonly token?: string | undefined
 }
 
+/** The templates that this release can render. */
 export const templateNames = (): MailTemplate[] => Object.keys(wordings) as MailTemplate[]
 
+/** Renders a mail, which says what happened, when, from where, and what to do. */
 export function render(template: MailTemplate, occasion: Occasion): Rendered {
   const { appUrl, at, data, token, tokenIn } = occasion
   const from = data.ip && isIP(data.ip) ? `, from the network address ${data.ip}` : ''
-  // In the fragment the token reaches no server's log and no Referer, but only a script can read it there.
+  // A fragment keeps the token out of server logs and Referer headers, but needs a script to read it.
   const mark = tokenIn === 'query' ? '?' : '#'
   const page = (path: string) => `${appUrl}${path}${token ? `${mark}token=${token}` : ''}`
   const context = { data, page, site: new URL(appUrl).host, when: `on ${utc(at)}${from}` }
@@ -43,91 +44,90 @@ const keyNamed = (name: string | undefined): string => {
 }
 
 const resetPath = '/reset-password'
-const nothingToDo = 'If it was not you, there is nothing to do'
 
 const wordings: Record<MailTemplate, (context: Context) => Wording> = {
   verify_email: ({ site, when, page }) => ({
     subject: `Confirm your email address for ${site}`,
     parts: [
-      `This address was entered for an account at ${site} ${when}.`,
-      'To confirm that it is yours, open this link and enter the password of the account. It works once, within 24 hours.',
+      `Someone entered this email address for an account at ${site} ${when}.`,
+      'To confirm that the address is yours, open this link and enter the password of the account. The link works once, within 24 hours.',
       { link: page('/verify-email') },
-      `${nothingToDo}: without the link the address does not count.`,
+      "If this wasn't you, ignore this email. The address will not be confirmed.",
     ],
   }),
   reset_password: ({ site, when, page }) => ({
-    subject: `Choose a new password for ${site}`,
+    subject: `Reset your password for ${site}`,
     parts: [
-      `A new password for your account at ${site} was asked for ${when}.`,
-      'To choose it, open this link. It works once, within an hour, and ends all sessions.',
+      `Someone requested a password reset for your ${site} account ${when}.`,
+      'To choose a new password, open this link. It works once, within an hour, and signs you out everywhere.',
       { link: page(resetPath) },
-      `${nothingToDo}: your password stays as it is, and nobody else has this link.`,
+      "If this wasn't you, ignore this email. Your password stays the same, and only you have received this link.",
     ],
   }),
   registration_attempt: ({ site, when, page }) => ({
-    subject: `You have an account at ${site} already`,
+    subject: `You already have an account at ${site}`,
     parts: [
-      `This address was entered for an account at ${site} ${when}. You have an account with it already, so nothing was changed.`,
-      'If it was you, sign in:',
+      `Someone entered this email address for an account at ${site} ${when}. You already have an account with this address, so nothing was changed.`,
+      'If this was you, sign in:',
       { link: page('/') },
-      'If you do not know your password any more, choose a new one:',
+      'If you have forgotten your password, choose a new one:',
       { link: page(resetPath) },
-      `${nothingToDo}: whoever it was did not learn that you have an account.`,
+      "If this wasn't you, ignore this email. The other person was not told that you have an account.",
     ],
   }),
   username_taken: ({ site, when, data, page }) => ({
     subject: `Your registration at ${site} needs another username`,
     parts: [
-      `This address was used to register at ${site} ${when}. The username ${quoted(data.username) ?? 'that was chosen'} is taken, so no account was made.`,
-      'To register, choose another one:',
+      `Someone used this email address to register at ${site} ${when}. The username ${quoted(data.username) ?? 'that was chosen'} is taken, so no account was created.`,
+      'To register, choose another username:',
       { link: page('/') },
-      `${nothingToDo}.`,
+      "If this wasn't you, ignore this email.",
     ],
   }),
   password_changed: ({ site, when, data, page }) => ({
     subject: `Your password for ${site} was changed`,
     parts: [
-      `The password of your account at ${site} was changed ${when}. All sessions were ended, but for the one it was changed in. Your API keys were ${data.keysKept ? 'kept' : 'deleted'}.`,
-      'If it was not you, choose a new password at once:',
+      `The password of your ${site} account was changed ${when}. All sessions were ended, except the one in which it was changed. Your API keys were ${data.keysKept ? 'kept' : 'deleted'}.`,
+      "If this wasn't you, choose a new password immediately:",
       { link: page(resetPath) },
     ],
   }),
   email_change_requested: ({ site, when, data, page }) => ({
-    subject: `A new email address for your account at ${site}`,
+    subject: `New email address requested for your account at ${site}`,
     parts: [
-      `A change of the email address of your account at ${site} to ${partlyHidden(data.newEmail) ?? 'another one'} was asked for ${when}. It happens when the new address is confirmed.`,
-      'If it was not you, somebody knows your password. Choose a new one at once:',
+      `Someone requested to change the email address of your ${site} account to ${partlyHidden(data.newEmail) ?? 'another address'} ${when}. The change takes effect when the new address is confirmed.`,
+      "If this wasn't you, someone else knows your password. Choose a new one immediately:",
       { link: page(resetPath) },
     ],
   }),
   email_changed: ({ site, when, data }) => ({
     subject: `The email address of your account at ${site} was changed`,
     parts: [
-      `The email address of your account at ${site} was changed from this one to ${partlyHidden(data.newEmail) ?? 'another one'} ${when}. No more mails about the account come here.`,
-      `If it was not you, somebody else can get into your account: tell the people who run ${site}.`,
+      `The email address of your ${site} account was changed from this one to ${partlyHidden(data.newEmail) ?? 'another address'} ${when}. This address receives no further emails about the account.`,
+      `If this wasn't you, someone else has access to your account. Contact ${site} immediately.`,
     ],
   }),
   username_changed: ({ site, when, data, page }) => ({
     subject: `Your username at ${site} was changed`,
     parts: [
-      `The username of your account at ${site} was changed to ${quoted(data.username) ?? 'another one'} ${when}.`,
-      'If it was not you, somebody knows your password. Choose a new one at once:',
+      `The username of your ${site} account was changed to ${quoted(data.username) ?? 'another one'} ${when}.`,
+      "If this wasn't you, someone else knows your password. Choose a new one immediately:",
       { link: page(resetPath) },
     ],
   }),
   api_key_created: ({ site, when, data, page }) => ({
-    subject: `A new API key for your account at ${site}`,
+    subject: `New API key for your account at ${site}`,
     parts: [
-      `${keyNamed(data.keyName)} was made for your account at ${site} ${when}. A program that has it can act for you.`,
-      'If it was not you, choose a new password at once. That ends all sessions and deletes all API keys:',
+      `${keyNamed(data.keyName)} was created for your ${site} account ${when}. A program that has it can act on your behalf.`,
+      "If this wasn't you, choose a new password immediately. This ends all sessions and deletes all API keys:",
       { link: page(resetPath) },
     ],
   }),
   account_deleted: ({ site, when }) => ({
     subject: `Your account at ${site} was deleted`,
     parts: [
-      `Your account at ${site} was deleted ${when}. You are signed out everywhere, and this is the last mail about it.`,
-      `If it was not you, tell the people who run ${site}.`,
+      `Your ${site} account was deleted ${when}. You are signed out everywhere, and this is the last email about it.`,
+      `If this wasn't you, contact ${site}.`,
     ],
   }),
 }

@@ -6,75 +6,78 @@ import type { Log } from '../telemetry/log.ts'
 import type { Rendered } from './layout.ts'
 
 export interface Message extends Rendered {
-  /** Of the row that it was made from: a repeat has the same, so that mailboxes know it again. */
+  /** The id of its row. A repeated mail has the same one, so that mailboxes recognize it. */
   readonly id: string
   readonly createdAt: Date
   readonly to: string
 }
 
-/** Resolves when somebody else has taken over the responsibility, rejects when nobody has. */
+/** Resolves when the next system has accepted the mail, and rejects when it has not. */
 export type Transport = (message: Message) => Promise<void>
 
 export interface OpenedTransport {
   readonly send: Transport
-  /** Breaks off what is under way. */
+  /** Aborts the mails that are being sent. */
   close(): void
 }
 
 export interface TransportOptions {
-  /** Without it mails become files. */
+  /** Undefined: mails are written to files. */
   readonly smtpUrl: string | undefined
   readonly from: string
   readonly issuer: string
-  /** Where the files go. */
+  /** Folder of those files. */
   readonly directory: string
   readonly log: Log
 }
 
-/** The longest that one attempt takes, whatever the mail server does. */
+/** The longest that one attempt takes, however slow the mail server is. */
 export const sendSeconds = 90
 
 const stopping = new Error('the server is stopping')
 
-/** Opens no connection: there is one for each mail, while it is sent. */
+/** Opens no connection yet: each mail is sent over a connection of its own. */
 export function openTransport(options: TransportOptions): OpenedTransport {
   const deliver = options.smtpUrl ? bySmtp(options.smtpUrl) : toFiles(options)
-  const underWay = new Set<AbortController>()
+  const sending = new Set<AbortController>()
   let closed = false
   return {
     async send(message) {
       const controller = new AbortController()
-      const late = () => controller.abort(new Error(`not done in ${sendSeconds} seconds`))
+      const late = () => controller.abort(new Error(`not finished within ${sendSeconds} seconds`))
       const deadline = setTimeout(late, sendSeconds * 1000)
-      underWay.add(controller)
+      sending.add(controller)
       if (closed) controller.abort(stopping)
       try {
         await deliver({ ...compose(message, options), signal: controller.signal }, message)
       } finally {
         clearTimeout(deadline)
-        underWay.delete(controller)
+        sending.delete(controller)
       }
     },
     close() {
       closed = true
-      for (const controller of underWay) controller.abort(stopping)
+      for (const controller of sending) controller.abort(stopping)
     },
   }
 }
 
 /**
- * ASVS 1.3.11: the recipient is an object, which is never parsed as a list, and without a name; no
- * header but `To` holds anything that a stranger chose.
+ * ASVS 1.3.11: the recipient is an object without a name, which is never parsed as a list. No header
+ * except `To` contains text that a stranger chose.
  */
 function compose(
   { id, to, subject, text, html }: Message,
   { from, issuer }: TransportOptions,
 ): SendMailOptions {
   return {
-    ...{ from, subject, text, html },
+    from,
+    subject,
+    text,
+    html,
     to: { name: '', address: to },
     messageId: `<${id}@${new URL(issuer).hostname}>`,
-    // RFC 3834: no out-of-office reply to this.
+    // RFC 3834: suppresses out-of-office replies.
     headers: { 'Auto-Submitted': 'auto-generated' },
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -92,7 +95,7 @@ function bySmtp(url: string): Deliver {
   }
 }
 
-/** One file a mail, whole or not there; a repeat replaces it. */
+/** Writes one file per mail, atomically; a repeated mail replaces its file. */
 function toFiles({ directory, log }: TransportOptions): Deliver {
   const writer = createTransport({ streamTransport: true, buffer: true, newline: 'windows' })
   return async (mail, { id, createdAt, to }) => {
@@ -116,5 +119,5 @@ const unlessThere = (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EEXIST') throw error
 }
 
-/** All that a log needs to know of a recipient. */
+/** The part of a recipient that may be logged. */
 export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1)

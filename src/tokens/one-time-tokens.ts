@@ -17,13 +17,13 @@ export interface Holder {
 export interface NewToken extends Holder {
   readonly purpose: TokenPurpose
   readonly seconds: number
-  /** 256 bits that nobody can guess; random ones when absent. */
+  /** 256 unpredictable bits; random when absent. */
   readonly bits?: Buffer
 }
 
 const prefix = 'sot_'
 
-/** Tokens in the links of mails: 256 random bits, kept as a digest, good for one use. */
+/** Tokens in links of mails: 256 bits, stored as a digest, valid for one use. */
 export class OneTimeTokens {
   readonly #now: Now
 
@@ -31,7 +31,7 @@ export class OneTimeTokens {
     this.#now = now
   }
 
-  /** A newer token of a purpose replaces the one before. */
+  /** Issues a token, which replaces the person's earlier one of that purpose. */
   async issue(db: Db, { purpose, userId, email, seconds, bits }: NewToken): Promise<string> {
     const token = prefix + (bits ?? randomBytes(32)).toString('base64url')
     const row = {
@@ -47,7 +47,7 @@ export class OneTimeTokens {
     return token
   }
 
-  /** Whose token it is, without spending it. */
+  /** Finds the owner of a valid token without spending it. */
   async peek(db: Db, { purpose, token }: Presented): Promise<Holder | undefined> {
     const row = await db('one_time_tokens')
       .where({ digest: digestOf(token), purpose })
@@ -56,7 +56,7 @@ export class OneTimeTokens {
     return row && { userId: row.user_id, email: row.email }
   }
 
-  /** Deleting the row is spending the token: of many that come at once one gets it. */
+  /** Spends a token by deleting its row: of several concurrent uses exactly one gets the owner. */
   async spend(db: Db, { purpose, token }: Presented): Promise<Holder | undefined> {
     const [row] = await db('one_time_tokens')
       .where({ digest: digestOf(token), purpose })
@@ -66,7 +66,7 @@ export class OneTimeTokens {
     return row && { userId: row.user_id, email: row.email }
   }
 
-  /** What was sent to a person before becomes worthless: their password or their address is another. */
+  /** Invalidates the links that were mailed before the password or the address changed. */
   async withdraw(
     db: Db,
     userId: string,

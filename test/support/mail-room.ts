@@ -10,6 +10,7 @@ import { openTransport, type TransportOptions } from '../../src/mail/transport.t
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
+import { prepareLink } from '../../src/tokens/mail-links.ts'
 import { OneTimeTokens } from '../../src/tokens/one-time-tokens.ts'
 import { Clock, copyTemplate } from './start-server.ts'
 
@@ -32,8 +33,16 @@ export function openSender(
   const queue = new MailQueue(db, now)
   const oneTimeTokens = new OneTimeTokens(now)
   const metrics = new Metrics()
-  const services = { queue, transport, oneTimeTokens, linkKey, appUrl, now, log, metrics }
-  return Object.assign(new MailSender(services), { queue, metrics })
+  const sender = new MailSender({
+    queue,
+    transport,
+    prepare: (trx, mail) => prepareLink(trx, mail, { oneTimeTokens, linkKey }),
+    appUrl,
+    now,
+    log,
+    metrics,
+  })
+  return Object.assign(sender, { queue, metrics })
 }
 
 /** The mail room on a database of its own. */

@@ -111,7 +111,7 @@ test('ASVS 6.3.8: an address that somebody has gets the same answer, and its own
   t.is(taken.status, 202)
   await quiet()
   const [told] = to('JOAN@people.example')
-  t.regex(told?.subject ?? '', /You have an account/)
+  t.regex(told?.subject ?? '', /You already have an account/)
   t.is(told?.token, undefined)
   t.is(to(email).length, 2, 'the old address is told of both')
 })

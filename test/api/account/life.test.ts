@@ -135,7 +135,7 @@ async function moves({ t, server, mailbox }: Life): Promise<void> {
   const link = both.find(({ envelope }) => envelope.to[0] === newEmail)
   const notice = both.find(({ envelope }) => envelope.to[0] === oldEmail)
   t.regex(link?.link ?? '', /verify-email#token=/)
-  t.regex(notice?.text ?? '', /asked for/)
+  t.regex(notice?.text ?? '', /requested/)
   t.is(notice?.token, undefined)
   t.is((await api.get('me')).body.email, oldEmail)
   const proven = await api.post('email/verification/confirm', {

@@ -167,7 +167,7 @@ test('ASVS 7.5.1: a new password ends the plan of a thief to move the account to
   server.clock.advance({ minutes: 2 })
   await server.services.mailSender.run()
   await quiet()
-  t.regex((await theirMail())[1].last_error, /the password was changed meanwhile/)
+  t.regex((await theirMail())[1].last_error, /the password has since been changed/)
   t.is(to(plan.email).length, 1)
 })
 
