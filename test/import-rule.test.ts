@@ -34,7 +34,7 @@ const pending: readonly string[] = [
 const apart = 'verifier'
 
 const forbidden =
-  /^(utils?|helpers?|common|shared|misc|base|index)$|(^|[-.])(manager|service|util|helper)s?$/
+  /^(utils?|helpers?|common|shared|misc|base|index)$|(^|[-.])(manager|util|helper)s?$/
 
 const files = async (folder: string): Promise<string[]> =>
   (await readdir(folder, { recursive: true }))

@@ -4,7 +4,7 @@ import { variables } from '../../src/config/environment.ts'
 import { configurationPage, pages } from '../support/configuration-page.ts'
 
 for (const [file, page] of Object.entries(pages)) {
-  test(`${file} is what src/environment.ts says`, async (t) => {
+  test(`${file} is what src/config/environment.ts says`, async (t) => {
     const advice = `${file} is out of date. Renew it: npx tsx test/support/configuration-page.ts`
     t.is(await readFile(file, 'utf8').catch(() => ''), page(), advice)
   })

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { variables } from '../../src/config/environment.ts'
 
 /**
- * docs/configuration.md and .env.example are made from src/environment.ts:
+ * docs/configuration.md and .env.example are made from src/config/environment.ts:
  * `npx tsx test/support/configuration-page.ts` writes them anew.
  */
 const headings: Readonly<Record<string, string>> = {
@@ -22,7 +22,7 @@ const intro = `# Configuration
 Signet reads the environment, and from a file \`.env\` in its working directory what the environment does not set.
 It reads it once, at the start, and reports every mistake at once. \`signet doctor\` checks the rest.
 
-<!-- Made from src/environment.ts by: npx tsx test/support/configuration-page.ts -->
+<!-- Made from src/config/environment.ts by: npx tsx test/support/configuration-page.ts -->
 `
 
 interface Variable {
