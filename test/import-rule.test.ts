@@ -17,8 +17,8 @@ const levels: readonly (readonly string[])[] = [
   ['authentication', 'http'],
   ['users', 'clients'],
   ['passwords', 'sessions', 'tokens'],
-  ['revocations', 'audit', 'mail', 'throttle'],
-  ['keyring'],
+  ['revocations', 'mail', 'throttle'],
+  ['keyring', 'audit'],
   ['stores', 'telemetry'],
   ['oauth', 'config', 'clock', 'identifier'],
 ]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi'
-import { grantTypes } from '../clients/client.ts'
+import { grantTypes } from '../clients/client-settings.ts'
 
 /** The OAuth surface for OpenAPI. Its rules are those of the RFCs; a test compares it with real answers. */
 

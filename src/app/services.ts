@@ -107,7 +107,7 @@ export async function createServices(runtime: Runtime) {
   const revocations = new Revocations({
     db,
     log: revocationLog,
-    questions: new RevocationLookup({ statements, now }),
+    lookup: new RevocationLookup({ statements, now }),
     index,
     onDecided: () => feed.pollSoon(),
   })
@@ -176,8 +176,9 @@ export async function createServices(runtime: Runtime) {
 
   const clients = new Clients({
     db,
-    known: new ClientCache({ statements, now }),
+    cache: new ClientCache({ statements, now }),
     revocations,
+    apiKeys,
     audit,
     now,
     accessTokenMaxSeconds,
@@ -222,6 +223,7 @@ export async function createServices(runtime: Runtime) {
     passwords,
     families,
     revocations,
+    apiKeys,
     outbox,
     oneTimeTokens,
     audit,
@@ -236,7 +238,14 @@ export async function createServices(runtime: Runtime) {
     now,
     unverifiedDays: config.UNVERIFIED_DAYS,
   })
-  const administration = new UserAdministration({ families, revocations, outbox, audit, now })
+  const administration = new UserAdministration({
+    families,
+    revocations,
+    apiKeys,
+    outbox,
+    audit,
+    now,
+  })
   const personalData = new PersonalData({ db, audit, outbox })
   const userSessions = new UserSessions({ families, revocations, audit })
 

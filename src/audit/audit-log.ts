@@ -1,6 +1,16 @@
 import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
+/** Who changes something: an administrator or the person, by a session; nobody on the command line. */
+export interface Actor {
+  readonly actorId?: string | undefined
+  readonly ip?: string | undefined
+}
+
+/** The actor as the detail of an event names it. */
+export const byActor = ({ actorId }: Actor): { by?: string } =>
+  actorId === undefined ? {} : { by: actorId }
+
 /** What is worth remembering. The names are stable: operators search for them. */
 export type AuditEventName =
   | 'user.signed_in'
@@ -99,6 +109,15 @@ export class AuditLog {
     })
   }
 
+  /** Records an event in the transaction of a change, with the address and the id of its actor. */
+  recordChange(
+    { trx, actor }: { readonly trx: Db; readonly actor: Actor },
+    event: Omit<AuditEvent, 'ip'>,
+  ): Promise<void> {
+    const detail = { ...byActor(actor), ...event.detail }
+    return this.record({ ...event, ip: actor.ip, detail }, trx)
+  }
+
   /** Newest first; `after` is the id of the last one of the page before. */
   async page(filter: AuditFilter, limit: number, after?: string): Promise<RecordedEvent[]> {
     const { userId, clientId, event, sid, from, until } = filter
@@ -148,5 +167,5 @@ export class AuditLog {
   }
 }
 
-/** All that a use case needs of it. */
-export type AuditTrail = Pick<AuditLog, 'record'>
+/** The part of the log that use cases need. */
+export type AuditTrail = Pick<AuditLog, 'record' | 'recordChange'>

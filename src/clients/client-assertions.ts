@@ -3,9 +3,7 @@ import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { Client } from './client.ts'
-
-/** The algorithms that a client may sign its assertion with; announced in the metadata. */
-export const assertionAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
+import { assertionAlgorithms } from './public-keys.ts'
 
 /** The longest life of an assertion, in seconds: its `jti` is remembered for so long. */
 const longestLifeSeconds = 600

@@ -1,27 +1,30 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import type { JSONWebKeySet, JWK } from 'jose'
 import { z } from 'zod'
-import { assertionAlgorithms } from './client-assertions.ts'
+
+/** The algorithms that a client may sign its assertions with; announced in the metadata. */
+export const assertionAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
 const leastBits = 2048
 
-/** A key that could verify no assertion is refused now, and not when its client stands at the door. */
+/** A key that could verify no assertion is refused at registration, not at the first request. */
 const publicJwk = z
   .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']), kid: z.string().min(1).max(256).optional() })
   .superRefine((jwk, context) => {
-    const mistake = mistakeOf(jwk)
-    if (mistake) context.addIssue({ code: 'custom', message: mistake })
+    const problem = problemOf(jwk)
+    if (problem) context.addIssue({ code: 'custom', message: problem })
   })
 
 /** The JWKS of a client with `private_key_jwt`. */
-export const publicKeys = z
-  .object({ keys: z.array(publicJwk).min(1).max(10) })
+export const publicKeys: z.ZodType<JSONWebKeySet, { keys: object[] }> = z
+  .object({ keys: z.array(publicJwk).min(1).max(10) as z.ZodType<JWK[], object[]> })
   .refine(({ keys }) => {
     const kids = new Set(keys.flatMap(({ kid }) => kid ?? []))
     return keys.length === 1 || kids.size === keys.length
   }, 'has several keys: give each a kid of its own')
 
-function mistakeOf(jwk: JsonWebKey & { use?: unknown; alg?: unknown }): string | undefined {
-  // A private member in a registered key would be a secret in a place that keeps none.
+function problemOf(jwk: JsonWebKey & { use?: unknown; alg?: unknown }): string | undefined {
+  // The table of clients holds no secrets.
   if ('d' in jwk) return 'holds a private key: register the public half only'
   if (jwk.use !== undefined && jwk.use !== 'sig') return 'is not for signatures'
   const algorithms = algorithmsOf(jwk)
@@ -32,7 +35,7 @@ function mistakeOf(jwk: JsonWebKey & { use?: unknown; alg?: unknown }): string |
       createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails ?? {}
     return modulusLength < leastBits ? `has less than ${leastBits} bits` : undefined
   } catch {
-    return 'is no public key'
+    return 'is not a public key'
   }
 }
 

@@ -1,5 +1,5 @@
-import { authenticationMethods } from '../clients/client.ts'
-import { assertionAlgorithms } from '../clients/client-assertions.ts'
+import { authenticationMethods } from '../clients/client-settings.ts'
+import { assertionAlgorithms } from '../clients/public-keys.ts'
 import type { Grant } from '../grants/grant.ts'
 import { publish, type ReadDocument } from '../http/cached-documents.ts'
 

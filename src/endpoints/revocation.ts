@@ -1,11 +1,10 @@
-import type { Knex } from 'knex'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { later } from '../clock.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { skewSeconds } from '../keyring/timing.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { RevocationLog } from '../revocations/revocation-log.ts'
-import type { Revocations, Revoke } from '../revocations/revocations.ts'
+import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
 import type { Throttle } from '../throttle/throttle.ts'
@@ -46,10 +45,10 @@ async function revokeSession(deps: Dependencies, ctx: Context, token: string): P
   const owner = await families.owner(token)
   if (!owner) return
   if (owner.clientId !== ctx.state.client.id) return refuse(deps, ctx, { sid: owner.sid })
-  await revocations.decide(async (trx, revoke) => {
-    const ended = await families.end(trx, revoke, { sid: owner.sid }, 'token_revoked')
+  await revocations.decide(async (change) => {
+    const ended = await families.end(change, { sid: owner.sid }, 'token_revoked')
     if (ended.length > 0) {
-      await audit.record({ event: 'session.revoked', ...owner, ip: ctx.state.ip }, trx)
+      await audit.record({ event: 'session.revoked', ...owner, ip: ctx.state.ip }, change.trx)
     }
   })
 }
@@ -62,13 +61,10 @@ async function revokeAccessToken(deps: Dependencies, ctx: Context, token: string
   if (await deps.accessTokens.isRevoked(verified)) return
   const expiresAt = later(new Date(exp * 1000), skewSeconds)
   const belongsTo = sid ?? clientId
-  await deps.revocations.decide(async (trx, revoke) => {
+  await deps.revocations.decide(async (change) => {
+    const { trx, revoke } = change
     const singles = await deps.revocationLog.singlesOf(trx, belongsTo)
-    if (
-      sid !== undefined &&
-      singles >= mostOfSession &&
-      (await endSession(deps, ctx, trx, revoke, sid))
-    )
+    if (sid !== undefined && singles >= mostOfSession && (await endSession(deps, ctx, change, sid)))
       return
     if (singles >= mostOfOthers) throw tooMany()
     await revoke({ kind: 'jti', value: jti, expiresAt, belongsTo })
@@ -84,15 +80,14 @@ async function revokeAccessToken(deps: Dependencies, ctx: Context, token: string
 async function endSession(
   { families, audit }: Dependencies,
   ctx: Context,
-  trx: Knex.Transaction,
-  revoke: Revoke,
+  change: Change,
   sid: string,
 ): Promise<boolean> {
-  const ended = await families.end(trx, revoke, { sid }, 'token_revoked')
+  const ended = await families.end(change, { sid }, 'token_revoked')
   if (ended.length === 0) return false
   const { client, ip } = ctx.state
   const detail = { tokens: mostOfSession }
-  await audit.record({ event: 'session.revoked', clientId: client.id, sid, ip, detail }, trx)
+  await audit.record({ event: 'session.revoked', clientId: client.id, sid, ip, detail }, change.trx)
   return true
 }
 

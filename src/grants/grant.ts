@@ -1,4 +1,5 @@
-import type { Client, GrantType } from '../clients/client.ts'
+import type { Client } from '../clients/client.ts'
+import type { GrantType } from '../clients/client-settings.ts'
 import type { Params } from '../oauth/params.ts'
 import type { IssuedAccessToken } from '../tokens/access-tokens.ts'
 

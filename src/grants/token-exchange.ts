@@ -1,3 +1,4 @@
+import { tokenExchangeGrant } from '../clients/client-settings.ts'
 import { type Now, secondsBetween } from '../clock.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { chooseAudience } from '../oauth/resource.ts'
@@ -6,7 +7,6 @@ import type { AccessTokens } from '../tokens/access-tokens.ts'
 import { type ApiKeys, apiKeyMethod } from '../tokens/api-keys.ts'
 import { type Grant, type Lifetimes, lifetimesOf, tokenResponse } from './grant.ts'
 
-export const tokenExchangeType = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** Our name for what people make at /api/v1/auth/api-keys: RFC 8693 §3 leaves room for own types. */
@@ -25,7 +25,7 @@ interface Dependencies {
  */
 export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Dependencies): Grant {
   return {
-    type: tokenExchangeType,
+    type: tokenExchangeGrant,
     async exchange(client, params) {
       const subjectToken = params.require('subject_token')
       if (params.require('subject_token_type') !== apiKeyType) {

@@ -2,8 +2,8 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import { isPublic, usesSecret } from '../clients/client.ts'
 import type { ClientAssertions } from '../clients/client-assertions.ts'
 import type { CachedClient } from '../clients/client-cache.ts'
+import { matchesAny } from '../clients/client-secrets.ts'
 import type { Clients } from '../clients/clients.ts'
-import { matchesAny } from '../clients/secrets.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { formDecode, type Params } from '../oauth/params.ts'
 import type { Throttle } from '../throttle/throttle.ts'
@@ -43,7 +43,7 @@ export function authenticateClient({
     const facts = { client: credentials.id, ip: ctx.state.ip }
     let known = await clients.find(credentials.id)
     let refusal = await check(known, credentials, assertions)
-    if (refusal !== undefined && known?.fromMemory) {
+    if (refusal !== undefined && known?.isCached) {
       // A secret made at another instance is good here at once. And each refusal has cost one query:
       // a faster one would tell that there is such a client.
       known = await clients.findAnew(credentials.id)

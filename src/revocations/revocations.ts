@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { Actor } from '../audit/audit-log.ts'
 import { LogReader } from './log-reader.ts'
 import type { Revocation, RevocationLog } from './revocation-log.ts'
 import type { RevocationLookup, RevocationSubject } from './revocation-lookup.ts'
@@ -7,7 +8,7 @@ import type { RevokedIndex } from './revoked-index.ts'
 interface Dependencies {
   readonly db: Knex
   readonly log: RevocationLog
-  readonly questions: RevocationLookup
+  readonly lookup: RevocationLookup
   /** Absent without Redis: then the log alone answers. */
   readonly index: RevokedIndex | undefined
   /** Told after each commit that revoked something. */
@@ -17,8 +18,13 @@ interface Dependencies {
 /** More than so many entries at once are copied to Redis by one instance for all. */
 const mostCopied = 1000
 
-/** Part of a transaction: what is revoked in it. */
-export type Revoke = (...revocations: Revocation[]) => Promise<void>
+/** A change in progress: what its parts need to take part in it. */
+export interface Change {
+  readonly trx: Knex.Transaction
+  readonly actor: Actor
+  /** Writes revocations to the log, in the transaction; Redis and the feed learn of them after the commit. */
+  readonly revoke: (...revocations: readonly Revocation[]) => Promise<void>
+}
 
 /**
  * What is revoked. Deciding a revocation and writing it are one transaction; Redis is told right
@@ -51,24 +57,26 @@ export class Revocations {
   }
 
   /** Runs one use case in one transaction, and copies what it revoked to Redis after the commit. */
-  async decide<T>(work: (trx: Knex.Transaction, revoke: Revoke) => Promise<T>): Promise<T> {
+  async decide<T>(work: (change: Change) => Promise<T>, actor: Actor = {}): Promise<T> {
+    const { db, log } = this.#deps
     const decided: Revocation[] = []
-    const result = await this.#deps.db.transaction((trx) =>
-      work(trx, async (...revocations) => {
-        decided.push(...(await this.#deps.log.append(trx, revocations)))
-      }),
-    )
+    const result = await db.transaction((trx) => {
+      const revoke = async (...revocations: readonly Revocation[]) => {
+        decided.push(...(await log.append(trx, revocations)))
+      }
+      return work({ trx, actor, revoke })
+    })
     if (decided.length > 0) this.#deps.onDecided?.()
     await this.#deps.index?.copy(decided)
     return result
   }
 
   /** Whether any of these is revoked: Redis when it can be relied on, else the log. */
-  async holdAny(marks: readonly RevocationSubject[]): Promise<boolean> {
-    const answer = this.#follows ? await this.#deps.index?.isRevokedAny(marks) : undefined
+  async isRevokedAny(subjects: readonly RevocationSubject[]): Promise<boolean> {
+    const answer = this.#follows ? await this.#deps.index?.isRevokedAny(subjects) : undefined
     if (answer !== undefined) return answer
-    const remembered = this.#deps.index?.remembersAny(marks)
-    return (await this.#deps.questions.isRevokedAny(marks)) || ((await remembered) ?? false)
+    const remembered = this.#deps.index?.remembersAny(subjects)
+    return (await this.#deps.lookup.isRevokedAny(subjects)) || ((await remembered) ?? false)
   }
 
   /**

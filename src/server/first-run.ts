@@ -1,6 +1,6 @@
 import { accountClientId } from '../api/account/api-clients.ts'
 import type { Services } from '../app/services.ts'
-import { ClientError } from '../clients/client-error.ts'
+import { ClientError } from '../clients/client.ts'
 import { generatePassword } from '../passwords/passwords.ts'
 import { UserError } from '../users/user.ts'
 

@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
-import type { Revocations, Revoke } from '../revocations/revocations.ts'
+import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { Statements } from '../stores/statements.ts'
 import { beginAtOnce, isWelcome, type NewSession, rowOf } from './new-session.ts'
 import {
@@ -59,9 +59,10 @@ export class RefreshFamilies {
   /** Under the same locks, with the oldest sessions making room first. */
   #beginInTurn(row: SessionRow, request: NewSession): Promise<boolean> {
     const { revocations, audit } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
+    return revocations.decide(async (change) => {
+      const { trx } = change
       if (!(await isWelcome(trx, request))) return false
-      await this.#endSurplus(trx, revoke, row.user_id)
+      await this.#endSurplus(change, row.user_id)
       await trx('refresh_families').insert(row)
       const event = {
         event: 'user.signed_in',
@@ -97,8 +98,7 @@ export class RefreshFamilies {
 
   /** Ends live sessions and revokes every access token that they gave: the `sid` of each goes out. */
   async end(
-    trx: Knex.Transaction,
-    revoke: Revoke,
+    { trx, revoke }: Change,
     which: { sid: string } | { user_id: string } | { client_id: string },
     reason: EndReason,
     keepSid?: string,
@@ -107,7 +107,7 @@ export class RefreshFamilies {
     const ended: { sid: string }[] = await (keepSid ? live.whereNot('sid', keepSid) : live)
       .update({ revoked_at: this.#deps.now(), revoked_reason: reason })
       .returning('sid')
-    await revoke(...ended.map(({ sid }) => this.revocationOf(sid)))
+    await revoke(...ended.map(({ sid }) => this.#revocationOf(sid)))
     return ended.map(({ sid }) => sid)
   }
 
@@ -120,7 +120,7 @@ export class RefreshFamilies {
   }
 
   /** What ends every access token that carries this `sid`. */
-  revocationOf(sid: string): Revocation {
+  #revocationOf(sid: string): Revocation {
     const { now, rememberSeconds } = this.#deps
     return { kind: 'sid', value: sid, expiresAt: later(now(), rememberSeconds) }
   }
@@ -165,9 +165,10 @@ export class RefreshFamilies {
   }
 
   /** The oldest sessions make room for the one that begins. */
-  async #endSurplus(trx: Knex.Transaction, revoke: Revoke, userId: string): Promise<void> {
+  async #endSurplus(change: Change, userId: string): Promise<void> {
     const { sessionsPerUser, now, audit } = this.#deps
-    const surplus: string[] = await trx('refresh_families')
+    const surplus: string[] = await change
+      .trx('refresh_families')
       .where({ user_id: userId })
       .whereNull('revoked_at')
       .where('expires_at', '>', now())
@@ -176,8 +177,8 @@ export class RefreshFamilies {
       .offset(sessionsPerUser - 1)
       .pluck('sid')
     for (const sid of surplus) {
-      await this.end(trx, revoke, { sid }, 'session_limit')
-      await audit.record({ event: 'session.limit_reached', userId, sid }, trx)
+      await this.end(change, { sid }, 'session_limit')
+      await audit.record({ event: 'session.limit_reached', userId, sid }, change.trx)
     }
   }
 }

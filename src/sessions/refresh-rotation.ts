@@ -144,7 +144,7 @@ export class RefreshRotation {
 
   /** A database that has lost generations may have lost the end of the session too: Redis knows it. */
   #isRevoked(sid: string): Promise<boolean> {
-    return this.#deps.revocations.holdAny([{ kind: 'sid', value: sid }])
+    return this.#deps.revocations.isRevokedAny([{ kind: 'sid', value: sid }])
   }
 
   #refusal(row: FamilyRow | undefined, { clientId }: Presenter): RotationFailure | undefined {
@@ -206,12 +206,12 @@ export class RefreshRotation {
   /** The token was spent and comes again, so it is in two hands: nobody keeps the session. */
   #endReused(row: FamilyRow, generation: number, { clientId, ip }: Presenter): Promise<void> {
     const { families, revocations, audit } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
-      const ended = await families.end(trx, revoke, { sid: row.sid }, 'reuse')
+    return revocations.decide(async (change) => {
+      const ended = await families.end(change, { sid: row.sid }, 'reuse')
       if (ended.length === 0) return
       const detail = { generation, current: row.generation }
       const { sid, user_id: userId } = row
-      await audit.record({ event: 'session.reused', userId, clientId, sid, ip, detail }, trx)
+      await audit.record({ event: 'session.reused', userId, clientId, sid, ip, detail }, change.trx)
     })
   }
 

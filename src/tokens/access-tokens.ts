@@ -138,7 +138,7 @@ export class AccessTokens {
       { kind: 'kid', value: kid },
     ]
     if (claims.sid !== undefined) marks.push({ kind: 'sid', value: claims.sid })
-    return this.#deps.revocations.holdAny(marks)
+    return this.#deps.revocations.isRevokedAny(marks)
   }
 }
 

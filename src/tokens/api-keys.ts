@@ -4,8 +4,8 @@ import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
-import type { RevocationLog } from '../revocations/revocation-log.ts'
-import type { Revocations } from '../revocations/revocations.ts'
+import type { Revocation, RevocationLog } from '../revocations/revocation-log.ts'
+import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** A key that a person made for a program. */
@@ -139,14 +139,34 @@ export class ApiKeys {
 
   /** The key dies, and every access token that it was exchanged for. */
   async revoke(userId: string, id: string, ip?: string): Promise<boolean> {
-    const { revocations, audit, now, rememberSeconds } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
-      const deleted = await trx('api_keys').where({ id, user_id: userId }).delete()
-      if (deleted === 0) return false
-      await revoke({ kind: 'sid', value: id, expiresAt: later(now(), rememberSeconds) })
-      await audit.record({ event: 'api_key.revoked', userId, ip, detail: { key: id } }, trx)
+    const { revocations, audit } = this.#deps
+    return revocations.decide(async (change) => {
+      if ((await this.end(change, { id, user_id: userId })) === 0) return false
+      await audit.record({ event: 'api_key.revoked', userId, ip, detail: { key: id } }, change.trx)
       return true
     })
+  }
+
+  /**
+   * Deletes keys, at most `limit`, and revokes the access tokens that they were exchanged for.
+   * @returns how many keys it deleted
+   */
+  async end(
+    { trx, revoke }: Change,
+    which: { id: string; user_id: string } | { user_id: string } | { client_id: string },
+    limit?: number,
+  ): Promise<number> {
+    const keys = trx('api_keys').where(which)
+    const some =
+      limit === undefined ? keys : trx('api_keys').whereIn('id', keys.limit(limit).select('id'))
+    const ended: { id: string }[] = await some.delete().returning('id')
+    await revoke(...ended.map((key) => this.#revocationOf(key)))
+    return ended.length
+  }
+
+  /** Whether a client has keys, live or not. */
+  async hasAny(trx: Knex.Transaction, clientId: string): Promise<boolean> {
+    return (await trx('api_keys').where({ client_id: clientId }).first('id')) !== undefined
   }
 
   /** Deletes keys whose revocation is in the log already. */
@@ -176,7 +196,6 @@ export class ApiKeys {
    * that keys have are found by jumps through the index, however many keys there are.
    */
   async pruneOfEndedClients(limit: number, db: Db): Promise<{ rows: number; done: boolean }> {
-    const { revocationLog, now, rememberSeconds } = this.#deps
     const { rows } = await db.raw<{ rows: { id: string }[] }>(
       `WITH RECURSIVE held (client_id) AS (
          SELECT min(client_id) FROM api_keys WHERE client_id IS NOT NULL
@@ -192,9 +211,8 @@ export class ApiKeys {
         WHERE id IN (SELECT id FROM api_keys JOIN ended USING (client_id) LIMIT ?) RETURNING id`,
       [limit],
     )
-    const expiresAt = later(now(), rememberSeconds)
-    const revoked = rows.map(({ id }) => ({ kind: 'sid' as const, value: id, expiresAt }))
-    await revocationLog.append(db, revoked)
+    const revoked = rows.map((key) => this.#revocationOf(key))
+    await this.#deps.revocationLog.append(db, revoked)
     return { rows: rows.length, done: rows.length < limit }
   }
 
@@ -204,6 +222,11 @@ export class ApiKeys {
         old.select('id').from('api_keys').where('expires_at', '<', before).limit(limit),
       )
       .delete()
+  }
+
+  #revocationOf({ id }: { readonly id: string }): Revocation {
+    const { now, rememberSeconds } = this.#deps
+    return { kind: 'sid', value: id, expiresAt: later(now(), rememberSeconds) }
   }
 
   async #noteUse({ id, last_used_at: last }: Row): Promise<void> {

@@ -1,17 +1,17 @@
 import type { Knex } from 'knex'
-import { type Actor, byActor } from '../audit/actor.ts'
-import type { AuditEventName, AuditTrail } from '../audit/audit-log.ts'
+import type { Actor, AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
-import { deleteApiKeys } from './api-keys-end.ts'
+import type { ApiKeys } from '../tokens/api-keys.ts'
 import { assertAdminRemains } from './last-admin.ts'
 import { adminRole, isRole, type User, UserError, type UserRow, userOf } from './user.ts'
 import { changesOf, stepsOf, type UserChanges } from './user-changes.ts'
 
 interface Dependencies {
   readonly families: RefreshFamilies
+  readonly apiKeys: ApiKeys
   readonly revocations: Revocations
   readonly outbox: Outbox
   readonly audit: AuditTrail
@@ -54,8 +54,9 @@ export class UserAdministration {
     if (wished.roles && !wished.roles.every(isRole)) {
       throw new UserError('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
     }
-    const { revocations, families, now } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
+    const { revocations, families, apiKeys, audit, now } = this.#deps
+    return revocations.decide(async (change) => {
+      const { trx } = change
       const before = await locked(trx, id)
       const changes = changesOf(before, wished)
       const { roles, disabled, mustChangePassword } = changes
@@ -71,14 +72,18 @@ export class UserAdministration {
       if (changed) await trx('users').where({ id }).update(columns)
       let sessions = 0
       for (const { event, ends, detail } of stepsOf(changes)) {
-        const ended = ends ? await families.end(trx, revoke, { user_id: id }, ends) : []
+        const ended = ends ? await families.end(change, { user_id: id }, ends) : []
         if (event === 'user.sessions_ended' && ended.length === 0 && !changed) continue
-        await this.#record(trx, event, id, actor, { ...detail, sessions: ended.length })
+        await audit.recordChange(change, {
+          event,
+          userId: id,
+          detail: { ...detail, sessions: ended.length },
+        })
         sessions += ended.length
       }
-      if (disabled) await deleteApiKeys(trx, revoke, families, id)
+      if (disabled) await apiKeys.end(change, { user_id: id })
       return { user: userOf({ ...before, ...columns }), sessions }
-    })
+    }, actor)
   }
 
   async noteUnlocked(id: string, actor: Actor): Promise<void> {
@@ -96,23 +101,28 @@ export class UserAdministration {
     actor: Actor = {},
     still: (row: UserRow) => boolean = () => true,
   ): Promise<Changed> {
-    const { revocations, families, now } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
+    const { revocations, families, apiKeys, audit, now } = this.#deps
+    return revocations.decide(async (change) => {
+      const { trx } = change
       const before = await locked(trx, id)
       if (!still(before)) throw new UserError('unknown', 'They verified their address.')
       await assertAdminRemains(trx, actor, before)
       const user = userOf(before)
-      const { length: sessions } = await families.end(trx, revoke, { user_id: id }, 'user_deleted')
-      await deleteApiKeys(trx, revoke, families, id)
+      const { length: sessions } = await families.end(change, { user_id: id }, 'user_deleted')
+      await apiKeys.end(change, { user_id: id })
       await trx('users').where({ id }).delete()
       const deleted = { id, deleted_at: now() }
       await trx('deleted_users').insert(deleted).onConflict('id').merge()
-      if (actor.actorId === id)
-        await this.#deps.audit.record({ event: 'user.deleted', userId: id }, trx)
-      else await this.#record(trx, 'user.deleted', id, actor, { sessions })
+      if (actor.actorId === id) await audit.record({ event: 'user.deleted', userId: id }, trx)
+      else
+        await audit.recordChange(change, {
+          event: 'user.deleted',
+          userId: id,
+          detail: { sessions },
+        })
       await this.#sayFarewell(trx, user, actor)
       return { user, sessions }
-    })
+    }, actor)
   }
 
   /** ASVS 6.3.7. Mails that named no person but went to their address go with them. */
@@ -122,17 +132,6 @@ export class UserAdministration {
     if (!emailVerifiedAt) return
     const data = actor.actorId === id ? { ip: actor.ip } : {}
     await this.#deps.outbox.put(trx, { template: 'account_deleted', to: email, data })
-  }
-
-  #record(
-    trx: Knex.Transaction,
-    event: AuditEventName,
-    userId: string,
-    actor: Actor,
-    detail: Record<string, unknown>,
-  ): Promise<void> {
-    const told = { event, userId, ip: actor.ip, detail: { ...byActor(actor), ...detail } }
-    return this.#deps.audit.record(told, trx)
   }
 }
 

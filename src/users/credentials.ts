@@ -1,14 +1,14 @@
 import type { Knex } from 'knex'
-import { type Actor, byActor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
+import { type Actor, byActor } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Passwords } from '../passwords/passwords.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { ApiKeys } from '../tokens/api-keys.ts'
 import type { OneTimeTokens, TokenPurpose } from '../tokens/one-time-tokens.ts'
 import type { Changed } from './administration.ts'
-import { deleteApiKeys } from './api-keys-end.ts'
 import { isSameEmail, type User, UserError, type UserRow, userOf } from './user.ts'
 import type { Users } from './users.ts'
 
@@ -20,6 +20,7 @@ interface Dependencies {
   readonly revocations: Revocations
   readonly outbox: Outbox
   readonly oneTimeTokens: OneTimeTokens
+  readonly apiKeys: ApiKeys
   readonly audit: AuditTrail
   readonly now: Now
 }
@@ -126,8 +127,9 @@ export class Credentials {
     passwordHash: string,
     { keep, keepKeys = false, actorId, ip, provesAddress, permit }: Replacement,
   ): Promise<PasswordChanged> {
-    const { revocations, families, audit, outbox, now } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
+    const { revocations, families, apiKeys, audit, outbox, now } = this.#deps
+    return revocations.decide(async (change) => {
+      const { trx } = change
       // The person is locked first and their links after, as by everybody: no two wait for each other.
       const before: UserRow | undefined = await trx('users')
         .where({ id: user.id })
@@ -149,18 +151,18 @@ export class Credentials {
         .returning('*')
       if (!row) throw new UserError('unknown', 'There is no such user.')
       await this.#withdrawLinks(trx, row)
-      const apiKeys = keepKeys ? 0 : await deleteApiKeys(trx, revoke, families, user.id)
+      const endedKeys = keepKeys ? 0 : await apiKeys.end(change, { user_id: user.id })
       if (provesAddress && !before?.email_verified_at) {
         await audit.record({ event: 'user.email_verified', userId: user.id, ip }, trx)
       }
-      const ended = await families.end(trx, revoke, { user_id: user.id }, 'password_set', keep)
-      const detail = { sessions: ended.length, apiKeys, ...byActor({ actorId }) }
+      const ended = await families.end(change, { user_id: user.id }, 'password_set', keep)
+      const detail = { sessions: ended.length, apiKeys: endedKeys, ...byActor({ actorId }) }
       await audit.record({ event: 'user.password_set', userId: user.id, ip, detail }, trx)
       if (row.email) {
         const mail = { template: 'password_changed', to: row.email, userId: user.id } as const
         await outbox.put(trx, { ...mail, data: { ip: ip ?? null, keysKept: keepKeys } })
       }
-      return { user: userOf(row), sessions: ended.length, apiKeys }
+      return { user: userOf(row), sessions: ended.length, apiKeys: endedKeys }
     })
   }
 

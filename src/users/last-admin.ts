@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { Actor } from '../audit/actor.ts'
+import type { Actor } from '../audit/audit-log.ts'
 import { adminRole, UserError, type UserRow } from './user.ts'
 
 /** Any number that no other program on this database is likely to lock. */

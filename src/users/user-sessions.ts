@@ -19,10 +19,10 @@ export class UserSessions {
   /** @returns whether there was such a session of this person */
   async end(userId: string, sid: string, ip: string): Promise<boolean> {
     const { families, revocations, audit } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
-      const [ended] = await families.end(trx, revoke, { sid, user_id: userId }, 'signed_out')
+    return revocations.decide(async (change) => {
+      const [ended] = await families.end(change, { sid, user_id: userId }, 'signed_out')
       if (ended === undefined) return false
-      await audit.record({ event: 'session.revoked', userId, sid, ip }, trx)
+      await audit.record({ event: 'session.revoked', userId, sid, ip }, change.trx)
       return true
     })
   }
@@ -30,10 +30,10 @@ export class UserSessions {
   /** @returns how many ended */
   async endAll(userId: string, ip: string): Promise<number> {
     const { families, revocations, audit } = this.#deps
-    return revocations.decide(async (trx, revoke) => {
-      const ended = await families.end(trx, revoke, { user_id: userId }, 'signed_out')
+    return revocations.decide(async (change) => {
+      const ended = await families.end(change, { user_id: userId }, 'signed_out')
       const detail = { sessions: ended.length }
-      await audit.record({ event: 'user.sessions_ended', userId, ip, detail }, trx)
+      await audit.record({ event: 'user.sessions_ended', userId, ip, detail }, change.trx)
       return ended.length
     })
   }

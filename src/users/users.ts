@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
-import { type Actor, byActor } from '../audit/actor.ts'
 import type { AuditTrail } from '../audit/audit-log.ts'
+import { type Actor, byActor } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import { foldIdentifier } from '../identifier.ts'
 import { noPassword, type Passwords } from '../passwords/passwords.ts'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { digestSecret } from '../../src/clients/secrets.ts'
+import { digestSecret } from '../../src/oauth/opaque-token.ts'
 import { register, registerPublic } from '../support/clients.ts'
 import { app } from '../support/fixtures.ts'
 import { basic } from '../support/http-client.ts'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { matchesAny } from '../../src/clients/secrets.ts'
+import { matchesAny } from '../../src/clients/client-secrets.ts'
 import { register } from '../support/clients.ts'
 import { startServer } from '../support/start-server.ts'
 

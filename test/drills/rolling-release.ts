@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
-import { digestSecret } from '../../src/clients/secrets.ts'
+import { digestSecret } from '../../src/oauth/opaque-token.ts'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { eventually } from '../support/eventually.ts'
 import { app, orders } from '../support/fixtures.ts'

@@ -1,6 +1,6 @@
 import { generateKeyPair, type webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { AuthenticationMethod } from '../../src/clients/client.ts'
+import type { AuthenticationMethod } from '../../src/clients/client-settings.ts'
 import { register, registerPublic } from '../support/clients.ts'
 import { app } from '../support/fixtures.ts'
 import type { TestServer } from '../support/start-server.ts'

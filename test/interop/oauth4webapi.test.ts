@@ -1,6 +1,6 @@
 import test from 'ava'
 import * as oauth from 'oauth4webapi'
-import type { AuthenticationMethod } from '../../src/clients/client.ts'
+import type { AuthenticationMethod } from '../../src/clients/client-settings.ts'
 import { signerOf } from '../keyring/tend.ts'
 import { ada, invoices, orders } from '../support/fixtures.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'

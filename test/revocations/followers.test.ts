@@ -54,8 +54,8 @@ async function byHand(t: ExecutionContext) {
   const now = server.clock.now
   const log = new RevocationLog(server.db, now)
   const index = new RevokedIndex({ redis, log, now })
-  const questions = new RevocationLookup({ statements: server.services.statements, now })
-  const revocations = new Revocations({ db: server.db, log, questions, index })
+  const lookup = new RevocationLookup({ statements: server.services.statements, now })
+  const revocations = new Revocations({ db: server.db, log, lookup, index })
   await revocations.start()
   await eventually(() => index.trusted, 'Redis is filled')
   const expiresAt = new Date(now().getTime() + 600_000)
@@ -95,42 +95,42 @@ test('an entry that a refill passed over and Redis then refused is not lost', as
 
 test('a Redis that fell back to an earlier state is not believed', async (t) => {
   const { redis, index, revocations, entry } = await byHand(t)
-  await revocations.decide(async (_trx, revoke) => revoke(entry('before')))
+  await revocations.decide(({ revoke }) => revoke(entry('before')))
   // What a failover to a replica that lagged looks like: the last writes are gone, the rest is there.
   const [count = ''] = await redis.keys('revoked:count:*')
   const older = await redis.get(count)
-  await revocations.decide(async (_trx, revoke) => revoke(entry('lost')))
+  await revocations.decide(({ revoke }) => revoke(entry('lost')))
   await redis.del('revoked:jti:lost')
   await redis.set(count, older ?? '')
-  t.true(await revocations.holdAny([entry('lost')]))
-  t.false(await revocations.holdAny([entry('never')]))
+  t.true(await revocations.isRevokedAny([entry('lost')]))
+  t.false(await revocations.isRevokedAny([entry('never')]))
   await eventually(() => index.trusted, 'it is refilled')
   t.true(await index.isRevokedAny([entry('lost')]))
 })
 
 test('a fallback that only a write meets is noticed by the write', async (t) => {
   const { redis, index, revocations, entry } = await byHand(t)
-  await revocations.decide(async (_trx, revoke) => revoke(entry('lost')))
+  await revocations.decide(({ revoke }) => revoke(entry('lost')))
   const [count = ''] = await redis.keys('revoked:count:*')
   await redis.set(count, '1')
   await redis.del('revoked:jti:lost')
-  await revocations.decide(async (_trx, revoke) => revoke(entry('next')))
+  await revocations.decide(({ revoke }) => revoke(entry('next')))
   t.false(index.trusted)
-  t.true(await revocations.holdAny([entry('lost')]))
+  t.true(await revocations.isRevokedAny([entry('lost')]))
 })
 
 test('while the log cannot be followed Redis is not asked', async (t) => {
   const { server, log, index, revocations, entry } = await byHand(t)
   const newer = log.newer.bind(log)
   await log.append(server.db, [entry('silent')])
-  t.false(await revocations.holdAny([entry('silent')]), 'nobody has copied it yet')
+  t.false(await revocations.isRevokedAny([entry('silent')]), 'nobody has copied it yet')
   Object.assign(log, {
     newer: () => {
       throw new Error('away')
     },
   })
   await t.throwsAsync(revocations.follow(), { message: 'away' })
-  t.true(await revocations.holdAny([entry('silent')]), 'the log is asked')
+  t.true(await revocations.isRevokedAny([entry('silent')]), 'the log is asked')
   Object.assign(log, { newer })
   await revocations.follow()
   t.true(await index.isRevokedAny([entry('silent')]))
@@ -161,7 +161,7 @@ test('asking and writing at once never shakes the trust', async (t) => {
     const some = await Promise.all(
       values.map(async (value) => {
         const before = index.isRevokedAny([entry(`not ${value}`)])
-        await revocations.decide(async (_trx, revoke) => revoke(entry(value)))
+        await revocations.decide(({ revoke }) => revoke(entry(value)))
         return [await before, await index.isRevokedAny([entry(value)])]
       }),
     )

@@ -52,7 +52,7 @@ test('an entry that was rolled back is never seen', async (t) => {
   const trx = await openTransaction(server, 'undone')
   await trx.rollback()
   t.deepEqual((await reader.next()).entries, [])
-  t.false(await server.services.revocations.holdAny([{ kind: 'jti', value: 'undone' }]))
+  t.false(await server.services.revocations.isRevokedAny([{ kind: 'jti', value: 'undone' }]))
 })
 
 test('a reader among writers that commit in any order sees every entry', async (t) => {
@@ -89,21 +89,21 @@ test('an entry is held until it expires, by kind and value', async (t) => {
   const { revocations } = server.services
   await log.append(server.db, [entry(server, 'one'), entry(server, 'two')])
   await log.append(server.db, [])
-  t.true(await revocations.holdAny([{ kind: 'jti', value: 'one' }]))
+  t.true(await revocations.isRevokedAny([{ kind: 'jti', value: 'one' }]))
   t.true(
-    await revocations.holdAny([
+    await revocations.isRevokedAny([
       { kind: 'sid', value: 'x' },
       { kind: 'jti', value: 'two' },
     ]),
   )
   t.false(
-    await revocations.holdAny([
+    await revocations.isRevokedAny([
       { kind: 'sid', value: 'one' },
       { kind: 'jti', value: 'two ' },
     ]),
   )
   server.clock.advance({ minutes: 11 })
-  t.false(await revocations.holdAny([{ kind: 'jti', value: 'one' }]))
+  t.false(await revocations.isRevokedAny([{ kind: 'jti', value: 'one' }]))
 })
 
 test('many who ask at once each get their own answer, of the log as it was when they asked', async (t) => {
@@ -112,11 +112,11 @@ test('many who ask at once each get their own answer, of the log as it was when 
   const values = Array.from({ length: 300 }, (_, n) => `value ${n}`)
   const isOdd = (_: string, n: number) => n % 2 === 1
   const odd = values.filter(isOdd).map((value) => entry(server, value))
-  const before = values.map((value) => revocations.holdAny([{ kind: 'jti', value }]))
+  const before = values.map((value) => revocations.isRevokedAny([{ kind: 'jti', value }]))
   t.false((await Promise.all(before)).includes(true))
   await logOf(server).append(server.db, odd)
   const after = values.map((value) =>
-    revocations.holdAny([
+    revocations.isRevokedAny([
       { kind: 'jti', value },
       { kind: 'client', value: 'app' },
     ]),
@@ -128,7 +128,7 @@ test('a question that PostgreSQL refuses fails alone: its neighbours are answere
   const server = await startServer(t, { redis: false })
   const { revocations } = server.services
   await logOf(server).append(server.db, [entry(server, 'revoked')])
-  const ask = (value: string) => revocations.holdAny([{ kind: 'jti', value }])
+  const ask = (value: string) => revocations.isRevokedAny([{ kind: 'jti', value }])
   const values = ['first', ...Array.from({ length: 40 }, (_, n) => `good ${n}`), 'a\0b', 'revoked']
   const answers = await Promise.allSettled(values.map(ask))
   const refused = answers.flatMap(({ status }, at) => (status === 'rejected' ? [values[at]] : []))

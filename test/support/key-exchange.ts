@@ -1,5 +1,6 @@
+import { tokenExchangeGrant } from '../../src/clients/client-settings.ts'
 import type { NewClient } from '../../src/clients/new-client.ts'
-import { accessTokenType, apiKeyType, tokenExchangeType } from '../../src/grants/token-exchange.ts'
+import { accessTokenType, apiKeyType } from '../../src/grants/token-exchange.ts'
 import type { Answer, Credentials, Form } from './http-client.ts'
 import type { TestServer } from './start-server.ts'
 
@@ -7,7 +8,7 @@ import type { TestServer } from './start-server.ts'
 export const exchange = {
   /** What such a service is registered with. */
   client: (server: TestServer): Partial<NewClient> => ({
-    grantTypes: [tokenExchangeType],
+    grantTypes: [tokenExchangeGrant],
     scopes: ['account'],
     audiences: [server.app.issuer],
     introspects: ['*'],
@@ -16,7 +17,7 @@ export const exchange = {
   of: (server: TestServer, key: string, as: Credentials | null, form: Form = {}): Promise<Answer> =>
     server.token(
       {
-        grant_type: tokenExchangeType,
+        grant_type: tokenExchangeGrant,
         subject_token: key,
         subject_token_type: apiKeyType,
         ...form,

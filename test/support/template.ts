@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { createServices } from '../../src/app/services.ts'
-import { digestSecret } from '../../src/clients/secrets.ts'
 import { readConfig } from '../../src/config/config.ts'
+import { digestSecret } from '../../src/oauth/opaque-token.ts'
 import { migrate } from '../../src/stores/migrations.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openLog } from '../../src/telemetry/log.ts'

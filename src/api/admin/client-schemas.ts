@@ -1,101 +1,81 @@
 import { z } from 'zod'
-import {
-  authenticationMethods,
-  type Client,
-  grantTypes,
-  refreshTokenPolicies,
-} from '../../clients/client.ts'
+import type { Client } from '../../clients/client.ts'
+import { type SettingField, type Settings, settingEntries } from '../../clients/client-settings.ts'
 import type { ListedClient } from '../../clients/clients.ts'
+import type { NewClient } from '../../clients/new-client.ts'
 
-const lives = {
-  access_token_seconds: z.int().nullable(),
-  session_idle_seconds: z.int().nullable(),
-  session_absolute_seconds: z.int().nullable(),
-}
+type Name<Field extends SettingField> = Settings[Field]['name']
+type Fixed = {
+  [F in SettingField]: Settings[F] extends { isFixed: true } ? F : never
+}[SettingField]
+type Hidden = {
+  [F in SettingField]: Settings[F] extends { isHidden: true } ? F : never
+}[SettingField]
+type Shape<Field extends SettingField> = { [F in Field as Name<F>]: Settings[F]['json'] }
 
-/** What administrators set, in the words of RFC 7591 where it has one. */
-const settings = {
-  name: z.string(),
-  first_party: z.boolean(),
-  grant_types: z.array(z.enum(grantTypes)),
-  scopes: z.array(z.string()),
-  default_scopes: z.array(z.string()),
-  audiences: z.array(z.string()),
-  introspects: z.array(z.string()),
-  refresh_tokens: z.enum(refreshTokenPolicies),
-  ...lives,
-  lets_unverified_in: z.boolean(),
-}
+const shapeOf = <Field extends SettingField>(isIn: (field: Field) => boolean): Shape<Field> =>
+  Object.fromEntries(
+    settingEntries
+      .filter(([field]) => isIn(field as Field))
+      .map(([, { name, json, about }]) => [name, json.meta({ description: about })]),
+  ) as Shape<Field>
 
-/** What administrators see of a client. */
+const declared = Object.fromEntries(settingEntries)
+const all = shapeOf<SettingField>(() => true)
+const shown = shapeOf<Exclude<SettingField, Hidden>>((field) => !declared[field]?.isHidden)
+const changeable = shapeOf<Exclude<SettingField, Fixed>>((field) => !declared[field]?.isFixed)
+
+/** A client as administrators see it. */
 export const client = z
   .object({
     client_id: z.string(),
-    token_endpoint_auth_method: z.enum(authenticationMethods),
-    ...settings,
+    ...shown,
     created_at: z.iso.datetime(),
     disabled_at: z.iso.datetime().nullable(),
     ending_sessions: z.boolean().meta({
-      description: 'Disabled, and rows of its sessions are still being ended; none of them goes on',
+      description:
+        'Disabled, and rows of its sessions are still being ended; none can be refreshed',
     }),
   })
   .meta({ id: 'Client' })
 
 export const newClient = z.strictObject({
   client_id: z.string(),
-  token_endpoint_auth_method: z.enum(authenticationMethods).optional(),
-  jwks: z.looseObject({ keys: z.array(z.looseObject({})) }).optional(),
-  ...z.strictObject(settings).partial().shape,
-  grant_types: settings.grant_types,
-  audiences: settings.audiences,
+  ...z.strictObject(all).partial().shape,
+  grant_types: all.grant_types,
+  audiences: all.audiences,
 })
 
 export const clientChanges = z
-  .strictObject({ ...settings, disabled: z.boolean(), rotate_secret: z.literal(true) })
+  .strictObject({ ...changeable, disabled: z.boolean(), rotate_secret: z.literal(true) })
   .partial()
-  .refine((wished) => Object.keys(wished).length > 0, 'change something')
+  .refine((changes) => Object.keys(changes).length > 0, 'change something')
 
 export const clientWithSecret = client.extend({
   client_secret: z.string().optional().meta({ description: 'Shown this once' }),
 })
 
-export const clientJson = (one: Client & Partial<ListedClient>): z.input<typeof client> => ({
-  client_id: one.id,
-  token_endpoint_auth_method: one.authenticationMethod,
-  name: one.name,
-  first_party: one.firstParty,
-  grant_types: [...one.grantTypes],
-  scopes: [...one.scopes],
-  default_scopes: [...one.defaultScopes],
-  audiences: [...one.audiences],
-  introspects: [...one.introspects],
-  refresh_tokens: one.refreshTokens,
-  access_token_seconds: one.accessTokenSeconds,
-  session_idle_seconds: one.sessionIdleSeconds,
-  session_absolute_seconds: one.sessionAbsoluteSeconds,
-  lets_unverified_in: one.letsUnverifiedIn,
-  created_at: one.createdAt.toISOString(),
-  disabled_at: one.disabledAt?.toISOString() ?? null,
-  ending_sessions: one.endingSessions ?? false,
-})
+export const clientJson = (one: Client & Partial<ListedClient>): z.input<typeof client> => {
+  const settings = settingEntries
+    .filter(([, { isHidden }]) => !isHidden)
+    .map(([field, { name }]) => [name, one[field]])
+  return {
+    ...Object.fromEntries(settings),
+    client_id: one.id,
+    created_at: one.createdAt.toISOString(),
+    disabled_at: one.disabledAt?.toISOString() ?? null,
+    ending_sessions: one.endingSessions ?? false,
+  }
+}
 
-/** Only what was given: what is absent stays as it is. */
-export function settingsOf(body: z.output<typeof clientChanges>) {
-  const named = {
-    name: body.name,
-    firstParty: body.first_party,
-    grantTypes: body.grant_types,
-    scopes: body.scopes,
-    defaultScopes: body.default_scopes,
-    audiences: body.audiences,
-    introspects: body.introspects,
-    refreshTokens: body.refresh_tokens,
-    accessTokenSeconds: body.access_token_seconds,
-    sessionIdleSeconds: body.session_idle_seconds,
-    sessionAbsoluteSeconds: body.session_absolute_seconds,
-    letsUnverifiedIn: body.lets_unverified_in,
-  }
-  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)) as {
-    [K in keyof typeof named]?: Exclude<(typeof named)[K], undefined>
-  }
+/** The settings that a body names; an absent one stays as it is. */
+export function settingsIn(
+  body: Partial<z.output<typeof newClient> | z.output<typeof clientChanges>>,
+): Partial<NewClient> {
+  const given = body as Readonly<Record<string, unknown>>
+  return Object.fromEntries(
+    settingEntries.flatMap(([field, { name }]) =>
+      given[name] === undefined ? [] : [[field, given[name]]],
+    ),
+  )
 }

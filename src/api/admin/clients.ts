@@ -1,24 +1,26 @@
 import { z } from 'zod'
+import { ClientError } from '../../clients/client.ts'
+import { type SettingField, settings } from '../../clients/client-settings.ts'
 import type { Clients } from '../../clients/clients.ts'
+import type { NewClient } from '../../clients/new-client.ts'
 import { accountClientId } from '../account/api-clients.ts'
 import { done } from '../account/schemas.ts'
 import { type Operation, operation } from '../operation.ts'
-import { Problem } from '../problem.ts'
-import { asClientProblems } from './client-refusals.ts'
+import { invalidField, Problem } from '../problem.ts'
 import {
   client,
   clientChanges,
   clientJson,
   clientWithSecret,
   newClient,
-  settingsOf,
+  settingsIn,
 } from './client-schemas.ts'
 
 interface Dependencies {
   readonly clients: Clients
 }
 
-/** Administrators about applications. */
+/** What administrators do with clients. */
 export const clientOperations = (deps: Dependencies): Operation[] => [
   list(deps),
   create(deps),
@@ -51,20 +53,10 @@ function create({ clients }: Dependencies): Operation {
     body: newClient,
     responses: { 201: { description: 'The client', schema: clientWithSecret } },
     async handle({ body, person, ip }) {
-      const { client_id: id, jwks = null, token_endpoint_auth_method: method } = body
-      const wished = {
-        ...settingsOf(body),
-        id,
-        name: body.name ?? id,
-        authenticationMethod: method,
-        jwks: jwks as never,
-        grantTypes: body.grant_types,
-        scopes: body.scopes ?? [],
-        audiences: body.audiences,
-      }
+      const requested = { ...settingsIn(body), id: body.client_id } as NewClient
       const actor = { actorId: person.user.id, ip }
-      const made = await asClientProblems(() => clients.create(wished, actor))
-      return { status: 201, body: { ...clientJson(made.client), client_secret: made.secret } }
+      const created = await asClientProblems(() => clients.create(requested, actor))
+      return { status: 201, body: { ...clientJson(created.client), client_secret: created.secret } }
     },
   })
 }
@@ -80,15 +72,16 @@ function change({ clients }: Dependencies): Operation {
     body: clientChanges,
     responses: { 200: { description: 'The client', schema: clientWithSecret } },
     async handle({ path: { id }, body, person, ip }) {
-      const { disabled, rotate_secret: rotate, ...wished } = body
-      if (disabled || vital.some((field) => wished[field] !== undefined)) refuseOwn(id)
-      const settings = Object.keys(wished).length > 0 ? settingsOf(wished) : undefined
+      const { disabled, rotate_secret: rotate, ...changed } = body
+      if (disabled || vital.some((name) => changed[name] !== undefined)) refuseOwn(id)
+      const changes = Object.keys(changed).length > 0 ? settingsIn(changed) : undefined
       const overlapSeconds = rotate && rotationSeconds
       const actor = { actorId: person.user.id, ip }
       return asClientProblems(async () => {
-        const { secret } = await clients.amend(id, { settings, disabled, overlapSeconds }, actor)
-        const changed = await clients.known(id)
-        return { status: 200, body: { ...clientJson(changed), client_secret: secret } }
+        const requested = { settings: changes, disabled, overlapSeconds }
+        const { secret } = await clients.amend(id, requested, actor)
+        const amended = await clients.get(id)
+        return { status: 200, body: { ...clientJson(amended), client_secret: secret } }
       })
     },
   })
@@ -111,16 +104,39 @@ function remove({ clients }: Dependencies): Operation {
   })
 }
 
-const clientPath = z.strictObject({ id: z.string().max(100) })
-
-/** The secret before goes on for a day, as with the command line. */
-const rotationSeconds = 86_400
-
-/** Administrators sign in through it: without it nobody could undo what was done. */
-function refuseOwn(id: string): void {
-  if (id !== accountClientId) return
-  throw new Problem('conflict', { detail: 'this client is the one of this API: it stays' })
+/** Errors of clients/ name the fields of a client; callers know them by their names in this API. */
+async function asClientProblems<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof z.ZodError) {
+      throw new Problem('invalid-fields', {
+        errors: error.issues.map(({ path: [field, ...rest], message }) => ({
+          pointer: ['', wireName(String(field)), ...rest].join('/'),
+          detail: message,
+        })),
+      })
+    }
+    if (!(error instanceof ClientError)) throw error
+    if (error.reason === 'unknown') throw new Problem('not-found')
+    if (error.reason === 'too_long') throw invalidField('/access_token_seconds', error.message)
+    throw new Problem('conflict', { detail: error.message })
+  }
 }
 
-/** Without these of its settings nobody could sign in to this API any more. */
+const wireName = (field: string): string =>
+  field === 'id' ? 'client_id' : (settings[field as SettingField]?.name ?? field)
+
+const clientPath = z.strictObject({ id: z.string().max(100) })
+
+/** The previous secret stays valid for a day, as on the command line. */
+const rotationSeconds = 86_400
+
+/** Administrators sign in through this client: without it nobody could undo the change. */
+function refuseOwn(id: string): void {
+  if (id !== accountClientId) return
+  throw new Problem('conflict', { detail: 'this API needs this client' })
+}
+
+/** Settings without which nobody could sign in to this API any more. */
 const vital = ['audiences', 'scopes', 'grant_types'] as const

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Actor } from '../../audit/actor.ts'
+import type { Actor } from '../../audit/audit-log.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
 import type { UserAdministration } from '../../users/administration.ts'
 import type { User } from '../../users/user.ts'

@@ -1,10 +1,21 @@
+import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import { later } from '../clock.ts'
-import { digestSecret, makeSecret } from './secrets.ts'
+import { createSecret, digestSecret } from '../oauth/opaque-token.ts'
 
 /**
- * Adds a secret of a client; its newest one stays beside it for `overlapSeconds`, in the other of the
- * two slots. Of an older third one nothing is left.
+ * Compares a secret with every live one in constant time, and with a dummy if there is none: a client
+ * that does not exist takes as long as one that does.
+ */
+export function matchesAny(secret: string, digests: readonly Buffer[]): boolean {
+  const presented = digestSecret(secret)
+  const candidates = digests.length > 0 ? digests : [Buffer.alloc(presented.length)]
+  return candidates.map((digest) => timingSafeEqual(presented, digest)).includes(true)
+}
+
+/**
+ * Adds a secret to a client. The newest one so far stays valid for `overlapSeconds`, in the other of
+ * the two slots; an older one is overwritten.
  */
 export async function addSecret(
   trx: Knex.Transaction,
@@ -12,7 +23,7 @@ export async function addSecret(
   overlapSeconds: number,
   now: Date,
 ): Promise<string> {
-  const secret = makeSecret()
+  const secret = createSecret('scs_')
   const newest: { slot: number } | undefined = await trx('client_secrets')
     .where({ client_id: clientId, expires_at: null })
     .first('slot')
