@@ -57,10 +57,9 @@ export function createRouter(
   const { issuer } = config
   // What is announced is what answers: all but the health checks lies under the path of the issuer.
   const path = new URL(issuer).pathname.replace(/\/$/, '')
-  const refreshGrant = refreshToken({ ...services, rotation: services.refreshRotation })
   const grants = [
     password(services),
-    refreshGrant,
+    refreshToken(services),
     clientCredentials(services),
     tokenExchange({ ...services, now }),
   ]
@@ -70,9 +69,9 @@ export function createRouter(
   const sessionSeconds = services.lifetimes.sessionAbsoluteSeconds
   const cookieMode = new CookieMode({ ...services, sameOrigin, sessionSeconds, path })
   const operations: Operation[] = [
-    ...registrationOperations({ ...services, open: config.REGISTRATION === 'open' }),
+    ...registrationOperations({ ...services, now, open: config.REGISTRATION === 'open' }),
     ...loginOperations({ ...services, cookieMode }),
-    ...sessionOperations({ ...services, cookieMode, refreshGrant }),
+    ...sessionOperations({ ...services, cookieMode }),
     ...profileOperations({ ...services, cookieMode }),
     ...passwordOperations(services),
     ...emailOperations(services),

@@ -1,10 +1,13 @@
 import { ApiClients } from '../api/account/api-clients.ts'
 import { AuditLog } from '../audit/audit-log.ts'
-import { SignIn } from '../authentication/sign-in.ts'
+import { GuessLimiter } from '../authentication/guess-limiter.ts'
+import { PasswordFactor } from '../authentication/password.ts'
 import { ClientAssertions } from '../clients/client-assertions.ts'
 import { ClientCache } from '../clients/client-cache.ts'
 import { Clients } from '../clients/clients.ts'
 import { later } from '../clock.ts'
+import { SessionTokens } from '../grants/session-tokens.ts'
+import { SignIn } from '../grants/sign-in.ts'
 import { Janitor } from '../janitor/janitor.ts'
 import { LiveKeyring } from '../keyring/live-keyring.ts'
 import { Rotation } from '../keyring/rotation.ts'
@@ -29,6 +32,9 @@ import { RotationBatch } from '../sessions/rotation-statement.ts'
 import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
 import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
+import { CounterKeys } from '../throttle/counter-keys.ts'
+import { Counters } from '../throttle/counters.ts'
+import { delayLimits, limits } from '../throttle/limits.ts'
 import { Throttle } from '../throttle/throttle.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
@@ -249,20 +255,37 @@ export async function createServices(runtime: Runtime) {
   const personalData = new PersonalData({ db, audit, outbox })
   const userSessions = new UserSessions({ families, revocations, audit })
 
-  const throttle = new Throttle({
+  const throttleSecret = await sealedSecret(db, masterKeys, 'throttle', now())
+  const counters = new Counters({
     pool,
     redis,
-    secret: await sealedSecret(db, masterKeys, 'throttle', now()),
-    now,
-    waitSeconds: config.PASSWORD_QUEUE_SECONDS,
     onAway: (away, reason) =>
       away
         ? log.warn({ reason }, 'postgres counts attempts instead of redis')
         : log.info({ reason }, 'redis counts attempts'),
-    ...(runtime.limits && { limits: runtime.limits }),
-    ...(runtime.delays && { delays: runtime.delays }),
   })
-  const signIn = new SignIn({ users, families, accessTokens, throttle, emailAddresses, lifetimes })
+  const counterKeys = new CounterKeys(throttleSecret)
+  const allLimits = { ...limits, ...runtime.limits }
+  const throttle = new Throttle({ counters, keys: counterKeys, limits: allLimits })
+  const guesses = new GuessLimiter({
+    counters,
+    keys: counterKeys,
+    secret: throttleSecret,
+    now,
+    sources: allLimits.signIn,
+    delays: runtime.delays ?? delayLimits,
+    waitSeconds: config.PASSWORD_QUEUE_SECONDS,
+  })
+  const passwordFactor = new PasswordFactor({ users, guesses, emailAddresses, now })
+  const sessionTokens = new SessionTokens({
+    families,
+    refreshRotation,
+    accessTokens,
+    keyring,
+    metrics,
+    lifetimes,
+  })
+  const signIn = new SignIn({ guesses, passwords, passwordFactor, sessionTokens })
 
   const services = {
     metrics,
@@ -302,6 +325,8 @@ export async function createServices(runtime: Runtime) {
     personalData,
     userSessions,
     throttle,
+    guesses,
+    sessionTokens,
     signIn,
   }
   const janitor = new Janitor({ db, now, tasks: cleanupTasks(runtime, services) })

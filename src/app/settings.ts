@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import type { Lifetimes } from '../clients/lifetimes.ts'
 import type { Config } from '../config/config.ts'
-import type { Lifetimes } from '../grants/grant.ts'
 import type { Timing } from '../keyring/timing.ts'
 import { type OpenedTransport, openTransport } from '../mail/transport.ts'
 import { BreachedPasswords } from '../passwords/breached-passwords.ts'

@@ -3,113 +3,120 @@ import { addressOf } from '../throttle/networks.ts'
 import type { ThrottledError } from '../throttle/throttled.ts'
 
 /** Fewer than the failures that cost no delay, so that right passwords alone never meet one. */
-const places = 4
+const concurrentAttempts = 4
 
-/** Beyond so many for one account a caller is refused at once. */
-const longestLine = 64
+/** A caller is refused at once when this many already wait for one account. */
+const maxWaitingPerAccount = 64
 
-/** Beyond so many in all lines the address with the most of them gives up one, or gets no more. */
-const mostWaiting = 1024
+/** When this many wait in all lines, the address with the most of them gives up one, or gets no more. */
+const maxWaiting = 1024
 
 interface Waiting {
-  /** The delay that it met: it goes on only after a success, which forgets all failures. */
-  readonly met: ThrottledError | undefined
+  /** The delay that this attempt met: it continues only after a success, which forgets all failures. */
+  readonly metDelay: ThrottledError | undefined
   start(): void
   refuse(error?: ThrottledError): void
 }
 
 interface Line {
-  underWay: number
+  running: number
   successes: number
   readonly waiting: Waiting[]
 }
 
 interface Options {
+  /** How long a caller waits at most. */
   readonly waitSeconds: number
   readonly isDelay: (error: unknown) => error is ThrottledError
-  /** Said to a caller for whom there is no room or no time. */
+  /** The error for a caller who cannot wait, or has waited too long. */
   readonly busy: () => ThrottledError
 }
 
+/** A place among the running attempts of one account. Disposing of it lets the next attempt in. */
+export interface Turn extends Disposable {
+  /** The password was right, so the failures of the account are forgotten. */
+  succeeded(): void
+  /**
+   * After a delay: returns when the success of another attempt has ended that delay, so that this
+   * attempt can be made again.
+   * @throws the error that it was given, unless it is a delay that can still end so
+   */
+  retryAfter(error: unknown): Promise<void>
+}
+
 /**
- * Attempts of one account wait for each other, in one instance. Each counts as a failure until its
- * password was right, so of many right ones at once the later ones would be refused as guesses. No
- * guess is let through by waiting: an attempt that met a delay is tried again only after a success, and
- * when all that are under way have failed, everybody in line is refused.
+ * Makes attempts of one account wait for each other, within one instance. Each attempt counts as a
+ * failure until its password was right, so of many right ones at once the later ones would be refused
+ * as guesses. Waiting lets no guess through: an attempt that met a delay is made again only after a
+ * success, and when all running attempts have failed, all waiting ones are refused.
  */
 export class AccountLines {
   readonly #options: Options
   readonly #lines = new Map<string, Line>()
-  /** All that wait in any line, by address. */
+  /** All waiting attempts of all lines, by address. */
   readonly #waiting = new FairQueue<Waiting>()
 
   constructor(options: Options) {
     this.#options = options
   }
 
-  /** How many attempts wait in all lines. */
+  /** Number of attempts that wait in all lines. */
   get waiting(): number {
     return this.#waiting.size
   }
 
   /**
-   * @param ip who asks; no address keeps the waiting places from the others
-   * @param work throws Throttled while the account has a delay, and may then be called again;
-   *   undefined is a failure
-   * @throws Throttled
+   * Waits for a place among the attempts of an account.
+   * @param ip the caller; no address keeps the waiting places from the others
+   * @throws ThrottledError when there is no place to wait, or none became free in time
    */
-  async attempt<T>(
-    key: string,
-    ip: string,
-    work: () => Promise<T | undefined>,
-  ): Promise<T | undefined> {
+  async enter(key: string, ip: string): Promise<Turn> {
     const source = addressOf(ip)
-    const line = this.#lines.get(key) ?? { underWay: 0, successes: 0, waiting: [] }
+    const line = this.#lines.get(key) ?? { running: 0, successes: 0, waiting: [] }
     this.#lines.set(key, line)
-    if (line.underWay < places && line.waiting.length === 0) line.underWay += 1
+    if (line.running < concurrentAttempts && line.waiting.length === 0) line.running += 1
     else await this.#wait(line, source)
-    let outcome: T | undefined
+    let { successes } = line
+    let hasSucceeded = false
     let delay: ThrottledError | undefined
-    try {
-      outcome = await this.#untilNoDelay(line, source, work)
-      return outcome
-    } catch (error) {
-      if (this.#options.isDelay(error)) delay = error
-      throw error
-    } finally {
-      this.#leave(key, line, outcome !== undefined, delay)
+    return {
+      succeeded() {
+        hasSucceeded = true
+      },
+      retryAfter: async (error) => {
+        const { isDelay } = this.#options
+        if (!isDelay(error)) throw error
+        delay = error
+        if (line.successes === successes) {
+          // No other attempt is left whose success could end the delay.
+          if (line.running === 1) throw error
+          await this.#stepBack(line, source, error).catch((refusal) => {
+            delay = refusal
+            throw refusal
+          })
+        }
+        delay = undefined
+        successes = line.successes
+      },
+      [Symbol.dispose]: () => this.#leave(key, line, hasSucceeded, delay),
     }
   }
 
-  async #untilNoDelay<T>(line: Line, source: string, work: () => Promise<T>): Promise<T> {
-    for (;;) {
-      const { successes } = line
-      try {
-        return await work()
-      } catch (error) {
-        if (!this.#options.isDelay(error)) throw error
-        if (line.successes > successes) continue
-        // No attempt is left whose success could end the delay.
-        if (line.underWay === 1) throw error
-        await this.#stepBack(line, source, error)
-      }
-    }
-  }
-
-  async #stepBack(line: Line, source: string, met: ThrottledError): Promise<void> {
-    line.underWay -= 1
+  async #stepBack(line: Line, source: string, metDelay: ThrottledError): Promise<void> {
+    line.running -= 1
     try {
-      await this.#wait(line, source, met)
+      await this.#wait(line, source, metDelay)
     } catch (error) {
-      line.underWay += 1
+      line.running += 1
       throw error
     }
   }
 
-  /** The caller that starts it gives it a place. */
-  async #wait(line: Line, source: string, met?: ThrottledError): Promise<void> {
+  /** Whoever calls `start` has already counted this attempt as running. */
+  async #wait(line: Line, source: string, metDelay?: ThrottledError): Promise<void> {
     const { waitSeconds, busy } = this.#options
-    if (line.waiting.length >= longestLine || !this.#makeRoom(source)) throw met ?? busy()
+    const isFull = line.waiting.length >= maxWaitingPerAccount
+    if (isFull || !this.#makeRoom(source)) throw metDelay ?? busy()
     return new Promise((resolve, reject) => {
       const end = () => {
         clearTimeout(deadline)
@@ -120,42 +127,42 @@ export class AccountLines {
         end()
         resolve()
       }
-      const refuse = (error = met ?? busy()) => {
+      const refuse = (error = metDelay ?? busy()) => {
         end()
         reject(error)
       }
-      const waiting: Waiting = { met, start, refuse }
+      const waiting: Waiting = { metDelay, start, refuse }
       const deadline = setTimeout(refuse, waitSeconds * 1000)
-      if (met) line.waiting.unshift(waiting)
+      if (metDelay) line.waiting.unshift(waiting)
       else line.waiting.push(waiting)
       this.#waiting.push(source, waiting)
     })
   }
 
   #makeRoom(source: string): boolean {
-    if (this.#waiting.size < mostWaiting) return true
+    if (this.#waiting.size < maxWaiting) return true
     const displaced = this.#waiting.displace(source)
-    // It is in the queue no more, and leaves its line.
+    // It has left the queue of its address; this takes it out of its line.
     displaced?.refuse()
     return displaced !== undefined
   }
 
-  #leave(key: string, line: Line, succeeded: boolean, delay: ThrottledError | undefined): void {
-    line.underWay -= 1
-    if (succeeded) line.successes += 1
-    const met = succeeded ? undefined : (delay ?? line.waiting[0]?.met)
-    if (!met) this.#start(line)
-    else if (line.underWay === 0) for (const one of [...line.waiting]) one.refuse(met)
-    if (line.underWay > 0 || line.waiting.length > 0) return
-    // An attempt that was refused in line leaves later, and may find another line in its place.
+  #leave(key: string, line: Line, hasSucceeded: boolean, delay: ThrottledError | undefined): void {
+    line.running -= 1
+    if (hasSucceeded) line.successes += 1
+    const metDelay = hasSucceeded ? undefined : (delay ?? line.waiting[0]?.metDelay)
+    if (!metDelay) this.#startNext(line)
+    else if (line.running === 0) for (const one of [...line.waiting]) one.refuse(metDelay)
+    if (line.running > 0 || line.waiting.length > 0) return
+    // An attempt that was refused while it waited leaves later, and may find another line under its key.
     if (this.#lines.get(key) === line) this.#lines.delete(key)
   }
 
-  #start(line: Line): void {
-    while (line.underWay < places) {
+  #startNext(line: Line): void {
+    while (line.running < concurrentAttempts) {
       const next = line.waiting[0]
       if (!next) return
-      line.underWay += 1
+      line.running += 1
       next.start()
     }
   }

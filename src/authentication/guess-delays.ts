@@ -7,21 +7,18 @@ import { ThrottledError } from '../throttle/throttled.ts'
 /** Names the limit in RateLimit fields. */
 const policy = 'sign-in'
 
-/** Refused by an account's delay, and not by where a guess came from. */
+/** Whether the delay of an account refused a guess, and not a limit of its origin. */
 export const isDelay = (error: unknown): error is ThrottledError =>
   error instanceof ThrottledError && error.quota.policy === policy
 
-/** Leave to try one password. It counts as a failure until something else is said. */
-export interface Turn {
-  /** The password was never checked: as if nobody had tried. */
-  giveBack(): Promise<unknown>
-}
+/** Undoes the count of a guess whose password was never checked. */
+type GiveBack = () => Promise<unknown>
 
 /**
- * Growing delays between guesses. A guess is counted before the password is checked: of many that
- * come at once only as many go on as are free, and after those one at a time. Three counters make it:
- * `free` hands out the first turns; `level` is there once they are used up and says how many delays
- * there were; `gate` is open for one, and closed until its delay is over.
+ * Growing delays between guesses. A guess is counted before its password is checked: of many guesses
+ * at once only the free ones continue, and after those one at a time. Three counters make it: `free`
+ * holds the guesses that cost no delay; `level` exists once they are used up and says how many delays
+ * there were; `gate` lets one guess through and is then closed until its delay is over.
  */
 export class GuessDelays {
   readonly #counters: Counters
@@ -39,16 +36,22 @@ export class GuessDelays {
     this.#gate = { policy: 'sign-in-gate', points: 1, windowSeconds: longestDelaySeconds }
   }
 
-  /** A turn that costs no delay is one of `free`, while there is no `level`. */
+  /** While there is no `level`, a guess costs one point of `free` and no delay. */
   countersOf(key: string): { readonly [name in 'free' | 'level' | 'gate']: Point } {
-    const of = (rule: Rule) => ({ rule, key })
-    return { free: of(this.#free), level: of(this.#level), gate: of(this.#gate) }
+    return {
+      free: { rule: this.#free, key },
+      level: { rule: this.#level, key },
+      gate: { rule: this.#gate, key },
+    }
   }
 
-  /** @throws Throttled while the delay lasts */
-  async take(key: string): Promise<Turn> {
+  /**
+   * Counts one guess.
+   * @throws ThrottledError while the delay lasts
+   */
+  async take(key: string): Promise<GiveBack> {
     const level = await this.#counters.read(this.#level, key)
-    return level ? this.#delayedTurn(key, level.points) : this.#freeTurn(key)
+    return level ? this.#takeDelayed(key, level.points) : this.#takeFree(key)
   }
 
   async forget(key: string): Promise<void> {
@@ -56,27 +59,25 @@ export class GuessDelays {
     await Promise.all(all.map(({ rule }) => this.#counters.forget(rule, key)))
   }
 
-  async #freeTurn(key: string): Promise<Turn> {
+  async #takeFree(key: string): Promise<GiveBack> {
     const free = await this.#counters.take(this.#free, key)
-    if (free.allowed && free.points < this.#limits.freeFailures) return free
-    // The last free turn closes the gate behind it. Whoever comes too late does so too: the other
-    // one may not have got so far.
+    if (free.allowed && free.points < this.#limits.freeFailures) return () => free.giveBack()
+    // The last free guess closes the gate behind it. A guess that comes too late closes it as well,
+    // because the last free one may not have got there yet.
     const gate = await this.#counters.take(this.#gate, key, this.#delayAfter(0))
     await this.#counters.put(this.#level, key, 1)
-    if (free.allowed) return { giveBack: () => Promise.all([free.giveBack(), this.#open(key)]) }
+    if (free.allowed) return () => Promise.all([free.giveBack(), this.#open(key)])
     await free.giveBack()
     throw this.refusal(gate.millisecondsLeft)
   }
 
-  async #delayedTurn(key: string, level: number): Promise<Turn> {
+  async #takeDelayed(key: string, level: number): Promise<GiveBack> {
     const gate = await this.#counters.take(this.#gate, key, this.#delayAfter(level))
     if (!gate.allowed) throw this.refusal(gate.millisecondsLeft)
     await this.#counters.put(this.#level, key, level + 1)
-    return {
-      giveBack: async () => {
-        await this.#counters.put(this.#level, key, level)
-        await this.#counters.forget(this.#gate, key)
-      },
+    return async () => {
+      await this.#counters.put(this.#level, key, level)
+      await this.#counters.forget(this.#gate, key)
     }
   }
 

@@ -2,36 +2,57 @@ import type { Now } from '../clock.ts'
 import type { CounterKeys } from '../throttle/counter-keys.ts'
 import type { Counters } from '../throttle/counters.ts'
 import type { DelayLimits, Limit } from '../throttle/limits.ts'
-import { reserve, type Settlement, settle } from '../throttle/reservation.ts'
-import { AccountLines } from './account-lines.ts'
+import { reserve } from '../throttle/reservation.ts'
+import { AccountLines, type Turn } from './account-lines.ts'
 import { DeviceTokens } from './device-tokens.ts'
 import { GuessDelays, isDelay } from './guess-delays.ts'
 
-/** Who wants to sign in, before anything about them is believed. */
+/** The origin of a sign-in, before anything about it is verified. */
 export interface SignInFacts {
-  /** The username or e-mail address as it was given, whether anybody has it or not. */
+  /** The username or email address as it was given, whether it belongs to anybody or not. */
   readonly account: string
-  /** Whose account that is; undefined when it is nobody's. */
+  /** The person with that name; undefined when there is none. */
   readonly userId: string | undefined
   readonly ip: string
   readonly deviceToken: string | undefined
 }
 
+/**
+ * Permission to try one password. The guess counts as a failure from the start; disposing of it takes
+ * that back unless the password was wrong.
+ */
+export interface Guess extends AsyncDisposable {
+  /** The password was wrong. */
+  failed(): void
+  /**
+   * The password was right: forgets the failures of the account on this device.
+   * @returns a device token for the person's next sign-in
+   */
+  succeeded(userId: string): Promise<string>
+}
+
 interface Dependencies {
   readonly counters: Counters
   readonly keys: CounterKeys
+  /** Derives the key of the device tokens: 256 bits that all instances share. */
   readonly secret: Uint8Array
   readonly now: Now
-  /** By where a guess comes from. */
+  /** Limits by the origin of a guess. */
   readonly sources: readonly Limit[]
   readonly delays: DelayLimits
   /** How long attempts of one account wait for each other. */
   readonly waitSeconds: number
 }
 
+/** What a counted guess leads to: one of the two is called, or neither after a failure. */
+interface Settlement {
+  readonly forget: () => Promise<unknown>
+  readonly giveBack: () => Promise<unknown>
+}
+
 /**
- * Guessing of passwords, RFC 6749 §4.3.2. All devices that are not known share the delays of the
- * account; a known device has its own and is not asked where it comes from, so that no stranger's
+ * Limits the guessing of passwords, RFC 6749 §4.3.2. All unknown devices share the delays of the
+ * account. A known device has delays of its own and no limit by its origin, so that no stranger's
  * guessing locks it out.
  */
 export class GuessLimiter {
@@ -39,7 +60,7 @@ export class GuessLimiter {
   readonly #delays: GuessDelays
   readonly #lines: AccountLines
   readonly #devices: DeviceTokens
-  /** Part of the keys of known devices: raising it forgets what all of them have failed. */
+  /** Part of the keys of known devices: raising it forgets the failures of all of them. */
   readonly #epoch: Limit
 
   constructor(deps: Dependencies) {
@@ -51,54 +72,57 @@ export class GuessLimiter {
       isDelay,
       busy: () => this.#delays.refusal(1000),
     })
-    // It outlives every counter that it has put out of reach.
+    // It must outlive every counter that it makes unreachable.
     const windowSeconds = 2 * deps.delays.forgetSeconds
     this.#epoch = { policy: 'sign-in-epoch', points: 1e9, windowSeconds, per: ['person'] }
   }
 
   /**
    * Waits in the line of the account, before anything is looked up. A known device has a line of its
-   * own, so that strangers who fill theirs do not hold it up; the token alone says which.
-   * @param work ends in `attempt`; it is called again after a delay that another's success ended.
-   *   undefined is a failure
-   * @throws Throttled when there is no room in line, or not in time
+   * own, so that strangers who fill theirs do not delay it; the token alone decides which.
+   * @throws ThrottledError when the line is full or takes too long
    */
-  inLine<T>(
-    { account, ip, deviceToken }: Omit<SignInFacts, 'userId'>,
-    work: () => Promise<T | undefined>,
-  ): Promise<T | undefined> {
+  enterLine({ account, ip, deviceToken }: Omit<SignInFacts, 'userId'>): Promise<Turn> {
     const { keys, now } = this.#deps
     const read = deviceToken ? this.#devices.read(deviceToken, now()) : undefined
     const key = `${keys.account(account)} ${read?.device.toString('hex') ?? ''}`
-    return this.#lines.attempt(key, ip, work)
+    return this.#lines.enter(key, ip)
   }
 
   /**
-   * Lets one password be tried. A failure is counted before the password is checked and taken back
-   * when it was none: many guesses at once would all be let in before the first of them has failed.
-   * @param check undefined is a failure; a throw is neither failure nor success
-   * @returns the person and what to keep on the device; undefined after a failure
-   * @throws Throttled, without having called `check`
+   * Counts one guess as a failure, so that its password may be checked. Many guesses at once would
+   * otherwise all be let through before the first of them had failed.
+   * @throws ThrottledError when a limit has been reached or a delay lasts: no password may be checked
    */
-  async attempt<T extends { readonly id: string }>(
-    facts: SignInFacts,
-    check: () => Promise<T | undefined>,
-  ): Promise<{ person: T; deviceToken: string } | undefined> {
+  async reserve({ account, userId, ip, deviceToken }: SignInFacts): Promise<Guess> {
     const { keys, sources, now } = this.#deps
-    const { account, userId, ip, deviceToken } = facts
     const device = userId && deviceToken && this.#devices.deviceOf(deviceToken, userId, now())
     const key = device ? await this.#deviceKey(userId, device) : keys.account(account)
     const limits = device ? [] : sources
-    const turn = (await this.#quietTurn(key, limits, ip)) ?? (await this.#turn(key, limits, ip))
-    const person = await settle(check, turn)
-    if (!person) return undefined
-    return { person, deviceToken: this.#devices.issue(person.id, now(), device || undefined) }
+    const counted =
+      (await this.#countQuietly(key, limits, ip)) ?? (await this.#count(key, limits, ip))
+    let isSettled = false
+    return {
+      failed() {
+        isSettled = true
+      },
+      succeeded: async (person) => {
+        isSettled = true
+        await counted.forget()
+        return this.#devices.issue(person, now(), device || undefined)
+      },
+      [Symbol.asyncDispose]: async () => {
+        if (!isSettled) await counted.giveBack()
+      },
+    }
   }
 
+  /** For a device that was verified without a password, as by the link of a password reset. */
   deviceTokenFor(userId: string): string {
     return this.#devices.issue(userId, this.#deps.now())
   }
 
+  /** Forgets every failed sign-in of a person: by each of their names, on each device. */
   async unlock(userId: string, names: readonly string[]): Promise<void> {
     const { counters, keys } = this.#deps
     await Promise.all([
@@ -107,8 +131,8 @@ export class GuessLimiter {
     ])
   }
 
-  /** Nearly everybody's: so few have failed lately that nothing has to be decided. */
-  async #quietTurn(
+  /** The usual case: so few guesses have failed lately that one round trip counts this one. */
+  async #countQuietly(
     key: string,
     limits: readonly Limit[],
     ip: string,
@@ -119,22 +143,23 @@ export class GuessLimiter {
     const taken = await counters.takeTogether([...points, free], level)
     if (!taken) return undefined
     return {
-      succeeded: () => Promise.allSettled([taken.giveBack([free, level, gate])]),
-      abandoned: () => Promise.allSettled([taken.giveBack()]),
+      forget: () => Promise.allSettled([taken.giveBack([free, level, gate])]),
+      giveBack: () => Promise.allSettled([taken.giveBack()]),
     }
   }
 
-  /** @throws Throttled */
-  async #turn(key: string, limits: readonly Limit[], ip: string): Promise<Settlement> {
+  /** @throws ThrottledError */
+  async #count(key: string, limits: readonly Limit[], ip: string): Promise<Settlement> {
     const { counters, keys } = this.#deps
-    const giveBack = await reserve(counters, keys, limits, { ip })
-    const turn = await this.#delays.take(key).catch(async (error) => {
-      await giveBack()
+    const reservation = await reserve(counters, keys, limits, { ip })
+    const giveBackSources = () => reservation[Symbol.asyncDispose]()
+    const giveBackDelay = await this.#delays.take(key).catch(async (error) => {
+      await giveBackSources()
       throw error
     })
     return {
-      succeeded: () => Promise.allSettled([this.#delays.forget(key), giveBack()]),
-      abandoned: () => Promise.allSettled([turn.giveBack(), giveBack()]),
+      forget: () => Promise.allSettled([this.#delays.forget(key), giveBackSources()]),
+      giveBack: () => Promise.allSettled([giveBackDelay(), giveBackSources()]),
     }
   }
 

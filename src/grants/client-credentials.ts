@@ -1,7 +1,8 @@
+import { type Lifetimes, lifetimesOf } from '../clients/lifetimes.ts'
 import { chooseAudience } from '../oauth/resource.ts'
 import { narrowScope, offlineAccess } from '../oauth/scope.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
-import { type Grant, type Lifetimes, lifetimesOf, tokenResponse } from './grant.ts'
+import { type Grant, tokenResponse } from './grant.ts'
 
 interface Dependencies {
   readonly accessTokens: AccessTokens
@@ -13,9 +14,9 @@ export function clientCredentials({ accessTokens, lifetimes }: Dependencies): Gr
   return {
     type: 'client_credentials',
     async exchange(client, params) {
-      const own = client.scopes.filter((scope) => scope !== offlineAccess)
-      const standard = client.defaultScopes.filter((scope) => scope !== offlineAccess)
-      const scope = narrowScope(params.get('scope'), own, standard)
+      const scopes = client.scopes.filter((scope) => scope !== offlineAccess)
+      const defaultScopes = client.defaultScopes.filter((scope) => scope !== offlineAccess)
+      const scope = narrowScope(params.get('scope'), scopes, defaultScopes)
       const token = await accessTokens.issue({
         subject: client.id,
         clientId: client.id,

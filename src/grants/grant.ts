@@ -11,7 +11,7 @@ export interface TokenResponse {
   readonly expires_in: number
   readonly scope: string
   readonly refresh_token?: string
-  /** Not of the RFC: keeps strangers' guessing from locking out the device that sends it back. */
+  /** Not in the RFC: a device that sends it back is not locked out by strangers who guess passwords. */
   readonly device_token?: string
   /** RFC 8693 §2.2.1 */
   readonly issued_token_type?: string
@@ -20,40 +20,21 @@ export interface TokenResponse {
 /** Where a request came from. */
 export interface Origin {
   readonly ip: string
-  /** What the device says it is. */
+  /** The device's own description of itself. */
   readonly userAgent?: string | undefined
-  /** Whether the caller has closed the connection that the answer would go to. */
+  /** Whether the caller has closed the connection, so that nobody would receive the answer. */
   readonly hasLeft?: (() => Promise<boolean>) | undefined
 }
 
 /**
- * How a token is earned. The token endpoint has authenticated the client and checked that it may use
- * this grant; a grant does only what is its own.
+ * One way to earn a token. The token endpoint has authenticated the client and checked that it may use
+ * this grant type; a grant does the rest.
  */
 export interface Grant {
   readonly type: GrantType
+  /** @throws OAuthError when the request is refused */
   exchange(client: Client, params: Params, origin: Origin): Promise<TokenResponse>
 }
-
-/** Lives that hold unless a client has its own, in seconds. */
-export interface Lifetimes {
-  readonly accessTokenSeconds: number
-  /** Signing keys and revocations are kept for so long, whatever a client was given. */
-  readonly accessTokenMaxSeconds: number
-  readonly sessionIdleSeconds: number
-  readonly sessionAbsoluteSeconds: number
-}
-
-/** The lives that hold for one client. */
-export const lifetimesOf = (client: Client, lifetimes: Lifetimes): Lifetimes => ({
-  ...lifetimes,
-  accessTokenSeconds: Math.min(
-    client.accessTokenSeconds ?? lifetimes.accessTokenSeconds,
-    lifetimes.accessTokenMaxSeconds,
-  ),
-  sessionIdleSeconds: client.sessionIdleSeconds ?? lifetimes.sessionIdleSeconds,
-  sessionAbsoluteSeconds: client.sessionAbsoluteSeconds ?? lifetimes.sessionAbsoluteSeconds,
-})
 
 export const tokenResponse = (
   { token, expiresIn }: IssuedAccessToken,

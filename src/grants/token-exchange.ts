@@ -1,15 +1,16 @@
 import { tokenExchangeGrant } from '../clients/client-settings.ts'
+import { type Lifetimes, lifetimesOf } from '../clients/lifetimes.ts'
 import { type Now, secondsBetween } from '../clock.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { chooseAudience } from '../oauth/resource.ts'
 import { narrowScope } from '../oauth/scope.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
 import { type ApiKeys, apiKeyMethod } from '../tokens/api-keys.ts'
-import { type Grant, type Lifetimes, lifetimesOf, tokenResponse } from './grant.ts'
+import { type Grant, tokenResponse } from './grant.ts'
 
 export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 
-/** Our name for what people make at /api/v1/auth/api-keys: RFC 8693 §3 leaves room for own types. */
+/** Type of the API keys of /api/v1/auth/api-keys: RFC 8693 §3 allows private types. */
 export const apiKeyType = 'urn:signet:params:oauth:token-type:api-key'
 
 interface Dependencies {
@@ -20,8 +21,9 @@ interface Dependencies {
 }
 
 /**
- * RFC 8693: a service that was given an API key exchanges it for a short access token of the person,
- * with the scope of the key and the audiences that both have, or less. Its `sid` is the key: revoking that ends it.
+ * RFC 8693: a service exchanges an API key for a short-lived access token of the person, with at most
+ * the scope of the key and the audiences that client and key share. The `sid` of the token is the key,
+ * so that revoking the key ends the token.
  */
 export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Dependencies): Grant {
   return {
@@ -32,27 +34,34 @@ export function tokenExchange({ apiKeys, accessTokens, lifetimes, now }: Depende
         throw new OAuthError('invalid_request', `subject_token_type must be ${apiKeyType}`)
       }
       if (params.has('actor_token')) {
-        throw new OAuthError('invalid_request', 'there is no delegation here: no actor_token')
+        throw new OAuthError('invalid_request', 'actor_token is not supported')
       }
-      const wanted = params.get('requested_token_type') ?? accessTokenType
-      if (wanted !== accessTokenType) {
-        throw new OAuthError('invalid_request', `only ${accessTokenType} can be requested`)
+      const requestedType = params.get('requested_token_type') ?? accessTokenType
+      if (requestedType !== accessTokenType) {
+        throw new OAuthError('invalid_request', `requested_token_type must be ${accessTokenType}`)
       }
       const key = await apiKeys.verify(subjectToken)
       if (!key) throw new OAuthError('invalid_grant', 'the subject token is not valid')
       const scope = narrowScope(params.get('scope'), key.scope)
-      // A service must not get at another one through a key that it was handed.
-      const shared = key.audience.filter((one) => client.audiences.includes(one))
+      // A service must not reach another one with a key that was meant for itself.
+      const shared = key.audience.filter((audience) => client.audiences.includes(audience))
       if (shared.length === 0) {
-        throw new OAuthError('invalid_target', 'this client has none of the audiences of the key')
+        throw new OAuthError(
+          'invalid_target',
+          'the client has none of the audiences of the API key',
+        )
       }
       const audience = chooseAudience(params, shared, shared)
       const longest = lifetimesOf(client, lifetimes).accessTokenSeconds
-      // The key is its session: no token outlives it.
+      // No token outlives its key.
       const left = key.expiresAt ? secondsBetween(now(), key.expiresAt) : longest
       const seconds = Math.max(1, Math.min(longest, Math.floor(left)))
       const token = await accessTokens.issue({
-        ...{ subject: key.userId, clientId: client.id, audience, scope, seconds },
+        subject: key.userId,
+        clientId: client.id,
+        audience,
+        scope,
+        seconds,
         person: { sid: key.id, authTime: key.createdAt, amr: [apiKeyMethod], roles: key.roles },
       })
       return { ...tokenResponse(token, scope), issued_token_type: accessTokenType }

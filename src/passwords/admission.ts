@@ -1,45 +1,46 @@
-/** Fewer are let in by so much when one of them was late. */
+/** The admission limit shrinks to this share of itself when admitted work was late. */
 const decrease = 0.8
 
 /**
- * How many may be under way at once so that those who are let in are answered in time. What holds them
- * up may be anything (the processor, the database, the network to it), so it is not guessed: as long as
- * they are in time one more is tried, and when one is late, fewer.
+ * Limits how much work is admitted at once, so that admitted work is answered in time. Anything may
+ * make it late (the processor, the database, the network), so the cause is not guessed: while work is
+ * in time the limit grows, and when work is late it shrinks.
  */
 export class Admission {
   readonly #targetSeconds: number
   readonly #least: number
   #limit = Number.POSITIVE_INFINITY
-  #underWay = 0
+  #running = 0
   #decreasedAt = Number.NEGATIVE_INFINITY
 
-  /** @param least how many are let in however late they are: or nobody would find out that it is over */
+  /** @param least admitted however late it is, or nobody would find out that the overload is over */
   constructor({ targetSeconds, least }: { targetSeconds: number; least: number }) {
     this.#targetSeconds = targetSeconds
     this.#least = least
   }
 
-  get underWay(): number {
-    return this.#underWay
+  get running(): number {
+    return this.#running
   }
 
   get isFull(): boolean {
-    return this.#underWay >= this.#limit
+    return this.#running >= this.#limit
   }
 
   began(): void {
-    this.#underWay += 1
+    this.#running += 1
   }
 
+  /** Both times in seconds, by the same clock. */
   ended(beganAt: number, at: number): void {
     const isLate = at - beganAt > this.#targetSeconds
-    if (!isLate && this.#underWay >= this.#limit / 2) this.#limit += 1 / this.#limit
-    // All that were under way together are late together: that is one reason for less, not a hundred.
+    if (!isLate && this.#running >= this.#limit / 2) this.#limit += 1 / this.#limit
+    // Work that ran together is late together: one reason to admit less, not a hundred.
     if (isLate && beganAt >= this.#decreasedAt) {
-      const limit = Math.min(this.#limit, this.#underWay) * decrease
+      const limit = Math.min(this.#limit, this.#running) * decrease
       this.#limit = Math.max(this.#least, limit)
       this.#decreasedAt = at
     }
-    this.#underWay -= 1
+    this.#running -= 1
   }
 }

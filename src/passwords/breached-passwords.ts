@@ -10,12 +10,12 @@ interface Dependencies {
   readonly timeoutMilliseconds?: number
 }
 
-/** A padded answer has some 50 kB; what is longer was not sent by a range service. */
+/** A padded answer has about 50 kB; a longer one does not come from a range service. */
 const longestAnswerBytes = 1_048_576
 
 /**
- * ASVS 6.2.12 by k-anonymity: the service learns five hex digits of a SHA-1, which a thousand
- * breached passwords share. While it is away passwords are taken: nobody is kept out by its fault.
+ * ASVS 6.2.12 by k-anonymity: the service learns five hex digits of a SHA-1, which about a thousand
+ * breached passwords share. While the service is unavailable, passwords are accepted without it.
  */
 export class BreachedPasswords {
   readonly #deps: Dependencies
@@ -28,21 +28,24 @@ export class BreachedPasswords {
     const { log, metrics } = this.#deps
     const digest = createHash('sha1').update(password).digest('hex').toUpperCase()
     try {
-      const answer = await this.#ask(digest.slice(0, 5))
+      const answer = await this.#fetchRange(digest.slice(0, 5))
       const found = countIn(answer, digest.slice(5)) > 0
       metrics.breachedPasswords.inc({ outcome: found ? 'breached' : 'unknown' })
       return found
     } catch (error) {
       metrics.breachedPasswords.inc({ outcome: 'failed' })
-      log.warn({ err: error }, 'a new password was not looked up among breached ones')
+      log.warn(
+        { err: error },
+        'a new password could not be looked up in the list of breached passwords',
+      )
       return false
     }
   }
 
-  async #ask(prefix: string): Promise<string> {
+  async #fetchRange(prefix: string): Promise<string> {
     const { url, timeoutMilliseconds = 1000 } = this.#deps
     const response = await fetch(`${url.replace(/\/$/, '')}/${prefix}`, {
-      // Entries with a count of 0 hide from the network how many there are.
+      // Padding hides the number of entries from the network: padded entries have a count of 0.
       headers: { 'Add-Padding': 'true', 'User-Agent': 'signet' },
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMilliseconds),
@@ -55,22 +58,23 @@ export class BreachedPasswords {
 
 async function readBounded(response: Response): Promise<string> {
   const decoder = new TextDecoder()
-  let [text, bytes] = ['', 0]
+  let text = ''
+  let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
     // Leaving the loop closes the connection.
-    if (bytes > longestAnswerBytes) throw new Error('the range service answered too much')
+    if (bytes > longestAnswerBytes) throw new Error('the answer of the range service is too long')
     text += decoder.decode(chunk, { stream: true })
   }
   return text
 }
 
-/** @throws when this is not the answer of a range service, such as the page of a proxy */
+/** @throws Error when this is not the answer of a range service, such as the page of a proxy */
 function countIn(answer: string, suffix: string): number {
   for (const line of answer.split('\n')) {
     if (line.trim() === '') continue
     const [, candidate, count] = /^([0-9A-F]{35}):(\d{1,15})\s*$/i.exec(line) ?? []
-    if (!candidate) throw new Error('the range service answered something else')
+    if (!candidate) throw new Error('the answer of the range service is malformed')
     if (candidate.toUpperCase() === suffix) return Number(count)
   }
   return 0

@@ -2,7 +2,7 @@ import { FairQueue } from '../throttle/fair-queue.ts'
 import { addressOf } from '../throttle/networks.ts'
 import { Admission } from './admission.ts'
 
-/** Too many at once: the caller should come back in so many seconds. */
+/** Too many password checks are waiting; the caller should retry after `retryAfterSeconds`. */
 export class OverloadedError extends Error {
   override readonly name = 'OverloadedError'
   readonly retryAfterSeconds: number
@@ -14,9 +14,9 @@ export class OverloadedError extends Error {
 }
 
 export interface BulkheadOptions {
-  /** How many jobs run at once. */
+  /** Number of jobs that run at once. */
   readonly concurrency: number
-  /** A job that would wait longer than this is refused, in seconds. */
+  /** A job that would wait longer than this is refused. */
   readonly queueSeconds: number
 }
 
@@ -25,19 +25,19 @@ interface Waiting {
   giveUp(): void
 }
 
-/** However quick jobs are thought to be, the queue has a bound: 1000 a second for each place. */
+/** Bounds the queue however quick jobs seem to be: 1000 a second for each place. */
 const leastJobSeconds = 0.001
 
 /**
- * So few under way are let in however late they are: they wait for each other and not for a flood. One
- * stall of the machine would else refuse a handful of callers who ask again at once, again and again.
+ * This much work is admitted however late it is: it waits for itself and not for a flood. Otherwise one
+ * stall of the machine would refuse a handful of callers who retry at once, again and again.
  */
-const leastUnderWay = 16
+const leastAdmitted = 16
 
 /**
- * A wall around costly work: a bounded number at once, a bounded wait, and beyond that a refusal.
- * Memory stays bounded, and what is not costly is never starved by what is. Each address has a line
- * of its own and they are served in turn, so that nobody's flood takes the places of the others.
+ * Isolates costly work: a bounded number of jobs at once, a bounded wait, and beyond that a refusal.
+ * Memory stays bounded, and cheap work is never starved by costly work. Each address has a queue of
+ * its own and the queues are served in turn, so that no flood takes the places of other callers.
  */
 export class Bulkhead {
   readonly #options: BulkheadOptions
@@ -45,14 +45,14 @@ export class Bulkhead {
   readonly #admission: Admission
   #running = 0
   #refusals = 0
-  /** How long a job takes, in seconds: a moving average, to refuse at once what could only time out. */
+  /** Moving average of a job's duration, to refuse at once a job that could only time out. */
   #jobSeconds = 0.02
 
   constructor(options: BulkheadOptions) {
     this.#options = options
     this.#admission = new Admission({
       targetSeconds: options.queueSeconds,
-      least: Math.max(leastUnderWay, 2 * options.concurrency),
+      least: Math.max(leastAdmitted, 2 * options.concurrency),
     })
   }
 
@@ -64,39 +64,31 @@ export class Bulkhead {
     return this.#queue.size
   }
 
-  /** Jobs and work that were refused, since the beginning. */
-  get refusals(): number {
-    return this.#refusals
-  }
-
   /**
-   * Work that will come to a job later, let in only if that has a chance: who would be refused anyway
-   * learns it before anything was looked up for them, so that a flood costs next to nothing.
-   * @throws Overloaded
+   * Admits work that will lead to a job later, only if that job has a chance: a caller who would be
+   * refused anyway is refused before anything was looked up, so that a flood costs next to nothing.
+   * Disposing of the admission ends the work.
+   * @throws OverloadedError
    */
-  async admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
+  enter(ip?: string): Disposable {
     const { concurrency, queueSeconds } = this.#options
     const admission = this.#admission
-    const isLong = this.#secondsFor(admission.underWay - concurrency + 1) > queueSeconds
+    const isLong = this.#secondsFor(admission.running - concurrency + 1) > queueSeconds
     if (admission.isFull || isLong) {
       if (!this.#queue.mayDisplace(sourceOf(ip))) throw this.#overloaded()
     }
     const beganAt = performance.now() / 1000
     admission.began()
-    try {
-      return await work()
-    } finally {
-      admission.ended(beganAt, performance.now() / 1000)
-    }
+    return { [Symbol.dispose]: () => admission.ended(beganAt, performance.now() / 1000) }
   }
 
   /**
-   * @param ip who asks; those without an address share a line
-   * @throws Overloaded when the job would wait, or has waited, longer than `queueSeconds`, or when it
-   *   gave way to an address that waits for less
+   * @param ip the caller; callers without an address share a queue
+   * @throws OverloadedError when the job would wait, or has waited, longer than `queueSeconds`, or when
+   *   it gave way to an address with fewer waiting jobs
    */
   async run<T>(job: () => Promise<T>, ip?: string): Promise<T> {
-    if (this.#running >= this.#options.concurrency) await this.#turn(sourceOf(ip))
+    if (this.#running >= this.#options.concurrency) await this.#wait(sourceOf(ip))
     else this.#running += 1
     const startedAt = performance.now()
     try {
@@ -104,14 +96,14 @@ export class Bulkhead {
     } finally {
       const seconds = (performance.now() - startedAt) / 1000
       this.#jobSeconds += (Math.max(leastJobSeconds, seconds) - this.#jobSeconds) / 16
-      // The place passes straight to the next in line, so that nobody can slip in between.
+      // The place passes straight to the next job, so that no other can slip in between.
       const next = this.#queue.shift()
       if (next) next.start()
       else this.#running -= 1
     }
   }
 
-  async #turn(source: string): Promise<void> {
+  async #wait(source: string): Promise<void> {
     const { queueSeconds } = this.#options
     if (this.#secondsFor(this.#queue.size + 1) > queueSeconds) {
       const displaced = this.#queue.displace(source)
@@ -140,7 +132,7 @@ export class Bulkhead {
     return (jobs * this.#jobSeconds) / this.#options.concurrency
   }
 
-  /** Not everybody at the same moment: those who are refused together come back apart. */
+  /** Spreads the retries of callers who are refused together. */
   #overloaded(): OverloadedError {
     const seconds = Math.max(1, Math.ceil(this.#options.queueSeconds))
     this.#refusals += 1

@@ -1,38 +1,38 @@
 import { readdirSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'
-import type { Asked, Job, Result, Said } from './hashing-messages.ts'
+import type { ChildMessage, Job, JobRequest, Result } from './hashing-process.ts'
 
 /**
- * The program of the process that checks passwords (ADR 21). It opens nothing and knows no secret but
- * the password and the hash that it is asked about; what it writes anywhere is read by nobody.
+ * The program of the process that checks passwords (ADR 21). It opens no file and no connection, knows
+ * no secret but the password and the hash of its job, and its output is discarded.
  */
 
-/** A tenth of the weight of the server: tokens come first, and no other load ends all sign-ins. */
+/** A tenth of the server's weight: tokens come first, and sign-ins continue under any other load. */
 const priorityBelow = 10
 const lowestPriority = 19
 
-// On Windows it would be the title of the operator's window.
+// On Windows this would change the title of the operator's window.
 if (process.platform !== 'win32') process.title = 'signet-passwords'
 
-// A terminal and systemd send them to all: the sign-ins under way are still to be answered.
+// A terminal and systemd signal all processes, but running sign-ins are still to be answered.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
-// Without its server, however that ended, it is of no use.
+// Ends with its server, however that ended.
 process.on('disconnect', () => process.exit())
 
-// The message of an error may quote what was parsed. Its name does not.
+// The message of an error may quote the parsed text; its name does not.
 process.on('uncaughtException', ({ name }) => void end(name))
 
-// No password was read yet, so that this message may be told whole: it names what is missing.
+// No password was read yet, so this message is safe to report: it names the missing module.
 const { hashingHere } = await import('./hashing.ts').catch((error: Error) => end(error.message))
-const priorityRefused = stepBack()
-process.on('message', ({ id, job }: Asked) => {
+const priorityRefused = lowerPriority()
+process.on('message', ({ id, job }: JobRequest) => {
   perform(job).then(
-    (result) => tell({ said: 'done', id, result }),
-    (error: Error) => tell({ said: 'failed', id, reason: reasonOf(error) }),
+    (result) => notify({ kind: 'done', id, result }),
+    (error: Error) => notify({ kind: 'failed', id, reason: reasonOf(error) }),
   )
 })
-tell({ said: 'ready', ...(priorityRefused !== undefined && { priorityRefused }) })
+notify({ kind: 'ready', ...(priorityRefused !== undefined && { priorityRefused }) })
 
 async function perform(job: Job): Promise<Result> {
   if (job.kind === 'verify') return hashingHere.verify(job.passwordHash, job.password, job.own)
@@ -40,8 +40,8 @@ async function perform(job: Job): Promise<Result> {
   return (await hashingHere.whyGuessable(job.password, job.personal)) ?? null
 }
 
-/** @returns why the system does not let it */
-function stepBack(): string | undefined {
+/** @returns the system's reason for refusing it */
+function lowerPriority(): string | undefined {
   const priority = Math.min(lowestPriority, getPriority() + priorityBelow)
   return [0, ...threads()]
     .map((thread) => refusalOf(thread, priority))
@@ -54,14 +54,14 @@ function refusalOf(thread: number, priority: number): string | undefined {
     return undefined
   } catch (error) {
     const { code } = (error as { readonly info: { readonly code: string } }).info
-    // One that has ended meanwhile needs no priority.
+    // A thread that has ended meanwhile needs no priority.
     return code === 'ESRCH' ? undefined : code
   }
 }
 
 /**
- * On Linux a priority is that of one thread: those of the pool, which do the work, were begun when the
- * first module was read. Elsewhere it is that of the process.
+ * On Linux a priority belongs to a thread. Those of the pool, which do the work, started when the first
+ * module was read. Elsewhere the priority belongs to the process.
  */
 function threads(): number[] {
   try {
@@ -71,17 +71,17 @@ function threads(): number[] {
   }
 }
 
-/** The only words that are let through are ones that say what an operator has to know. */
+/** Passes on the one message that an operator has to know; every other may quote a secret. */
 function reasonOf({ name, message }: Error): string {
   return message === 'Memory allocation error' ? message : name
 }
 
-function tell(said: Said, then: () => void = () => undefined): void {
-  if (process.connected) process.send?.(said, undefined, undefined, then)
+function notify(message: ChildMessage, then: () => void = () => undefined): void {
+  if (process.connected) process.send?.(message, undefined, undefined, then)
   else then()
 }
 
-/** What waits for this waits for the end of the process. */
+/** Never resolves: the process ends first. */
 function end(reason: string): Promise<never> {
-  return new Promise(() => tell({ said: 'not ready', reason }, () => process.exit(1)))
+  return new Promise(() => notify({ kind: 'not ready', reason }, () => process.exit(1)))
 }

@@ -1,17 +1,17 @@
 import type { BreachedPasswords } from './breached-passwords.ts'
 
-export const shortestPassword = 8
+const shortestPassword = 8
 export const longestPassword = 128
 
 export type PasswordFault = 'too_short' | 'too_long' | 'guessable' | 'breached'
 
-/** Why a password is not taken: a stable code for programs, a sentence for people. */
+/** A reason against a password: a stable code for programs, a sentence for people. */
 export interface PasswordReason {
   readonly code: PasswordFault
   readonly sentence: string
 }
 
-/** A password that breaks a rule; the message says which. */
+/** The policy refuses a password; the message says why. */
 export class PasswordError extends Error {
   override readonly name = 'PasswordError'
   readonly reasons: readonly PasswordReason[]
@@ -23,32 +23,32 @@ export class PasswordError extends Error {
 }
 
 export interface PasswordPolicy {
-  /** ASVS 6.2.11: the words of contextWords. */
+  /** Words that a password must not consist of, ASVS 6.2.11: see contextWords. */
   readonly words?: readonly string[]
-  /** Absent: nobody is asked. */
+  /** Absent: passwords are not looked up. */
   readonly breached?: BreachedPasswords | undefined
 }
 
-/** ASVS 6.2.1, 6.2.9: counted in characters, as somebody would count who reads them. */
+/** ASVS 6.2.1, 6.2.9: the length in characters, as a reader would count them. */
 export function assessLength(password: string): PasswordReason | undefined {
   const { length } = [...password.normalize('NFKC')]
   if (length < shortestPassword) {
-    const sentence = `A password has at least ${shortestPassword} characters.`
+    const sentence = `The password must be at least ${shortestPassword} characters long.`
     return { code: 'too_short', sentence }
   }
   if (length > longestPassword) {
-    const sentence = `A password has at most ${longestPassword} characters.`
+    const sentence = `The password must be at most ${longestPassword} characters long.`
     return { code: 'too_long', sentence }
   }
   return undefined
 }
 
 /**
- * ASVS 6.2: length, and that nobody can guess it; any character counts and none is demanded. A
- * breached password is looked for last, so that only one which would be taken leaves its trace outside.
+ * ASVS 6.2: checks the length and the strength; any character is allowed and none is required. The list
+ * of breached passwords comes last, so that only an otherwise acceptable password is looked up outside.
  * @param personal the person's own names and addresses
- * @param whyGuessable takes a core for up to 60 ms, so it is asked after the length
- * @returns every reason against it; none: it may be taken
+ * @param whyGuessable keeps a core busy for up to 60 ms, so it runs after the length check
+ * @returns every reason against the password; empty when it is acceptable
  */
 export async function assessPassword(
   password: string,
@@ -62,6 +62,6 @@ export async function assessPassword(
   const why = await whyGuessable(normal, [...personal, ...words])
   if (why !== undefined) return [{ code: 'guessable', sentence: why }]
   if (!(await breached?.includes(normal))) return []
-  const sentence = 'This password is in a published list of stolen ones: choose another one.'
+  const sentence = 'This password appears in a list of stolen passwords. Choose another one.'
   return [{ code: 'breached', sentence }]
 }

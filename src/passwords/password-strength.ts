@@ -1,21 +1,21 @@
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 
-/** Guesses that a password must withstand: zxcvbn's score 3, and eight characters without a pattern. */
+/** The number of guesses that a password must withstand: zxcvbn's score 3, or eight random characters. */
 const fewestGuesses = 1e8
 
 /**
- * zxcvbn's time grows fast with the length (ASVS 1.3.12), and in a server it takes the time of password
- * checks: it looks at this many characters at a time and at 64 at most, and at few ways to read `4` as `a`.
+ * zxcvbn's time grows fast with the length (ASVS 1.3.12), and it competes with password checks. So it
+ * reads this many characters at a time, 64 at most, and tries few substitutions such as `4` for `a`.
  */
 const windowCharacters = 32
 const l33tMaxSubstitutions = 16
 
-/** ASVS 6.1.2: words of the place, beside the person's own data, that a password is not made of. */
+/** ASVS 6.1.2: words of the installation that a password must not consist of. */
 export const contextWords = (issuer: string): string[] => ['signet', new URL(issuer).hostname]
 
 /**
- * ASVS 6.2.4, 6.2.11: why the password can be guessed, in a sentence or two; undefined when it cannot.
- * @param personal names and addresses of the person, and the words of the place
+ * ASVS 6.2.4, 6.2.11: why the password is easy to guess, in a sentence or two; undefined when it is not.
+ * @param personal names and addresses of the person, and the words of the installation
  */
 export async function whyGuessable(
   password: string,
@@ -29,7 +29,7 @@ export async function whyGuessable(
     const part = characters.slice(start, start + windowCharacters).join('')
     if (part === '') break
     const { guesses, feedback } = zxcvbn.check(part, words)
-    // The whole is not easier to guess than a part of it.
+    // The whole password is at least as hard to guess as its parts.
     if (guesses >= fewestGuesses) return undefined
     why ??= [feedback.warning ?? 'This is easy to guess.', ...feedback.suggestions].join(' ')
   }
@@ -50,7 +50,7 @@ function wordsOf(text: string): string[] {
 
 let loading: Promise<ZxcvbnFactory> | undefined
 
-/** The dictionaries take a fifth of a second and 23 MB: not at the start, but when somebody chooses a password. */
+/** Loads the dictionaries with the first new password: they take a fifth of a second and 23 MB. */
 function load(): Promise<ZxcvbnFactory> {
   loading ??= build()
   return loading

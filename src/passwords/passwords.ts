@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type Argon2Parameters, readArgon2 } from './argon2-hashes.ts'
 import type { Bulkhead } from './bulkhead.ts'
-import { HashError } from './hash-limits.ts'
+import { type Argon2Parameters, HashError, readArgon2, readHash } from './hash-formats.ts'
 import { type Hashing, hashingHere } from './hashing.ts'
-import { readHash } from './legacy-hashes.ts'
 import {
   assessPassword,
   longestPassword,
@@ -12,17 +10,15 @@ import {
   type PasswordReason,
 } from './password-policy.ts'
 
-export { longestPassword, PasswordError, shortestPassword } from './password-policy.ts'
-
-export interface Argon2Cost {
+interface Argon2Cost {
   readonly memoryKib: number
   readonly timeCost: number
 }
 
-/** A password of 144 random bits that is shown once. */
+/** A password of 144 random bits, to be shown once. */
 export const generatePassword = (): string => randomBytes(18).toString('base64url')
 
-/** Stands where a hash would, for a person who was imported without one: no password matches it. */
+/** Stored instead of a hash for a person without a password: no password matches it. */
 export const noPassword = '!'
 
 /** Hashes and checks passwords: argon2id (RFC 9106), NFKC, behind the bulkhead. */
@@ -47,10 +43,10 @@ export class Passwords {
   }
 
   /**
-   * Every reason against a password, for an answer that names all that is wrong at once.
-   * @param personal names and addresses of the person, that it must not be made of
-   * @param ip who asks, so that all addresses have their turn
-   * @throws Overloaded
+   * Every reason against a new password, for an answer that lists all errors at once.
+   * @param personal names and addresses of the person, which the password must not consist of
+   * @param ip the caller, so that all addresses are served in turn
+   * @throws OverloadedError
    */
   assess(
     password: string,
@@ -63,42 +59,43 @@ export class Passwords {
   }
 
   /**
-   * @param ip who asks, so that all addresses have their turn
-   * @throws PasswordRefused when there is a reason against it
-   * @throws Overloaded before anything was done, when there is no room for it
+   * Hashes a new password.
+   * @param personal names and addresses of the person, which the password must not consist of
+   * @param ip the caller, so that all addresses are served in turn
+   * @throws PasswordError when the policy refuses it
+   * @throws OverloadedError before any work, when too many checks are waiting
    */
-  hash(password: string, personal: readonly string[] = [], ip?: string): Promise<string> {
-    return this.admit(async () => {
-      const reasons = await this.assess(password, personal, ip)
-      if (reasons.length > 0) throw new PasswordError(reasons)
-      return this.renew(password, ip)
-    }, ip)
+  async hash(password: string, personal: readonly string[] = [], ip?: string): Promise<string> {
+    using _admission = this.enter(ip)
+    const reasons = await this.assess(password, personal, ip)
+    if (reasons.length > 0) throw new PasswordError(reasons)
+    return await this.renew(password, ip)
   }
 
-  /** Hashes anew a password that was taken before, whatever the rules are by now. */
+  /** Hashes an accepted password again; the policy may have changed since. */
   renew(password: string, ip?: string): Promise<string> {
     const text = password.normalize('NFKC')
     return this.#bulkhead.run(() => this.#hashing.hash(text, this.#own), ip)
   }
 
   /**
-   * What will check or set a password soon, if there is room for it.
-   * @throws Overloaded before anything was done
+   * Admits work that will check or set a password. Disposing of the admission ends it.
+   * @throws OverloadedError before any work, when too many checks are waiting
    */
-  admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
-    return this.#bulkhead.admit(work, ip)
+  enter(ip?: string): Disposable {
+    return this.#bulkhead.enter(ip)
   }
 
   /**
-   * Costs the same whether there is a hash to compare with or not, so that nobody learns from the
-   * time whether a person exists (ASVS 6.3.8). Another system's hash costs what it cost there, once.
+   * Takes the same time with and without a hash to compare with, so that the time does not reveal
+   * whether a person exists (ASVS 6.3.8). Another system's hash costs what it cost there, once.
    */
   async matches(password: string, passwordHash: string | undefined, ip?: string): Promise<boolean> {
-    const isKnown = passwordHash !== undefined && this.#isUnderstood(passwordHash)
+    const isKnown = passwordHash !== undefined && this.#isReadable(passwordHash)
     const against = isKnown ? passwordHash : this.#decoy
-    // Longer than any that was ever set: cannot match, and is not worth hashing a megabyte.
+    // Longer than any password that was ever set: it cannot match, so do not hash a megabyte.
     const tooLong = password.length > 4 * longestPassword
-    // Other systems hashed what was typed, this one its NFKC: for nearly everybody that is one string.
+    // Other systems hashed the typed string, this one hashes its NFKC form; the two are usually equal.
     const presented = new Set(tooLong ? [''] : [password, password.normalize('NFKC')])
     for (const text of presented) {
       const check = () => this.#hashing.verify(against, text, this.#own)
@@ -108,16 +105,16 @@ export class Passwords {
     return false
   }
 
-  /** Whether the hash is another system's, or the parameters have moved since it was made. */
+  /** Whether the hash is another system's, or the configured cost has changed since. */
   isOutdated(passwordHash: string): boolean {
-    const made = passwordHash.startsWith('$argon2id$v=19$') ? readArgon2(passwordHash) : undefined
+    const cost = passwordHash.startsWith('$argon2id$v=19$') ? readArgon2(passwordHash) : undefined
     const { memoryKib, passes, lanes } = this.#own
-    if (made?.memoryKib !== memoryKib) return true
-    return made.passes !== passes || made.lanes !== lanes
+    if (cost?.memoryKib !== memoryKib) return true
+    return cost.passes !== passes || cost.lanes !== lanes
   }
 
-  /** What cannot be verified matches nothing, and costs what a wrong password costs. */
-  #isUnderstood(passwordHash: string): boolean {
+  /** A hash that cannot be verified matches no password, and costs the same as a wrong password. */
+  #isReadable(passwordHash: string): boolean {
     try {
       readHash(passwordHash, this.#own)
       return true
@@ -128,7 +125,7 @@ export class Passwords {
   }
 }
 
-/** A hash of no password at all, which nobody finds: comparing with it costs what any other costs. */
+/** A random hash of no password: comparing with it costs the same as comparing with a real one. */
 function decoyOf({ memoryKib, passes, lanes }: Argon2Parameters): string {
   const [salt, tag] = [randomBytes(16), randomBytes(32)].map((bytes) =>
     bytes.toString('base64').replaceAll('=', ''),

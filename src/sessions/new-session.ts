@@ -10,6 +10,8 @@ export interface NewSession {
   readonly clientId: string
   readonly scope: readonly string[]
   readonly audience: readonly string[]
+  /** When and how the person signed in. */
+  readonly authTime: Date
   readonly amr: readonly string[]
   readonly idleSeconds: number
   readonly absoluteSeconds: number
@@ -27,7 +29,7 @@ export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow 
     audience: [...request.audience],
     seed_digest: digestOf(seed),
     generation: 0,
-    auth_time: now,
+    auth_time: request.authTime,
     amr: [...request.amr],
     rotated_at: null,
     idle_expires_at: later(now, Math.min(request.idleSeconds, request.absoluteSeconds)),
@@ -60,7 +62,7 @@ const beginning = statement(
    ), begun AS (
      INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time,
                                    amr, idle_expires_at, expires_at, ip, user_agent)
-     SELECT $6, user_id, client_id, $7, $8, $9, $4, $10, $11, $12, $13, $14
+     SELECT $6, user_id, client_id, $7, $8, $9, $15, $10, $11, $12, $13, $14
        FROM welcome WHERE (SELECT count(*) FROM live) < $5
      RETURNING user_id, client_id, sid, ip
    ), noted AS (
@@ -80,14 +82,15 @@ export async function beginAtOnce(
   statements: Statements,
   row: SessionRow,
   { user }: NewSession,
+  now: Date,
   sessionsPerUser: number,
 ): Promise<Beginning> {
   const room = sessionsPerUser - distance
   if (room <= 0) return 'full'
   const [found] = await statements.run<{ welcome: boolean; begun: boolean }>(beginning, [
-    ...[row.user_id, user.passwordChangedAt, row.client_id, row.auth_time, room],
+    ...[row.user_id, user.passwordChangedAt, row.client_id, now, room],
     ...[row.sid, row.scope, row.audience, row.seed_digest, row.amr],
-    ...[row.idle_expires_at, row.expires_at, row.ip, row.user_agent],
+    ...[row.idle_expires_at, row.expires_at, row.ip, row.user_agent, row.auth_time],
   ])
   if (found?.begun) return 'begun'
   return found?.welcome ? 'full' : 'unwelcome'

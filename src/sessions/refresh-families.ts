@@ -49,8 +49,9 @@ export class RefreshFamilies {
   async begin(request: NewSession): Promise<{ session: Session; token: string } | undefined> {
     const { codec, statements, sessionsPerUser } = this.#deps
     const seed = randomBytes(seedSize)
-    const row = rowOf(request, seed, this.#deps.now())
-    const beginning = await beginAtOnce(statements, row, request, sessionsPerUser)
+    const now = this.#deps.now()
+    const row = rowOf(request, seed, now)
+    const beginning = await beginAtOnce(statements, row, request, now, sessionsPerUser)
     if (beginning === 'unwelcome') return undefined
     if (beginning === 'full' && !(await this.#beginInTurn(row, request))) return undefined
     return { session: sessionOf(row), token: codec.encode({ ...row, seed }) }
@@ -77,7 +78,12 @@ export class RefreshFamilies {
   /** The live session of a token that is its newest, for introspection and revocation. */
   async find(token: string): Promise<Session | undefined> {
     const content = this.#deps.codec.decode(token)
-    const row = content && (await this.look(content))
+    return content && this.findDecoded(content)
+  }
+
+  /** The same for a token that was decoded already. */
+  async findDecoded(content: RefreshTokenContent): Promise<Session | undefined> {
+    const row = await this.look(content)
     // A token that is ahead of its row is the newest: the row has lost generations with its database.
     if (!row || row.generation > content.generation) return undefined
     if (row.user_disabled_at || row.client_disabled_at) return undefined
@@ -92,7 +98,14 @@ export class RefreshFamilies {
     token: string,
   ): Promise<{ sid: string; userId: string; clientId: string } | undefined> {
     const content = this.#deps.codec.decode(token)
-    const row = content && (await this.look(content))
+    return content && this.ownerOfDecoded(content)
+  }
+
+  /** The same for a token that was decoded already. */
+  async ownerOfDecoded(
+    content: RefreshTokenContent,
+  ): Promise<{ sid: string; userId: string; clientId: string } | undefined> {
+    const row = await this.look(content)
     return row && { sid: row.sid, userId: row.user_id, clientId: row.client_id }
   }
 

@@ -87,9 +87,8 @@ export class RefreshRotation {
    * One round trip lets exactly one of many callers win, and says whose session it is and whether they
    * are still welcome. No row is the signal to look why.
    */
-  async rotate(token: string, presenter: Presenter): Promise<Rotation> {
-    const { codec, steps, unanswered } = this.#deps
-    const content = codec.decode(token)
+  async rotate(content: RefreshTokenContent | undefined, presenter: Presenter): Promise<Rotation> {
+    const { steps, unanswered } = this.#deps
     if (!content) return { outcome: 'forged' }
     const step = this.#step(content, presenter)
     const row = await unanswered.watch(step.sid, step.now, steps.take(step))

@@ -3,21 +3,43 @@ import type { Count, Counters, Taken } from './counters.ts'
 import type { Facts, Limit } from './limits.ts'
 import { type Quota, ThrottledError } from './throttled.ts'
 
-/** Takes back what was counted. Never fails: a point too many only makes a limit stricter. */
-export type GiveBack = () => Promise<unknown>
+/**
+ * A failure that was counted before its check: otherwise many guesses at once would all be checked
+ * before the first of them had failed. Disposing of it takes the count back unless the check failed;
+ * a check that could not be made is no failure.
+ */
+export class Reservation implements AsyncDisposable {
+  readonly #taken: readonly Taken[]
+  #hasFailed = false
+
+  constructor(taken: readonly Taken[]) {
+    this.#taken = taken
+  }
+
+  /** The check failed, so its failure stays counted. */
+  failed(): void {
+    this.#hasFailed = true
+  }
+
+  /** Never throws: a point too many only makes a limit stricter. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#hasFailed) return
+    await Promise.allSettled(this.#taken.map((taken) => taken.giveBack()))
+  }
+}
 
 /**
- * Counts a failure in advance, by every limit or by none.
- * @throws Throttled
+ * Counts a failure in advance, against every limit or against none.
+ * @throws ThrottledError when one of the limits has been reached
  */
 export async function reserve(
   counters: Counters,
   keys: CounterKeys,
   limits: readonly Limit[],
   facts: Partial<Facts>,
-): Promise<GiveBack> {
+): Promise<Reservation> {
   const all: Taken[] = []
-  const giveBack = () => Promise.allSettled(all.map((taken) => taken.giveBack()))
+  const reservation = new Reservation(all)
   try {
     for (const limit of limits) {
       const taken = await counters.take(limit, keys.of(limit, facts))
@@ -25,34 +47,13 @@ export async function reserve(
       if (!taken.allowed) throw new ThrottledError(quotaOf(limit, taken))
     }
   } catch (error) {
-    await giveBack()
+    await reservation[Symbol.asyncDispose]()
     throw error
   }
-  return giveBack
+  return reservation
 }
 
-/** What becomes of a reservation when the check was passed, and when it was not made. */
-export interface Settlement {
-  readonly succeeded: GiveBack
-  readonly abandoned: GiveBack
-}
-
-/** Does one check; `undefined` is a failure, and a throw is neither that nor a success. */
-export async function settle<T>(
-  check: () => Promise<T | undefined>,
-  { succeeded, abandoned }: Settlement,
-): Promise<T | undefined> {
-  let outcome: T | undefined
-  try {
-    outcome = await check()
-  } catch (error) {
-    await abandoned()
-    throw error
-  }
-  if (outcome !== undefined) await succeeded()
-  return outcome
-}
-
+/** The state of a limit after an attempt was counted. */
 export function quotaOf(limit: Limit, { points, millisecondsLeft }: Count): Quota {
   const { policy, windowSeconds } = limit
   const remaining = Math.max(0, limit.points - points)

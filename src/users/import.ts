@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
-import type { Argon2Parameters } from '../passwords/argon2-hashes.ts'
+import type { Argon2Parameters } from '../passwords/hash-formats.ts'
 import type { Db } from '../stores/postgres.ts'
 import { type PersonRow, readPersonLine } from './person-line.ts'
 

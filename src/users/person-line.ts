@@ -1,8 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
-import type { Argon2Parameters } from '../passwords/argon2-hashes.ts'
-import { HashError } from '../passwords/hash-limits.ts'
-import { readHash } from '../passwords/legacy-hashes.ts'
+import { type Argon2Parameters, HashError, readHash } from '../passwords/hash-formats.ts'
 import { noPassword } from '../passwords/passwords.ts'
 import {
   emailColumns,

@@ -66,14 +66,6 @@ export class Users {
   }
 
   /**
-   * Work that begins with a password, if there is room for it.
-   * @throws Overloaded before anything was done
-   */
-  admit<T>(work: () => Promise<T>, ip?: string): Promise<T> {
-    return this.#deps.passwords.admit(work, ip)
-  }
-
-  /**
    * The person, if the password is theirs. Nobody, disabled and wrong are one answer that takes one
    * time; the password of somebody disabled is still checked.
    * @param ip who asks, so that all addresses have their turn
@@ -100,10 +92,10 @@ export class Users {
     password: string,
     { ip, message = 'The password is wrong.' }: { ip?: string | undefined; message?: string } = {},
   ): Promise<void> {
-    const isRight = await this.admit(async () => {
-      const row = await this.#deps.db<UserRow>('users').where({ id }).first()
-      return this.#deps.passwords.matches(password, row?.password_hash, ip)
-    }, ip)
+    const { db, passwords } = this.#deps
+    using _admission = passwords.enter(ip)
+    const row = await db<UserRow>('users').where({ id }).first()
+    const isRight = await passwords.matches(password, row?.password_hash, ip)
     if (!isRight) throw new UserError('wrong_password', message)
   }
 

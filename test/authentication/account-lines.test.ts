@@ -14,7 +14,26 @@ const open = () =>
     busy: () => busy,
   })
 
-/** Resolves when it is told to. */
+/** One attempt in line: a result is a success, and a delay may be retried. */
+async function attempt<T>(
+  lines: AccountLines,
+  key: string,
+  ip: string,
+  work: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  using turn = await lines.enter(key, ip)
+  for (;;) {
+    try {
+      const result = await work()
+      if (result !== undefined) turn.succeeded()
+      return result
+    } catch (error) {
+      await turn.retryAfter(error)
+    }
+  }
+}
+
+/** Resolves when the test opens it. */
 function gate() {
   let open = (_: boolean) => {}
   const opened = new Promise<boolean | undefined>((resolve) => {
@@ -27,15 +46,15 @@ test('one address fills all waiting places → another address still gets one', 
   const lines = open()
   const { opened, open: goOn } = gate()
   let refused = 0
-  const attempt = async (account: string, ip: string) => {
-    const error = await refusal(() => lines.attempt(account, ip, () => opened))
+  const come = async (account: string, ip: string) => {
+    const error = await refusal(() => attempt(lines, account, ip, () => opened))
     if (error) refused += 1
     return error
   }
-  const flood = Array.from({ length: 30 * 68 }, (_, n) => attempt(`account ${n % 30}`, '192.0.2.7'))
+  const flood = Array.from({ length: 30 * 68 }, (_, n) => come(`account ${n % 30}`, '192.0.2.7'))
   await new Promise(setImmediate)
   t.deepEqual([lines.waiting, refused], [1024, 30 * 64 - 1024])
-  const others = Array.from({ length: 10 }, (_, n) => attempt('somebody', `198.51.100.${n}`))
+  const others = Array.from({ length: 10 }, (_, n) => come('somebody', `198.51.100.${n}`))
   await new Promise(setImmediate)
   t.deepEqual([lines.waiting, refused], [1024, 30 * 64 - 1024 + 6], 'the flood made room')
   goOn(true)
@@ -55,9 +74,9 @@ test('an attempt that met a delay leaves last → attempts that came later still
     underWay += 1
     return held.opened
   }
-  const first = lines.attempt('ada', ip, () => failing.opened)
+  const first = attempt(lines, 'ada', ip, () => failing.opened)
   const delayed = refusal(() =>
-    lines.attempt('ada', ip, async () => {
+    attempt(lines, 'ada', ip, async () => {
       throw delay
     }),
   )
@@ -65,12 +84,12 @@ test('an attempt that met a delay leaves last → attempts that came later still
   t.is(lines.waiting, 1, 'the delayed one waits for the first')
   // In the same turn in which the first one leaves, before the delayed one has.
   const came = first.then(() => {
-    later.push(lines.attempt('ada', ip, work))
+    later.push(attempt(lines, 'ada', ip, work))
   })
   failing.open(false)
   await came
   t.is(await delayed, delay)
-  for (let n = 0; n < 9; n += 1) later.push(lines.attempt('ada', ip, work))
+  for (let n = 0; n < 9; n += 1) later.push(attempt(lines, 'ada', ip, work))
   await new Promise(setImmediate)
   t.deepEqual([underWay, lines.waiting], [4, 6])
   held.open(true)

@@ -1,13 +1,14 @@
 import test from 'ava'
 import type { SignInFacts } from '../../src/authentication/guess-limiter.ts'
 import { delayLimits } from '../../src/throttle/limits.ts'
-import type { Throttle } from '../../src/throttle/throttle.ts'
 import {
   letThrough,
   openThrottle,
   refusal,
   stores,
   type TestThrottle,
+  tryInLine,
+  tryPassword,
 } from '../throttle/open-throttle.ts'
 
 const ada = { id: '01890a5d-ac96-774b-bcce-b302099a8057' }
@@ -22,18 +23,11 @@ const stranger: SignInFacts = {
 /** Each guess from somewhere else, as a botnet does, so that only the account's own limit counts. */
 const elsewhere = (i: number) => `10.${i >> 8}.${i & 255}.1`
 
-/** As every sign-in does: first the line of the account, then one password. */
-const inLine = (
-  throttle: Throttle,
-  facts: SignInFacts,
-  check: () => Promise<typeof ada | undefined>,
-) => throttle.inLine(facts, () => throttle.signIn(facts, check))
-
-function guessing({ throttle }: Pick<TestThrottle, 'throttle'>) {
+function guessing({ guesses }: Pick<TestThrottle, 'guesses'>) {
   const fail = (facts: Partial<SignInFacts> = {}) =>
-    throttle.signIn({ ...stranger, ...facts }, async () => undefined)
+    tryPassword(guesses, { ...stranger, ...facts }, async () => undefined)
   const succeed = (facts: Partial<SignInFacts> = {}, person = ada) =>
-    throttle.signIn({ ...stranger, ...facts }, async () => person)
+    tryPassword(guesses, { ...stranger, ...facts }, async () => person)
   /** How long the next one has to wait, in started minutes. */
   const wait = async (facts: Partial<SignInFacts> = {}) =>
     Math.ceil(((await refusal(() => fail(facts)))?.retryAfterSeconds ?? 0) / 60)
@@ -42,25 +36,29 @@ function guessing({ throttle }: Pick<TestThrottle, 'throttle'>) {
 
 for (const store of stores) {
   test(`${store}, RFC 6749 §4.3.2: of 50 guesses at once on two instances 5 are checked`, async (t) => {
-    const { throttle, beside } = await openThrottle(t, store)
-    const instances = [throttle, await beside()]
+    const { guesses, beside } = await openThrottle(t, store)
+    const instances = [guesses, (await beside()).guesses]
     for (const account of ['ada', 'bob', 'nobody', 'ada@mail.example']) {
       let checked = 0
       const passed = await letThrough(50, async (i) =>
-        instances[i % 2]?.signIn({ ...stranger, account, ip: elsewhere(i) }, async () => {
-          checked += 1
-          return undefined
-        }),
+        tryPassword(
+          instances[i % 2] ?? guesses,
+          { ...stranger, account, ip: elsewhere(i) },
+          async () => {
+            checked += 1
+            return undefined
+          },
+        ),
       )
       t.deepEqual([passed, checked], [5, 5])
     }
   })
 
   test(`${store}, RFC 6749 §4.3.2: of 150 guesses at once 5 are checked`, async (t) => {
-    const { throttle } = await openThrottle(t, store)
+    const { guesses } = await openThrottle(t, store)
     let checked = 0
     const guess = async (i: number) =>
-      inLine(throttle, { ...stranger, ip: elsewhere(i) }, async () => {
+      tryInLine(guesses, { ...stranger, ip: elsewhere(i) }, async () => {
         checked += 1
         await new Promise((resolve) => setTimeout(resolve, 50))
         return undefined
@@ -71,42 +69,45 @@ for (const store of stores) {
   })
 
   test(`${store}: 60 right sign-ins of one person at once, after 4 failures → all are let in`, async (t) => {
-    const { throttle } = await openThrottle(t, store)
-    const { fail } = guessing({ throttle })
+    const { guesses } = await openThrottle(t, store)
+    const { fail } = guessing({ guesses })
     for (const failures of [0, 4]) {
       for (let i = 0; i < failures; i += 1) await fail()
       const right = async () => {
         await new Promise((resolve) => setTimeout(resolve, 10))
         return ada
       }
-      t.is(await letThrough(60, () => inLine(throttle, stranger, right)), 60)
+      t.is(await letThrough(60, () => tryInLine(guesses, stranger, right)), 60)
     }
     t.is(await letThrough(20, () => fail()), 5, 'nothing of them is left in the counters')
   })
 
   test(`${store}: guesses beside a right sign-in → one success forgets 5 failures and no more`, async (t) => {
-    const { throttle } = await openThrottle(t, store)
+    const { guesses } = await openThrottle(t, store)
     let checked = 0
     const wrong = async () => {
       checked += 1
       return undefined
     }
-    const guesses = () => letThrough(30, () => inLine(throttle, stranger, wrong))
-    const [, passed] = await Promise.all([inLine(throttle, stranger, async () => ada), guesses()])
+    const guessing = () => letThrough(30, () => tryInLine(guesses, stranger, wrong))
+    const [, passed] = await Promise.all([
+      tryInLine(guesses, stranger, async () => ada),
+      guessing(),
+    ])
     t.true(passed <= 10 && checked <= 10, `${checked} were checked`)
   })
 
   test(`${store}: strangers fill the line of an account → a known device of it does not wait`, async (t) => {
-    const { throttle } = await openThrottle(t, store)
-    const deviceToken = (await throttle.signIn(stranger, async () => ada))?.deviceToken
+    const { guesses } = await openThrottle(t, store)
+    const deviceToken = (await tryPassword(guesses, stranger, async () => ada))?.deviceToken
     let free = () => {}
     const held = new Promise<undefined>((resolve) => {
       free = () => resolve(undefined)
     })
     const strangers = Array.from({ length: 100 }, (_, i) =>
-      refusal(() => inLine(throttle, { ...stranger, ip: elsewhere(i) }, () => held)),
+      refusal(() => tryInLine(guesses, { ...stranger, ip: elsewhere(i) }, () => held)),
     )
-    const signedIn = await inLine(throttle, { ...stranger, deviceToken }, async () => ada)
+    const signedIn = await tryInLine(guesses, { ...stranger, deviceToken }, async () => ada)
     t.is(signedIn?.person, ada)
     free()
     t.is((await Promise.all(strangers)).filter((one) => one === undefined).length, 5)
@@ -246,7 +247,7 @@ for (const store of stores) {
     const opened = await openThrottle(t, store)
     const { fail, wait } = guessing(opened)
     const overloaded = (facts: Partial<SignInFacts> = {}) =>
-      opened.throttle.signIn({ ...stranger, ...facts }, async () => {
+      tryPassword(opened.guesses, { ...stranger, ...facts }, async () => {
         throw new Error('overloaded')
       })
     for (let i = 0; i < 110; i += 1) await t.throwsAsync(overloaded, { message: 'overloaded' })
@@ -267,23 +268,23 @@ for (const store of stores) {
   })
 
   test(`${store}: an administrator unlocks every name and every device of a person`, async (t) => {
-    const { throttle } = await openThrottle(t, store)
-    const { fail, succeed, wait } = guessing({ throttle })
+    const { guesses } = await openThrottle(t, store)
+    const { fail, succeed, wait } = guessing({ guesses })
     const deviceToken = (await succeed())?.deviceToken
     const doors = [{}, { account: 'ada@mail.example' }, { deviceToken }]
     for (const door of doors) {
       for (let i = 0; i < 5; i += 1) await fail(door)
       t.is(await wait(door), 1)
     }
-    await throttle.unlock(ada.id, ['ada', 'ada@mail.example'])
+    await guesses.unlock(ada.id, ['ada', 'ada@mail.example'])
     for (const door of doors) t.is(await letThrough(20, () => fail(door)), 5)
   })
 
   test(`${store}: a device is made known without a password, as after a reset by mail`, async (t) => {
-    const { throttle } = await openThrottle(t, store)
-    const { fail, succeed } = guessing({ throttle })
+    const { guesses } = await openThrottle(t, store)
+    const { fail, succeed } = guessing({ guesses })
     for (let i = 0; i < 5; i += 1) await fail()
-    t.truthy(await succeed({ deviceToken: throttle.deviceTokenFor(ada.id) }))
+    t.truthy(await succeed({ deviceToken: guesses.deviceTokenFor(ada.id) }))
   })
 
   test(`${store}: failures are 100 an hour for an IP and 1000 for its network`, async (t) => {

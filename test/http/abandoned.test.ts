@@ -61,8 +61,8 @@ test.serial('a spent token whose caller has hung up → the session is not ended
   const spent = tokenOf(await server.signIn())
   const newest = tokenOf(await server.refresh(tokenOf(await server.refresh(spent))))
   const gone = { clientId: app.id, idleSeconds: 600, hasLeft: async () => true }
-  const { refreshRotation } = server.services
-  t.deepEqual(await refreshRotation.rotate(spent, gone), { outcome: 'abandoned' })
+  const { refreshRotation, codec } = server.services
+  t.deepEqual(await refreshRotation.rotate(codec.decode(spent), gone), { outcome: 'abandoned' })
   t.like(await family(server), { generation: 2, revoked_at: null })
   t.is((await server.refresh(newest)).status, 200)
   t.like(await server.refresh(spent), { status: 400, body: { error: 'invalid_grant' } })

@@ -37,5 +37,5 @@ test('when they are in time again more and more are let in, until everybody is',
     t.true(grown >= 0 && grown <= 2, 'step by step')
   }
   t.is(recovering.at(-1), 200)
-  t.is(admission.underWay, 0)
+  t.is(admission.running, 0)
 })

@@ -21,6 +21,11 @@ function job() {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
+async function admitted<T>(bulkhead: Bulkhead, work: () => Promise<T>, ip?: string): Promise<T> {
+  using _admission = bulkhead.enter(ip)
+  return await work()
+}
+
 test('never more than so many at once, and all get their turn in order', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 3, queueSeconds: 60 })
   let running = 0
@@ -200,12 +205,14 @@ test('what would be refused at its check is refused before anything is done for 
   const { bulkhead, come, finish } = flooded('192.0.2.1')
   let begun = 0
   const begin = (ip: string) =>
-    bulkhead
-      .admit(async () => {
+    admitted(
+      bulkhead,
+      async () => {
         begun += 1
         return come(`admitted ${ip}`, ip)
-      }, ip)
-      .catch((error) => error.name)
+      },
+      ip,
+    ).catch((error) => error.name)
   const storm = Array.from({ length: 1500 }, () => begin('192.0.2.1'))
   await settled()
   t.is(begun, 1001, 'as many as can be in time: one at once and 1000 in line')
@@ -221,7 +228,7 @@ test('after a stall a handful of callers is let in as before', async (t) => {
   const queueSeconds = 0.2
   const bulkhead = new Bulkhead({ concurrency: 2, queueSeconds })
   const handful = async (work: () => Promise<unknown>) => {
-    const all = Array.from({ length: 8 }, () => bulkhead.admit(work))
+    const all = Array.from({ length: 8 }, () => admitted(bulkhead, work))
     return (await Promise.allSettled(all)).map(({ status }) => status)
   }
   const beganAt = performance.now()
@@ -242,7 +249,6 @@ test('those who are refused together are told to come back at different times', 
     (one) => one.status === 'rejected' && (one.reason as OverloadedError).retryAfterSeconds,
   )
   t.deepEqual([...new Set(told)].sort(), [2, 3, 4])
-  t.is(bulkhead.refusals, refused.length)
 })
 
 test('a storm from everywhere, with failures and deadlines in it, leaves nothing behind', async (t) => {
@@ -259,7 +265,8 @@ test('a storm from everywhere, with failures and deadlines in it, leaves nothing
       counts.running -= 1
       if (index % 5 === 0) throw new Error('failed')
     }
-    const asked = index % 2 ? bulkhead.run(work, ip) : bulkhead.admit(() => bulkhead.run(work), ip)
+    const asked =
+      index % 2 ? bulkhead.run(work, ip) : admitted(bulkhead, () => bulkhead.run(work), ip)
     await asked.then(
       () => {
         outcomes.done += 1
@@ -276,7 +283,6 @@ test('a storm from everywhere, with failures and deadlines in it, leaves nothing
   t.is(counts.most, 3)
   t.is(outcomes.done + outcomes.failed + outcomes.refused, 6000, 'each has one outcome')
   t.is(counts.started, outcomes.done + outcomes.failed, 'what was refused is never done')
-  t.is(bulkhead.refusals, outcomes.refused)
   t.true(outcomes.refused > 0 && outcomes.done > 0)
 })
 

@@ -19,7 +19,7 @@ interface Beginning {
   /** Another program: what it does with each message. `began` is a file that gets a line at each start. */
   readonly does?: string
   readonly program?: string
-  readonly patienceSeconds?: number
+  readonly answerSeconds?: number
 }
 
 /** A process for passwords that ends with the test, and all that is logged about it. */
@@ -124,7 +124,7 @@ test('a program that is not there is one that dies', async (t) => {
 })
 
 test('a process that gives no answer is ended, as one that has died', async (t) => {
-  const { hashing, logged } = await begin(t, { does: '', patienceSeconds: 0.3 })
+  const { hashing, logged } = await begin(t, { does: '', answerSeconds: 0.3 })
   await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingUnavailableError })
   t.is(hashing.deaths, 2)
   const deaths = logged().filter(({ level }) => level === 50)
@@ -145,7 +145,7 @@ test('it gets no secret, no debugger and no terminal of the server', async (t) =
   })
   const result = `[0, 1, 2].map((fd) => readlinkSync('/proc/self/fd/' + fd)).join()`
   const { hashing, starts } = await begin(t, {
-    does: `process.send({ said: 'done', id, result: ${result} })`,
+    does: `process.send({ kind: 'done', id, result: ${result} })`,
   })
   t.is(await hashing.hash(password, cheap), '/dev/null,/dev/null,/dev/null')
   const [{ env, execArgv }] = await starts()
@@ -160,9 +160,9 @@ test('it gets no secret, no debugger and no terminal of the server', async (t) =
 test('a system that refuses the priority is told of once, and passwords are checked', async (t) => {
   const { hashing, logged } = await begin(t, {
     does: `
-      process.send({ said: 'ready', priorityRefused: 'EPERM' })
+      process.send({ kind: 'ready', priorityRefused: 'EPERM' })
       if (job.password === 'die') process.exit(0)
-      process.send({ said: 'done', id, result: 'made' })`,
+      process.send({ kind: 'done', id, result: 'made' })`,
   })
   t.is(await hashing.hash(password, cheap), 'made')
   await t.throwsAsync(hashing.hash('die', cheap))
@@ -175,7 +175,7 @@ test('a system that refuses the priority is told of once, and passwords are chec
 test('without a process that stays up, sign-ins are 503 with Retry-After', async (t) => {
   const { hashing } = await begin(t, {
     does: `if (job.password !== 'right') process.exit(1)
-      process.send({ said: 'done', id, result: true })`,
+      process.send({ kind: 'done', id, result: true })`,
   })
   const lines: string[] = []
   const environment = { PASSWORD_CONCURRENCY: '2' }
@@ -201,7 +201,7 @@ test('one password more than there are threads is on its way, and no more', asyn
       for (let rests = 0; rests < 20 && held.length < 3 && !globalThis.first; rests += 1) await rest()
       await rest()
       globalThis.first ??= held.length
-      for (const id of held.splice(0)) process.send({ said: 'done', id, result: first === 3 })`,
+      for (const id of held.splice(0)) process.send({ kind: 'done', id, result: first === 3 })`,
   })
   const environment = { PASSWORD_CONCURRENCY: '2' }
   const server = await startServer(t, { hashing, environment })
@@ -225,7 +225,7 @@ test('who still waits when the server stops is told so', async (t) => {
 })
 
 test('ASVS 1.3.12: eight costly passwords chosen at once → the process for passwords assesses them', async (t) => {
-  const { hashing } = await begin(t, { patienceSeconds: 120 })
+  const { hashing } = await begin(t, { answerSeconds: 120 })
   const costly = 'p@55w0rd!1|'.repeat(6).slice(0, 64)
   const personal = ['grace', 'signet']
   t.is(await hashing.whyGuessable('password1', personal), await whyGuessable('password1', personal))

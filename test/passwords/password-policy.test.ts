@@ -1,8 +1,9 @@
 import { dictionary } from '@zxcvbn-ts/language-common'
 import test from 'ava'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'
+import { PasswordError } from '../../src/passwords/password-policy.ts'
 import { contextWords } from '../../src/passwords/password-strength.ts'
-import { PasswordError, Passwords } from '../../src/passwords/passwords.ts'
+import { Passwords } from '../../src/passwords/passwords.ts'
 import { startServer } from '../support/start-server.ts'
 
 const passwords = new Passwords(

@@ -3,6 +3,7 @@ import type { Rotation } from '../../src/sessions/refresh-rotation.ts'
 import { app } from '../support/fixtures.ts'
 import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
+import { decode } from './decode.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }
 const presenter = { clientId: app.id, idleSeconds: 86_400 }
@@ -82,7 +83,7 @@ test('a token of another client, ahead of its session → refused, nothing chang
   const tokens = await chain(server)
   await lose(server, 0)
   const rotate = (clientId: string) =>
-    server.services.refreshRotation.rotate(tokens[2], { ...presenter, clientId })
+    server.services.refreshRotation.rotate(decode(server, tokens[2]), { ...presenter, clientId })
   t.deepEqual(await rotate('other'), { outcome: 'other_client' })
   t.like(await family(server), { generation: 0 })
 })
@@ -111,7 +112,10 @@ test('generations of one session at once after a loss → the newest never loses
     const sid = content?.sid
     await server.db('refresh_families').where({ sid }).update({ generation: 1, rotated_at: null })
     const rotate = (at: number): Promise<Rotation> =>
-      (servers[at % 2] as TestServer).services.refreshRotation.rotate(tokens[3], presenter)
+      (servers[at % 2] as TestServer).services.refreshRotation.rotate(
+        decode(server, tokens[3]),
+        presenter,
+      )
     const rotations = await Promise.all(Array.from({ length: 12 }, (_, at) => rotate(at)))
     for (const { outcome } of rotations) counts[outcome] = (counts[outcome] ?? 0) + 1
     const successors = new Set(rotations.map((one) => 'token' in one && one.token))
@@ -131,7 +135,7 @@ test('an older and the newest token at once after a loss → one order or the ot
     const where = { sid }
     await server.db('refresh_families').where(where).update({ generation: 1, rotated_at: null })
     const rotate = ({ services }: TestServer, at: number) =>
-      services.refreshRotation.rotate(tokens[at] as string, presenter)
+      services.refreshRotation.rotate(decode(server, tokens[at] as string), presenter)
     const pair = round % 2 === 0 ? ([2, 3] as const) : ([3, 2] as const)
     // On one instance they meet in one group, on two they race in PostgreSQL.
     const other = round % 4 < 2 ? server : beside

@@ -4,6 +4,7 @@ import { checked, disable, setPassword } from '../support/administer-people.ts'
 import { register } from '../support/clients.ts'
 import { ada, app } from '../support/fixtures.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
+import { decode } from './decode.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }
 const inactive = { active: false }
@@ -62,7 +63,10 @@ test('a client whose row alone is disabled → none of its sessions is refreshed
   await server.db('clients').where({ id: app.id }).update({ disabled_at: new Date() })
   const rotations = await Promise.all(
     tokens.map((token) =>
-      server.services.refreshRotation.rotate(token, { clientId: app.id, idleSeconds: 600 }),
+      server.services.refreshRotation.rotate(decode(server, token), {
+        clientId: app.id,
+        idleSeconds: 600,
+      }),
     ),
   )
   t.deepEqual(rotations, Array(3).fill({ outcome: 'client_disabled' }))
@@ -92,8 +96,14 @@ async function raceWithSignIns(server: TestServer, { end, again }: Race) {
     const begin = async (share: number) => {
       if (share > 0) await sleep(Math.random() * share * milliseconds)
       return server.services.families.begin({
-        ...{ user, clientId: app.id, scope: ['read'], audience: ['x'], amr: ['pwd'] },
-        ...{ idleSeconds: 600, absoluteSeconds: 600 },
+        user,
+        clientId: app.id,
+        scope: ['read'],
+        audience: ['x'],
+        authTime: server.clock.now(),
+        amr: ['pwd'],
+        idleSeconds: 600,
+        absoluteSeconds: 600,
       })
     }
     const ending = async () => {

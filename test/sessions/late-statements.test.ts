@@ -3,6 +3,7 @@ import { eventually } from '../support/eventually.ts'
 import { app } from '../support/fixtures.ts'
 import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
+import { decode } from './decode.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token
 const presenter = { clientId: app.id, idleSeconds: 86_400 }
@@ -33,6 +34,8 @@ test('a refresh answered 503 because its table was locked → it has not spent i
   t.deepEqual(await locker.db('refresh_families').pluck('generation'), [0, 0, 0])
   server.clock.advance({ minutes: 30 })
   for (const token of tokens) {
-    t.like(await server.services.refreshRotation.rotate(token, presenter), { outcome: 'rotated' })
+    t.like(await server.services.refreshRotation.rotate(decode(server, token), presenter), {
+      outcome: 'rotated',
+    })
   }
 })

@@ -7,8 +7,15 @@ async function request(server: TestServer): Promise<NewSession> {
   const user = await server.db('users').where({ username: ada.username }).first()
   return {
     user: { id: user.id, passwordChangedAt: user.password_changed_at },
-    ...{ clientId: app.id, scope: ['read'], audience: [orders], amr: ['pwd'] },
-    ...{ idleSeconds: 3600, absoluteSeconds: 86_400, ip: '::1', userAgent: 'x'.repeat(400) },
+    clientId: app.id,
+    scope: ['read'],
+    audience: [orders],
+    authTime: server.clock.now(),
+    amr: ['pwd'],
+    idleSeconds: 3600,
+    absoluteSeconds: 86_400,
+    ip: '::1',
+    userAgent: 'x'.repeat(400),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Rotation } from '../../src/sessions/refresh-rotation.ts'
 import { app } from '../support/fixtures.ts'
 import type { Answer } from '../support/http-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
+import { decode } from './decode.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token
 const presenter = { clientId: app.id, idleSeconds: 86_400 }
@@ -47,7 +48,7 @@ test('at the store exactly one of 50 rotates and the others repeat its successor
   for (let round = 1; round <= 40; round += 1) {
     const spent = token
     const rotations = await together(servers, ({ services }) =>
-      services.refreshRotation.rotate(spent, presenter),
+      services.refreshRotation.rotate(services.codec.decode(spent), presenter),
     )
     const outcomes = rotations.map(({ outcome }) => outcome).sort()
     t.deepEqual(outcomes, [...Array(callers - 1).fill('repeated'), 'rotated'])
@@ -73,7 +74,8 @@ test('50 uses beyond the grace at the store: all are told, the session ends once
   const servers = await twoWarmServers(t)
   for (let round = 0; round < 15; round += 1) {
     const spent = tokenOf(await servers[0].signIn())
-    const rotate = ({ services }: TestServer) => services.refreshRotation.rotate(spent, presenter)
+    const rotate = ({ services }: TestServer) =>
+      services.refreshRotation.rotate(services.codec.decode(spent), presenter)
     await rotate(servers[0])
     servers[0].clock.advance({ seconds: 31 })
     const outcomes = (await together(servers, rotate)).map(({ outcome }) => outcome)
@@ -96,7 +98,9 @@ test('a refresh whose session is locked waits for it alone, and then gets its su
   const rotations = await server.db.transaction(async (trx) => {
     await trx('refresh_families').where({ sid: locked?.sid }).forUpdate().first()
     // The first goes alone, so that the other two go together.
-    const under = tokens.map((token) => server.services.refreshRotation.rotate(token, presenter))
+    const under = tokens.map((token) =>
+      server.services.refreshRotation.rotate(decode(server, token), presenter),
+    )
     for (const free of under.slice(0, 2)) t.is((await free).outcome, 'rotated')
     return { under }
   })
@@ -109,7 +113,7 @@ test('REF-3: a reuse at the moment of a rotation wins: nothing of the session li
   for (let round = 0; round < 60; round += 1) {
     const stolen = tokenOf(await servers[0].signIn())
     const rotate = (server: TestServer, token: string): Promise<Rotation> =>
-      server.services.refreshRotation.rotate(token, presenter)
+      server.services.refreshRotation.rotate(decode(server, token), presenter)
     const first = await rotate(servers[0], stolen)
     const newest = 'token' in first ? first.token : ''
     servers[0].clock.advance({ seconds: 31 })

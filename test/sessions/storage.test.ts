@@ -2,6 +2,7 @@ import test from 'ava'
 import { eventually } from '../support/eventually.ts'
 import { app } from '../support/fixtures.ts'
 import { startServer } from '../support/start-server.ts'
+import { decode } from './decode.ts'
 
 test('a refresh is a heap-only update: the table and its indexes do not grow', async (t) => {
   const server = await startServer(t)
@@ -31,9 +32,13 @@ test('a refresh is a heap-only update: the table and its indexes do not grow', a
   for (let turn = 0; turn < 500; turn += 1) {
     if (turn % 10 === 0) await nothingIsOlder()
     const at = turn % tokens.length
-    const rotation = await server.services.refreshRotation.rotate(tokens[at] ?? '', {
-      ...{ clientId: app.id, idleSeconds: 600 },
-    })
+    const rotation = await server.services.refreshRotation.rotate(
+      decode(server, tokens[at] ?? ''),
+      {
+        clientId: app.id,
+        idleSeconds: 600,
+      },
+    )
     if (!('token' in rotation)) throw new Error(rotation.outcome)
     tokens[at] = rotation.token
   }

@@ -8,7 +8,7 @@ const person = '01890a5d-ac96-774b-bcce-b302099a8057'
 for (const store of stores) {
   test(`${store}, ASVS 2.4.1: a limit holds exactly for 100 attempts at once on two instances`, async (t) => {
     const { throttle, beside } = await openThrottle(t, store)
-    const instances = [throttle, await beside()]
+    const instances = [throttle, (await beside()).throttle]
     for (const round of [1, 2, 3]) {
       const facts = { ip: `192.0.${round}.1` }
       const passed = await letThrough(100, async (i) =>
@@ -102,7 +102,7 @@ for (const store of stores) {
 
   test(`${store}: failures of one client are 30, of all clients of an address 300`, async (t) => {
     const { throttle, beside } = await openThrottle(t, store)
-    const instances = [throttle, await beside()]
+    const instances = [throttle, (await beside()).throttle]
     const fail = (client: string, i = 0, from = ip) =>
       instances[i % 2]?.countFailure('clientAuthentication', { client, ip: from }) as Promise<void>
     t.is(await letThrough(310, (i) => fail('stale', i)), 30)

@@ -1,9 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
+import { GuessLimiter, type SignInFacts } from '../../src/authentication/guess-limiter.ts'
 import { openPostgres, type Postgres } from '../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../src/stores/redis.ts'
-import { delayLimits } from '../../src/throttle/limits.ts'
+import { CounterKeys } from '../../src/throttle/counter-keys.ts'
+import { Counters } from '../../src/throttle/counters.ts'
+import { delayLimits, limits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
 import { ThrottledError } from '../../src/throttle/throttled.ts'
 import { Clock, copyTemplate } from '../support/start-server.ts'
@@ -19,13 +22,14 @@ const delays = { ...delayLimits, firstDelaySeconds: 60, longestDelaySeconds: 54_
 /** Instances of the throttle on one real store, and a way to let time pass in it. */
 export interface TestThrottle {
   readonly throttle: Throttle
+  readonly guesses: GuessLimiter
   readonly clock: Clock
   readonly postgres: Postgres
   readonly redis: RedisClient | undefined
   /** Every time that Redis was found to be away or back. */
   readonly turns: boolean[]
   /** Another instance with connections of its own. */
-  beside(): Promise<Throttle>
+  beside(): Promise<{ readonly throttle: Throttle; readonly guesses: GuessLimiter }>
   /** Every counter is as old as if so many seconds had passed. */
   age(seconds: number): Promise<void>
   /** Everything that the store holds, keys and values. */
@@ -53,14 +57,29 @@ export async function openThrottle(
     const redis = store === 'redis' ? connect(t, keyPrefix, redisUrl) : undefined
     if (redis) await once(redis, 'ready')
     const onAway = (away: boolean) => void turns.push(away)
-    const { pool } = postgres
-    const services = { pool, redis, secret, now: clock.now, onAway, delays, waitSeconds: 60 }
-    return { postgres, redis, throttle: new Throttle(services) }
+    const counters = new Counters({ pool: postgres.pool, redis, onAway })
+    const keys = new CounterKeys(secret)
+    const throttle = new Throttle({ counters, keys, limits })
+    const guesses = new GuessLimiter({
+      counters,
+      keys,
+      secret,
+      now: clock.now,
+      sources: limits.signIn,
+      delays,
+      waitSeconds: 60,
+    })
+    return { postgres, redis, throttle, guesses }
   }
-  const { throttle, postgres, redis } = await open()
+  const { throttle, guesses, postgres, redis } = await open()
   return {
-    ...{ throttle, clock, postgres, redis, turns },
-    beside: async () => (await open()).throttle,
+    throttle,
+    guesses,
+    clock,
+    postgres,
+    redis,
+    turns,
+    beside: open,
     age: (seconds) =>
       redis ? ageRedis(redis, keyPrefix, seconds) : agePostgres(postgres, seconds),
     dump: async () => {
@@ -90,7 +109,38 @@ async function agePostgres({ db }: Postgres, seconds: number): Promise<void> {
   await db('throttle').decrement('expire', seconds * 1000)
 }
 
-/** What became of it: the error when it was refused, else undefined. */
+/** Tries one password, without waiting in the line of its account. */
+export async function tryPassword<T extends { readonly id: string }>(
+  guesses: GuessLimiter,
+  facts: SignInFacts,
+  check: () => Promise<T | undefined>,
+): Promise<{ readonly person: T; readonly deviceToken: string } | undefined> {
+  await using guess = await guesses.reserve(facts)
+  const person = await check()
+  if (person) return { person, deviceToken: await guess.succeeded(person.id) }
+  guess.failed()
+  return undefined
+}
+
+/** Tries one password as a sign-in does: after waiting in the line of its account. */
+export async function tryInLine<T extends { readonly id: string }>(
+  guesses: GuessLimiter,
+  facts: SignInFacts,
+  check: () => Promise<T | undefined>,
+): ReturnType<typeof tryPassword<T>> {
+  using turn = await guesses.enterLine(facts)
+  for (;;) {
+    try {
+      const signedIn = await tryPassword(guesses, facts, check)
+      if (signedIn) turn.succeeded()
+      return signedIn
+    } catch (error) {
+      await turn.retryAfter(error)
+    }
+  }
+}
+
+/** The error of a job that was refused; undefined when it was let through. */
 export async function refusal(job: () => unknown): Promise<ThrottledError | undefined> {
   try {
     await job()

@@ -3,10 +3,13 @@ import { Redis } from 'ioredis'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openRedis } from '../../src/stores/redis.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
+import { CounterKeys } from '../../src/throttle/counter-keys.ts'
+import { Counters } from '../../src/throttle/counters.ts'
+import { limits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { copyTemplate } from '../support/start-server.ts'
-import { letThrough, openThrottle, refusal, stores } from './open-throttle.ts'
+import { letThrough, openThrottle, refusal, stores, tryPassword } from './open-throttle.ts'
 
 const userId = '01890a5d-ac96-774b-bcce-b302099a8057'
 const facts = { account: 'ada@mail.example', userId, ip: '192.0.2.7', deviceToken: undefined }
@@ -18,7 +21,7 @@ const ownRedis = async (t: { teardown(fn: () => Promise<void>): void }, settings
 }
 
 test('who signs in as usual asks Redis twice', async (t) => {
-  const { throttle, redis } = await openThrottle(t, 'redis')
+  const { guesses, redis } = await openThrottle(t, 'redis')
   if (!(redis instanceof Redis)) return t.fail('no cluster is asked so')
   let asked = 0
   const send = redis.sendCommand
@@ -26,15 +29,15 @@ test('who signs in as usual asks Redis twice', async (t) => {
     asked += 1
     return send.apply(redis, command)
   }
-  await throttle.signIn(facts, async () => ({ id: userId }))
+  await tryPassword(guesses, facts, async () => ({ id: userId }))
   t.is(asked, 2)
 })
 
 test('Redis killed: PostgreSQL counts, all limits hold, and Redis counts again when it is back', async (t) => {
   const server = await ownRedis(t)
   const opened = await openThrottle(t, 'redis', { redisUrl: server.url })
-  const { throttle, turns, postgres } = opened
-  const guess = () => throttle.signIn(facts, async () => undefined)
+  const { throttle, guesses, turns, postgres } = opened
+  const guess = () => tryPassword(guesses, facts, async () => undefined)
   const ask = () => throttle.attempt('passwordReset', device)
   t.is(await letThrough(20, ask), 3)
   await server.kill()
@@ -58,12 +61,13 @@ test('Redis killed: PostgreSQL counts, all limits hold, and Redis counts again w
 
 test('Redis frozen: only one request in a second waits for it, and limits hold', async (t) => {
   const server = await ownRedis(t)
-  const { throttle, turns } = await openThrottle(t, 'redis', { redisUrl: server.url })
+  const { throttle, guesses, turns } = await openThrottle(t, 'redis', { redisUrl: server.url })
   const ask = () => throttle.attempt('passwordReset', device)
   t.is(await letThrough(20, ask), 3)
   server.pause()
   t.teardown(async () => server.resume())
-  const guess = (account: string) => throttle.signIn({ ...facts, account }, async () => undefined)
+  const guess = (account: string) =>
+    tryPassword(guesses, { ...facts, account }, async () => undefined)
   t.is(await letThrough(50, () => guess('ada')), 5)
   const startedAt = performance.now()
   for (let i = 0; i < 30; i += 1) await guess(`somebody ${i}`)
@@ -74,8 +78,8 @@ test('Redis frozen: only one request in a second waits for it, and limits hold',
 
 test('Redis full: PostgreSQL counts', async (t) => {
   const server = await ownRedis(t, { maxmemory: '1' })
-  const { throttle, turns } = await openThrottle(t, 'redis', { redisUrl: server.url })
-  t.is(await letThrough(50, () => throttle.signIn(facts, async () => undefined)), 5)
+  const { throttle, guesses, turns } = await openThrottle(t, 'redis', { redisUrl: server.url })
+  t.is(await letThrough(50, () => tryPassword(guesses, facts, async () => undefined)), 5)
   t.is(await letThrough(50, () => throttle.attempt('passwordReset', device)), 3)
   t.deepEqual(turns, [true])
 })
@@ -83,7 +87,10 @@ test('Redis full: PostgreSQL counts', async (t) => {
 test('ASVS 16.5.3: both stores away, nobody is let through uncounted', async (t) => {
   const server = await ownRedis(t)
   const databaseUrl = 'postgres://nobody@127.0.0.1:1/nothing'
-  const { throttle } = await openThrottle(t, 'redis', { redisUrl: server.url, databaseUrl })
+  const { throttle, guesses } = await openThrottle(t, 'redis', {
+    redisUrl: server.url,
+    databaseUrl,
+  })
   await throttle.attempt('oneTimeToken', facts)
   await server.kill()
   let checked = 0
@@ -94,10 +101,10 @@ test('ASVS 16.5.3: both stores away, nobody is let through uncounted', async (t)
   for (const job of [
     () => throttle.attempt('oneTimeToken', facts),
     () => throttle.guess('passwordConfirmation', device, check),
-    () => throttle.signIn(facts, check),
-    () => throttle.signIn({ ...facts, deviceToken: throttle.deviceTokenFor(userId) }, check),
+    () => tryPassword(guesses, facts, check),
+    () => tryPassword(guesses, { ...facts, deviceToken: guesses.deviceTokenFor(userId) }, check),
     () => throttle.countFailure('clientAuthentication', device),
-    () => throttle.unlock(userId, ['ada']),
+    () => guesses.unlock(userId, ['ada']),
   ]) {
     const error = await t.throwsAsync(job)
     t.true(isUnavailable(error), String(error))
@@ -108,8 +115,8 @@ test('ASVS 16.5.3: both stores away, nobody is let through uncounted', async (t)
 test('a store that goes away during the check costs a right password nothing', async (t) => {
   const server = await ownRedis(t)
   const databaseUrl = 'postgres://nobody@127.0.0.1:1/nothing'
-  const { throttle } = await openThrottle(t, 'redis', { redisUrl: server.url, databaseUrl })
-  const signedIn = await throttle.signIn(facts, async () => {
+  const { guesses } = await openThrottle(t, 'redis', { redisUrl: server.url, databaseUrl })
+  const signedIn = await tryPassword(guesses, facts, async () => {
     await server.kill()
     return { id: userId }
   })
@@ -124,14 +131,8 @@ test('what is counted first is counted where the rest is: start waits for Redis,
     const redis = openRedis({ urls: [server.url], keyPrefix: '', timeoutMilliseconds: 5000 })
     redis.on('error', () => undefined)
     t.teardown(() => redis.disconnect())
-    const services = {
-      redis,
-      pool: postgres.pool,
-      secret: Buffer.alloc(32),
-      now: () => new Date(),
-      waitSeconds: 60,
-    }
-    const throttle = new Throttle(services)
+    const counters = new Counters({ pool: postgres.pool, redis })
+    const throttle = new Throttle({ counters, keys: new CounterKeys(Buffer.alloc(32)), limits })
     await throttle.start()
     await throttle.attempt('emailChange', device)
     return (await postgres.db('throttle').sum('points'))[0]?.sum
@@ -143,7 +144,7 @@ test('what is counted first is counted where the rest is: start waits for Redis,
 
 for (const store of stores) {
   test(`${store}: names of counters say neither who nor from where, and are short`, async (t) => {
-    const { throttle, dump } = await openThrottle(t, store)
+    const { throttle, guesses, dump } = await openThrottle(t, store)
     const long = { ...device, email: `${'x'.repeat(100_000)}@mail.example` }
     for (const one of [device, long]) {
       await throttle.attempt('registration', one)
@@ -151,11 +152,11 @@ for (const store of stores) {
       await throttle.attempt('verification', one)
       await throttle.countFailure('clientAuthentication', one)
       await throttle.guess('passwordConfirmation', one, async () => undefined)
-      for (const deviceToken of [undefined, throttle.deviceTokenFor(userId)]) {
+      for (const deviceToken of [undefined, guesses.deviceTokenFor(userId)]) {
         const signIn = { ...facts, account: one.email, deviceToken }
-        await letThrough(7, () => throttle.signIn(signIn, async () => undefined))
+        await letThrough(7, () => tryPassword(guesses, signIn, async () => undefined))
       }
-      await throttle.unlock(userId, ['bob'])
+      await guesses.unlock(userId, ['bob'])
     }
     const held = await dump()
     t.true(held.length > 15)
@@ -168,8 +169,8 @@ for (const store of stores) {
 }
 
 test('without Redis no statement is prepared by name, which PgBouncer might not know', async (t) => {
-  const { throttle, postgres } = await openThrottle(t, 'postgres')
-  await throttle.signIn(facts, async () => ({ id: userId }))
+  const { throttle, guesses, postgres } = await openThrottle(t, 'postgres')
+  await tryPassword(guesses, facts, async () => ({ id: userId }))
   await throttle.attempt('registration', facts)
   const sessions = Array.from({ length: 10 }, () =>
     postgres.pool.query(

@@ -1,5 +1,5 @@
-import type { SignedIn, SignInRefusal } from '../../authentication/sign-in.ts'
 import type { TokenResponse } from '../../grants/grant.ts'
+import type { SignedIn } from '../../grants/sign-in.ts'
 import type { Context } from '../../http/context.ts'
 import {
   accessCookie,
@@ -57,7 +57,7 @@ export class CookieMode {
     return isNewer ? former : own
   }
 
-  reply({ tokens, deviceToken }: Exclude<SignedIn, { refused: SignInRefusal }>): Reply {
+  reply({ tokens, deviceToken }: SignedIn): Reply {
     const { status, body, cookies = [] } = this.replyTokens(tokens)
     const device = setCookie(deviceCookie, deviceToken, {
       path: this.#deps.path + devicePath,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { SignedIn, SignIn, SignInRefusal } from '../../authentication/sign-in.ts'
+import type { SignedIn, SignIn } from '../../grants/sign-in.ts'
 import type { Context } from '../../http/context.ts'
 import { accessCookie, deviceCookie, readCookie } from '../../http/cookies.ts'
 import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
@@ -107,32 +107,31 @@ async function endHeld(
   if (sid && sub && sid !== owner?.sid) await userSessions.end(sub, sid, ctx.state.ip)
 }
 
-type Entered = Exclude<SignedIn, { refused: SignInRefusal }>
-
 async function enter(
   { signIn, apiClients }: Dependencies,
   ctx: Context,
   login: Login,
-): Promise<Entered> {
-  const wished = await apiClients.forSignIn(login.client_id, login.scope)
-  ctx.state.facts.clientId = wished.client.id
-  const signedIn = await signIn.withPassword({
-    ...wished,
+): Promise<SignedIn> {
+  const { client, scope, audience } = await apiClients.forSignIn(login.client_id, login.scope)
+  ctx.state.facts.clientId = client.id
+  const result = await signIn.withPassword({
     identifier: login.identifier,
     password: login.password,
-    ip: ctx.state.ip,
-    userAgent: ctx.get('user-agent') || undefined,
+    client,
+    scope,
+    audience,
+    device: { ip: ctx.state.ip, userAgent: ctx.get('user-agent') || undefined },
     deviceToken: login.device_token,
   })
-  if (!('refused' in signedIn)) return signedIn
+  if (!('refused' in result)) return result
   const types = {
     wrong_credentials: 'wrong-credentials',
     password_change_required: 'password-change-required',
   } as const
-  throw new Problem(types[signedIn.refused])
+  throw new Problem(types[result.refused])
 }
 
-const reply = ({ tokens, deviceToken }: Entered): Reply => ({
+const reply = ({ tokens, deviceToken }: SignedIn): Reply => ({
   status: 200,
   body: { ...tokens, device_token: deviceToken },
 })

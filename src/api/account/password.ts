@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { GuessLimiter } from '../../authentication/guess-limiter.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
 import type { Credentials } from '../../users/credentials.ts'
 import { type Operation, operation } from '../operation.ts'
@@ -10,6 +11,7 @@ import { accepted, emailField, linkTokenField, newPasswordField, passwordField }
 interface Dependencies {
   readonly credentials: Credentials
   readonly throttle: Throttle
+  readonly guesses: GuessLimiter
 }
 
 /** Changing a password that is known, and replacing one that is not. */
@@ -76,7 +78,7 @@ function requestReset({ credentials, throttle }: Dependencies): Operation {
   })
 }
 
-function confirmReset({ credentials, throttle }: Dependencies): Operation {
+function confirmReset({ credentials, throttle, guesses }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/password/reset/confirm',
@@ -104,7 +106,7 @@ function confirmReset({ credentials, throttle }: Dependencies): Operation {
         await throttle.countFailure('oneTimeToken', { ip })
         throw new Problem('unusable-token')
       }
-      return { status: 200, body: { device_token: throttle.deviceTokenFor(user.id) } }
+      return { status: 200, body: { device_token: guesses.deviceTokenFor(user.id) } }
     },
   })
 }

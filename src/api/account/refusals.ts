@@ -1,4 +1,4 @@
-import { PasswordError } from '../../passwords/passwords.ts'
+import { PasswordError } from '../../passwords/password-policy.ts'
 import { UserError } from '../../users/user.ts'
 import { invalidField, Problem } from '../problem.ts'
 

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import type { SignIn } from '../../authentication/sign-in.ts'
+import { passwordAuthentication } from '../../authentication/authentication.ts'
+import type { Now } from '../../clock.ts'
+import type { SessionTokens } from '../../grants/session-tokens.ts'
 import type { Passwords } from '../../passwords/passwords.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
 import type { Registration } from '../../users/registration.ts'
@@ -20,9 +22,10 @@ import {
 interface Dependencies {
   readonly registration: Registration
   readonly passwords: Passwords
-  readonly signIn: SignIn
+  readonly sessionTokens: SessionTokens
   readonly apiClients: ApiClients
   readonly throttle: Throttle
+  readonly now: Now
   readonly open: boolean
 }
 
@@ -53,7 +56,7 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
       if (!deps.open) throw new Problem('forbidden', { detail: 'registration is closed' })
       await deps.throttle.attempt('registration', { ip })
       await deps.throttle.attempt('registrationMail', { email: body.email })
-      const { client, ...wished } = await deps.apiClients.forSignIn(body.client_id, undefined)
+      const session = await deps.apiClients.forSignIn(body.client_id, undefined)
       const { user, fresh } = await asFieldProblems(() =>
         deps.registration.register({
           username: body.username,
@@ -63,10 +66,11 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
           ip,
         }),
       )
-      const lets = fresh && client.letsUnverifiedIn
-      const tokens = lets
-        ? await deps.signIn.begin(user, { client, ...wished, ip, userAgent })
-        : undefined
+      const authentication = passwordAuthentication(user, deps.now(), { ip, userAgent })
+      const tokens =
+        fresh && session.client.letsUnverifiedIn
+          ? await deps.sessionTokens.begin(authentication, session)
+          : undefined
       return { status: 201, body: { person: personOf(user), tokens } }
     },
   }),
@@ -81,9 +85,7 @@ async function wrongPassword(
   const given = z.object({ password: newPasswordField }).safeParse(body)
   if (!given.success || !deps.open) return []
   await deps.throttle.attempt('registration', { ip })
-  const reasons = await deps.passwords.admit(
-    () => deps.passwords.assess(given.data.password, [], ip),
-    ip,
-  )
+  using _admission = deps.passwords.enter(ip)
+  const reasons = await deps.passwords.assess(given.data.password, [], ip)
   return reasons.map(({ sentence }) => ({ pointer: '/password', detail: sentence }))
 }

@@ -1,10 +1,9 @@
 import Bowser from 'bowser'
 import { z } from 'zod'
-import type { Grant } from '../../grants/grant.ts'
+import type { SessionTokens } from '../../grants/session-tokens.ts'
 import { hasLeft } from '../../http/abandoned.ts'
-import { OAuthError } from '../../oauth/error.ts'
-import { Params } from '../../oauth/params.ts'
 import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
+import type { RefreshTokenCodec } from '../../sessions/refresh-token.ts'
 import type { ListedSession } from '../../sessions/session.ts'
 import type { UserSessions } from '../../users/user-sessions.ts'
 import { type Operation, operation } from '../operation.ts'
@@ -16,7 +15,8 @@ import { done, idPath, tokenSet } from './schemas.ts'
 interface Dependencies {
   readonly families: RefreshFamilies
   readonly userSessions: UserSessions
-  readonly refreshGrant: Grant
+  readonly codec: RefreshTokenCodec
+  readonly sessionTokens: SessionTokens
   readonly apiClients: ApiClients
   readonly cookieMode: CookieMode
 }
@@ -50,7 +50,8 @@ export function sessionOperations(deps: Dependencies): Operation[] {
   return [refresh(deps), logout(deps), logoutAll(deps), list(deps), end(deps)]
 }
 
-function refresh({ refreshGrant, apiClients, cookieMode, families }: Dependencies): Operation {
+function refresh(deps: Dependencies): Operation {
+  const { codec, families, apiClients, sessionTokens, cookieMode } = deps
   return operation({
     method: 'post',
     path: refreshPath,
@@ -59,24 +60,25 @@ function refresh({ refreshGrant, apiClients, cookieMode, families }: Dependencie
     access: 'public',
     body: z.strictObject({ refresh_token: z.string().min(1).max(500).optional() }),
     responses: { 200: { description: 'Tokens, or cookies with them', schema: tokenSet } },
-    async handle({ body, ctx, ip, userAgent }) {
+    async handle({ body, ctx, ip }) {
       const fromCookie = body.refresh_token === undefined ? cookieMode.refreshToken(ctx) : undefined
       if (fromCookie !== undefined) cookieMode.check(ctx)
       const token = body.refresh_token ?? fromCookie
       if (token === undefined) throw new Problem('unauthenticated', { detail: 'no refresh token' })
-      const owner = await families.owner(token)
+      const content = codec.decode(token)
+      const owner = content && (await families.ownerOfDecoded(content))
       const client = owner && (await apiClients.named(owner.clientId))
-      if (!client) throw signInAgain('no session of an app of this API')
-      const form = new URLSearchParams({ refresh_token: token })
-      const params = Params.parse(Buffer.from(form.toString()))
-      const tokens = await refreshGrant
-        .exchange(client, params, { ip, userAgent, hasLeft: () => hasLeft(ctx) })
-        .catch((error) => {
-          throw error instanceof OAuthError ? signInAgain(error.cause) : error
-        })
+      if (!client) throw signInAgain('no session of a client of this API')
+      const refreshed = await sessionTokens.refresh({
+        content,
+        client,
+        ip,
+        hasLeft: () => hasLeft(ctx),
+      })
+      if ('refused' in refreshed) throw signInAgain(refreshed.refused)
       return fromCookie === undefined
-        ? { status: 200, body: tokens }
-        : cookieMode.replyTokens(tokens)
+        ? { status: 200, body: refreshed }
+        : cookieMode.replyTokens(refreshed)
     },
   })
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Actor } from '../../audit/audit-log.ts'
-import type { Throttle } from '../../throttle/throttle.ts'
+import type { GuessLimiter } from '../../authentication/guess-limiter.ts'
 import type { UserAdministration } from '../../users/administration.ts'
 import type { User } from '../../users/user.ts'
 import type { Users } from '../../users/users.ts'
@@ -13,7 +13,7 @@ import { listQuery, newUser, page, userChanges } from './user-schemas.ts'
 interface Dependencies {
   readonly users: Users
   readonly administration: UserAdministration
-  readonly throttle: Throttle
+  readonly guesses: GuessLimiter
 }
 
 /** Administrators about people. */
@@ -122,7 +122,7 @@ function create({ users }: Dependencies): Operation {
   })
 }
 
-function change({ administration, throttle }: Dependencies): Operation {
+function change({ administration, guesses }: Dependencies): Operation {
   return operation({
     method: 'patch',
     path: '/api/v1/users/{id}',
@@ -141,20 +141,20 @@ function change({ administration, throttle }: Dependencies): Operation {
         endSessions: body.end_sessions,
       }
       const { user } = await asFieldProblems(() => administration.change(id, wished, actor))
-      if (body.unlock) await unlock(throttle, user, administration, actor)
+      if (body.unlock) await unlock(guesses, user, administration, actor)
       return { status: 200, body: managedPersonOf(user) }
     },
   })
 }
 
 async function unlock(
-  throttle: Throttle,
+  guesses: GuessLimiter,
   { id, username, email }: User,
   administration: UserAdministration,
   actor: Actor,
 ): Promise<void> {
   const names = [username, email].filter((name) => name !== null)
-  await throttle.unlock(id, names)
+  await guesses.unlock(id, names)
   await administration.noteUnlocked(id, actor)
 }
 

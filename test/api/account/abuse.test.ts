@@ -84,7 +84,7 @@ test('ASVS 6.3.1: a stranger’s guessing delays strangers, not the device that 
     api.post('login', { username: 'grace', password, ...more }, fromElsewhere())
   const { device_token } = (await login(goodPassword)).body
   const joan = await addPerson(server, 'joan')
-  const foreign = server.services.throttle.deviceTokenFor(joan.id)
+  const foreign = server.services.guesses.deviceTokenFor(joan.id)
 
   const locked = await guessUntilLocked((password) => login(password))
   t.deepEqual(fields(locked), throttled('"sign-in";q=5;w=86400'))

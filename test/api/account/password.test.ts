@@ -234,8 +234,8 @@ test('ASVS 6.2: length and guessing decide, not the kind of characters, and NFKC
   const change = (current_password: string, new_password: string) =>
     grace.post('password/change', { current_password, new_password })
   const refused = {
-    'A password has at least 8 characters.': ['1234567', 'ﬁﬁﬁ!', '🦉🦉🦉🦉🦉🦉🦉'],
-    'A password has at most 128 characters.': ['é'.repeat(129), 'abcdefghij'.repeat(13)],
+    'The password must be at least 8 characters long.': ['1234567', 'ﬁﬁﬁ!', '🦉🦉🦉🦉🦉🦉🦉'],
+    'The password must be at most 128 characters long.': ['é'.repeat(129), 'abcdefghij'.repeat(13)],
     '': [
       'password',
       '12345678',

@@ -54,7 +54,7 @@ test('RFC 9457: every field that is wrong is named at once, the password with it
   t.deepEqual(pointers(answer), ['/email', '/full_name', '/more', '/password', '/username'])
   const sentence = ({ body }: Answer, pointer: string) =>
     body.errors.find((error: { pointer: string }) => error.pointer === pointer)?.detail
-  t.is(sentence(answer, '/password'), 'A password has at least 8 characters.')
+  t.is(sentence(answer, '/password'), 'The password must be at least 8 characters long.')
   t.is(sentence(answer, '/email'), 'is not an e-mail address')
   t.deepEqual(pointers(await api.post('register', {})), ['/email', '/password'])
 

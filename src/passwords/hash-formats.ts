@@ -1,14 +1,70 @@
 import { createHash, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import { verify } from 'argon2'
 import { compare } from 'bcrypt'
-import { type Argon2Parameters, argon2Hash, readArgon2 } from './argon2-hashes.ts'
-import { bound, HashError, hashLimits, type PasswordHash } from './hash-limits.ts'
 
 /**
- * Password hashes as other systems wrote them: read once at the import, verified once at the next
- * sign-in, which replaces them by argon2id (D5). What a line of an import asks this server to compute
- * is bounded, in time (about a second) and in memory, and everything else is refused.
+ * Password hashes in this server's own format and in those of other systems. A foreign hash is read
+ * once at the import and verified once at the next sign-in, which replaces it by argon2id. The work
+ * that a line of an import can make this server do is bounded, in time (about a second) and in memory.
  */
+
+/** A hash in a known format, with its parameters within the limits. */
+export interface PasswordHash {
+  verify(password: string): Promise<boolean>
+}
+
+/** A hash that this server cannot, or should not, verify. The message says why and never shows the hash. */
+export class HashError extends Error {
+  override readonly name = 'HashError'
+}
+
+const limits = {
+  bcryptCost: 14,
+  scryptMemoryKib: 262_144,
+  /** N · r · p: 2^22 is 4 times the recommended value. */
+  scryptWork: 2 ** 22,
+  pbkdf2Iterations: 5_000_000,
+  argon2MemoryKib: 262_144,
+  /** Memory in KiB times passes: one pass over a gibibyte. */
+  argon2Work: 1_048_576,
+  argon2Lanes: 16,
+} as const
+
+function bound(name: string, value: number, limit: number): void {
+  if (value > limit) throw new HashError(`${name} is ${value}, more than the limit ${limit}`)
+}
+
+export interface Argon2Parameters {
+  readonly memoryKib: number
+  readonly passes: number
+  readonly lanes: number
+}
+
+/** Reads a PHC string with its parameters in any order, with or without Django's prefix. */
+export function readArgon2(text: string) {
+  const found =
+    /^(?:argon2)?(\$argon2(?:id|i|d)(?:\$v=(?:16|19))?\$([mtp=,\d]{1,64})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86})$/.exec(
+      text,
+    )
+  const [, phc = '', parameters = ''] = found ?? []
+  const cost = new Map(parameters.split(',').map((part) => [part[0], Number(part.slice(2))]))
+  const [memoryKib = 0, passes = 0, lanes = 0] = [cost.get('m'), cost.get('t'), cost.get('p')]
+  const isWhole = cost.size === 3 && /^([mtp]=\d{1,9},?){3}$/.test(parameters)
+  return isWhole ? { phc, memoryKib, passes, lanes } : undefined
+}
+
+function argon2Hash(phc: string, cost: Argon2Parameters, own?: Argon2Parameters): PasswordHash {
+  const { memoryKib, passes, lanes } = cost
+  const isOwn = own && memoryKib <= own.memoryKib && passes <= own.passes && lanes <= own.lanes
+  if (memoryKib < 8 * lanes || passes < 1 || lanes < 1) throw new HashError('argon2: bad cost')
+  if (!isOwn) {
+    bound('argon2 memory in KiB', memoryKib, limits.argon2MemoryKib)
+    bound('argon2 memory times passes', memoryKib * passes, limits.argon2Work)
+    bound('argon2 lanes', lanes, limits.argon2Lanes)
+  }
+  return { verify: (password) => verify(phc, password) }
+}
 
 const b64 = '([A-Za-z0-9+/]+={0,2})'
 const forms: readonly [RegExp, (...parts: string[]) => PasswordHash][] = [
@@ -47,8 +103,8 @@ const forms: readonly [RegExp, (...parts: string[]) => PasswordHash][] = [
 ]
 
 /**
- * @param own the cost that this server hashes with: never beyond the limits, whatever it is
- * @throws HashRefused
+ * @param own the cost that this server hashes with, which is always within the limits
+ * @throws HashError when the format is unknown or the cost is beyond the limits
  */
 export function readHash(text: string, own?: Argon2Parameters): PasswordHash {
   if (text.length > 512) throw new HashError('the password hash is too long')
@@ -59,18 +115,18 @@ export function readHash(text: string, own?: Argon2Parameters): PasswordHash {
     if (parts.length > 0) return read(...parts)
   }
   throw new HashError(
-    'the format of the password hash is unknown; known are bcrypt, scrypt, PBKDF2 and argon2 as Django, passlib and PHC strings write them',
+    'unknown format of the password hash; supported are bcrypt, scrypt, PBKDF2 and argon2 as Django, passlib and PHC strings write them',
   )
 }
 
 /**
- * bcrypt sees 72 bytes, and so did the old system: what it took is taken once more. A NUL is not
- * taken: bcrypt repeats the password with a NUL behind it, so `a` and `a NUL a` have one hash.
- * $2y$ and $2b$ are one algorithm, and $2a$ is it too for all that anybody types.
+ * bcrypt reads 72 bytes, here as in the old system. A password with a NUL is refused: bcrypt repeats
+ * the password with a NUL behind it, so `a` and `a NUL a` have the same hash. $2y$ and $2b$ are one
+ * algorithm, and so is $2a$ for everything that can be typed.
  */
 function bcrypt(cost: string, rest: string, prepare = (text: string) => text): PasswordHash {
   if (Number(cost) < 4) throw new HashError('bcrypt: bad cost')
-  bound('bcrypt cost', Number(cost), hashLimits.bcryptCost)
+  bound('bcrypt cost', Number(cost), limits.bcryptCost)
   const hash = `$2b$${cost}$${rest}`
   return {
     async verify(password) {
@@ -86,8 +142,8 @@ function scryptHash(N: number, rText: string, pText: string, salt: Buffer, key: 
     throw new HashError('scrypt: bad cost')
   }
   keyLength('scrypt', key, 16, 64)
-  bound('scrypt memory in KiB', (N * r) / 8, hashLimits.scryptMemoryKib)
-  bound('scrypt work', N * r * p, hashLimits.scryptWork)
+  bound('scrypt memory in KiB', (N * r) / 8, limits.scryptMemoryKib)
+  bound('scrypt work', N * r * p, limits.scryptWork)
   const derive = promisify<string, Buffer, number, object, Buffer>(scrypt)
   const maxmem = 128 * r * (N + p + 2) + 1024
   return comparing(key, (password) => derive(password, salt, key.length, { N, r, p, maxmem }))
@@ -99,7 +155,7 @@ function pbkdf2Hash(digest: string, rounds: string, salt: Buffer, key: Buffer): 
   const [iterations, bytes = 0] = [Number(rounds), digestBytes[digest]]
   if (iterations < 1) throw new HashError('PBKDF2: bad cost')
   keyLength('PBKDF2', key, bytes, bytes)
-  bound('PBKDF2 iterations', iterations, hashLimits.pbkdf2Iterations)
+  bound('PBKDF2 iterations', iterations, limits.pbkdf2Iterations)
   return comparing(key, (password) => promisify(pbkdf2)(password, salt, iterations, bytes, digest))
 }
 
@@ -107,10 +163,10 @@ const comparing = (key: Buffer, derive: (password: string) => Promise<Buffer>): 
   verify: async (password) => timingSafeEqual(await derive(password), key),
 })
 
-/** A short key would match many passwords, an empty one all of them. */
-function keyLength(what: string, key: Buffer, least: number, most: number): void {
+/** A short key would match many passwords, an empty key all of them. */
+function keyLength(name: string, key: Buffer, least: number, most: number): void {
   if (key.length >= least && key.length <= most) return
-  throw new HashError(`${what}: the hash has ${key.length} bytes`)
+  throw new HashError(`${name}: the hash has ${key.length} bytes`)
 }
 
 const base64 = (text: string): Buffer => Buffer.from(text, 'base64')
