@@ -11,7 +11,7 @@ RUN npm run build
 FROM node:24-bookworm-slim AS packages
 WORKDIR /signet
 COPY package.json package-lock.json ./
-# Without the embedded PostgreSQL, which production refuses anyway; argon2 brings its binary along.
+# Without the embedded PostgreSQL, which production refuses; the argon2 package includes its binary.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-bookworm-slim
@@ -25,7 +25,7 @@ RUN ln -s /signet/dist/src/main.cjs /usr/local/bin/signet && chmod +x dist/src/m
  && install -d -o node -g node -m 700 keys .data
 USER node
 EXPOSE 3000 9464
-# Alive, not ready: a restart would not bring a database back.
+# Liveness, not readiness: a restart does not bring a database back.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/src/main.cjs", "serve"]

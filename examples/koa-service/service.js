@@ -4,8 +4,8 @@ import { createVerifier } from 'signet/verifier'
 import { signet } from 'signet/verifier/koa'
 
 const { ISSUER: issuer = 'http://127.0.0.1:3000', PORT: port = '4000' } = process.env
-// Who this service is. Tokens of the demo client are for the issuer itself; a service of yours has a
-// name of its own, which its clients are created with: --audience https://reports.example
+// The name of this service. Tokens of the demo client are for the issuer itself. Your own service needs
+// its own name, with which its clients are created: --audience https://reports.example
 const audience = process.env.AUDIENCE ?? issuer
 
 const log = (what) => console.log(JSON.stringify(what))

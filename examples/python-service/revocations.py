@@ -1,5 +1,6 @@
-"""Follows the list of revocations, so that a revoked token is refused within about a second. The format:
-docs/verifying.md, "The list of revocations"."""
+"""Follows the list of revocations, so that a revoked token is refused within about a second.
+
+The format is in docs/verifying.md, "The list of revocations"."""
 
 import base64
 import hashlib
@@ -20,7 +21,7 @@ def digest(kind, value):
 
 
 def covers(since, own):
-    """Whether a delta from `since` on leaves no hole for who is at `own`: docs/verifying.md, step 5."""
+    """True if a delta from `since` on omits nothing for a reader at `own`: docs/verifying.md, step 5."""
     its, ours = since.split("."), own.split(".")
     if since == own or len(its) < 2 or len(ours) < 2:
         return since == own
@@ -28,7 +29,7 @@ def covers(since, own):
 
 
 def earlier(one, two):
-    """Of two places the one from which nothing is missed by who has been told of both."""
+    """The earlier of two cursors, from which a reader of both misses nothing."""
     a, b = one.split("."), two.split(".")
     if len(a) < 2 or len(b) < 2 or a[0] != b[0]:
         raise ValueError("parts of different histories")
@@ -42,7 +43,7 @@ class Revocations:
         self._expiries, self._seq, self._full_at, self._fresh_at = {}, None, 0.0, 0.0
 
     def follow(self):
-        """Reads the first list, or tries to, and goes on in a thread that keeps no process alive."""
+        """Tries to read the first list and continues in a daemon thread."""
         pause = self._turn()
         threading.Thread(target=self._run, args=(pause,), daemon=True).start()
 
@@ -54,7 +55,7 @@ class Revocations:
 
     @property
     def stale_seconds(self):
-        """How old the list is. A service that rather refuses than not know compares it with 60."""
+        """The age of the list. A service that prefers to refuse compares it with 60."""
         return time.time() - self._fresh_at
 
     def _run(self, pause):
@@ -63,7 +64,7 @@ class Revocations:
             pause = self._turn()
 
     def _turn(self):
-        """Returns for how long to pause. Whatever goes wrong, it is tried again: this must never end."""
+        """Returns the pause before the next attempt. It never raises, because following must not end."""
         try:
             self._poll()
             return 0.5
@@ -74,12 +75,12 @@ class Revocations:
     def _poll(self):
         if time.time() - self._full_at >= FULL_EVERY:
             self._seq = None  # A restored database may have lost what deltas never repeat.
-        asked, self._seq = self._seq, None  # After any failure below: everything again.
+        asked, self._seq = self._seq, None  # After any failure below: the full list again.
         claims = self._apply({"since": asked, "wait": WAIT, "part": 0} if asked else {"part": 0})
         seq, read_at, of = claims["seq"], claims["iat"], claims.get("of", 1)
         for part in range(1, of):
             claims = self._apply({"part": part, "of": of})
-            if "of" not in claims:  # An older server, which has it all in one.
+            if "of" not in claims:  # An older server, which sends it in one answer.
                 seq, read_at = claims["seq"], claims["iat"]
                 break
             seq, read_at = earlier(seq, claims["seq"]), min(read_at, claims["iat"])
@@ -90,7 +91,7 @@ class Revocations:
         self._seq = seq
 
     def _apply(self, query):
-        """Unites one answer: news, everything, or a part of everything."""
+        """Merges one answer: a delta, the full list, or a part of it."""
         text = self._fetch(query)
         header, claims = read(text, "revocations+jwt", "revocations-part+jwt", leeway=60)
         if digest("kid", header["kid"]) in self._expiries:
@@ -107,7 +108,7 @@ class Revocations:
             digests = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
             for at in range(0, len(digests), 16):
                 news[digests[at : at + 16]] = int(expiry)
-        # United, never replaced: an old list that somebody replays takes nothing back.
+        # Merge, never replace: a replayed old list takes nothing back.
         united = {**self._expiries, **news}
         self._expiries = {mark: expiry for mark, expiry in united.items() if expiry > now - 60}
         return claims

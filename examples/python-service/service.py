@@ -1,4 +1,4 @@
-"""A service that lets in whoever has a good access token of Signet. Only PyJWT beside the standard library."""
+"""A service that requires a valid access token of Signet. It uses PyJWT and the standard library."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from revocations import Revocations
 from signet_tokens import Refused, Unavailable, verify
 
 PORT = int(os.environ.get("PORT", "4001"))
-# Which scope an operation needs, beside a good token.
+# The scope that an operation requires in addition to a valid token.
 ROUTES = {"/": None, "/reports": "read"}
 revocations = Revocations()
 
@@ -31,12 +31,12 @@ class Service(BaseHTTPRequestHandler):
         return self.answer(200, {"sub": user["sub"], "scope": user.get("scope")})
 
     def user(self):
-        """The claims of the token; None when the request was answered with RFC 6750 §3."""
+        """The claims of the token; None if the request was answered by RFC 6750 §3."""
         headers = self.headers.get_all("Authorization", [])
-        # Another scheme is no malformed token: without credentials the challenge names no error.
+        # Another scheme counts as no credentials: then the challenge names no error.
         if not headers or not re.match(r"bearer\b", headers[0], re.IGNORECASE):
             return self.answer(401, {"error": "unauthorized"}, 'Bearer realm="api"')
-        # One way to send a token, and no byte of it in an answer.
+        # Accept one way to send a token, and never repeat it in an answer.
         bearer = re.fullmatch(r"bearer +([A-Za-z0-9._~+/-]+=*) *", headers[0], re.IGNORECASE)
         if len(headers) > 1 or not bearer:
             return self.refuse(400, "invalid_request")
@@ -64,7 +64,7 @@ class Service(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_):
-        """The default logs each request to standard error."""
+        """Overrides the default, which logs each request to standard error."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Verifies access tokens of Signet by itself: RFC 9068 §4. What it does not see is a revocation: for
-that there is revocations.py."""
+"""Verifies access tokens of Signet locally: RFC 9068 §4. revocations.py adds revocations."""
 
 import json
 import os
@@ -10,7 +9,7 @@ import urllib.request
 import jwt
 
 ISSUER = os.environ.get("ISSUER", "http://127.0.0.1:3000")
-# Who this service is. Tokens of the demo client are for the issuer itself.
+# The name of this service. Tokens of the demo client are for the issuer itself.
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)
 REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti", "client_id"]
 
@@ -18,11 +17,11 @@ Refused = jwt.InvalidTokenError
 
 
 class Unavailable(Exception):
-    """No key was ever fetched: nobody can tell whether the token is good. 503, not 401."""
+    """No key has been fetched yet, so the token cannot be checked: 503, not 401."""
 
 
 class SigningKeys(jwt.PyJWKClient):
-    """PyJWKClient that has a time limit, keeps the last keys, and does not fetch for every made-up kid."""
+    """PyJWKClient with a timeout that keeps the last keys and limits fetches."""
 
     def __init__(self, uri, seconds=300, cooldown=30, limit=5):
         super().__init__(uri, lifespan=seconds)
@@ -53,7 +52,7 @@ def read(token, *kinds, **rules):
         header = jwt.get_unverified_header(token)
     except RecursionError as error:
         raise Refused("nested too deeply") from error
-    # RFC 8725 §3.1, §3.11: a list of revocations is no token, and a token is no list.
+    # RFC 8725 §3.1, §3.11: never accept a list of revocations as a token, or a token as a list.
     if header.get("alg") != "RS256" or header.get("typ") not in kinds:
         raise Refused(f"not {kinds[0]}")
     try:
@@ -64,6 +63,6 @@ def read(token, *kinds, **rules):
 
 
 def verify(token):
-    """The kid and the claims of a good access token."""
+    """The kid and the claims of a valid access token."""
     header, claims = read(token, "at+jwt", audience=AUDIENCE, leeway=5, options={"require": REQUIRED})
     return header["kid"], claims
