@@ -15,9 +15,12 @@ interface Dependencies {
  */
 export function token({ grants, metrics }: Dependencies): Middleware {
   const byType = new Map<string, Grant>(grants.map((grant) => [grant.type, grant]))
+  const timers = new Map(
+    grants.map(({ type }) => [type, metrics.tokenSeconds.labels({ grant: type })]),
+  )
   return async (ctx) => {
     const grant = chosenGrant(ctx, byType)
-    const stop = metrics.tokenSeconds.startTimer({ grant: grant.type })
+    const stop = timers.get(grant.type)?.startTimer()
     ctx.state.facts.grant = grant.type
     try {
       ctx.body = await grant.exchange(ctx.state.client, ctx.state.params, {
@@ -31,7 +34,7 @@ export function token({ grants, metrics }: Dependencies): Middleware {
       metrics.tokenRequests.inc({ grant: grant.type, outcome })
       throw error
     } finally {
-      stop()
+      stop?.()
     }
   }
 }

@@ -51,11 +51,20 @@ const closedRequest = 499
  * refresh that is done twice looks like a theft.
  */
 export function ignoreAbandoned(stalls: StallWatch): Middleware {
-  return async (ctx, next) => {
-    const works = !['GET', 'HEAD', 'OPTIONS'].includes(ctx.method)
-    if (!works || !stalls.stoodStill() || !(await hasLeft(ctx))) return next()
-    ctx.state.facts.cause = 'the caller has closed the connection'
-    ctx.status = closedRequest
-    ctx.body = ''
+  return (ctx, next) => {
+    if (!stalls.stoodStill() || safeMethods.has(ctx.method)) return next()
+    return unlessLeft(ctx, next)
   }
+}
+
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+async function unlessLeft(ctx: Context, next: () => Promise<unknown>): Promise<void> {
+  if (!(await hasLeft(ctx))) {
+    await next()
+    return
+  }
+  ctx.state.facts.cause = 'the caller has closed the connection'
+  ctx.status = closedRequest
+  ctx.body = ''
 }

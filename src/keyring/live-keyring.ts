@@ -32,7 +32,7 @@ export class LiveKeyring {
    */
   async sign<T>(now: Now, work: (signer: Signer) => Promise<T>): Promise<T> {
     for (;;) {
-      await this.freshen()
+      if (this.#isAging) await this.#refresh()
       const signer = this.#keyring.signer(now())
       const signed = await work(signer)
       if (this.#ageSeconds > mostKeyringAgeSeconds) await this.#refresh()
@@ -45,7 +45,12 @@ export class LiveKeyring {
    * @throws StaleKeyring when the keys cannot be read in time
    */
   async freshen(): Promise<void> {
-    if (this.#ageSeconds > mostKeyringAgeSeconds / 2) await this.#refresh()
+    if (this.#isAging) await this.#refresh()
+  }
+
+  /** Read again before it is too old, so that signing rarely waits for it. */
+  get #isAging(): boolean {
+    return this.#ageSeconds > mostKeyringAgeSeconds / 2
   }
 
   get #ageSeconds(): number {
