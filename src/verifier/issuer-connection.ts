@@ -28,27 +28,36 @@ export class IssuerConnection {
   readonly #plain = new Agent({ keepAlive: true, timeout: idleMilliseconds })
   readonly #tls = new HttpsAgent({ keepAlive: true, timeout: idleMilliseconds })
 
-  readonly get = async (url: string, { headers, signal }: AnswerOptions): Promise<Answer> => {
-    const address = new URL(url)
-    const byTls = address.protocol === 'https:'
-    const message = await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = {
+  readonly get = async (url: string, options: AnswerOptions): Promise<Answer> =>
+    answerOf(await this.#send(new URL(url), options, true))
+
+  /** @param mayRepeat a server may close an idle connection just when a request is sent on it */
+  #send(url: URL, options: AnswerOptions, mayRepeat: boolean): Promise<IncomingMessage> {
+    const { headers, signal } = options
+    return new Promise<IncomingMessage>((resolve, reject) => {
+      const settings = {
         maxHeaderSize,
         signal,
         headers: { ...headers, 'accept-encoding': 'identity' },
       }
-      const asked = byTls
-        ? requestByTls(address, { ...options, agent: this.#tls })
-        : request(address, { ...options, agent: this.#plain })
+      const sent =
+        url.protocol === 'https:'
+          ? requestByTls(url, { ...settings, agent: this.#tls })
+          : request(url, { ...settings, agent: this.#plain })
       // For as long as it lives: an error without a listener would end the process of the service.
-      asked.on('error', reject)
-      asked.on('close', () => reject(new Error('the connection was closed')))
-      asked.on('socket', (socket) => socket.unref())
-      asked.on('response', resolve)
-      asked.end()
+      sent.on('error', (error) => {
+        if (mayRepeat && sent.reusedSocket && !signal.aborted) {
+          resolve(this.#send(url, options, false))
+        } else reject(error)
+      })
+      sent.on('close', () => reject(new Error('the connection was closed')))
+      sent.on('socket', (socket) => socket.unref())
+      sent.on('response', (message) => {
+        message.on('error', () => undefined)
+        resolve(message)
+      })
+      sent.end()
     })
-    message.on('error', () => undefined)
-    return answerOf(message)
   }
 
   close(): void {

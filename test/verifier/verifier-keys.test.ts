@@ -223,7 +223,7 @@ test('whether a kid is made up nobody can tell while the issuer is away', async 
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   await verifier.ready()
-  issuer.answers.keys = (_request, response) => response.socket?.destroy()
+  issuer.answers.keys = (_request, response) => response.writeHead(503).end()
   for (let n = 0; n < 10; n++) {
     t.is(await outcome(verifier, issuer.token({}, { kid: `new ${n}` })), 'keys_unavailable')
   }
@@ -315,4 +315,30 @@ test('a closed verifier asks nobody and vouches for nothing', async (t) => {
   const { length } = issuer.calls
   t.is(await outcome(verifier, issuer.token()), 'keys_unavailable')
   t.is(issuer.calls.length, length)
+})
+
+test('an idle connection that closes as a request is sent on it → the request is repeated once', async (t) => {
+  const issuer = await startIssuer(t)
+  const used = new Set<unknown>()
+  let closed = 0
+  issuer.answers.metadata = (request, response, url) => {
+    used.add(request.socket)
+    issuer.metadata(request, response, url)
+  }
+  issuer.answers.keys = (request, response, url) => {
+    if (!used.has(request.socket)) return issuer.keys(request, response, url)
+    closed += 1
+    request.socket.destroy()
+  }
+  const verifier = verifierOf(t, issuer, withoutFeed)
+  t.is(await outcome(verifier, issuer.token()), 'accepted')
+  t.is(closed, 1)
+
+  // A server that closes new connections as well is not asked for ever.
+  issuer.answers.keys = (request) => {
+    closed += 1
+    request.socket.destroy()
+  }
+  t.is(await outcome(verifierOf(t, issuer, withoutFeed), issuer.token()), 'keys_unavailable')
+  t.is(closed, 3)
 })
