@@ -1,3 +1,4 @@
+// Alone: it awaits before it declares its tests.
 import { readFile, writeFile } from 'node:fs/promises'
 import test from 'ava'
 import type { Command } from 'commander'

@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take.
 import test from 'ava'
 import { decodeJwt } from 'jose'
 import type { Knex } from 'knex'

@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take under load.
 import test from 'ava'
 import { type Hashing, hashingHere } from '../../src/passwords/hashing.ts'
 import { eventually } from '../support/eventually.ts'

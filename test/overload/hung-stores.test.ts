@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take under load.
 import test from 'ava'
 import { eventually } from '../support/eventually.ts'
 import { startServer } from '../support/start-server.ts'

@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take under load.
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'

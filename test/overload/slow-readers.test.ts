@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take under load.
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'

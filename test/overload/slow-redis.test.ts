@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take under load.
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { eventually } from '../support/eventually.ts'

@@ -1,3 +1,4 @@
+// Alone: it measures the CPU time of the process.
 import { dictionary } from '@zxcvbn-ts/language-common'
 import test from 'ava'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'

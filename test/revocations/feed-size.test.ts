@@ -1,3 +1,4 @@
+// Alone: it measures the delay of the event loop.
 import { generateKeyPairSync } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'

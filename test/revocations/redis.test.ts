@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take.
 import { randomUUID } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../support/eventually.ts'

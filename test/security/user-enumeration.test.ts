@@ -1,3 +1,4 @@
+// Alone: it compares how much CPU time answers take.
 import test from 'ava'
 import { disable } from '../support/administer-people.ts'
 import type { Answer, Form } from '../support/http-client.ts'

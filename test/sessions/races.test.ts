@@ -1,3 +1,4 @@
+// Alone: its hundreds of requests at once would hold up every other test of the process.
 import test from 'ava'
 import type { Rotation } from '../../src/sessions/refresh-rotation.ts'
 import { app } from '../support/fixtures.ts'

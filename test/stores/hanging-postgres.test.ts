@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'

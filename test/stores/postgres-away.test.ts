@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take.
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { clientStaleSeconds } from '../../src/clients/client-cache.ts'

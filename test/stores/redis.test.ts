@@ -1,3 +1,4 @@
+// Alone: it measures how long answers take.
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'

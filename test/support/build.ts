@@ -29,8 +29,8 @@ export async function buildTests(): Promise<void> {
   }
 }
 
-/** What somebody asks for by its source: `test/one.test.ts`. */
+/** The compiled file or pattern of a source: `test/one.test.ts`, `test/sessions/*.test.ts`. */
 export const builtName = (argument: string): string =>
-  /^(\.\/)?test\/.*\.ts$/.test(argument)
+  /^(\.\/)?test\//.test(argument)
     ? argument.replace(/^(\.\/)?test\//, 'dist/test/').replace(/\.ts$/, '.js')
     : argument

@@ -24,7 +24,8 @@ export const testEnvironment: Record<string, string> = {
   METRICS_PORT: '0',
   LOG_LEVEL: 'silent',
   // The machine may be busy.
-  DATABASE_TIMEOUT_SECONDS: '5',
+  DATABASE_TIMEOUT_SECONDS: '20',
+  PASSWORD_QUEUE_SECONDS: '60',
   ARGON2_MEMORY_KIB: '8192',
   ARGON2_TIME_COST: '1',
 }

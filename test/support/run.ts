@@ -1,10 +1,11 @@
 import { chmod, mkdir, mkdtemp, statfs } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { runAva } from './ava.ts'
 import { buildTests, builtName } from './build.ts'
 import { installOthers } from './debian-program.ts'
+import { groupTests } from './groups.ts'
 import { borrowPostgresServer, startPostgresServer, stopLeftovers } from './postgres-server.ts'
 import { redisProgram } from './redis-program.ts'
 import { startRedisServer } from './redis-server.ts'
@@ -56,7 +57,21 @@ async function test(): Promise<Tally> {
     TEST_REDIS_SERVER: redis.program,
     ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
   }
-  return runAva(process.argv.slice(2).map(builtName), env, interruption.signal)
+  // Twice the cores: a test waits half of its time for a database, a process or a moment.
+  const concurrency = ['--concurrency', String(2 * availableParallelism())]
+  return runAva([...concurrency, ...(await avaArguments())], env, interruption.signal)
+}
+
+/** Whole folders run in groups; a file or a pattern that is named runs as it is. */
+async function avaArguments(): Promise<string[]> {
+  const args = process.argv.slice(2).map(builtName)
+  const folders = args.filter((argument) => /^dist\/test\/[^*.]+(\/\*\*)?$/.test(argument))
+  const others = args.filter((argument) => !folders.includes(argument))
+  if (folders.length === 0 && others.some((argument) => argument.startsWith('dist/'))) return others
+  return [
+    ...(await groupTests(folders.map((folder) => folder.replace(/\/(\*\*)?$/, '')))),
+    ...others,
+  ]
 }
 
 /** Everything that the run and its tests put on the disk, so that one removal leaves nothing. */

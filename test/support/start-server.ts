@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,6 +17,7 @@ import { openLog } from '../../src/telemetry/log.ts'
 import { delayLimits, type Limits, limits } from '../../src/throttle/limits.ts'
 import { testEnvironment, masterKeys as testMasterKeys } from './fixtures.ts'
 import { type Answer, HttpClient } from './http-client.ts'
+import { takePlace } from './places.ts'
 import { administer, databaseUrl, templateName } from './template.ts'
 
 /** A clock that a test moves by hand: it goes on by itself as well, unless it stands still. */
@@ -103,6 +105,8 @@ export async function startServer(
   const timeoutSeconds = config.DATABASE_TIMEOUT_SECONDS
   const postgres = openPostgres({ url: database, poolSize: 10, timeoutSeconds })
   const redis = openTestRedis(options.redis, keyPrefix)
+  // The counters give it a second, which a busy machine may not have.
+  if (redis && options.redis === undefined && redis.status !== 'ready') await once(redis, 'ready')
   const log = openLog({
     level: options.logTo ? 'info' : 'silent',
     format: 'json',
@@ -146,6 +150,7 @@ export async function startServer(
 
 /** A copy of the template that is dropped with the test. */
 export async function copyTemplate(t: ExecutionContext<unknown>): Promise<string> {
+  await takePlace(t)
   const serverUrl = required('TEST_DATABASE_URL')
   const name = `signet_test_${randomUUID().replaceAll('-', '')}`
   const strategy = process.env.TEST_DATABASE_STRATEGY
@@ -158,7 +163,9 @@ export async function copyTemplate(t: ExecutionContext<unknown>): Promise<string
 function openTestRedis(wanted: false | string | undefined, keyPrefix: string) {
   if (wanted === false) return undefined
   const url = wanted ?? required('TEST_REDIS_URL')
-  const redis = openRedis({ urls: url.split(','), timeoutMilliseconds: 1000, keyPrefix })
+  // A Redis of the test's own may be stopped or slow on purpose; the shared one only when the machine is busy.
+  const timeoutMilliseconds = wanted ? 1000 : 5000
+  const redis = openRedis({ urls: url.split(','), timeoutMilliseconds, keyPrefix })
   redis.on('error', () => undefined)
   return redis
 }

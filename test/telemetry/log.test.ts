@@ -1,3 +1,4 @@
+// Alone: it measures the memory of the process.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'

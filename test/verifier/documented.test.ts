@@ -1,3 +1,4 @@
+// Alone: it awaits before it declares its tests.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

@@ -1,3 +1,4 @@
+// Alone: it measures how soon a verifier knows.
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import test from 'ava'

@@ -1,3 +1,4 @@
+// Alone: its hooks would run for the tests of other files.
 import test, { type ExecutionContext } from 'ava'
 import type { Refusal } from '../../src/verifier/challenge.ts'
 import type { GuardOptions } from '../../src/verifier/guards.ts'

@@ -162,7 +162,7 @@ test('ASVS 7.4.2: a link proves nothing for somebody who was disabled or deleted
   }
 })
 
-test('ASVS 6.5.2: a live link is in no answer, no log and no table', async (t) => {
+test('ASVS 6.5.2: a live link to confirm an address is in no answer, no log and no table', async (t) => {
   const logged: string[] = []
   const { server, link } = await startMailedServer(t, { logTo: (line) => logged.push(line) })
   const registration = { email, password: goodPassword }

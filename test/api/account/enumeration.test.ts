@@ -1,3 +1,4 @@
+// Alone: it compares how long answers take.
 import test, { type ExecutionContext } from 'ava'
 import { accountApi, goodPassword } from '../../support/account-api.ts'
 import { compareTimes } from '../../support/distributions.ts'

@@ -171,7 +171,7 @@ test('ASVS 7.5.1: a new password ends the plan of a thief to move the account to
   t.is(to(plan.email).length, 1)
 })
 
-test('ASVS 6.5.2: a live link is in no answer, no log and no table', async (t) => {
+test('ASVS 6.5.2: a live link to reset a password is in no answer, no log and no table', async (t) => {
   const logged: string[] = []
   const { server, link } = await startMailedServer(t, { logTo: (line) => logged.push(line) })
   const api = accountApi(server)

@@ -82,7 +82,7 @@ test('RFC 9457: what is wrong with a client is named by the field that was sent'
   t.is((await admin.delete('clients/nobody')).status, 404)
 })
 
-test('a change is made whole or not at all', async (t) => {
+test('a change of a client is made whole or not at all', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const spa = { ...shop, client_id: 'spa', token_endpoint_auth_method: 'none' }

@@ -222,7 +222,7 @@ test('a deleted person is gone with all tokens, and the trail that stays names n
   for (const { ip, detail } of earlier) t.deepEqual([ip, detail], [null, {}])
 })
 
-test('a change is made whole or not at all', async (t) => {
+test('a change of a person is made whole or not at all', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   await server.db('users').where({ username: 'ada' }).delete()
