@@ -40,3 +40,16 @@ export function every(
     return running
   }
 }
+
+/** Waits for `work` at most this long. @returns its result, or `late` when it takes longer */
+export async function within<T>(seconds: number, work: Promise<T>, late: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<T>((resolve) => {
+    timer = setTimeout(resolve, seconds * 1000, late)
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -21,6 +21,7 @@ const levels: readonly (readonly string[])[] = [
   ['keyring', 'audit'],
   ['stores', 'telemetry'],
   ['oauth', 'config', 'clock', 'identifier'],
+  ['errors'],
 ]
 
 /** Upward imports that are not cut yet. */

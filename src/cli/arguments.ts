@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from 'commander'
+import { readAllowance } from '../server/cgroup.ts'
 
 /**
- * Adds what was given to what was given before: an option repeated, or its values parted by commas or
- * spaces. Options that take all that follows would swallow the name that the command is about.
+ * Collects the values of an option that is repeated, or whose values are separated by commas or spaces.
+ * A variadic option would swallow the argument that follows it.
  */
 export const several = (text: string, before: readonly string[] = []): string[] => [
   ...before,
@@ -14,8 +15,18 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError('It must be a whole number.')
 }
 
-/** A year is long enough for every overlap. */
+/** Up to a year. */
 export function hours(text: string): number {
   if (/^\d+(\.\d+)?$/.test(text) && Number(text) <= 8760) return Number(text)
   throw new InvalidArgumentError('It must be a number from 0 to 8760.')
+}
+
+const mostWorkers = 256
+
+/** `auto` is one worker for each core that this process may use. */
+export function workerCount(text: string): number {
+  if (text === 'auto') return Math.max(1, Math.ceil(readAllowance().cores))
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0
+  if (count >= 1 && count <= mostWorkers) return count
+  throw new InvalidArgumentError(`It must be auto, or a number from 1 to ${mostWorkers}.`)
 }

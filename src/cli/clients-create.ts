@@ -4,9 +4,10 @@ import { ZodError } from 'zod'
 import { clientJson } from '../api/admin/client-schemas.ts'
 import { type Setting, type SettingField, settingEntries } from '../clients/client-settings.ts'
 import type { NewClient } from '../clients/new-client.ts'
+import { OperatorError } from '../errors.ts'
 import { withServices } from '../server/open-runtime.ts'
 import { several, wholeNumber } from './arguments.ts'
-import { answers, example, StartError } from './output.ts'
+import { answers, example } from './output.ts'
 
 export function createClient(clients: Command): void {
   const command = clients
@@ -44,7 +45,7 @@ async function create(given: Readonly<Record<string, unknown>>, id: string) {
   const requested = await requestedClient(given, id)
   return withServices(async (services) => {
     const { client, secret } = await services.clients.create(requested).catch((error) => {
-      throw error instanceof ZodError ? new StartError(sentences(error)) : error
+      throw error instanceof ZodError ? new OperatorError(sentences(error)) : error
     })
     const lines = [`client_id      ${client.id}`, ...(secret ? [`client_secret  ${secret}`] : [])]
     return { json: { ...clientJson(client), client_secret: secret }, text: lines.join('\n') }
@@ -77,6 +78,8 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(file, 'utf8'))
   } catch (cause) {
-    throw new StartError(`${file} cannot be read as JSON: ${(cause as Error).message}`, { cause })
+    throw new OperatorError(`${file} cannot be read as JSON: ${(cause as Error).message}`, {
+      cause,
+    })
   }
 }

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { later } from '../clock.ts'
+import { OperatorError } from '../errors.ts'
 import { readKey } from '../keyring/own-key.ts'
 import { propagationSeconds, signsNoMoreSeconds } from '../keyring/timing.ts'
 import { withServices } from '../server/open-runtime.ts'
 import { keyList, keyRecord, revocationText, timeline, whatRevokingDoes } from './key-texts.ts'
 import { newMasterCommand, rewrapCommand } from './master-keys.ts'
-import { answers, example, moment, StartError } from './output.ts'
+import { answers, example, moment } from './output.ts'
 import { distance } from './time.ts'
 
 export function keysCommand(program: Command): void {
@@ -70,7 +71,7 @@ function revoke(keys: Command): void {
   answers<{ yes?: boolean }>(command, ({ yes }, kid = '') =>
     withServices(async ({ rotation, signingKeys, timing }, { now }) => {
       const key = (await signingKeys.all()).find((candidate) => candidate.kid === kid)
-      if (key && !key.revokedAt && !yes) throw new StartError(whatRevokingDoes(key, now()))
+      if (key && !key.revokedAt && !yes) throw new OperatorError(whatRevokingDoes(key, now()))
       const { signer, signerUnknownFor } = await rotation.revoke(kid)
       process.stderr.write(
         `${kid} is revoked. Waiting ${signsNoMoreSeconds} s, until no instance signs with it any more …\n`,
@@ -109,6 +110,6 @@ async function readOwnKey(file: string) {
   try {
     return await readKey(await readFile(file, 'utf8'))
   } catch (cause) {
-    throw new StartError(`${file}: ${(cause as Error).message}`, { cause })
+    throw new OperatorError(`${file}: ${(cause as Error).message}`, { cause })
   }
 }

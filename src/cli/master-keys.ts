@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
+import { OperatorError } from '../errors.ts'
 import { createMasterKey, readMasterKeys } from '../keyring/master-keys.ts'
 import { masterKeysInUse, rewrap } from '../keyring/rewrap.ts'
 import { loadConfig, withServices } from '../server/open-runtime.ts'
-import { answers, example, StartError } from './output.ts'
+import { answers, example } from './output.ts'
 
 export function rewrapCommand(keys: Command): void {
   const command = keys
@@ -43,7 +44,7 @@ export function newMasterCommand(keys: Command): void {
     }
     const { KEYS_DIR, MASTER_KEYS } = loadConfig()
     if (MASTER_KEYS) {
-      throw new StartError(
+      throw new OperatorError(
         'MASTER_KEYS is set, so a file in KEYS_DIR would not be read. Print a key instead with ' +
           'signet keys new-master --print, and put it first in MASTER_KEYS.',
       )
@@ -51,7 +52,7 @@ export function newMasterCommand(keys: Command): void {
     const path = await createMasterKey(KEYS_DIR, new Date())
     const newest = (await readMasterKeys(KEYS_DIR))?.newest
     if (newest?.source !== path) {
-      throw new StartError(
+      throw new OperatorError(
         `${path} is made, but ${newest?.source} sorts after it and would seal. Rename one of them.`,
       )
     }

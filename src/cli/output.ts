@@ -2,8 +2,6 @@ import Table from 'cli-table3'
 import type { Command } from 'commander'
 import { explain } from '../server/explain.ts'
 
-export { StartError } from '../server/explain.ts'
-
 /** What a command has to say: to a program and to a person. */
 export interface Result {
   /** Its names are printed in snake_case, as the JSON API spells them. */

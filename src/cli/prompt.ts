@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { StartError } from '../server/explain.ts'
+import { OperatorError } from '../errors.ts'
 
 /** Asks on the terminal, twice, without showing what is typed. */
 export async function askNewSecret(question: string): Promise<string> {
@@ -13,7 +13,7 @@ export async function askNewSecret(question: string): Promise<string> {
   } finally {
     terminal.close()
   }
-  throw new StartError('The two are not the same. Nothing was changed.')
+  throw new OperatorError('The two are not the same. Nothing was changed.')
 }
 
 async function answer(lines: AsyncIterator<string>, question: string): Promise<string> {
@@ -21,6 +21,6 @@ async function answer(lines: AsyncIterator<string>, question: string): Promise<s
   const { value, done } = await lines.next()
   process.stderr.write('\n')
   // Ctrl-C and Ctrl-D end the lines.
-  if (done) throw new StartError('Nothing was typed, nothing was changed.')
+  if (done) throw new OperatorError('Nothing was typed, nothing was changed.')
   return value
 }

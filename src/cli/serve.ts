@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import type { Command } from 'commander'
 import { misspelt } from '../config/typos.ts'
+import { OperatorError } from '../errors.ts'
 import { firstRun, firstRunLines } from '../server/first-run.ts'
 import { urlOf } from '../server/http-server.ts'
 import { loadConfig, openRuntime } from '../server/open-runtime.ts'
@@ -17,12 +18,12 @@ import {
   untilStopped,
 } from '../server/startup.ts'
 import { stopSignals } from '../server/stop-signals.ts'
-import { workerCount } from '../server/workers/shares.ts'
 import { serveAsWorker } from '../server/workers/worker.ts'
 import { openWorkers, type WorkersOptions } from '../server/workers/workers.ts'
 import { openLog } from '../telemetry/log.ts'
+import { workerCount } from './arguments.ts'
 import { weaknesses } from './doctor/check-configuration.ts'
-import { example, runs, StartError } from './output.ts'
+import { example, runs } from './output.ts'
 
 export function serveCommand(program: Command): void {
   const command = program
@@ -57,7 +58,7 @@ function begin(): Start {
   const stop = stopSignals()
   const config = loadConfig()
   if (config.PORT === 0 && config.issuer.endsWith(':0')) {
-    throw new StartError('PORT=0 takes any free port: ISSUER must say where clients reach it.')
+    throw new OperatorError('PORT=0 takes any free port: ISSUER must say where clients reach it.')
   }
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat })
   logBugs(log)

@@ -2,11 +2,12 @@ import { text as readAll } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { managedPersonOf } from '../api/account/schemas.ts'
 import type { Services } from '../app/services.ts'
+import { OperatorError } from '../errors.ts'
 import { generatePassword } from '../passwords/passwords.ts'
 import { withServices } from '../server/open-runtime.ts'
 import { type User, UserError } from '../users/user.ts'
 import { several, wholeNumber } from './arguments.ts'
-import { answers, example, moment, StartError, table } from './output.ts'
+import { answers, example, moment, table } from './output.ts'
 import { exportCommand } from './people-transfer/users-export.ts'
 import { importCommand } from './people-transfer/users-import.ts'
 import { askNewSecret } from './prompt.ts'
@@ -107,7 +108,7 @@ function remove(users: Command): void {
   answers<{ yes?: boolean }>(command, ({ yes }, username = '') =>
     withServices(async (services) => {
       const { id } = await named(services, username)
-      if (!yes) throw new StartError(`There is no way back: add --yes to delete ${username}.`)
+      if (!yes) throw new OperatorError(`There is no way back: add --yes to delete ${username}.`)
       const { sessions } = await services.administration.delete(id)
       const text = `${username} is deleted; ${sessions} session(s) ended. The server erases the audit trail of ${id} in the background.`
       return { json: { id, sessions }, text }
@@ -166,7 +167,7 @@ async function choosePassword({ generate, passwordStdin }: PasswordOptions): Pro
   if (generate) return generatePassword()
   if (passwordStdin) return (await readAll(process.stdin)).replace(/\r?\n$/, '')
   if (process.stdin.isTTY) return askNewSecret('Password: ')
-  throw new StartError(
+  throw new OperatorError(
     'There is no terminal to ask for a password: use --password-stdin or --generate.',
   )
 }

@@ -1,3 +1,4 @@
+import { OperatorError } from '../errors.ts'
 import { type ClientSettings, type SettingColumns, settingsOf } from './client-settings.ts'
 
 /** An OAuth client and what it may have. */
@@ -28,7 +29,7 @@ export const usesSecret = (client: Client): boolean =>
   client.authenticationMethod === 'client_secret_post'
 
 /** A change of a client that cannot be made; the message says why. */
-export class ClientError extends Error {
+export class ClientError extends OperatorError {
   override readonly name = 'ClientError'
   readonly reason: 'unknown' | 'refused' | 'too_long'
 

@@ -1,3 +1,4 @@
+import { OperatorError } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
 
 /**
@@ -18,7 +19,7 @@ export interface Config extends Omit<Environment, 'ISSUER' | 'METRICS_PORT'> {
 }
 
 /** Every mistake of the environment at once, a line each. */
-export class ConfigError extends Error {
+export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   readonly mistakes: readonly string[]
 

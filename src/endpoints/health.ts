@@ -1,3 +1,4 @@
+import { within } from '../clock.ts'
 import type { Middleware } from '../http/context.ts'
 
 /** Answers `undefined` when all is well, else what is wrong. */
@@ -33,15 +34,9 @@ export function ready(
 }
 
 async function outcome(check: HealthCheck): Promise<string> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, checkSeconds * 1000, 'no answer in time')
-  })
   try {
-    return (await Promise.race([check(), late])) ?? 'ok'
+    return (await within(checkSeconds, check(), 'no answer in time')) ?? 'ok'
   } catch {
     return 'fails'
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,6 +1,7 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { OperatorError } from '../errors.ts'
 
 /** One master key: 256 random bits that never enter the database. */
 export interface MasterKey {
@@ -12,7 +13,7 @@ export interface MasterKey {
 }
 
 /** A master key that is missing, unreadable or malformed; the message says which and what to do. */
-export class MasterKeyError extends Error {
+export class MasterKeyError extends OperatorError {
   override readonly name = 'MasterKeyError'
 }
 

@@ -1,9 +1,10 @@
 import { later, secondsBetween } from '../clock.ts'
+import { OperatorError } from '../errors.ts'
 import type { SigningKey } from './signing-key.ts'
 import { earliestPromotion, propagationSeconds, publishedUntil, type Timing } from './timing.ts'
 
 /** A change of the keys that cannot be made; the message says why and what to do. */
-export class RotationError extends Error {
+export class RotationError extends OperatorError {
   override readonly name = 'RotationError'
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { UnavailableError } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Argon2Parameters } from './hash-formats.ts'
 import type { Hashing } from './hashing.ts'
@@ -45,11 +46,15 @@ interface Options {
   readonly answerSeconds?: number
 }
 
-/** No process can check passwords at the moment. It passes: the caller is answered 503. */
-export class HashingUnavailableError extends Error {
+/** The process that checks passwords is down; callers get 503. */
+export class HashingUnavailableError extends UnavailableError {
   override readonly name = 'HashingUnavailableError'
-  /** stores/unavailable.ts knows it. */
-  readonly code = 'PASSWORD_PROCESS_AWAY'
+
+  constructor(reason: string) {
+    super(`no process checks passwords: ${reason}`, {
+      advice: 'no process checks passwords: an earlier line says why',
+    })
+  }
 }
 
 interface Waiting {
@@ -191,7 +196,7 @@ export class HashingProcess implements Hashing {
   }
 
   #reject({ request: { id } }: Waiting, why: string): void {
-    this.#remove(id)?.reject(new HashingUnavailableError(`no process checks passwords: ${why}`))
+    this.#remove(id)?.reject(new HashingUnavailableError(why))
   }
 
   /** Several events may report one death, and the process may still be alive after all of them. */

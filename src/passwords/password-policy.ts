@@ -1,3 +1,4 @@
+import { OperatorError } from '../errors.ts'
 import type { BreachedPasswords } from './breached-passwords.ts'
 
 const shortestPassword = 8
@@ -12,7 +13,7 @@ export interface PasswordReason {
 }
 
 /** The policy refuses a password; the message says why. */
-export class PasswordError extends Error {
+export class PasswordError extends OperatorError {
   override readonly name = 'PasswordError'
   readonly reasons: readonly PasswordReason[]
 

@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 
-/** What this process may use, which in a container is less than what the machine has. */
+/** The cores and the memory that this process may use; a container has less than its machine. */
 export interface Allowance {
-  /** Cores, perhaps a fraction of one. */
+  /** May be a fraction. */
   readonly cores: number
   readonly memoryBytes: number
-  /** Where each comes from. */
+  /** Where each number comes from. */
   readonly coresFrom: 'machine' | 'cgroup'
   readonly memoryFrom: 'machine' | 'cgroup'
 }
 
-/** Reads one file; undefined when there is none. For tests another tree than that of this machine. */
+/** Reads one file; undefined when there is none. */
 type Read = (path: string) => string | undefined
 
 const readHere: Read = (path) => {
@@ -23,58 +23,45 @@ const readHere: Read = (path) => {
   }
 }
 
-/** Version 2 has one tree, version 1 one for each controller; a container may see either. */
-export function readAllowance(
-  read: Read = readHere,
-  machine = { cores: availableParallelism(), memoryBytes: totalmem() },
-): Allowance {
-  const folders = foldersOf(read('/proc/self/cgroup') ?? '')
-  const quotas = folders.flatMap((folder) => quotaOf(folder, read))
-  const memories = folders.flatMap((folder) => memoryOf(folder, read))
-  const cores = Math.min(machine.cores, ...quotas)
-  const memoryBytes = Math.min(machine.memoryBytes, ...memories)
+export function readAllowance(): Allowance {
+  const machine = { cores: availableParallelism(), memoryBytes: totalmem() }
+  const cores = Math.min(machine.cores, cpuQuota())
+  // 0 when Node cannot tell; beyond any machine when there is no limit.
+  const memoryBytes = Math.min(machine.memoryBytes, process.constrainedMemory() || Infinity)
   return {
-    ...{ cores, memoryBytes },
+    cores,
+    memoryBytes,
     coresFrom: cores < machine.cores ? 'cgroup' : 'machine',
     memoryFrom: memoryBytes < machine.memoryBytes ? 'cgroup' : 'machine',
   }
 }
 
-/** Where the limits of this process may stand: its own group and all above it, as each of them binds. */
-function foldersOf(groups: string): string[] {
-  const roots = groups
-    .split('\n')
-    .map((line) => /^\d+:([^:]*):(\/.*)$/.exec(line))
-    .filter((found) => found !== null)
-    .flatMap(([, controllers = '', path = '/']) => {
-      const names = controllers.split(',').filter((name) => /^(cpu|memory)$/.test(name))
-      if (controllers === '') return ancestors('/sys/fs/cgroup', path)
-      return names.flatMap((name) => ancestors(join('/sys/fs/cgroup', name), path))
-    })
-  return [...new Set(roots)]
+/**
+ * The CPU quota of this process, in cores; Infinity without one. The libuv of Node 20 does not read it
+ * for `availableParallelism`.
+ */
+export function cpuQuota(read: Read = readHere): number {
+  const quotas = cpuGroups(read('/proc/self/cgroup') ?? '').map((folder) => {
+    const file = (name: string) => (read(join(folder, name)) ?? '').trim()
+    // Without a limit the quota is `max` in version 2 of cgroups, and −1 in version 1.
+    const [quota, period] = file('cpu.max').split(' ')
+    const cores = quota
+      ? Number(quota) / Number(period)
+      : Number(file('cpu.cfs_quota_us')) / Number(file('cpu.cfs_period_us'))
+    return cores > 0 ? cores : Infinity
+  })
+  return Math.min(...quotas, Infinity)
 }
 
-function ancestors(root: string, path: string): string[] {
-  const parts = path.split('/').filter(Boolean)
-  // In a container the path may be that of the host, which is not there: the root is always looked at.
-  return [...parts.keys(), parts.length].map((count) => join(root, ...parts.slice(0, count)))
-}
-
-function quotaOf(folder: string, read: Read): number[] {
-  const [quota = '', period = ''] = (read(join(folder, 'cpu.max')) ?? '').trim().split(' ')
-  const v1 = (name: string) => read(join(folder, `cpu.cfs_${name}_us`))?.trim()
-  return ratio(quota, period) ?? ratio(v1('quota') ?? '', v1('period') ?? '') ?? []
-}
-
-/** No limit is `max` in version 2 and −1 in version 1. */
-function ratio(quota: string, period: string): number[] | undefined {
-  const cores = Number(quota) / Number(period)
-  return quota !== '' && cores > 0 && Number.isFinite(cores) ? [cores] : undefined
-}
-
-/** No limit is `max` in version 2 and a number beyond every machine in version 1. */
-function memoryOf(folder: string, read: Read): number[] {
-  return ['memory.max', 'memory.high', 'memory.limit_in_bytes']
-    .map((name) => Number(read(join(folder, name))?.trim() || Number.NaN))
-    .filter((bytes) => bytes > 0 && Number.isFinite(bytes))
+/** The folders of this process's CPU group and of all groups above it, since each of them limits it. */
+function cpuGroups(list: string): string[] {
+  return list.split('\n').flatMap((line) => {
+    const [, controllers = '', path = ''] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
+    const isVersion2 = line.startsWith('0::')
+    if (!isVersion2 && !controllers.split(',').includes('cpu')) return []
+    const root = isVersion2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/cpu'
+    const parts = path.split('/').filter(Boolean)
+    // Inside a container the path may be the host's and missing here, so the root is always read.
+    return [...parts.keys(), parts.length].map((count) => join(root, ...parts.slice(0, count)))
+  })
 }

@@ -1,21 +1,6 @@
 import { ZodError } from 'zod'
+import { OperatorError } from '../errors.ts'
 import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
-
-/** A mistake of whoever gave the command, or something in the way; the message says what to do. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
-
-/** Errors whose message was written for the operator; every other one is a bug and shows its stack. */
-const plain = new Set([
-  'ConfigError',
-  'MasterKeyError',
-  'RotationError',
-  'ClientError',
-  'UserError',
-  'PasswordError',
-  'StartError',
-])
 
 /** A right that is missing is a bug to a server; to whoever sets one up it is a step that is missing. */
 const insufficientPrivilege = '42501'
@@ -26,7 +11,7 @@ export function explain(error: unknown): string {
     return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')
   }
   if (!(error instanceof Error)) return String(error)
-  if (plain.has(error.name)) return error.message
+  if (error instanceof OperatorError) return error.message
   const { code = '', path } = error as NodeJS.ErrnoException
   if (code === insufficientPrivilege) {
     return `The user in DATABASE_URL lacks a right: it must own the database, or be granted it (${error.message})`

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
+import { OperatorError } from '../errors.ts'
 import { Connections } from './connections.ts'
-import { StartError } from './explain.ts'
 
 export interface DoorOptions {
   readonly handler: RequestListener
@@ -45,7 +45,7 @@ export class HttpServer {
   readonly #connections: Connections
   #lastAnswers = false
 
-  /** @throws StartRefused when it may not listen there */
+  /** @throws OperatorError when it may not listen there */
   static async open(options: DoorOptions): Promise<HttpServer> {
     const metricsServer = new HttpServer(options)
     const [port = 0, ...others] = options.ports
@@ -119,14 +119,14 @@ const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).co
 function explain(error: unknown, { host, variable }: DoorOptions, port: number): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (isTaken(error)) {
-    return new StartError(
+    return new OperatorError(
       `${host}:${port} is in use, perhaps by another Signet. Stop it, or set ${variable} to another port.`,
     )
   }
   if (code === 'EACCES') {
-    return new StartError(
+    return new OperatorError(
       `This user may not listen on ${host}:${port}. Set ${variable} above 1023.`,
     )
   }
-  return code ? new StartError(`Nothing can listen on ${host}:${port}: ${message}`) : error
+  return code ? new OperatorError(`Nothing can listen on ${host}:${port}: ${message}`) : error
 }

@@ -1,13 +1,10 @@
 import type { Knex } from 'knex'
 import type { Config } from '../config/config.ts'
-import {
-  type EmbeddedPostgres,
-  openEmbeddedPostgres,
-} from '../stores/embedded/embedded-postgres.ts'
+import { OperatorError } from '../errors.ts'
+import type { EmbeddedPostgres } from '../stores/embedded/embedded-postgres.ts'
 import { inspectSchema, migrate } from '../stores/migrations.ts'
 import { openPostgres, type Postgres } from '../stores/postgres.ts'
 import type { Log } from '../telemetry/log.ts'
-import { StartError } from './explain.ts'
 
 export type Notify = (line: string) => void
 
@@ -15,18 +12,18 @@ export interface OpenedDatabase extends Postgres {
   readonly embedded: EmbeddedPostgres | undefined
 }
 
-/** What opening needs to know of whoever opens. */
+/** Everything needed to open the stores. */
 export interface Opening {
   readonly config: Config
-  /** Hears of connections that broke while nobody used them. */
+  /** Reports idle connections that broke. */
   readonly log: Log
-  /** Tells a person what is being made or waited for. */
+  /** Shows the operator what is being created or waited for. */
   readonly notify: Notify
-  /** Ends the wait for an embedded PostgreSQL that takes its time. */
+  /** Aborts the wait for an embedded PostgreSQL that is slow to start. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** The database of DATABASE_URL, or the embedded one. */
+/** Opens the database of DATABASE_URL, or the embedded one. */
 export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
   const { config, log } = opening
   const embedded = config.DATABASE_URL ? undefined : await openEmbedded(opening)
@@ -42,28 +39,27 @@ export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
   return { ...postgres, embedded, close }
 }
 
+/** Loads the folder only here: an installation with DATABASE_URL runs none of its code. */
 async function openEmbedded({ config, notify, signal }: Opening): Promise<EmbeddedPostgres> {
-  try {
-    return await openEmbeddedPostgres({ directory: config.DATA_DIR, notify, signal })
-  } catch (cause) {
-    // Its errors are written for people, unless they are bugs, which have names of their own.
-    if (signal?.aborted || !(cause instanceof Error) || cause.name !== 'Error') throw cause
-    throw new StartError(cause.message, { cause })
-  }
+  const { openEmbeddedPostgres } = await import('../stores/embedded/embedded-postgres.ts')
+  return openEmbeddedPostgres({ directory: config.DATA_DIR, notify, signal })
 }
 
-/** @throws StartRefused when this release and the schema do not fit */
+/**
+ * Migrates the database, or checks that this release fits its schema.
+ * @throws OperatorError when they do not fit
+ */
 export async function fitSchema(config: Config, db: Knex, notify: Notify): Promise<void> {
   const { state, pending, unknown } = await inspectSchema(db)
   if (state === 'ahead' && !config.DATABASE_ALLOW_NEWER) {
-    throw new StartError(
+    throw new OperatorError(
       `The database was migrated by a newer release (unknown here: ${unknown.join(', ')}). Start that ` +
         'release, or set DATABASE_ALLOW_NEWER=true to go back by one release on the newer schema.',
     )
   }
   if (pending.length === 0) return
   if (!config.migrateOnStart) {
-    throw new StartError(
+    throw new OperatorError(
       `The database lacks ${pending.length} migration(s). Run: signet migrate (or set MIGRATE_ON_START=true)`,
     )
   }

@@ -3,6 +3,7 @@ import { loadEnvFile } from 'node:process'
 import type { Knex } from 'knex'
 import type { Runtime, Services } from '../app/services.ts'
 import { type Config, readConfig } from '../config/config.ts'
+import { OperatorError } from '../errors.ts'
 import {
   createMasterKey,
   MasterKeyError,
@@ -15,7 +16,6 @@ import { keepReading, mostOffsetSeconds, openDatabaseClock } from '../stores/dat
 import type { EmbeddedPostgres } from '../stores/embedded/embedded-postgres.ts'
 import { findRedis, type RedisClient } from '../stores/redis.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
-import { StartError } from './explain.ts'
 import { fitSchema, type Notify, type Opening, openDatabase } from './open-database.ts'
 
 /** The configuration from the environment and, for what is not set there, from `.env`. */
@@ -23,7 +23,7 @@ export function loadConfig(): Config {
   try {
     if (existsSync('.env')) loadEnvFile('.env')
   } catch (cause) {
-    throw new StartError(`.env cannot be read: ${(cause as Error).message}`, { cause })
+    throw new OperatorError(`.env cannot be read: ${(cause as Error).message}`, { cause })
   }
   return readConfig(process.env)
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../app/app.ts'
 import type { Config } from '../config/config.ts'
+import { OperatorError } from '../errors.ts'
 import { HashingProcess } from '../passwords/hashing-process.ts'
 import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Readable } from '../telemetry/scrape.ts'
 import { scrape } from '../telemetry/scrape.ts'
-import { StartError } from './explain.ts'
 import { HttpServer, urlOf } from './http-server.ts'
 import type { Notify } from './open-database.ts'
 import type { OpenedRuntime } from './open-runtime.ts'
@@ -119,7 +119,7 @@ export async function claim({ embedded, config }: OpenedRuntime): Promise<void> 
   const self = `signet serve, process ${process.pid}, port ${config.PORT}`
   const other = await embedded?.acquireServeLock(self)
   if (other === undefined) return
-  throw new StartError(
+  throw new OperatorError(
     `Another Signet is running on ${config.DATA_DIR} already (${other}). Stop it, or give this one its ` +
       'own DATA_DIR and PORT; for several instances on one database set DATABASE_URL.',
   )

@@ -1,3 +1,5 @@
+import { UnavailableError } from '../errors.ts'
+
 /**
  * SQLSTATE classes and codes that mean "not now", not "wrong": PostgreSQL appendix A. The database's setup is
  * among them (28, 3D000): whoever calls can do nothing about it but try again later.
@@ -19,9 +21,6 @@ const network = new Set([
   'EAI_AGAIN',
 ])
 
-/** No store, and as passing: the process that checks passwords (users/hashing-process.ts). */
-const passwordsAway = 'PASSWORD_PROCESS_AWAY'
-
 /** knex puts the statement before the message, with a dash between. */
 const clientSide =
   /(^| - )(Connection terminated|Query read timeout|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|The server does not support SSL|Unable to acquire a connection)/i
@@ -32,8 +31,9 @@ const clientSide =
  */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (error instanceof UnavailableError) return true
   const { code, name, severity } = error as Error & { code?: unknown; severity?: unknown }
-  if (name === 'KnexTimeoutError' || code === passwordsAway) return true
+  if (name === 'KnexTimeoutError') return true
   if (typeof code === 'string' && (network.has(code) || passing.test(code))) return true
   if (code === protocolViolation && severity === 'FATAL') return true
   if (error instanceof AggregateError) return error.errors.some(isUnavailable)
@@ -41,7 +41,6 @@ export function isUnavailable(error: unknown): boolean {
 }
 
 const advice: Readonly<Record<string, string>> = {
-  [passwordsAway]: 'no process checks passwords: an earlier line says why',
   [protocolViolation]: 'the pooler in front of PostgreSQL refuses: its words say why',
   '28000': 'PostgreSQL lets this user in from here by no rule: see pg_hba.conf and DATABASE_URL',
   '28P01': 'PostgreSQL refuses the password in DATABASE_URL',
@@ -82,6 +81,7 @@ const adviceByWords: readonly [RegExp, string][] = [
 
 /** What an operator should do about it, in one sentence, for the log. */
 export function whatToDo(error: unknown): string {
+  if (error instanceof UnavailableError) return error.advice
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   const known = advice[String(code)]
   if (known) return known

@@ -1,3 +1,4 @@
+import { OperatorError } from '../errors.ts'
 import { foldIdentifier } from '../identifier.ts'
 
 /** A person. */
@@ -50,7 +51,7 @@ export const userOf = (row: UserRow): User => ({
 export const adminRole = 'admin'
 
 /** A change of a person that cannot be made; the message says why. */
-export class UserError extends Error {
+export class UserError extends OperatorError {
   override readonly name = 'UserError'
   readonly reason: UserRefusal
 

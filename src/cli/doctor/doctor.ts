@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Argument, type Command } from 'commander'
+import { within } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { explain } from '../../server/explain.ts'
 import { openDatabase } from '../../server/open-database.ts'
@@ -53,19 +54,13 @@ async function examine(): Promise<Finding[]> {
   return [...findings, ...parts.flat()]
 }
 
-/** A check that fails in a way it does not know itself, or takes too long, is a finding too. */
-async function bounded(check: string, look: () => Promise<Finding[]>): Promise<Finding[]> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Finding[]>((resolve) => {
-    const finding = failed(check, `no answer within ${mostSeconds} s`, 'It hangs: look there.')
-    timer = setTimeout(resolve, mostSeconds * 1000, [finding])
-  })
+/** Turns an unexpected error, and a check that takes too long, into a finding. */
+async function bounded(check: string, run: () => Promise<Finding[]>): Promise<Finding[]> {
+  const late = failed(check, `no answer within ${mostSeconds} s`, 'It hangs: start there.')
   try {
-    return await Promise.race([look(), late])
+    return await within(mostSeconds, run(), [late])
   } catch (error) {
     return [{ check, state: 'failed', message: explain(error) }]
-  } finally {
-    clearTimeout(timer)
   }
 }
 

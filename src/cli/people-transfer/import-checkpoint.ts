@@ -1,6 +1,6 @@
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { StartError } from '../output.ts'
+import { OperatorError } from '../../errors.ts'
 
 const members = z.strictObject({
   /** Which input it is of: another size or time means that its lines have moved. */
@@ -33,7 +33,7 @@ export async function beginning(input: string): Promise<Checkpoint> {
 
 /**
  * @returns the beginning when no import of it was interrupted
- * @throws StartRefused when the input was changed since
+ * @throws OperatorError when the input was changed since
  */
 export async function readCheckpoint(input: string): Promise<Checkpoint> {
   const start = await beginning(input)
@@ -44,7 +44,7 @@ export async function readCheckpoint(input: string): Promise<Checkpoint> {
   if (json === undefined) return start
   const found = members.parse(JSON.parse(json))
   if (JSON.stringify(found.input) === JSON.stringify(start.input)) return found
-  throw new StartError(
+  throw new OperatorError(
     `${input} was changed since its import was interrupted: import it without --resume; whoever is there already is skipped.`,
   )
 }

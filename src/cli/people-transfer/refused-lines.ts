@@ -1,6 +1,6 @@
 import { open, realpath } from 'node:fs/promises'
+import { OperatorError } from '../../errors.ts'
 import type { RefusedLine } from '../../users/import.ts'
-import { StartError } from '../output.ts'
 
 /** Where the lines go that an import refused: into a file, or the first of them onto the screen. */
 export interface Refusals {
@@ -21,7 +21,7 @@ export async function openRefusals(
   const file = await open(report, 'a', 0o600)
   if (input !== '-' && (await realpath(report)) === (await realpath(input))) {
     await file.close()
-    throw new StartError('The report would overwrite the file to import.')
+    throw new OperatorError('The report would overwrite the file to import.')
   }
   let bytes = Math.min(keptBytes, (await file.stat()).size)
   await file.truncate(bytes)

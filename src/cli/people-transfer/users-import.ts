@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
+import { OperatorError } from '../../errors.ts'
 import { withServices } from '../../server/open-runtime.ts'
 import { importPeople } from '../../users/import.ts'
-import { answers, example, StartError } from '../output.ts'
+import { answers, example } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import {
   beginning,
@@ -34,7 +35,7 @@ export function importCommand(users: Command): void {
 
 async function importFile(input: string, { report, resume }: Options) {
   const isFile = input !== '-'
-  if (!isFile && resume) throw new StartError('--resume needs a file, not standard input.')
+  if (!isFile && resume) throw new OperatorError('--resume needs a file, not standard input.')
   const from = isFile ? await startOf(input, resume) : nothing
   const refusals = await openRefusals(report, input, from.reportBytes)
   try {
@@ -102,6 +103,6 @@ async function startOf(input: string, resume = false): Promise<Checkpoint> {
     return await (resume ? readCheckpoint(input) : beginning(input))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new StartError(`There is no file ${input}.`)
+    throw new OperatorError(`There is no file ${input}.`)
   }
 }

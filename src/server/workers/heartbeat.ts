@@ -2,51 +2,49 @@ import type { Worker } from 'node:cluster'
 import { readFileSync } from 'node:fs'
 import type { Log } from '../../telemetry/log.ts'
 
-/** How often a worker says that its event loop turns, and how often the primary looks. */
+/** How often a worker reports that its event loop runs, and how often the primary checks. */
 export const tickMilliseconds = 1_000
 
-/** Far beyond any burst of work, and within what callers wait for at the longest. */
+/** Far longer than any burst of work, and no longer than callers wait. */
 export const usualSilentSeconds = 15
 
 interface Dependencies {
   readonly log: Log
-  /** A worker that has said nothing for so long is ended. */
+  /** A worker that is silent for this long is killed. */
   readonly silentSeconds: number
 }
 
-/** All that is used of a worker. */
 type Watched = { readonly process: Pick<Worker['process'], 'pid' | 'kill'> }
 
-interface Listened {
+interface Watch {
   readonly worker: Watched
-  /** Turns of the primary, each on time, in which nothing was heard. */
-  silentTurns: number
-  /** Told to the log, which then hears of its next word too. */
-  noticed: boolean
+  /** Ticks of the primary, each on time, without a message of the worker. */
+  silentTicks: number
+  /** Whether the log has a warning, so that the worker's recovery is logged too. */
+  warned: boolean
 }
 
 /**
- * A worker whose event loop turns no more lives on for the kernel, and connections that it took wait for
- * ever. So workers speak each second, and one that is silent is ended, as if it had died. Killing a
- * healthy one is the worse mistake: time counts only while the primary itself is on time, which it is not
- * on a machine that slept or is short of everything, and then all begin anew; one is ended at a time, and
- * the others get the whole time again.
+ * Kills workers whose event loop hangs (ADR 20): to the kernel they are alive, and the connections that
+ * they accepted would wait for ever. Workers report every second. Killing a healthy worker is the worse
+ * error, so silence counts only while the primary itself is on time; after a pause of the machine all
+ * counts start again. One worker is killed at a time, and then the others get the whole time again.
  */
 export class Heartbeat {
   readonly #deps: Dependencies
-  readonly #listened = new Map<number, Listened>()
+  readonly #watches = new Map<number, Watch>()
   readonly #hung = new WeakSet<Watched>()
-  #ended = 0
-  #turnedAt: number | undefined
+  #killed = 0
+  #tickedAt: number | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(deps: Dependencies) {
     this.#deps = deps
   }
 
-  /** So many workers were ended. */
-  get ended(): number {
-    return this.#ended
+  /** How many workers were killed. */
+  get killed(): number {
+    return this.#killed
   }
 
   start(): void {
@@ -57,68 +55,68 @@ export class Heartbeat {
     clearInterval(this.#timer)
   }
 
-  /** With its first word it is listened to: how long a start takes is not known. */
+  /** Starts to watch a worker at its first message: how long its start takes is unknown. */
   heard(number: number, worker: Watched): void {
-    const noticed = this.#listened.get(number)?.noticed ?? false
-    this.#listened.set(number, { worker, silentTurns: 0, noticed: false })
-    if (!noticed) return
+    const warned = this.#watches.get(number)?.warned ?? false
+    this.#watches.set(number, { worker, silentTicks: 0, warned: false })
+    if (!warned) return
     const facts = factsOf(number, worker)
-    this.#deps.log.warn(facts, 'a worker speaks again: something held up its event loop')
+    this.#deps.log.warn(facts, 'a worker answers again: something blocked its event loop')
   }
 
-  /** @returns whether it was ended here */
+  /** @returns whether it was killed here */
   gone(number: number, worker: Watched): boolean {
-    this.#listened.delete(number)
+    this.#watches.delete(number)
     return this.#hung.has(worker)
   }
 
-  /** @param at milliseconds of a clock that only goes forwards */
+  /** @param at milliseconds of a monotonic clock */
   tick(at: number): void {
-    const late = at - (this.#turnedAt ?? at) >= 2 * tickMilliseconds
-    this.#turnedAt = at
-    if (late) this.#beginAnew()
-    for (const [number, listened] of this.#listened) {
-      listened.silentTurns += late ? 0 : 1
-      const { worker, silentTurns } = listened
-      const facts = { ...factsOf(number, worker), silentSeconds: silentTurns }
-      if (silentTurns >= this.#noticeable && !listened.noticed) {
-        listened.noticed = true
-        this.#deps.log.warn(facts, 'a worker says nothing')
+    const late = at - (this.#tickedAt ?? at) >= 2 * tickMilliseconds
+    this.#tickedAt = at
+    if (late) this.#reset()
+    for (const [number, watch] of this.#watches) {
+      watch.silentTicks += late ? 0 : 1
+      const { worker, silentTicks } = watch
+      const facts = { ...factsOf(number, worker), silentSeconds: silentTicks }
+      if (silentTicks >= this.#warnAfter && !watch.warned) {
+        watch.warned = true
+        this.#deps.log.warn(facts, 'a worker is silent')
       }
-      if (silentTurns >= this.#deps.silentSeconds) this.#end(number, worker, facts)
+      if (silentTicks >= this.#deps.silentSeconds) this.#kill(number, worker, facts)
     }
   }
 
-  #end(number: number, worker: Watched, facts: object): void {
-    this.#deps.log.error({ ...facts, ...stateOf(worker) }, 'a worker hangs and is ended')
-    this.#listened.delete(number)
+  #kill(number: number, worker: Watched, facts: object): void {
+    this.#deps.log.error({ ...facts, ...stateOf(worker) }, 'a worker hangs and is killed')
+    this.#watches.delete(number)
     this.#hung.add(worker)
-    this.#ended += 1
-    // Its event loop would have to turn for it to hear SIGTERM.
+    this.#killed += 1
+    // A hung event loop cannot handle SIGTERM.
     worker.process.kill('SIGKILL')
-    this.#beginAnew()
+    this.#reset()
   }
 
-  get #noticeable(): number {
+  get #warnAfter(): number {
     return Math.ceil(this.#deps.silentSeconds / 5)
   }
 
-  #beginAnew(): void {
-    for (const listened of this.#listened.values()) listened.silentTurns = 0
+  #reset(): void {
+    for (const watch of this.#watches.values()) watch.silentTicks = 0
   }
 }
 
 const factsOf = (number: number, { process: { pid } }: Watched) => ({ worker: number, pid })
 
 const meanings: Readonly<Record<string, string>> = {
-  R: 'it computes: a loop without end in the code, or far too much at once',
-  S: 'it waits in a call that blocks',
+  R: 'it computes: an endless loop, or far too much work at once',
+  S: 'it waits in a blocking call',
   D: 'it waits for a disk: is the machine short of memory?',
   T: 'it was stopped with a signal',
   t: 'a debugger holds it',
 }
 
-/** What Linux knows of the process. Elsewhere nobody says. */
+/** The process state that Linux reports; empty elsewhere. */
 function stateOf({ process: { pid } }: Watched): { readonly state?: string } {
   try {
     const [letter = ''] = /(?<=\) )\S/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []

@@ -1,30 +1,29 @@
 import cluster, { type Worker } from 'node:cluster'
+import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/config.ts'
+import { OperatorError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { StartError } from '../explain.ts'
 import { aborted, type StoppedError, type StopSignals } from '../stop-signals.ts'
 import { Heartbeat, usualSilentSeconds } from './heartbeat.ts'
-import type { FromPrimary, FromWorker } from './messages.ts'
-import { replacement, shareOf, threadsFor } from './shares.ts'
-import { workerVariable } from './worker.ts'
+import { type FromPrimary, type FromWorker, workerVariable } from './worker.ts'
 
-export interface FlockOptions {
+interface WorkerPoolOptions {
   readonly count: number
   readonly config: Config
   readonly databaseUrl: string
   readonly log: Log
   readonly stop: StopSignals
-  /** A worker that says nothing for so long is ended and replaced. */
+  /** A worker that is silent for this long is killed and replaced. */
   readonly silentSeconds?: number | undefined
 }
 
-/** Beyond all times that a worker keeps for its own end. */
+/** Added to the time limits that a worker has for its own shutdown. */
 const patienceSeconds = 15
 
-/** The workers of one server: started together, replaced when they die, stopped together. */
+/** The workers of one server: started together, replaced when they end, stopped together. */
 export class WorkerPool {
-  readonly #options: FlockOptions
+  readonly #options: WorkerPoolOptions
   readonly #workers = new Map<number, Worker>()
   readonly #stopping = new AbortController()
   readonly #pending = new Set<Promise<void>>()
@@ -33,11 +32,11 @@ export class WorkerPool {
   #replaced = 0
   #onExit: (worker: Worker) => void = () => undefined
 
-  constructor(options: FlockOptions) {
+  constructor(options: WorkerPoolOptions) {
     this.#options = options
     const { log, silentSeconds = usualSilentSeconds } = options
     this.#heartbeat = new Heartbeat({ log, silentSeconds })
-    // A worker that dies takes no connection with it that waits to be accepted: they have one queue.
+    // Workers share one accept queue, so a worker that dies loses no connection that waits in it.
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ serialization: 'advanced' })
   }
@@ -50,25 +49,25 @@ export class WorkerPool {
     return this.#replaced
   }
 
-  /** Workers that said nothing and were ended: they are among those that were replaced. */
+  /** Workers that were killed because they were silent; `replaced` includes them. */
   get hung(): number {
-    return this.#heartbeat.ended
+    return this.#heartbeat.killed
   }
 
-  /** Password checks at once, in all workers. */
+  /** Concurrent password checks of all workers. */
   get checks(): number {
     const numbers = Array.from({ length: this.#options.count }, (_, index) => index + 1)
     return numbers.reduce((sum, number) => sum + this.#checksOf(number), 0)
   }
 
-  /** Tells whoever counts with them that one has gone. */
+  /** Sets the one listener for workers that end. */
   onExit(listener: (worker: Worker) => void): void {
     this.#onExit = listener
   }
 
   /**
-   * @returns where they answer
-   * @throws StartRefused when one of them does not come up: the others would not either
+   * @returns the URL of the server
+   * @throws OperatorError when a worker does not start: the others would not either
    */
   async start(): Promise<string> {
     this.#heartbeat.start()
@@ -76,36 +75,36 @@ export class WorkerPool {
     const { requested } = this.#options.stop
     const stopped = aborted(requested).then(() => Promise.reject(requested.reason))
     const [url = ''] = await Promise.race([Promise.all(ready), stopped])
-    // One that answered may be gone again by the time that the last one does.
+    // A worker that was ready may have ended before the last one was ready.
     if (this.#workers.size < this.#options.count) throw notStarted()
     this.#isUp = true
     return url
   }
 
-  /** As a single process stops: requests under way are answered; a second signal does not wait. */
+  /** Stops like a single process: finishes requests in progress, unless a second signal comes. */
   async stop(): Promise<void> {
     const { config, stop } = this.#options
     this.#stopping.abort()
     this.#heartbeat.stop()
     const signal =
-      (stop.requested.reason as StoppedError | undefined)?.message ?? 'the start has failed'
-    this.#tell({ signet: 'stop', signal })
-    void aborted(stop.insisted).then(() => this.#tell({ signet: 'insist', signal }))
+      (stop.requested.reason as StoppedError | undefined)?.message ?? 'the start failed'
+    this.#broadcast({ signet: 'stop', signal })
+    void aborted(stop.insisted).then(() => this.#broadcast({ signet: 'insist', signal }))
     const seconds = config.SHUTDOWN_DELAY_SECONDS + config.SHUTDOWN_SECONDS
     const most = seconds + 2 * config.DATABASE_TIMEOUT_SECONDS + patienceSeconds
     const late = setTimeout(() => this.#kill(), most * 1000)
-    await Promise.all([...this.#pending, ...this.workers.map(gone)])
+    await Promise.all([...this.#pending, ...this.workers.map(exited)])
     clearTimeout(late)
   }
 
-  /** Resolves with its URL as soon as it answers. */
+  /** Resolves with the worker's URL as soon as it is ready. */
   #spawn(number: number, failures = 0): Promise<string> {
     const startedAt = performance.now()
     const worker = cluster.fork(this.#environmentOf(number))
     this.#workers.set(number, worker)
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
-        // What is read of one that has ended already says nothing about the next.
+        // A late message of an ended worker says nothing about its successor.
         if (this.#workers.get(number) === worker) this.#heartbeat.heard(number, worker)
         if (message.signet !== 'ready') return
         const facts = { worker: number, pid: worker.process.pid }
@@ -116,7 +115,6 @@ export class WorkerPool {
         this.#workers.delete(number)
         const hung = this.#heartbeat.gone(number, worker)
         this.#onExit(worker)
-        // Where nobody waits for the start any more, this is heard by nobody.
         reject(notStarted())
         if (this.#stopping.signal.aborted || !this.#isUp) return
         const why = hung ? 'it hung' : (signal ?? `exit code ${code}`)
@@ -131,14 +129,14 @@ export class WorkerPool {
     const facts = { worker: number, why: end.why, delaySeconds }
     this.#options.log.error(facts, 'a worker has ended and is replaced')
     const { signal } = this.#stopping
-    const again = async () => {
+    const restart = async () => {
       await sleep(delaySeconds * 1000, undefined, { signal }).catch(() => undefined)
       if (signal.aborted) return
       this.#replaced += 1
-      // What ends it again is seen by its exit.
+      // A failure is handled by its exit event.
       this.#spawn(number, failures).catch(() => undefined)
     }
-    const pending = again().finally(() => this.#pending.delete(pending))
+    const pending = restart().finally(() => this.#pending.delete(pending))
     this.#pending.add(pending)
   }
 
@@ -157,7 +155,7 @@ export class WorkerPool {
     return shareOf(this.#options.config.PASSWORD_CONCURRENCY, this.#options.count, number)
   }
 
-  #tell(message: FromPrimary): void {
+  #broadcast(message: FromPrimary): void {
     for (const worker of this.workers) {
       if (worker.isConnected()) worker.send(message, undefined, () => undefined)
     }
@@ -168,10 +166,34 @@ export class WorkerPool {
   }
 }
 
-const notStarted = () => new StartError('A worker did not start: its reason stands above.')
+const notStarted = () => new OperatorError('A worker did not start; the reason is above.')
 
-const gone = (worker: Worker): Promise<void> =>
+const exited = (worker: Worker): Promise<void> =>
   new Promise((resolve) => {
     if (worker.isDead()) resolve()
     else worker.once('exit', () => resolve())
   })
+
+/** Divides the password checks of the whole server among its workers; each gets at least one. */
+export function shareOf(total: number, workers: number, number: number): number {
+  const isAmongFirst = number <= total % workers
+  return Math.max(1, Math.floor(total / workers) + (isAmongFirst ? 1 : 0))
+}
+
+/** The size of a worker's thread pool: as in main.cts, for its share of the cores. */
+export const threadsFor = (workers: number, cores = availableParallelism()): number =>
+  Math.min(1024, Math.max(4, Math.ceil(cores / workers) + 2))
+
+/** A worker that lived this long started well, so its end is not a failure to start. */
+const wellSeconds = 30
+const longestDelaySeconds = 30
+
+/**
+ * The delay before a worker is replaced: none for its first failure, then longer each time that it
+ * ends right after its start, so that it neither burns a core nor floods the log.
+ */
+export function replacement(end: { readonly failures: number; readonly livedSeconds: number }) {
+  const before = end.livedSeconds >= wellSeconds ? 0 : end.failures
+  const delaySeconds = before === 0 ? 0 : Math.min(longestDelaySeconds, 2 ** (before - 1))
+  return { delaySeconds, failures: before + 1 }
+}

@@ -3,15 +3,27 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import { explain } from '../explain.ts'
 import { loadConfig, openRuntime } from '../open-runtime.ts'
 import { logBugs, narrate, openApp, openServer, type Start, untilStopped } from '../startup.ts'
+import { StoppedError, type StopSignals } from '../stop-signals.ts'
 import { tickMilliseconds } from './heartbeat.ts'
-import { type FromPrimary, type FromWorker, stopMessages } from './messages.ts'
+import type { Snapshot } from './pool-metrics.ts'
 
-/** Set by the primary process: which of the workers this one is. */
+/** Messages of the primary process to a worker. */
+export type FromPrimary =
+  | { readonly signet: 'stop' | 'insist'; readonly signal: string }
+  | { readonly signet: 'metrics' }
+
+/** Messages of a worker; `alive` comes every second. */
+export type FromWorker =
+  | { readonly signet: 'alive' }
+  | { readonly signet: 'ready'; readonly url: string }
+  | { readonly signet: 'metrics'; readonly snapshot: Snapshot }
+
+/** The environment variable in which the primary process tells a worker its number. */
 export const workerVariable = 'SIGNET_WORKER'
 
 /**
- * One of several processes behind one port. It does all that a server does, but what is made once (the
- * database, master keys, a first administrator) and the metrics port, which are the primary's.
+ * Serves as one of several processes behind one port. The primary process does what is done once: it
+ * prepares the database, the master keys and the first administrator, and opens the metrics port.
  */
 export async function serveAsWorker(): Promise<void> {
   const stop = stopMessages()
@@ -22,12 +34,12 @@ export async function serveAsWorker(): Promise<void> {
       return true
     },
   )
-  // The channel to the primary would keep it alive.
+  // The channel to the primary would keep this process alive.
   process.exit(failed ? 1 : 0)
 }
 
-async function serve(stop: Start['stop']): Promise<void> {
-  setInterval(() => tell({ signet: 'alive' }), tickMilliseconds).unref()
+async function serve(stop: StopSignals): Promise<void> {
+  setInterval(() => send({ signet: 'alive' }), tickMilliseconds).unref()
   const config = loadConfig()
   const worker = Number(process.env[workerVariable])
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker })
@@ -40,18 +52,34 @@ async function serve(stop: Start['stop']): Promise<void> {
     const app = await openApp(runtime, start, closers)
     answerForMetrics(app.services.metrics)
     const url = await openServer(app, start, closers)
-    tell({ signet: 'ready', url })
+    send({ signet: 'ready', url })
   })
+}
+
+/**
+ * Stops a worker on the primary's message. Signals are ignored: a terminal or systemd sends them to the
+ * primary as well, so that each would count twice.
+ */
+function stopMessages(): StopSignals {
+  const requested = new AbortController()
+  const insisted = new AbortController()
+  process.on('message', (message: FromPrimary) => {
+    if (message.signet === 'stop') requested.abort(new StoppedError(message.signal))
+    if (message.signet === 'insist') insisted.abort(new StoppedError(message.signal))
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => undefined)
+  }
+  return { requested: requested.signal, insisted: insisted.signal }
 }
 
 function answerForMetrics({ registry }: Metrics): void {
   process.on('message', async (message: FromPrimary) => {
     if (message.signet !== 'metrics') return
-    const snapshot = await registry.getMetricsAsJSON()
-    tell({ signet: 'metrics', id: message.id, snapshot })
+    send({ signet: 'metrics', snapshot: await registry.getMetricsAsJSON() })
   })
 }
 
-/** A primary that has gone takes its workers with it: there is nobody to complain to. */
-const tell = (message: FromWorker): void =>
+/** Ignores failures: when the primary has ended, nothing can be reported to it. */
+const send = (message: FromWorker): void =>
   void (process.connected && process.send?.(message, undefined, undefined, () => undefined))

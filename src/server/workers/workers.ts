@@ -2,18 +2,18 @@ import { firstRun, firstRunLines } from '../first-run.ts'
 import { urlOf } from '../http-server.ts'
 import { openRuntime } from '../open-runtime.ts'
 import { announceReady, type Closers, claim, narrate, openMetrics, type Start } from '../startup.ts'
-import { AllMetrics } from './pool-metrics.ts'
+import { PoolMetrics } from './pool-metrics.ts'
 import { WorkerPool } from './worker-pool.ts'
 
 export interface WorkersOptions {
   readonly workers: number
-  /** A worker that says nothing for so long is ended and replaced. */
+  /** A worker that is silent for this long is killed and replaced. */
   readonly silentSeconds?: number
 }
 
 /**
- * The primary process: makes once what a server makes at its start, then keeps so many workers running
- * that share its port. It answers no request itself but those for metrics.
+ * Runs the primary process: prepares everything that a server prepares once, then keeps `count` workers
+ * running on its port. It answers only the metrics port itself.
  */
 export async function openWorkers(
   start: Start,
@@ -23,7 +23,9 @@ export async function openWorkers(
   const { config, log, notify, stop } = start
   const runtime = await openRuntime({
     config: { ...config, DATABASE_POOL_SIZE: 2 },
-    ...{ log, notify, signal: stop.requested },
+    log,
+    notify,
+    signal: stop.requested,
   })
   closers.push(runtime.close)
   await claim(runtime)
@@ -33,21 +35,21 @@ export async function openWorkers(
   await services.revocations.mark()
   await services.rotation.ensure()
   await services.apiClients.ensureOwn()
-  const made = config.production ? {} : await firstRun(services, config.issuer)
+  const created = config.production ? {} : await firstRun(services, config.issuer)
   stop.requested.throwIfAborted()
 
   const databaseUrl = config.DATABASE_URL ?? runtime.embedded?.url ?? ''
   const workerPool = new WorkerPool({ count, config, databaseUrl, log, stop, silentSeconds })
-  const metricsUrl = await openMetrics(new AllMetrics(workerPool), start, closers)
+  const metricsUrl = await openMetrics(new PoolMetrics(workerPool), start, closers)
   closers.push(() => workerPool.stop())
-  const show = (url: string) => firstRunLines(made, url).forEach(narrate)
+  const show = (url: string) => firstRunLines(created, url).forEach(narrate)
   if (config.PORT !== 0) show(urlOf(config.host, config.PORT))
   const url = await workerPool.start()
   if (config.PORT === 0) show(url)
   const connections = count * config.DATABASE_POOL_SIZE
   notify(
     `${count} workers, each with up to ${config.DATABASE_POOL_SIZE} connections to PostgreSQL: ` +
-      `${connections} in all (DATABASE_POOL_SIZE), and ${workerPool.checks} password checks at once`,
+      `${connections} in total (DATABASE_POOL_SIZE), and ${workerPool.checks} concurrent password checks`,
   )
   announceReady(start, { url, metricsUrl, workers: count })
 }

@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { OperatorError } from '../../errors.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import type { Launcher } from './unprivileged.ts'
 
@@ -36,7 +37,7 @@ export async function prepareCluster(options: ClusterOptions): Promise<void> {
   await removeUnfinished(cluster)
   const major = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim()
   if (major !== binaries.major) {
-    throw new Error(
+    throw new OperatorError(
       `${cluster} was made by PostgreSQL ${major} and this release of Signet brings ` +
         `${binaries.major}: dump it with the release that made it (pg_dump), move the folder away, ` +
         'start Signet and restore the dump; or set DATABASE_URL',
@@ -81,7 +82,7 @@ async function initdb(
     await run(file, args, { ...options, cwd: '/' })
   } catch (cause) {
     const { stderr, message } = cause as { stderr?: string; message: string }
-    throw new Error(`initdb of PostgreSQL failed: ${stderr?.trim() || message}`, { cause })
+    throw new OperatorError(`initdb of PostgreSQL failed: ${stderr?.trim() || message}`, { cause })
   }
 }
 
@@ -120,7 +121,7 @@ export async function keptPassword(file: string): Promise<string> {
   const password = await readFile(file, 'utf8').catch((cause) => {
     if (cause.code !== 'EACCES') throw cause
     const notify = `${file} belongs to another user: start Signet as that user, or set DATABASE_URL`
-    throw new Error(notify, { cause })
+    throw new OperatorError(notify, { cause })
   })
   return password.trim()
 }

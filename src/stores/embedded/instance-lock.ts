@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { OperatorError } from '../../errors.ts'
 import {
   freePort,
   isPassing,
@@ -63,7 +64,7 @@ export async function attach(
     }
     launched ??= await launchPostmaster(options, port ?? (await freePort()))
   }
-  throw new Error(`PostgreSQL does not answer, see ${options.logFile}`)
+  throw new OperatorError(`PostgreSQL does not answer, see ${options.logFile}`)
 }
 
 /** The connection with the lock, or why there is none yet. */
@@ -84,7 +85,9 @@ async function tryConnect(
   }
   if (client.code === '3D000') return createDatabase(url)
   if (client.code?.startsWith('28')) {
-    throw new Error(`PostgreSQL refuses the password in ${options.passwordFile}`, { cause: client })
+    throw new OperatorError(`PostgreSQL refuses the password in ${options.passwordFile}`, {
+      cause: client,
+    })
   }
   return client.message
 }

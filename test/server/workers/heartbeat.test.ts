@@ -4,7 +4,7 @@ import { openLog } from '../../../src/telemetry/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ask, counted, startWorkers } from '../../support/workers.ts'
 
-test('a worker that hangs is replaced, and the service answers; one that was only busy is left', async (t) => {
+test('a worker that hangs → replaced while the service answers; one that was only busy is kept', async (t) => {
   const server = await startWorkers(t, {}, 10)
   const [first = 0, second = 0] = server.pids()
   const said = (text: RegExp, ofPid?: number) =>
@@ -14,19 +14,19 @@ test('a worker that hangs is replaced, and the service answers; one that was onl
       try {
         process.kill(pid, 'SIGCONT')
       } catch {
-        // It is the one that was replaced.
+        // This one was replaced.
       }
     }
   })
 
-  // On a busy machine it may have been silent for a moment before.
+  // On a busy machine it may have been silent for a moment already.
   const saidAgain = async (text: RegExp, signal: NodeJS.Signals) => {
     const before = said(text, second).length
     process.kill(second, signal)
     await eventually(() => said(text, second).length > before, String(text), 60)
   }
-  await saidAgain(/^a worker says nothing/, 'SIGSTOP')
-  await saidAgain(/^a worker speaks again/, 'SIGCONT')
+  await saidAgain(/^a worker is silent/, 'SIGSTOP')
+  await saidAgain(/^a worker answers again/, 'SIGCONT')
 
   process.kill(first, 'SIGSTOP')
   await eventually(() => server.pids().length === 3, 'another has taken its place', 90)
@@ -36,7 +36,7 @@ test('a worker that hangs is replaced, and the service answers; one that was onl
   t.deepEqual(new Set(statuses), new Set([200]))
   t.is((await server.browser.signIn()).status, 200)
 
-  const [ended, ...others] = said(/^a worker hangs and is ended/)
+  const [ended, ...others] = said(/^a worker hangs and is killed/)
   t.deepEqual(others, [])
   t.like(ended, { pid: first, silentSeconds: 10 })
   if (process.platform === 'linux') t.is(ended.state, 'it was stopped with a signal')
@@ -48,7 +48,7 @@ test('a worker that hangs is replaced, and the service answers; one that was onl
   t.is(await server.exited, 0, server.stderr())
 })
 
-/** A watch of ten seconds over workers that are no processes, on a clock that is moved. */
+/** A heartbeat of ten seconds over fake workers, on a clock that the test moves. */
 function watching(count: number) {
   const lines: { msg: string; worker: number }[] = []
   const log = openLog({ level: 'info', format: 'json', to: (line) => lines.push(JSON.parse(line)) })
@@ -59,7 +59,7 @@ function watching(count: number) {
     return { process: { pid: undefined, kill } }
   })
   let at = 0
-  /** Seconds in which the primary is on time and hears these. */
+  /** Lets seconds pass in which the primary is on time and hears these workers. */
   const pass = (seconds: number, ...heard: number[]) => {
     for (let second = 0; second < seconds; second += 1) {
       at += 1000
@@ -70,7 +70,7 @@ function watching(count: number) {
   const speak = (...numbers: number[]) => {
     for (const number of numbers) heartbeat.heard(number, workers[number - 1] as never)
   }
-  /** A turn after the primary has not run for so long. */
+  /** Ticks after the primary did not run for this long. */
   const wake = (seconds: number) => {
     at += seconds * 1000
     heartbeat.tick(at)
@@ -78,7 +78,7 @@ function watching(count: number) {
   return { heartbeat, workers, ended, lines, pass, speak, wake }
 }
 
-test('a worker is ended when it has said nothing for the whole time, not a second before', (t) => {
+test('a worker that is silent for the whole time → killed, and not a second earlier', (t) => {
   const { heartbeat, workers, ended, lines, pass, speak } = watching(2)
   speak(1, 2)
   pass(9, 1)
@@ -87,14 +87,14 @@ test('a worker is ended when it has said nothing for the whole time, not a secon
   pass(9, 1)
   t.deepEqual(ended, [], 'it was heard in time')
   pass(1, 1)
-  t.deepEqual([ended, heartbeat.ended], [[2], 1])
+  t.deepEqual([ended, heartbeat.killed], [[2], 1])
   t.deepEqual(
     lines.map(({ msg, worker }) => `${worker}: ${msg}`),
     [
-      '2: a worker says nothing',
-      '2: a worker speaks again: something held up its event loop',
-      '2: a worker says nothing',
-      '2: a worker hangs and is ended',
+      '2: a worker is silent',
+      '2: a worker answers again: something blocked its event loop',
+      '2: a worker is silent',
+      '2: a worker hangs and is killed',
     ],
   )
   pass(60, 1)
@@ -103,7 +103,7 @@ test('a worker is ended when it has said nothing for the whole time, not a secon
   t.false(heartbeat.gone(1, workers[0] as never))
 })
 
-test('a worker that starts may take its time: it is listened to from its first word', (t) => {
+test('a worker that starts slowly → watched only from its first message', (t) => {
   const { ended, pass, speak } = watching(2)
   pass(1000, 1)
   t.deepEqual(ended, [])
@@ -112,19 +112,19 @@ test('a worker that starts may take its time: it is listened to from its first w
   t.deepEqual(ended, [2])
 })
 
-test('workers that are all silent are ended one by one, each with the whole time again', (t) => {
+test('several silent workers → killed one at a time, each with the whole time again', (t) => {
   const { ended, pass, speak } = watching(3)
   speak(1, 2, 3)
   pass(10)
   t.is(ended.length, 1)
   pass(8)
-  t.is(ended.length, 1, 'on a machine that is short of everything they all live on')
+  t.is(ended.length, 1, 'on an overloaded machine the others live')
   speak(1, 2, 3)
   pass(9)
   t.is(ended.length, 1)
 })
 
-test('time in which the primary itself did not run is nobody’s silence', (t) => {
+test('time in which the primary did not run → not counted as silence', (t) => {
   const { ended, lines, pass, speak, wake } = watching(2)
   pass(1, 1, 2)
   wake(3600)
@@ -132,10 +132,10 @@ test('time in which the primary itself did not run is nobody’s silence', (t) =
   pass(9)
   wake(2)
   pass(9)
-  t.deepEqual(ended, [], 'a machine on which the primary comes late as well')
+  t.deepEqual(ended, [], 'a machine on which the primary is late as well')
   speak(1, 2)
-  const noticed = lines.filter(({ msg }) => /says nothing/.test(msg)).length
-  t.is(lines.length, 2 * noticed, 'the log hears the end of what it heard the beginning of')
+  const noticed = lines.filter(({ msg }) => /is silent/.test(msg)).length
+  t.is(lines.length, 2 * noticed, 'each warning is followed by a recovery')
   for (let tick = 0; tick < 100; tick += 1) wake(2)
   t.deepEqual(ended, [])
   pass(10)

@@ -1,19 +1,16 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { readAllowance } from '../../../src/server/cgroup.ts'
-import {
-  replacement,
-  shareOf,
-  threadsFor,
-  workerCount,
-} from '../../../src/server/workers/shares.ts'
+import { workerCount } from '../../../src/cli/arguments.ts'
+import { cpuQuota, readAllowance } from '../../../src/server/cgroup.ts'
+import { WorkerMetrics } from '../../../src/server/workers/pool-metrics.ts'
+import { replacement, shareOf, threadsFor } from '../../../src/server/workers/worker-pool.ts'
 import { freePort } from '../../../src/stores/embedded/postmaster.ts'
 import { findPostmaster } from '../../../src/stores/embedded/postmaster-file.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
-import { WorkerMetrics } from '../../../src/telemetry/worker-metrics.ts'
 import { eventually } from '../../support/eventually.ts'
 import { beginServing, emptyFolder, production, serve } from '../../support/signet.ts'
 import { copyTemplate } from '../../support/start-server.ts'
@@ -27,7 +24,7 @@ import {
 
 const lives = 'signet_http_requests_total{route="/health/live",method="GET",status="200"}'
 
-/** Four callers, each with one request at a time: what fails was under way. */
+/** Four callers, each with one request at a time: only requests in progress can fail. */
 async function callersDuring(url: string, work: () => Promise<void>) {
   let working = true
   const counts = { answered: 0, failed: 0 }
@@ -43,7 +40,7 @@ async function callersDuring(url: string, work: () => Promise<void>) {
   return counts
 }
 
-test('all workers answer on one port; their metrics are sums; one that is killed is replaced', async (t) => {
+test('two workers → both answer on one port, metrics are sums, a killed one is replaced', async (t) => {
   const server = await startWorkers(t)
   const [victim = 0, other] = server.pids()
   t.true(victim > 0 && other !== undefined && victim !== other)
@@ -81,7 +78,7 @@ test('all workers answer on one port; their metrics are sums; one that is killed
   t.is(await server.exited, 0, server.stderr())
 })
 
-/** Until the end of the transaction nobody is found who could sign in, so every sign-in waits. */
+/** A sign-in that waits until the end of a transaction that locks the people. */
 async function blockedSignIn({ client, browser }: StartedWorkers) {
   await client.query('BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE')
   const answer = browser.signIn()
@@ -93,7 +90,7 @@ async function blockedSignIn({ client, browser }: StartedWorkers) {
   return { answer }
 }
 
-test('SIGTERM to all: a request under way is answered, then every worker ends', async (t) => {
+test('SIGTERM to all processes → requests in progress are answered, then every worker ends', async (t) => {
   const server = await startWorkers(t)
   const { client, pids } = server
   const blocked = await blockedSignIn(server)
@@ -108,7 +105,7 @@ test('SIGTERM to all: a request under way is answered, then every worker ends', 
   t.is(server.logged().filter(({ msg }) => msg === 'stopped').length, 1, 'said once')
 })
 
-test('SIGTERM to the primary alone is enough, and a second signal does not wait', async (t) => {
+test('SIGTERM to the primary alone → all stop; a second signal does not wait for requests', async (t) => {
   const server = await startWorkers(t, { SHUTDOWN_SECONDS: '300' })
   const blocked = await blockedSignIn(server)
   process.kill(server.pid, 'SIGTERM')
@@ -120,7 +117,7 @@ test('SIGTERM to the primary alone is enough, and a second signal does not wait'
   for (const pid of server.pids()) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
-test('workers that cannot start are not tried again and again: it ends with the reason', async (t) => {
+test('workers that cannot start → the server ends with the reason', async (t) => {
   const taken = createServer().listen(await freePort(), '127.0.0.1')
   await once(taken, 'listening')
   t.teardown(() => taken.close())
@@ -133,7 +130,7 @@ test('workers that cannot start are not tried again and again: it ends with the 
   t.regex(serving.stderr(), /A worker did not start/)
 })
 
-test('a first start makes its database, keys and people once, and leaves nothing behind', async (t) => {
+test('a first start with workers → database, keys and people are created once, and all stop', async (t) => {
   const cwd = await emptyFolder(t)
   const serving = await serve(t, { cwd, program: await withWorkers(cwd) })
   const said = serving.stderr()
@@ -144,7 +141,7 @@ test('a first start makes its database, keys and people once, and leaves nothing
   ]) {
     t.is(said.match(once)?.length, 1, `${once}: ${said}`)
   }
-  t.regex(said, /2 workers, each with up to 10 connections to PostgreSQL: 20 in all/)
+  t.regex(said, /2 workers, each with up to 10 connections to PostgreSQL: 20 in total/)
   t.is(await ask(serving.url), 200)
   serving.signal('SIGINT')
   t.is(await serving.exited, 0, serving.stderr())
@@ -152,7 +149,7 @@ test('a first start makes its database, keys and people once, and leaves nothing
   t.regex(await readFile(join(cwd, '.data', 'postgres', 'PG_VERSION'), 'utf8'), /^\d+/)
 })
 
-/** What a worker says that has answered so many and has so many checks waiting. */
+/** The snapshot of a worker that answered this many requests and has this many checks waiting. */
 function snapshot(answered: number, waiting: number) {
   const metrics = new Metrics()
   metrics.requests.inc({ route: '/x', method: 'GET', status: 200 }, answered)
@@ -163,7 +160,7 @@ function snapshot(answered: number, waiting: number) {
   return metrics.registry.getMetricsAsJSON()
 }
 
-test('what dead workers counted stays in the sum, what they measured goes', async (t) => {
+test('a worker that ended → its counters stay in the sum, its gauges do not', async (t) => {
   const all = new WorkerMetrics()
   const lines = async () => (await all.metrics([])).split('\n')
   all.keep(1, await snapshot(10, 3))
@@ -183,7 +180,7 @@ test('what dead workers counted stays in the sum, what they measured goes', asyn
   await isAll('signet_token_request_seconds_bucket{le="0.25",grant="x"} 16')
 })
 
-test('a worker that dies as soon as it starts is replaced more and more slowly', (t) => {
+test('a worker that dies right after each start → replaced more and more slowly', (t) => {
   const delays: number[] = []
   let failures = 0
   for (let death = 0; death < 8; death += 1) {
@@ -195,7 +192,7 @@ test('a worker that dies as soon as it starts is replaced more and more slowly',
   t.is(replacement({ failures, livedSeconds: 30 }).delaySeconds, 0, 'it was well')
 })
 
-test('password checks are shared out, and so are threads', (t) => {
+test('several workers → password checks and threads are divided among them', (t) => {
   const shares = (total: number, workers: number) =>
     Array.from({ length: workers }, (_, index) => shareOf(total, workers, index + 1))
   t.deepEqual(shares(8, 2), [4, 4])
@@ -213,48 +210,41 @@ test('password checks are shared out, and so are threads', (t) => {
   )
 })
 
-test('--workers takes a number or auto', (t) => {
+test('--workers → a number or auto', (t) => {
   t.is(workerCount('3'), 3)
   t.true(workerCount('auto') >= 1)
   for (const wrong of ['0', '-1', '1.5', '257', 'many', ''])
     t.throws(() => workerCount(wrong), undefined, wrong)
 })
 
-const machine = { cores: 8, memoryBytes: 16 * 2 ** 30 }
 const among = (files: Record<string, string>) => (path: string) => files[path]
 
-/** What version 1 says in a container, where the group is mounted as the root. */
-const v1 = (quota: string, limit: string) => ({
+/** The files of cgroups version 1 in a container, where the own group is mounted as the root. */
+const v1 = (quota: string) => ({
   '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': `${quota}\n`,
   '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
-  '/sys/fs/cgroup/memory/memory.limit_in_bytes': `${limit}\n`,
 })
 
-test('the limits of a container are those of its cgroup and of all above it', (t) => {
+test('a CPU quota → the lowest of the own cgroup and of all above it', (t) => {
   const v2 = {
     '/proc/self/cgroup': '0::/pod/app\n',
     '/sys/fs/cgroup/pod/app/cpu.max': 'max 100000\n',
     '/sys/fs/cgroup/pod/cpu.max': '150000 100000\n',
-    '/sys/fs/cgroup/pod/app/memory.max': '536870912\n',
-    '/sys/fs/cgroup/pod/memory.max': 'max\n',
   }
-  const found = { cores: 1.5, memoryBytes: 2 ** 29, coresFrom: 'cgroup', memoryFrom: 'cgroup' }
-  t.deepEqual(readAllowance(among(v2), machine), found as never)
+  t.is(cpuQuota(among(v2)), 1.5)
   const limited = {
     // The path is the host's.
     '/proc/self/cgroup': '9:name=systemd:/\n4:memory:/docker/x\n1:cpu,cpuacct:/docker/x\n',
-    ...v1('150000', '536870912'),
+    ...v1('150000'),
   }
-  t.deepEqual(readAllowance(among(limited), machine), found as never)
+  t.is(cpuQuota(among(limited)), 1.5)
   const without = {
     '/proc/self/cgroup': '4:memory:/\n1:cpu:/\n0::/\n',
-    ...v1('-1', '9223372036854771712'),
+    ...v1('-1'),
     '/sys/fs/cgroup/cpu.max': 'max 100000\n',
   }
-  for (const files of [without, {}]) {
-    t.deepEqual(readAllowance(among(files), machine), {
-      ...machine,
-      ...{ coresFrom: 'machine', memoryFrom: 'machine' },
-    })
-  }
+  for (const files of [without, {}]) t.is(cpuQuota(among(files)), Infinity)
+  const here = readAllowance()
+  t.true(here.cores > 0 && here.cores <= availableParallelism())
+  t.true(here.memoryBytes > 2 ** 20 && here.memoryBytes <= totalmem())
 })

@@ -16,7 +16,7 @@ const neighbour = `
   import { openEmbeddedPostgres } from ${JSON.stringify(source)}
   process.send('opening')
   const postgres = await openEmbeddedPostgres({ directory: process.env.FOLDER, notify: () => {} })
-  const holder = await postgres.claimServing('neighbour ' + process.pid)
+  const holder = await postgres.acquireServeLock('neighbour ' + process.pid)
   process.send({ url: postgres.url, holder })
   process.once('message', () => postgres.close().then(() => process.exit()))
 `
