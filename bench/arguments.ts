@@ -1,25 +1,15 @@
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { Pace } from './contest.ts'
-import {
-  chooseGenerator,
-  generatorNames,
-  howToGetWrk,
-  type LoadGenerator,
-} from './load-generator.ts'
+import { chooseGenerator, generatorNames, howToGetWrk } from './load-generator.ts'
+import type { SetupOptions } from './setup.ts'
 import { allNames } from './works.ts'
 
-export interface Options {
+export interface Options extends SetupOptions {
   /** Works, `start_up`, `workers` and `tables`. */
   readonly names: readonly string[]
-  readonly pace: Pace
   readonly json: boolean
   readonly write: boolean
   readonly build: boolean
-  readonly against: string | undefined
-  /** Where CPU profiles of this server go. */
-  readonly profile: string | undefined
-  readonly generator: LoadGenerator
 }
 
 export function readArguments(args: readonly string[]): Options {

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
-import { app } from '../test/support/fixtures.ts'
-import { basic } from '../test/support/http-client.ts'
+import { app } from '../tools/fixtures.ts'
+import { basic } from '../tools/http-client.ts'
 
 const authorization = basic(app)
 

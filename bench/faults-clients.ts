@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { eventually } from '../test/support/eventually.ts'
+import { eventually } from '../tools/eventually.ts'
 import { ask, few, summary } from './faults-answers.ts'
 import { type Finding, observe } from './faults-finding.ts'
 import type { FloodServer } from './flood-server.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TcpProxy } from '../test/support/tcp-proxy.ts'
+import type { TcpProxy } from '../tools/tcp-proxy.ts'
 import { ask, summary } from './faults-answers.ts'
 import { type Finding, observe } from './faults-finding.ts'
 import type { FloodServer } from './flood-server.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { eventually } from '../test/support/eventually.ts'
+import { eventually } from '../tools/eventually.ts'
 import { ask } from './faults-answers.ts'
 import type { FloodServer } from './flood-server.ts'
 

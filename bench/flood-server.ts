@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { openEmbeddedPostgres } from '../src/stores/embedded/embedded-postgres.ts'
 import { freePort } from '../src/stores/embedded/postmaster.ts'
-import { eventually } from '../test/support/eventually.ts'
-import { production } from '../test/support/signet.ts'
-import { databaseUrl, prepareTemplate, templateName } from '../test/support/template.ts'
+import { eventually } from '../tools/eventually.ts'
+import { production } from '../tools/fixtures.ts'
+import { databaseUrl, prepareTemplate, templateName } from '../tools/template.ts'
 
 /** A built server with a durable PostgreSQL of its own, as somebody would run it. */
 export interface FloodServer {

@@ -5,11 +5,11 @@ import { describeMachine } from './machine.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { chaptersOf, type Report, writePage } from './report.ts'
 import { measureScaling } from './scaling.ts'
+import { openSetup } from './setup.ts'
 import { openStage, type Stage } from './stage.ts'
 import { measureStartUp } from './start-up.ts'
 import { measureTables } from './tables/tables.ts'
 import { durationOf, works } from './works.ts'
-import { openWorld } from './world.ts'
 
 /** `npm run bench`: this server, the limits and the peers in one run. What it started ends with it. */
 const options = readArguments(process.argv.slice(2))
@@ -38,18 +38,18 @@ process.exit()
 
 async function measure(on: Stage): Promise<Report> {
   const machine = describeMachine(on, options.generator)
-  const world = await openWorld(on, options)
+  const setup = await openSetup(on, options)
   const outcomes: Outcome[] = []
   for (const name of names) {
     const listed = works[name]
     if (!listed) continue
-    const work = await listed.open(world)
+    const work = await listed.open(setup)
     outcomes.push(outcomeOf(work, await contest(work, pace, say)))
     await work.close()
   }
-  const startUp = names.includes('start_up') ? await measureStartUp(world) : undefined
-  const scaling = names.includes('workers') ? await measureScaling(world) : undefined
-  const tables = names.includes('tables') ? await measureTables(world) : undefined
+  const startUp = names.includes('start_up') ? await measureStartUp(setup) : undefined
+  const scaling = names.includes('workers') ? await measureScaling(setup) : undefined
+  const tables = names.includes('tables') ? await measureTables(setup) : undefined
   return { machine, pace, outcomes, startUp, scaling, tables }
 }
 

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { asked, type Contestant, contest } from './contest.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
+import { form, processesOf, type Setup } from './setup.ts'
 import { serve } from './signet.ts'
 import { table } from './table.ts'
 import { freshToken } from './works/introspection.ts'
-import { form, processesOf, type World } from './world.ts'
 
 /** What more workers bring. */
 export interface Scaling {
@@ -19,9 +19,9 @@ const paths = {
 }
 
 /** The same works by one worker and by one for each core, in turn. */
-export async function measureScaling(world: World): Promise<Scaling> {
-  const { pace, stage, generator } = world
-  const [build] = world.builds
+export async function measureScaling(setup: Setup): Promise<Scaling> {
+  const { pace, stage, generator } = setup
+  const [build] = setup.builds
   if (!build) throw new Error('there is no build to start')
   const { installation } = build
   const workers = Math.max(2, availableParallelism())
@@ -42,7 +42,7 @@ export async function measureScaling(world: World): Promise<Scaling> {
   for (const [title, path] of Object.entries(paths)) {
     const contestants: Contestant[] = servers.map(({ server, ...who }) => {
       const job = { ...jobs[path as keyof typeof jobs], connections: 64, url: server.url + path }
-      return asked(who, generator, job, processesOf(world, server.child))
+      return asked(who, generator, job, processesOf(setup, server.child))
     })
     const close = async () => {}
     const work = {

@@ -3,7 +3,7 @@ import { masterKeysFrom } from '../src/keyring/master-keys.ts'
 import { sealedSecret } from '../src/keyring/sealed-secret.ts'
 import { RefreshTokenCodec } from '../src/sessions/refresh-token.ts'
 import { openPostgres } from '../src/stores/postgres.ts'
-import { masterKeyText } from '../test/support/fixtures.ts'
+import { masterKeyText } from '../tools/fixtures.ts'
 import { audience, type Installation } from './signet.ts'
 
 /**

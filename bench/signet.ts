@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { freePort } from '../src/stores/embedded/postmaster.ts'
-import { masterKeyText } from '../test/support/fixtures.ts'
+import { masterKeyText } from '../tools/fixtures.ts'
 import { type Child, startChild } from './child.ts'
 import type { Stage } from './stage.ts'
 

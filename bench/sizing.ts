@@ -1,9 +1,17 @@
 import type { Outcome } from './outcome.ts'
-import type { Report } from './report.ts'
+import type { StartUp } from './start-up.ts'
 import { number, table } from './table.ts'
+import type { Tables } from './tables/tables.ts'
+
+/** The parts of a report that sizes follow from. */
+interface Measured {
+  readonly outcomes: readonly Outcome[]
+  readonly startUp: StartUp | undefined
+  readonly tables: Tables | undefined
+}
 
 /** What to order: from what was measured, rounded to what may be relied on. */
-export function sizingTable({ outcomes, startUp, tables }: Report): string {
+export function sizingTable({ outcomes, startUp, tables }: Measured): string {
   const rows = [
     coresRow(outcomes, 'password', '1,000 sign-ins a second'),
     coresRow(outcomes, 'refresh_token', '1,000 refreshes a second'),
@@ -31,7 +39,7 @@ function coresRow(outcomes: readonly Outcome[], work: string, what: string) {
   return [what, `${((server + postgres) / 1000).toFixed(2)} cores: ${both}`]
 }
 
-function bytesRow(tables: Report['tables'], name: string, what: string) {
+function bytesRow(tables: Tables | undefined, name: string, what: string) {
   const size = tables?.sizes.find((one) => one.table === name)
   return size && [what, `${number(size.bytesPerRow)} bytes of disk, indexes included`]
 }

@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { openEmbeddedPostgres } from '../src/stores/embedded/embedded-postgres.ts'
 import { findPostmaster } from '../src/stores/embedded/postmaster-file.ts'
-import { redisProgram } from '../test/support/redis-program.ts'
-import { startRedisServer } from '../test/support/redis-server.ts'
-import { administer, databaseUrl } from '../test/support/template.ts'
+import { redisProgram, startRedisServer } from '../tools/redis-server.ts'
+import { administer, databaseUrl } from '../tools/template.ts'
 
 export type Say = (line: string) => void
 

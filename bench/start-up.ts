@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { residentKilobytes } from './cpu-time.ts'
+import type { Setup } from './setup.ts'
 import { serve } from './signet.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 import { table } from './table.ts'
-import type { World } from './world.ts'
 
 /** From the launch to the first 200 of its health check, and the memory that it then rests with. */
 export interface StartUp {
@@ -15,7 +15,7 @@ const starts = 5
 /** V8 collects what a start leaves behind once hardly anything has happened for some fifteen seconds. */
 const restSeconds = 25
 
-export async function measureStartUp({ stage, builds }: World): Promise<StartUp> {
+export async function measureStartUp({ stage, builds }: Setup): Promise<StartUp> {
   const seconds: number[] = []
   const mebibytes: number[] = []
   const [build] = builds

@@ -1,10 +1,10 @@
 import type { Pace } from './contest.ts'
+import type { OpenWork } from './setup.ts'
 import { clientCredentials } from './works/client-credentials.ts'
 import { introspection, introspectionWithoutRedis } from './works/introspection.ts'
 import { jwks, jwksUnchanged } from './works/jwks.ts'
 import { password } from './works/password.ts'
 import { refresh } from './works/refresh.ts'
-import type { OpenWork } from './world.ts'
 
 interface Listed {
   readonly open: OpenWork

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import test from 'ava'
 import { readConfig } from '../src/config/config.ts'
 import { variables } from '../src/config/environment.ts'
-import { HttpClient } from './support/http-client.ts'
-import { emptyFolder, production, serve } from './support/signet.ts'
-import { copyTemplate } from './support/start-server.ts'
+import { production } from '../tools/fixtures.ts'
+import { HttpClient } from '../tools/http-client.ts'
+import { emptyFolder, serve } from './support/server/signet.ts'
+import { copyTemplate } from './support/server/start-server.ts'
 
 /** Docker does not run where these tests do: what the files call is checked, and run without it. */
 const dockerfile = await readFile('Dockerfile', 'utf8')

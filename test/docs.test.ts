@@ -9,12 +9,12 @@ import { problems } from '../src/api/problem.ts'
 import { createProgram } from '../src/cli/program.ts'
 import { variables } from '../src/config/environment.ts'
 import { delayLimits, limits } from '../src/throttle/limits.ts'
-import { blocksOf, chapterOf, filledIn } from './support/documents.ts'
-import { eventually } from './support/eventually.ts'
-import { likeFirstStart } from './support/first-start.ts'
-import { startPasted } from './support/pasted-program.ts'
-import { root } from './support/root.ts'
-import { startServer, type TestServer } from './support/start-server.ts'
+import { eventually } from '../tools/eventually.ts'
+import { root } from '../tools/root.ts'
+import { blocksOf, chapterOf, filledIn } from './support/docs/documents.ts'
+import { startPasted } from './support/docs/pasted-program.ts'
+import { likeFirstStart } from './support/server/first-start.ts'
+import { startServer, type TestServer } from './support/server/start-server.ts'
 
 const readme = await readFile(join(root, 'README.md'), 'utf8')
 

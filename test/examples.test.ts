@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { freePort } from '../src/stores/embedded/postmaster.ts'
-import { blocksOf, filledIn } from './support/documents.ts'
-import { eventually } from './support/eventually.ts'
-import { likeFirstStart } from './support/first-start.ts'
-import { root } from './support/root.ts'
-import { startServer } from './support/start-server.ts'
+import { eventually } from '../tools/eventually.ts'
+import { root } from '../tools/root.ts'
+import { blocksOf, filledIn } from './support/docs/documents.ts'
+import { likeFirstStart } from './support/server/first-start.ts'
+import { startServer } from './support/server/start-server.ts'
 
 /** The Koa example in a process of its own. */
 async function startExample(t: ExecutionContext, issuer: string) {

@@ -52,8 +52,8 @@ const imports = (source: string): string[] =>
     ([, name = '']) => name,
   )
 
-async function edges() {
-  const sources = await files('src')
+async function edges(folder = 'src') {
+  const sources = await files(folder)
   const found = sources.map(async (file) => {
     const local = imports(await readFile(file, 'utf8')).filter((name) => name.startsWith('.'))
     return local.map((name) => ({ file, imported: normalize(join(dirname(file), name)) }))
@@ -84,15 +84,47 @@ test('an import goes down the levels, never up or sideways', async (t) => {
   )
 })
 
+test('benchmarks share tools/ with the tests, not test/, and have no circle', async (t) => {
+  const inBench = await edges('bench')
+  t.deepEqual(
+    inBench.filter(({ imported }) => imported.startsWith('test/')),
+    [],
+  )
+  const below = new Map<string, typeof inBench>()
+  for (const edge of inBench) below.set(edge.file, [...(below.get(edge.file) ?? []), edge])
+  const finished = new Set<string>()
+  const circleFrom = (file: string, path: readonly string[]): string[] | undefined => {
+    if (path.includes(file)) return [...path, file]
+    if (finished.has(file)) return undefined
+    for (const { imported } of below.get(file) ?? []) {
+      const circle = circleFrom(imported, [...path, file])
+      if (circle) return circle
+    }
+    finished.add(file)
+    return undefined
+  }
+  t.deepEqual(
+    [...below.keys()].flatMap((file) => circleFrom(file, []) ?? []),
+    [],
+  )
+})
+
+test('tools/ knows src/ and itself', async (t) => {
+  const outside = (await edges('tools')).filter(({ imported }) => !/^(src|tools)\//.test(imported))
+  t.deepEqual(outside, [])
+})
+
 test('imports stay inside src, where the build is', async (t) => {
   const outside = (await edges()).filter(({ imported }) => !imported.startsWith('src/'))
   t.deepEqual(outside, [])
 })
 
 test('rooms and files have the nouns of what they hold', async (t) => {
-  const names = [...(await files('src')), ...(await files('test'))].flatMap((file) =>
-    file.replace(/(\.test)?\.c?ts$/, '').split('/'),
-  )
+  const names = [
+    ...(await files('src')),
+    ...(await files('test')),
+    ...(await files('tools')),
+  ].flatMap((file) => file.replace(/(\.test)?\.c?ts$/, '').split('/'))
   t.deepEqual(
     names.filter((name) => forbidden.test(name)),
     [],

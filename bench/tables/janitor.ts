@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { asked, type Contestant, type Sample, withoutTokens } from '../contest.ts'
+import { processesOf, type Setup } from '../setup.ts'
 import { type Installation, type Server, serve } from '../signet.ts'
-import { processesOf, type World } from '../world.ts'
 
 const warmUpSeconds = 2
 
@@ -10,7 +10,7 @@ const warmUpSeconds = 2
  * refreshes without it. Each round has a server of its own: an idle one would go on sweeping.
  */
 export function sweeping(
-  world: World,
+  setup: Setup,
   installation: Installation,
   job: Readonly<Record<string, unknown>>,
 ): { contestants: Contestant[]; deleted: () => number } {
@@ -18,11 +18,11 @@ export function sweeping(
   // The generator keeps the chains: a second time would be with tokens that are spent.
   let once = job
   const withServer = async (janitorSeconds: string, seconds: number): Promise<Sample> => {
-    const server = await serve(world.stage, installation, {
+    const server = await serve(setup.stage, installation, {
       env: { JANITOR_SECONDS: janitorSeconds },
     })
     try {
-      const one = asked(...contender(world, server, once))
+      const one = asked(...contender(setup, server, once))
       once = withoutTokens(job)
       await one.measure(warmUpSeconds)
       const before = await sweptBy(installation)
@@ -48,12 +48,12 @@ export function sweeping(
   }
 }
 
-const contender = (world: World, server: Server, job: Readonly<Record<string, unknown>>) =>
+const contender = (setup: Setup, server: Server, job: Readonly<Record<string, unknown>>) =>
   [
     { name: 'refresh', role: 'signet' },
-    world.generator,
+    setup.generator,
     { ...job, url: `${server.url}/oauth/token` },
-    processesOf(world, server.child),
+    processesOf(setup, server.child),
   ] as const
 
 async function sweptBy({ databaseUrl }: Installation): Promise<number> {

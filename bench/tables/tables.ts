@@ -1,9 +1,9 @@
 import { asked, type Contestant, contest } from '../contest.ts'
 import { type Outcome, outcomeOf } from '../outcome.ts'
 import { plantSessions, refreshTokens } from '../sessions.ts'
+import { form, processesOf, type Setup } from '../setup.ts'
 import { type Installation, install, person, type Server, serve } from '../signet.ts'
 import { before } from '../works/refresh.ts'
-import { form, processesOf, type World } from '../world.ts'
 import { sweeping } from './janitor.ts'
 import { plantDecisions, sizeOf, type TableSize } from './sizes.ts'
 
@@ -31,12 +31,12 @@ interface Size {
   readonly tokens: readonly string[]
 }
 
-export async function measureTables(world: World): Promise<Tables> {
-  const { pace, stage } = world
-  const all = [await open(world, 'large', 'signet'), await open(world, 'small', 'limit')]
+export async function measureTables(setup: Setup): Promise<Tables> {
+  const { pace, stage } = setup
+  const all = [await open(setup, 'large', 'signet'), await open(setup, 'small', 'limit')]
   const [large] = all as [Size, Size]
   const outcomes = []
-  for (const work of [refreshWork(world, all), passwordWork(world, all)]) {
+  for (const work of [refreshWork(setup, all), passwordWork(setup, all)]) {
     outcomes.push(outcomeOf(work, await contest(work, pace, stage.say)))
   }
   for (const { server } of all) await server.child.close()
@@ -48,7 +48,7 @@ export async function measureTables(world: World): Promise<Tables> {
     tokens: await refreshTokens(large.installation, chains.large),
     before,
   }
-  const { contestants, deleted } = sweeping(world, large.installation, {
+  const { contestants, deleted } = sweeping(setup, large.installation, {
     ...{ ...job, connections: 64, headers: headersOf(large), chain },
   })
   const janitor = {
@@ -71,11 +71,11 @@ export async function measureTables(world: World): Promise<Tables> {
 }
 
 async function open(
-  world: World,
+  setup: Setup,
   name: keyof typeof sizes,
   role: Contestant['role'],
 ): Promise<Size> {
-  const { stage } = world
+  const { stage } = setup
   stage.say(`Making ${people} people and ${sizes[name]} sessions`)
   const installation = await install(stage, { name: `tables_${name}`, people })
   await plantSessions(installation, sizes[name], { say: stage.say })
@@ -93,15 +93,15 @@ const describe = (name: string, title: string, limit = '10,000 sessions') => ({
   close: async () => {},
 })
 
-const refreshWork = (world: World, all: readonly Size[]) => ({
+const refreshWork = (setup: Setup, all: readonly Size[]) => ({
   ...describe('refresh_large', 'refresh, 2,000,000 sessions'),
   contestants: all.map((size) => {
     const chain = { name: size.name, tokens: size.tokens, before }
-    return contestant(world, size, { ...job, connections: 64, chain })
+    return contestant(setup, size, { ...job, connections: 64, chain })
   }),
 })
 
-function passwordWork(world: World, all: readonly Size[]) {
+function passwordWork(setup: Setup, all: readonly Size[]) {
   const bodies = Array.from({ length: 2000 }, (_, n) =>
     new URLSearchParams({
       ...{ grant_type: 'password', username: `bench-${1 + n * 50}`, password: person.password },
@@ -110,12 +110,12 @@ function passwordWork(world: World, all: readonly Size[]) {
   )
   return {
     ...describe('password_large', 'sign-in, 2,000,000 sessions'),
-    contestants: all.map((size) => contestant(world, size, { ...job, connections: 8, bodies })),
+    contestants: all.map((size) => contestant(setup, size, { ...job, connections: 8, bodies })),
   }
 }
 
-function contestant(world: World, size: Size, work: Readonly<Record<string, unknown>>): Contestant {
+function contestant(setup: Setup, size: Size, work: Readonly<Record<string, unknown>>): Contestant {
   const url = `${size.server.url}/oauth/token`
-  const processes = processesOf(world, size.server.child)
-  return asked(size, world.generator, { ...work, url, headers: headersOf(size) }, processes)
+  const processes = processesOf(setup, size.server.child)
+  return asked(size, setup.generator, { ...work, url, headers: headersOf(size) }, processes)
 }

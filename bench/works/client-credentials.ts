@@ -1,15 +1,15 @@
-import { type OpenWork, startBench, threads } from '../world.ts'
+import { type OpenWork, startBench, threads } from '../setup.ts'
 import { openPeer } from './peer.ts'
 import { tokenContest } from './token-contest.ts'
 
 /** The work of a machine-to-machine token: authenticate a client, sign. */
-export const clientCredentials: OpenWork = async (world) =>
-  tokenContest(world, {
+export const clientCredentials: OpenWork = async (setup) =>
+  tokenContest(setup, {
     name: 'client_credentials',
     title: '`client_credentials`',
     limit: 'RSA-2048 signatures of node:crypto on all cores',
     goal: '≥ 75 %; ≥ 1.6× oidc-provider',
     job: { connections: 64, body: 'grant_type=client_credentials' },
     counting: { name: 'signatures', child: startBench('limits/signatures.mjs', threads) },
-    peers: [await openPeer(world, 'oidc-provider'), await openPeer(world, 'oauth2-server')],
+    peers: [await openPeer(setup, 'oidc-provider'), await openPeer(setup, 'oauth2-server')],
   })

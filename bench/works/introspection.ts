@@ -1,34 +1,34 @@
 import { asked } from '../contest.ts'
+import { type Build, form, type OpenWork, processesOf, type Setup, startBench } from '../setup.ts'
 import { serve } from '../signet.ts'
-import { type Build, form, type OpenWork, processesOf, startBench, type World } from '../world.ts'
 import { openPeer } from './peer.ts'
 
 /** Without Redis the log of revocations in PostgreSQL is asked instead. */
-export const introspection: OpenWork = (world) => open(world, true)
-export const introspectionWithoutRedis: OpenWork = (world) => open(world, false)
+export const introspection: OpenWork = (setup) => open(setup, true)
+export const introspectionWithoutRedis: OpenWork = (setup) => open(setup, false)
 
-async function open(world: World, withRedis: boolean) {
+async function open(setup: Setup, withRedis: boolean) {
   const limit = startBench('limits/koa-redis.mjs')
   const children = [limit]
   const job = { method: 'POST', connections: 64 }
   const contestants = []
   let answer: unknown
   let body = ''
-  for (const build of world.builds) {
+  for (const build of setup.builds) {
     const { installation } = build
     const server = withRedis
       ? build.server
-      : await serve(world.stage, installation, { env: { REDIS_URL: 'none' } })
+      : await serve(setup.stage, installation, { env: { REDIS_URL: 'none' } })
     if (!withRedis) children.push(server.child)
     const headers = { ...form, authorization: installation.basic }
     const url = `${server.url}/oauth/introspect`
     body = `token=${await freshToken(build)}`
     answer = await liveAnswer(url, headers, body)
-    const processes = processesOf(world, server.child)
-    contestants.push(asked(build, world.generator, { ...job, url, headers, body }, processes))
+    const processes = processesOf(setup, server.child)
+    contestants.push(asked(build, setup.generator, { ...job, url, headers, body }, processes))
   }
   // It does not introspect its JWTs, so it is asked about an opaque token.
-  const peer = await openPeer(world, 'oidc-provider', { onPostgres: !withRedis })
+  const peer = await openPeer(setup, 'oidc-provider', { onPostgres: !withRedis })
   children.push(peer.child)
   const [opaque = ''] = await peer.seed(1)
   const proof = { ...form, authorization: peer.basic }
@@ -36,17 +36,17 @@ async function open(world: World, withRedis: boolean) {
   contestants.push(
     asked(
       { name: `${peer.name} (opaque token)`, role: 'peer' },
-      world.generator,
+      setup.generator,
       { ...job, url: peer.introspectionUrl, headers: proof, body: `token=${opaque}` },
-      processesOf(world, peer.child),
+      processesOf(setup, peer.child),
     ),
   )
-  const { redisUrl } = world.stage
+  const { redisUrl } = setup.stage
   const { port } = await limit.ask<{ port: number }>({ redisUrl, answer })
   contestants.push(
     asked(
       { name: 'Koa with Redis', role: 'limit' },
-      world.generator,
+      setup.generator,
       { ...job, url: `http://127.0.0.1:${port}/`, headers: form, body },
       { server: limit.pid },
     ),

@@ -1,17 +1,17 @@
 import { asked } from '../contest.ts'
-import { type OpenWork, processesOf, startBench, type World } from '../world.ts'
+import { type OpenWork, processesOf, type Setup, startBench } from '../setup.ts'
 import { openPeer } from './peer.ts'
 
 const path = '/.well-known/jwks.json'
 
 /** The keys, for verifiers that have none yet, and for those that ask whether theirs are still good. */
-export const jwks: OpenWork = (world) => open(world, 200)
-export const jwksUnchanged: OpenWork = (world) => open(world, 304)
+export const jwks: OpenWork = (setup) => open(setup, 200)
+export const jwksUnchanged: OpenWork = (setup) => open(setup, 304)
 
-async function open(world: World, expects: 200 | 304) {
+async function open(setup: Setup, expects: 200 | 304) {
   const limit = startBench('limits/koa-document.mjs')
-  const peers = expects === 200 ? [await openPeer(world, 'oidc-provider')] : []
-  const [build] = world.builds
+  const peers = expects === 200 ? [await openPeer(setup, 'oidc-provider')] : []
+  const [build] = setup.builds
   const response = await fetch((build?.server.url ?? '') + path)
   const { port } = await limit.ask<{ port: number }>({
     path,
@@ -23,10 +23,10 @@ async function open(world: World, expects: 200 | 304) {
     const etag = await fetch(url).then(({ headers }) => headers.get('etag'))
     return expects === 304 && etag ? { 'if-none-match': etag } : {}
   }
-  const ours = world.builds.map(async (one) => {
+  const ours = setup.builds.map(async (one) => {
     const url = one.server.url + path
-    const processes = processesOf(world, one.server.child)
-    return asked(one, world.generator, { ...job, url, headers: await known(url) }, processes)
+    const processes = processesOf(setup, one.server.child)
+    return asked(one, setup.generator, { ...job, url, headers: await known(url) }, processes)
   })
   const bare = `http://127.0.0.1:${port}${path}`
   return {
@@ -38,14 +38,14 @@ async function open(world: World, expects: 200 | 304) {
       ...(await Promise.all(ours)),
       asked(
         { name: 'Koa and router', role: 'limit' },
-        world.generator,
+        setup.generator,
         { ...job, url: bare, headers: await known(bare) },
         { server: limit.pid },
       ),
       ...peers.map((peer) =>
         asked(
           { name: peer.name, role: 'peer' },
-          world.generator,
+          setup.generator,
           { ...job, url: peer.jwksUrl, headers: {} },
           peer.processes,
         ),

@@ -1,5 +1,5 @@
 import type { Child } from '../child.ts'
-import { processesOf, startBench, threads, type World } from '../world.ts'
+import { processesOf, type Setup, startBench, threads } from '../setup.ts'
 
 export type PeerName = 'oidc-provider' | 'oauth2-server'
 
@@ -21,11 +21,11 @@ export interface Peer {
 
 /** Another authorization server on the same work; with its state in memory, or in PostgreSQL. */
 export async function openPeer(
-  world: World,
+  setup: Setup,
   program: PeerName,
   { onPostgres = false, people = 0 } = {},
 ): Promise<Peer> {
-  const { stage } = world
+  const { stage } = setup
   const child = startBench(`peers/${program}.mjs`, threads)
   const databaseUrl = onPostgres
     ? await stage.createDatabase(`${program.replace('-', '_')}_${child.pid}`)
@@ -38,7 +38,7 @@ export async function openPeer(
   return {
     name: program + (onPostgres ? ' on PostgreSQL' : ''),
     ...{ child, tokenUrl: token, jwksUrl: jwks, introspectionUrl: introspection },
-    processes: onPostgres ? processesOf(world, child) : { server: child.pid },
+    processes: onPostgres ? processesOf(setup, child) : { server: child.pid },
     basic: `Basic ${Buffer.from('app:the-secret-of-the-bench').toString('base64')}`,
     seed: (sessions) => child.ask<string[]>({ seed: sessions }),
   }

@@ -1,45 +1,45 @@
 import { asked, counted } from '../contest.ts'
 import { plantSessions, refreshTokens } from '../sessions.ts'
-import { form, type OpenWork, processesOf, startBench, threads, type World } from '../world.ts'
+import { form, type OpenWork, processesOf, type Setup, startBench, threads } from '../setup.ts'
 import { openPeer } from './peer.ts'
 
 const connections = 64
 /** Each refreshed by its own chain; every round ends with as many lost as there are connections. */
-const sessionsFor = ({ pace }: World) => 2048 + connections * (pace.rounds + 1)
+const sessionsFor = ({ pace }: Setup) => 2048 + connections * (pace.rounds + 1)
 
 export const before = 'grant_type=refresh_token&refresh_token='
 
 /** A rotation that is durable before it is answered, and a signature. */
-export const refresh: OpenWork = async (world) => {
+export const refresh: OpenWork = async (setup) => {
   const signatures = startBench('limits/signatures.mjs', threads)
   const peers = [
-    await openPeer(world, 'oidc-provider'),
-    await openPeer(world, 'oidc-provider', { onPostgres: true }),
-    await openPeer(world, 'oauth2-server', { onPostgres: true }),
+    await openPeer(setup, 'oidc-provider'),
+    await openPeer(setup, 'oidc-provider', { onPostgres: true }),
+    await openPeer(setup, 'oauth2-server', { onPostgres: true }),
   ]
-  const sessions = sessionsFor(world)
+  const sessions = sessionsFor(setup)
   const job = { method: 'POST', connections }
-  const ours = world.builds.map(async (build) => {
+  const ours = setup.builds.map(async (build) => {
     const { installation, server, name } = build
     await plantSessions(installation, 10_000)
     const tokens = await refreshTokens(installation, sessions)
     return asked(
       build,
-      world.generator,
+      setup.generator,
       {
         ...{ ...job, url: `${server.url}/oauth/token`, chain: { name, tokens, before } },
         headers: { ...form, authorization: installation.basic },
       },
-      processesOf(world, server.child),
+      processesOf(setup, server.child),
     )
   })
   const theirs = peers.map(async (peer) => {
     const chain = { name: `refresh ${peer.name}`, tokens: await peer.seed(sessions), before }
     const headers = { ...form, authorization: peer.basic }
     const contestant = { name: peer.name, role: 'peer' } as const
-    const processes = { server: peer.child.pid, postgres: world.stage.postgres.pid }
+    const processes = { server: peer.child.pid, postgres: setup.stage.postgres.pid }
     return asked(
-      ...([contestant, world.generator, { ...job, url: peer.tokenUrl, headers, chain }] as const),
+      ...([contestant, setup.generator, { ...job, url: peer.tokenUrl, headers, chain }] as const),
       processes,
     )
   })

@@ -1,6 +1,6 @@
 import type { Child } from '../child.ts'
 import { asked, type Contestant, counted, type Work } from '../contest.ts'
-import { form, processesOf, type World } from '../world.ts'
+import { form, processesOf, type Setup } from '../setup.ts'
 import type { Peer, Processes } from './peer.ts'
 
 interface TokenWork extends Pick<Work, 'name' | 'title' | 'limit' | 'goal'> {
@@ -13,7 +13,7 @@ interface TokenWork extends Pick<Work, 'name' | 'title' | 'limit' | 'goal'> {
 
 /** Every build and every peer is asked for tokens in the same way. */
 export function tokenContest(
-  world: World,
+  setup: Setup,
   { job, counting, peers, ...described }: TokenWork,
 ): Work {
   const at = (
@@ -23,14 +23,14 @@ export function tokenContest(
     processes: Processes,
   ) => {
     const headers = { ...form, authorization: basic }
-    return asked(contestant, world.generator, { ...job, method: 'POST', url, headers }, processes)
+    return asked(contestant, setup.generator, { ...job, method: 'POST', url, headers }, processes)
   }
   return {
     ...described,
     contestants: [
-      ...world.builds.map((build) => {
+      ...setup.builds.map((build) => {
         const { installation, server } = build
-        const processes = processesOf(world, server.child)
+        const processes = processesOf(setup, server.child)
         return at(build, `${server.url}/oauth/token`, installation.basic, processes)
       }),
       counted(counting.name, counting.child),

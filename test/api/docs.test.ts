@@ -1,5 +1,5 @@
 import test from 'ava'
-import { startServer } from '../support/start-server.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('/docs loads everything from this server: no CDN, no inline script', async (t) => {
   const server = await startServer(t)

@@ -1,8 +1,14 @@
 import { gzipSync } from 'node:zlib'
 import test from 'ava'
-import { accountApi, addPerson, enter, goodPassword, problemType } from '../support/account-api.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer } from '../support/start-server.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import {
+  accountApi,
+  addPerson,
+  enter,
+  goodPassword,
+  problemType,
+} from '../support/people/account-api.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const credentials = { username: 'grace', password: goodPassword }
 const good = JSON.stringify(credentials)

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { accountApi, addPerson, enter, goodPassword } from '../support/account-api.ts'
-import { startConformingServer } from '../support/conformance.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { startConformingServer } from '../support/http/conformance.ts'
+import { accountApi, addPerson, enter, goodPassword } from '../support/people/account-api.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a document of any shape
 type Any = any

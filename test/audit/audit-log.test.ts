@@ -1,10 +1,10 @@
 import test from 'ava'
 import type { RecordedEvent } from '../../src/audit/audit-log.ts'
-import { disable, setPassword } from '../support/administer-people.ts'
-import { register } from '../support/clients.ts'
-import { ada, app } from '../support/fixtures.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { ada, app } from '../../tools/fixtures.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import { register } from '../support/clients/clients.ts'
+import { disable, setPassword } from '../support/people/administer-people.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const events = (server: TestServer): Promise<RecordedEvent[]> =>
   server.db('audit_events').orderBy('id')

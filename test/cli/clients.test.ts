@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { exportJWK, generateKeyPair } from 'jose'
 import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
-import { emptyFolder, production, signet } from '../support/signet.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { production } from '../../tools/fixtures.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 async function beside(t: ExecutionContext<unknown>) {
   const server = await startServer(t)

@@ -3,9 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import test from 'ava'
 import type { Command } from 'commander'
 import { createProgram } from '../../src/cli/program.ts'
-import { emptyFolder, production, signet } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
-import { administer } from '../support/template.ts'
+import { production } from '../../tools/fixtures.ts'
+import { administer } from '../../tools/template.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 /** Every command that does something, with the words before it. */
 function leaves(command: Command, words: readonly string[] = []): [string[], Command][] {

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
+import { eventually } from '../../tools/eventually.ts'
+import { masterKeys, masterKeyText, production } from '../../tools/fixtures.ts'
 import { signerOf, tend } from '../keyring/tend.ts'
-import { eventually } from '../support/eventually.ts'
-import { masterKeys, masterKeyText } from '../support/fixtures.ts'
-import { emptyFolder, production, signet } from '../support/signet.ts'
-import { startServer } from '../support/start-server.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 /** A server whose keys an operator works on from a folder of its own, and that itself rereads late. */
 async function operator(t: ExecutionContext) {

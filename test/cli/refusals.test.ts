@@ -3,11 +3,11 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import test from 'ava'
-import { masterKeyText } from '../support/fixtures.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { emptyFolder, production, type RunOptions, serve, signet } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
-import { administer, databaseUrl } from '../support/template.ts'
+import { masterKeyText, production } from '../../tools/fixtures.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { administer, databaseUrl } from '../../tools/template.ts'
+import { emptyFolder, type RunOptions, serve, signet } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 /** What a start says that is refused. It must not hang, and it must not be a stack. */
 async function refusal(options: RunOptions): Promise<string> {

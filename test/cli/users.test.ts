@@ -1,16 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
-import { eventually } from '../support/eventually.ts'
-import {
-  emptyFolder,
-  production,
-  program,
-  type RunOptions,
-  serve,
-  signet,
-} from '../support/signet.ts'
-import { startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { production } from '../../tools/fixtures.ts'
+import { emptyFolder, program, type RunOptions, serve, signet } from '../support/server/signet.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 /** A running server, and the command beside it on the same database. */
 async function beside(t: ExecutionContext<unknown>) {

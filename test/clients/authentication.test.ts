@@ -1,11 +1,11 @@
 import test from 'ava'
 import { digestSecret } from '../../src/oauth/opaque-token.ts'
-import { register, registerPublic } from '../support/clients.ts'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { register, registerPublic } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const refused = { status: 401, error: 'invalid_client' }
 const doors = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']

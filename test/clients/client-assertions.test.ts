@@ -1,9 +1,9 @@
 import test from 'ava'
 import { exportJWK, generateKeyPair } from 'jose'
-import { readToken, register } from '../support/clients.ts'
-import { assertionOf, present, registerWithKey } from '../support/key-clients.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { readToken, register } from '../support/clients/clients.ts'
+import { assertionOf, present, registerWithKey } from '../support/clients/key-clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const refused = { status: 401, error: 'invalid_client' }
 

@@ -1,9 +1,9 @@
 import test from 'ava'
 import { ClientCache, clientStaleSeconds } from '../../src/clients/client-cache.ts'
 import type { Statements } from '../../src/stores/statements.ts'
-import { register } from '../support/clients.ts'
-import { app } from '../support/fixtures.ts'
-import { Clock, startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { register } from '../support/clients/clients.ts'
+import { Clock, startServer } from '../support/server/start-server.ts'
 
 /** Counts what is asked of the table, and answers when it is told to. */
 function counted(rows: (id: string) => object[]) {

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { v7 as uuidv7 } from 'uuid'
-import { addAdmin } from '../support/administrator.ts'
-import { app } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { addAdmin } from '../support/people/administrator.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 /** A janitor that only the test lets run; Redis forgets by its own clock, which no test can advance. */
 const quiet = { environment: { JANITOR_SECONDS: '86400' }, redis: false } as const

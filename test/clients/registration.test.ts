@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import type { NewClient } from '../../src/clients/new-client.ts'
-import { register } from '../support/clients.ts'
-import { orders } from '../support/fixtures.ts'
-import { startServer } from '../support/start-server.ts'
+import { orders } from '../../tools/fixtures.ts'
+import { register } from '../support/clients/clients.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const pair = (bits: number) => generateKeyPairSync('rsa', { modulusLength: bits })
 const keys = (...all: object[]) => ({

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { matchesAny } from '../../src/clients/client-secrets.ts'
-import { register } from '../support/clients.ts'
-import { startServer } from '../support/start-server.ts'
+import { register } from '../support/clients/clients.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('two secrets of a client live side by side, so that it moves over without an outage', async (t) => {
   const server = await startServer(t)

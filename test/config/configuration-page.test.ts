@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { variables } from '../../src/config/environment.ts'
-import { configurationPage, pages } from '../support/configuration-page.ts'
+import { configurationPage, pages } from '../support/docs/configuration-page.ts'
 
 for (const [file, page] of Object.entries(pages)) {
   test(`${file} is what src/config/environment.ts says`, async (t) => {
-    const advice = `${file} is out of date. Renew it: npx tsx test/support/configuration-page.ts`
+    const advice = `${file} is out of date. Renew it: npx tsx test/support/docs/configuration-page.ts`
     t.is(await readFile(file, 'utf8').catch(() => ''), page(), advice)
   })
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hash } from 'argon2'
-import { eventually } from '../support/eventually.ts'
-import { HttpClient } from '../support/http-client.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { HttpClient } from '../../tools/http-client.ts'
 import { query } from './replicated-postgres.ts'
 
 /** A session as its app knows it. */

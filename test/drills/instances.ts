@@ -1,5 +1,6 @@
-import type { Closing } from '../support/closing.ts'
-import { production, program, type Serving, serve } from '../support/signet.ts'
+import { production } from '../../tools/fixtures.ts'
+import type { Closing } from '../support/server/closing.ts'
+import { program, type Serving, serve } from '../support/server/signet.ts'
 
 export interface Place {
   /** A folder for the processes to be started in. */

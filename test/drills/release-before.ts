@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { root } from '../support/root.ts'
+import { root } from '../../tools/root.ts'
 
 /** The last commit of the release before this one: it must run on this one's schema (docs/operations.md, "Upgrading"). */
 const commit = '960898372cf62d4dc9e5c6457f4e1437ec3b56e3'

@@ -6,10 +6,10 @@ import { postgresBinaries } from '../../src/stores/embedded/postgres-binaries.ts
 import { freePort, launchPostmaster, stopPostmaster } from '../../src/stores/embedded/postmaster.ts'
 import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
 import { createLauncher } from '../../src/stores/embedded/unprivileged.ts'
-import type { Closing } from '../support/closing.ts'
-import { eventually } from '../support/eventually.ts'
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
-import { databaseUrl, prepareTemplate, templateName } from '../support/template.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startTcpProxy, type TcpProxy } from '../../tools/tcp-proxy.ts'
+import { databaseUrl, prepareTemplate, templateName } from '../../tools/template.ts'
+import type { Closing } from '../support/server/closing.ts'
 
 /** One PostgreSQL server of a drill. */
 export interface Server {

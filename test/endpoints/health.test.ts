@@ -1,9 +1,9 @@
 import test from 'ava'
 import { ready } from '../../src/endpoints/health.ts'
 import type { Context } from '../../src/http/context.ts'
-import { eventually } from '../support/eventually.ts'
-import { startRedisServer } from '../support/redis-server.ts'
-import { startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startRedisServer } from '../../tools/redis-server.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('a server that has all it needs is live and ready, each thing by name', async (t) => {
   const server = await startServer(t)

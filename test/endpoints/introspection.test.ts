@@ -1,7 +1,7 @@
 import test from 'ava'
-import { register, registerPublic } from '../support/clients.ts'
-import { invoices, orders } from '../support/fixtures.ts'
-import { startServer } from '../support/start-server.ts'
+import { invoices, orders } from '../../tools/fixtures.ts'
+import { register, registerPublic } from '../support/clients/clients.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const inactive = { active: false }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { advanceTo, currentSigner, publishedKids, tend } from '../keyring/tend.ts'
-import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
+import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
 
 const jwksPath = '/.well-known/jwks.json'
 

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { registerPublic } from '../support/clients.ts'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { assertionOf, type KeyClient, registerWithKey } from '../support/key-clients.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { registerPublic } from '../support/clients/clients.ts'
+import { assertionOf, type KeyClient, registerWithKey } from '../support/clients/key-clients.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const documentPath = '/.well-known/oauth-authorization-server'
 const secretMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']

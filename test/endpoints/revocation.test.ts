@@ -1,6 +1,6 @@
 import test from 'ava'
-import { register, registerPublic } from '../support/clients.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { register, registerPublic } from '../support/clients/clients.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const inactive = { active: false }
 

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { ada, orders } from '../support/fixtures.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { ada, orders } from '../../tools/fixtures.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('a password becomes tokens, and the refresh token becomes new ones', async (t) => {
   const server = await startServer(t)

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { readToken, register, registerPublic } from '../support/clients.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { readToken, register, registerPublic } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('RFC 6749 §4.4.3: a client that acts for itself gets no refresh token, whatever it asks', async (t) => {
   const server = await startServer(t)

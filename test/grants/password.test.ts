@@ -1,8 +1,8 @@
 import test from 'ava'
-import { readToken, register, registerPublic } from '../support/clients.ts'
-import { ada } from '../support/fixtures.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { ada } from '../../tools/fixtures.ts'
+import { readToken, register, registerPublic } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('RFC 9700 §2.4, ASVS 10.4.4: only a first-party client that has the grant sees passwords', async (t) => {
   const server = await startServer(t, { unthrottled: true })

@@ -1,8 +1,8 @@
 import test from 'ava'
-import { readToken, register } from '../support/clients.ts'
-import { invoices, orders } from '../support/fixtures.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { invoices, orders } from '../../tools/fixtures.ts'
+import { readToken, register } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('RFC 6749 §6: a refresh narrows the token, never the session', async (t) => {
   const server = await startServer(t)

@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
-import { accountApi, addPerson, goodPassword } from '../support/account-api.ts'
-import { readToken, register, registerPublic } from '../support/clients.ts'
-import { startConformingServer } from '../support/conformance.ts'
-import { app, invoices, orders } from '../support/fixtures.ts'
-import type { Form } from '../support/http-client.ts'
-import { exchange } from '../support/key-exchange.ts'
+import { app, invoices, orders } from '../../tools/fixtures.ts'
+import type { Form } from '../../tools/http-client.ts'
+import { readToken, register, registerPublic } from '../support/clients/clients.ts'
+import { exchange } from '../support/clients/key-exchange.ts'
+import { startConformingServer } from '../support/http/conformance.ts'
+import { accountApi, addPerson, goodPassword } from '../support/people/account-api.ts'
 
 /** Grace has a key for two audiences and two scopes, and a service was given it. */
 async function prepare(t: ExecutionContext<unknown>, more: object = {}) {

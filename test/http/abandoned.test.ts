@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { ada, app } from '../support/fixtures.ts'
-import type { Answer } from '../support/http-client.ts'
-import { rawRequest } from '../support/raw-http.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { ada, app } from '../../tools/fixtures.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import { rawRequest } from '../support/http/raw-http.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token
 const family = (server: TestServer) => server.db('refresh_families').orderBy('sid').first()

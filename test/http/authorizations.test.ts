@@ -1,7 +1,7 @@
 import test from 'ava'
-import { addPerson, enter } from '../support/account-api.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer } from '../support/start-server.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { addPerson, enter } from '../support/people/account-api.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('RFC 6750 §2, §3.1: two Authorization headers at the JSON API are refused', async (t) => {
   const server = await startServer(t)

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import test from 'ava'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const documents = ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']
 

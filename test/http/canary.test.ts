@@ -1,8 +1,8 @@
 import test from 'ava'
-import { accountApi, addPerson, enter } from '../support/account-api.ts'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { accountApi, addPerson, enter } from '../support/people/account-api.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const canary = 'hunter2-canary'
 /** V8 quotes ten characters around an error: each piece of that length must be missing. */

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const friend = 'https://app.example'
 const stranger = 'https://evil.example'

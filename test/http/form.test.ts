@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib'
 import test from 'ava'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { type Expected, isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { type Expected, isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const doors = [
   { path: '/oauth/token', form: 'grant_type=client_credentials', needs: 'grant_type' },

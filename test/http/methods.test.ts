@@ -2,8 +2,8 @@ import Router from '@koa/router'
 import test from 'ava'
 import type { RequestState } from '../../src/http/context.ts'
 import { foundByPath } from '../../src/http/found-by-path.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer } from '../support/start-server.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const posts = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']
 const gets = [

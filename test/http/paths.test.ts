@@ -1,7 +1,7 @@
 import test from 'ava'
-import { addAdmin } from '../support/administrator.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer } from '../support/start-server.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { addAdmin } from '../support/people/administrator.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 /** Other spellings of a path that a guard in front of the server might not take for it. */
 const spellings = (path: string): string[] => [

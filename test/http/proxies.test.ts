@@ -1,8 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 /** The address that the audit trail notes for a failed sign-in with these headers. */
 async function notedAddress(

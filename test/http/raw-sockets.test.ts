@@ -1,8 +1,8 @@
 import test from 'ava'
-import { app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const formType = 'application/x-www-form-urlencoded'
 const authorization = basic(app)

@@ -1,9 +1,9 @@
 import test from 'ava'
-import { ada, app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer } from '../support/start-server.ts'
-import { administer } from '../support/template.ts'
+import { ada, app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { administer } from '../../tools/template.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('ASVS 16.2.1: each request is one line of JSON: when, where, who, what', async (t) => {
   const lines: string[] = []

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const expected = {
   'content-security-policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { accountApi, addPerson } from '../support/account-api.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer } from '../support/start-server.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import { accountApi, addPerson } from '../support/people/account-api.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('ASVS 16.3.3: a throttled answer is counted and logged with the limit it went over', async (t) => {
   const lines: string[] = []

@@ -1,9 +1,9 @@
 import { generateKeyPair, type webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { AuthenticationMethod } from '../../src/clients/client-settings.ts'
-import { register, registerPublic } from '../support/clients.ts'
-import { app } from '../support/fixtures.ts'
-import type { TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { register, registerPublic } from '../support/clients/clients.ts'
+import type { TestServer } from '../support/server/start-server.ts'
 
 /** A client registered for one way to prove itself, and what it proves itself with. */
 export interface Registered {

@@ -1,9 +1,9 @@
 import test from 'ava'
 import * as oauth from 'oauth4webapi'
 import type { AuthenticationMethod } from '../../src/clients/client-settings.ts'
+import { ada, invoices, orders } from '../../tools/fixtures.ts'
 import { signerOf } from '../keyring/tend.ts'
-import { ada, invoices, orders } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { changeKeys, methods, type Registered, registerFor } from './clients.ts'
 
 /** The test has no certificate; everything else is as the library comes. */

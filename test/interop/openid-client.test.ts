@@ -1,8 +1,8 @@
 import test from 'ava'
 import * as client from 'openid-client'
 import type { AuthenticationMethod } from '../../src/clients/client-settings.ts'
-import { ada, invoices, orders } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { ada, invoices, orders } from '../../tools/fixtures.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { methods, type Registered, registerFor } from './clients.ts'
 
 const proof: Record<AuthenticationMethod, (registered: Registered) => client.ClientAuth> = {

@@ -2,9 +2,9 @@ import { createPublicKey } from 'node:crypto'
 import test from 'ava'
 import { createDecoder, createVerifier } from 'fast-jwt'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { invoices, orders } from '../../tools/fixtures.ts'
 import { fetchJwks, signerOf } from '../keyring/tend.ts'
-import { invoices, orders } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { changeKeys } from './clients.ts'
 
 /** A service that checks tokens by itself: says yes by returning the claims. */

@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import test from 'ava'
 import { v7 as uuidv7 } from 'uuid'
 import { type CleanupTask, Janitor, type JanitorRun } from '../../src/janitor/janitor.ts'
-import { app } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const hours = 3600
 

@@ -9,7 +9,7 @@ import {
 } from 'jose'
 import { later } from '../../src/clock.ts'
 import { generateKey } from '../../src/keyring/signing-key.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { freshToken, signerOf, tend } from './tend.ts'
 
 /** No two tokens live equally long. */

@@ -4,7 +4,7 @@ import { RotationError } from '../../src/keyring/rotation-plan.ts'
 import { keyState } from '../../src/keyring/signing-key.ts'
 import type { StoredKey } from '../../src/keyring/signing-keys.ts'
 import { propagationSeconds, tellingSeconds } from '../../src/keyring/timing.ts'
-import type { Clock } from '../support/start-server.ts'
+import type { Clock } from '../support/server/start-server.ts'
 import { History } from './history.ts'
 import { day, emptyKeyTable, fakeKey, Instance, timing } from './instances.ts'
 

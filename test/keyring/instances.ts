@@ -8,8 +8,8 @@ import type { KeyMaterial } from '../../src/keyring/signing-key.ts'
 import { SigningKeys } from '../../src/keyring/signing-keys.ts'
 import { type Timing, tellingSeconds } from '../../src/keyring/timing.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
-import { masterKeys } from '../support/fixtures.ts'
-import { Clock, copyTemplate } from '../support/start-server.ts'
+import { masterKeys } from '../../tools/fixtures.ts'
+import { Clock, copyTemplate } from '../support/server/start-server.ts'
 
 export const day = 86_400
 

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { startServer } from '../support/start-server.ts'
+import { startServer } from '../support/server/start-server.ts'
 import { currentSigner, freshToken, publishedKids, tend } from './tend.ts'
 
 for (const redis of ['with Redis', 'without Redis'] as const) {

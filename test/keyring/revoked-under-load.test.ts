@@ -1,6 +1,7 @@
 import test from 'ava'
-import { emptyFolder, production, signet } from '../support/signet.ts'
-import { startServer } from '../support/start-server.ts'
+import { production } from '../../tools/fixtures.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
+import { startServer } from '../support/server/start-server.ts'
 import { freshToken, publishedKids, signerOf } from './tend.ts'
 
 test('ROT-1: once keys revoke has returned, three instances under load issue no token with that key', async (t) => {

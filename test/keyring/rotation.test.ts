@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterlifeSeconds, propagationSeconds } from '../../src/keyring/timing.ts'
-import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
+import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
 import { emptyKeyTable, fakeKey, Instance } from './instances.ts'
 import {
   advanceTo,

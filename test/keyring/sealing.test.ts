@@ -4,8 +4,8 @@ import type { Knex } from 'knex'
 import { MasterKeys, masterKeysFrom } from '../../src/keyring/master-keys.ts'
 import { masterKeysInUse, rewrap } from '../../src/keyring/rewrap.ts'
 import { unseal } from '../../src/keyring/sealing.ts'
-import { ada, app, masterKeyText } from '../support/fixtures.ts'
-import { startServer } from '../support/start-server.ts'
+import { ada, app, masterKeyText } from '../../tools/fixtures.ts'
+import { startServer } from '../support/server/start-server.ts'
 import { currentSigner, freshToken, publishedKids, tend } from './tend.ts'
 
 const anotherKey = () => randomBytes(32).toString('base64url')

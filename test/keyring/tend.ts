@@ -1,7 +1,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { later, secondsBetween } from '../../src/clock.ts'
 import { tellingSeconds } from '../../src/keyring/timing.ts'
-import type { Clock, TestServer } from '../support/start-server.ts'
+import type { Clock, TestServer } from '../support/server/start-server.ts'
 
 /** What a server does every few seconds, done now: its clock was moved and the real one was not. */
 export async function tend({ services, clock }: TestServer): Promise<void> {

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { sendSeconds } from '../../src/mail/transport.ts'
-import { openMailRoom } from '../support/mail-room.ts'
-import { startMailbox } from '../support/mailbox.ts'
+import { openMailRoom } from '../support/mail/mail-room.ts'
+import { startMailbox } from '../support/mail/mailbox.ts'
 
-const program = fileURLToPath(new URL('../support/sender-process.js', import.meta.url))
+const program = fileURLToPath(new URL('../support/mail/sender-process.js', import.meta.url))
 
 /** A sender that dies by kill -9 at a step of its first conversation, and what another one does then. */
 async function crashAt(t: ExecutionContext, fatal: 'recipient' | 'taken') {

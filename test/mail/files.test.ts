@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import PostalMime from 'postal-mime'
-import { openMailRoom } from '../support/mail-room.ts'
+import { openMailRoom } from '../support/mail/mail-room.ts'
 
 async function openRoom(t: ExecutionContext) {
   const directory = join(await mkdtemp(join(tmpdir(), 'signet-mail-')), 'data', 'outbox')

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { openMailRoom, openSender } from '../support/mail-room.ts'
-import { smtpError, startMailbox } from '../support/mailbox.ts'
+import { openMailRoom, openSender } from '../support/mail/mail-room.ts'
+import { smtpError, startMailbox } from '../support/mail/mailbox.ts'
 
 const changed = { template: 'password_changed' } as const
 

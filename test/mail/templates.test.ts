@@ -3,8 +3,8 @@ import type { Mail, MailData } from '../../src/mail/outbox.ts'
 import { render, templateNames } from '../../src/mail/templates.ts'
 import { openTransport } from '../../src/mail/transport.ts'
 import { openLog } from '../../src/telemetry/log.ts'
-import { appUrl, openMailRoom } from '../support/mail-room.ts'
-import { startMailbox } from '../support/mailbox.ts'
+import { appUrl, openMailRoom } from '../support/mail/mail-room.ts'
+import { startMailbox } from '../support/mail/mailbox.ts'
 
 const at = new Date('2026-11-21T10:15:30Z')
 

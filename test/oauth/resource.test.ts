@@ -1,9 +1,9 @@
 import test from 'ava'
-import { readToken, register } from '../support/clients.ts'
-import { invoices, orders } from '../support/fixtures.ts'
-import type { Form } from '../support/http-client.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { invoices, orders } from '../../tools/fixtures.ts'
+import type { Form } from '../../tools/http-client.ts'
+import { readToken, register } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('RFC 9068 §3: resource and audience choose the aud, nothing asked means the first', async (t) => {
   const server = await startServer(t)

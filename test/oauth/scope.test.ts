@@ -1,7 +1,7 @@
 import test from 'ava'
-import { readToken, register } from '../support/clients.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { readToken, register } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 test('RFC 6749 §3.3: what is asked is granted in that order, once each, and told', async (t) => {
   const server = await startServer(t)

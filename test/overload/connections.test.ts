@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { HttpServer } from '../../src/server/http-server.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from '../../tools/eventually.ts'
 
 async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {
   const door = await HttpServer.open({

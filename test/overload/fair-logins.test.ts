@@ -1,10 +1,10 @@
 // Alone: it measures how long answers take under load.
 import test from 'ava'
 import { type Hashing, hashingHere } from '../../src/passwords/hashing.ts'
-import { eventually } from '../support/eventually.ts'
-import { ada, app } from '../support/fixtures.ts'
-import { basic } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { ada, app } from '../../tools/fixtures.ts'
+import { basic } from '../../tools/http-client.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 test('ASVS 6.3.1: one address cannot keep others from signing in by signing in much', async (t) => {
   const many = 40

@@ -1,8 +1,8 @@
 // Alone: it measures how long answers take under load.
 import test from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { startServer } from '../support/start-server.ts'
-import { wiredDatabase } from '../support/tcp-proxy.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startServer } from '../support/server/start-server.ts'
+import { wiredDatabase } from '../support/stores/wired-stores.ts'
 
 test('ASVS 15.2.2: hundreds that wait for a PostgreSQL that hangs are all told to come back, and nothing of them stays', async (t) => {
   const { proxy, url: database } = await wiredDatabase(t)

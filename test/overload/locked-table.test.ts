@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
-import { accountApi, enter, goodPassword } from '../support/account-api.ts'
-import { eventually } from '../support/eventually.ts'
-import { ada } from '../support/fixtures.ts'
-import { startPgBouncer } from '../support/pgbouncer.ts'
-import { copyTemplate, startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { ada } from '../../tools/fixtures.ts'
+import { accountApi, enter, goodPassword } from '../support/people/account-api.ts'
+import { copyTemplate, startServer } from '../support/server/start-server.ts'
+import { startPgBouncer } from '../support/stores/pgbouncer.ts'
 
 const poolSize = 10
 

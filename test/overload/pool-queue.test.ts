@@ -2,8 +2,8 @@ import test from 'ava'
 import { boundQueue } from '../../src/stores/pool-queue.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
-import { eventually } from '../support/eventually.ts'
-import { copyTemplate } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 test('ASVS 15.2.2: so many wait for a connection, the next is told at once, and the queue goes on', async (t) => {
   const url = await copyTemplate(t)

@@ -5,10 +5,11 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { HttpServer } from '../../src/server/http-server.ts'
-import { eventually } from '../support/eventually.ts'
-import { emptyFolder, production, type Serving, serve } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
-import { administer } from '../support/template.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { production } from '../../tools/fixtures.ts'
+import { administer } from '../../tools/template.ts'
+import { emptyFolder, type Serving, serve } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
 

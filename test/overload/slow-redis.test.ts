@@ -1,9 +1,9 @@
 // Alone: it measures how long answers take under load.
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { eventually } from '../support/eventually.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
-import { wiredRedis } from '../support/tcp-proxy.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
+import { wiredRedis } from '../support/stores/wired-stores.ts'
 
 const trusted = (server: TestServer) => server.services.index?.trusted ?? false
 

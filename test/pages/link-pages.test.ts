@@ -1,7 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
-import { accountApi, addPerson, goodPassword, otherPassword } from '../support/account-api.ts'
-import { startMailedServer } from '../support/mailed-server.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { startMailedServer } from '../support/mail/mailed-server.ts'
+import {
+  accountApi,
+  addPerson,
+  goodPassword,
+  otherPassword,
+} from '../support/people/account-api.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const email = 'grace@people.example'
 const registration = { username: 'grace', email, password: goodPassword, full_name: 'Grace' }

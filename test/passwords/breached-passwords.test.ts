@@ -5,7 +5,12 @@ import { PasswordError } from '../../src/passwords/password-policy.ts'
 import { Passwords } from '../../src/passwords/passwords.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
-import { listing, type RangeAnswer, sha1, startRangeService } from '../support/breach-ranges.ts'
+import {
+  listing,
+  type RangeAnswer,
+  sha1,
+  startRangeService,
+} from '../support/people/breach-ranges.ts'
 
 const stolen = 'marmalade teapot 1987'
 

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Bulkhead, OverloadedError } from '../../src/passwords/bulkhead.ts'
-import { eventually } from '../support/eventually.ts'
-import { startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 /** A job that ends when the test says so. */
 function job() {

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'
 import { noPassword, Passwords } from '../../src/passwords/passwords.ts'
-import { bringIn } from '../support/people.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { bringIn } from '../support/people/people.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 /**
  * Made with Python: hashlib for PBKDF2 and scrypt, crypt for bcrypt, cryptography for argon2; put

@@ -6,11 +6,11 @@ import { HashingProcess, HashingUnavailableError } from '../../src/passwords/has
 import { whyGuessable } from '../../src/passwords/password-strength.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
 import { openLog } from '../../src/telemetry/log.ts'
-import { eventually } from '../support/eventually.ts'
-import { ada } from '../support/fixtures.ts'
-import { isGone } from '../support/process.ts'
-import { emptyFolder } from '../support/signet.ts'
-import { startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { ada } from '../../tools/fixtures.ts'
+import { isGone } from '../support/server/process.ts'
+import { emptyFolder } from '../support/server/signet.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const cheap = { memoryKib: 8192, passes: 1, lanes: 1 }
 const password = 'a password that nobody logs'

@@ -5,7 +5,7 @@ import { Bulkhead } from '../../src/passwords/bulkhead.ts'
 import { PasswordError } from '../../src/passwords/password-policy.ts'
 import { contextWords } from '../../src/passwords/password-strength.ts'
 import { Passwords } from '../../src/passwords/passwords.ts'
-import { startServer } from '../support/start-server.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const passwords = new Passwords(
   new Bulkhead({ concurrency: 2, queueSeconds: 60 }),

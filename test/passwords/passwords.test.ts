@@ -3,9 +3,9 @@ import test from 'ava'
 import { Bulkhead } from '../../src/passwords/bulkhead.ts'
 import { PasswordError } from '../../src/passwords/password-policy.ts'
 import { Passwords } from '../../src/passwords/passwords.ts'
-import { checked, disable, setPassword } from '../support/administer-people.ts'
-import { ada } from '../support/fixtures.ts'
-import { startServer } from '../support/start-server.ts'
+import { ada } from '../../tools/fixtures.ts'
+import { checked, disable, setPassword } from '../support/people/administer-people.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const cheap = { memoryKib: 8192, timeCost: 1 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Closing } from '../support/closing.ts'
+import type { Closing } from '../support/server/closing.ts'
 import { forward } from './forward.ts'
 
 /** A proxy in front of the server that goes on handing out the JWKS that it has, whoever asks. */

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { readToken } from '../support/clients.ts'
-import { invoices } from '../support/fixtures.ts'
-import { forge, hmac, rsa, unsigned } from '../support/forge.ts'
+import { invoices } from '../../tools/fixtures.ts'
+import { readToken } from '../support/clients/clients.ts'
+import { forge, hmac, rsa, unsigned } from '../support/clients/forge.ts'
 
 interface Stolen {
   readonly privateKey: KeyObject

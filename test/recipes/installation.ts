@@ -5,11 +5,11 @@ import { readConfig } from '../../src/config/config.ts'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openLog } from '../../src/telemetry/log.ts'
-import type { Closing } from '../support/closing.ts'
-import { masterKeys, masterKeyText, testEnvironment } from '../support/fixtures.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { type Ran, type Serving, serve, signet } from '../support/signet.ts'
-import { administer, databaseUrl, templateName } from '../support/template.ts'
+import { masterKeys, masterKeyText, testEnvironment } from '../../tools/fixtures.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { administer, databaseUrl, templateName } from '../../tools/template.ts'
+import type { Closing } from '../support/server/closing.ts'
+import { type Ran, type Serving, serve, signet } from '../support/server/signet.ts'
 
 export interface Stores {
   readonly postgresUrl: string

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
-import type { Closing } from '../support/closing.ts'
-import { eventually } from '../support/eventually.ts'
-import { orders } from '../support/fixtures.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { orders } from '../../tools/fixtures.ts'
+import type { Closing } from '../support/server/closing.ts'
 import { apache, apacheModules, python } from './packages.ts'
 
 /** A service that verifies tokens by itself, in a process of its own. */

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
-import { invoices, orders } from '../support/fixtures.ts'
-import type { Report } from '../support/report.ts'
+import { invoices, orders } from '../../tools/fixtures.ts'
+import type { Report } from '../support/runner/report.ts'
 import { forgeries, oddities } from './forgeries.ts'
 import type { Installation } from './installation.ts'
 import type { Service } from './listeners.ts'

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert'
-import type { Closing } from '../support/closing.ts'
-import { eventually } from '../support/eventually.ts'
-import type { Report } from '../support/report.ts'
+import { eventually } from '../../tools/eventually.ts'
+import type { Report } from '../support/runner/report.ts'
+import type { Closing } from '../support/server/closing.ts'
 import type { Installation, Stores } from './installation.ts'
 import { keptSeconds, type Scene, serviceSeconds, setTheScene, speed } from './rotation-scene.ts'
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { Closing } from '../support/closing.ts'
+import type { Closing } from '../support/server/closing.ts'
 import { forward } from './forward.ts'
 
 /** TLS as an operator's proxy ends it, with a certificate that whoever is told of it trusts. */

@@ -1,5 +1,5 @@
-import { readToken } from '../support/clients.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { readToken } from '../support/clients/clients.ts'
 import type { Installation } from './installation.ts'
 import type { Service } from './listeners.ts'
 

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { startServer } from '../support/start-server.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const isActive = async (server: Awaited<ReturnType<typeof startServer>>, token: string) =>
   (await server.introspect(token)).body.active

@@ -4,9 +4,9 @@ import { RevocationLookup } from '../../src/revocations/revocation-lookup.ts'
 import { Revocations } from '../../src/revocations/revocations.ts'
 import { RevokedIndex } from '../../src/revocations/revoked-index.ts'
 import { openRedis } from '../../src/stores/redis.ts'
-import { eventually } from '../support/eventually.ts'
-import { startRedisServer } from '../support/redis-server.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startRedisServer } from '../../tools/redis-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const becomesTrusted = (server: TestServer) =>
   eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted')

@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import { RevocationLog } from '../../src/revocations/revocation-log.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
-import { eventually } from '../support/eventually.ts'
-import { startRedisServer } from '../support/redis-server.ts'
-import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
-import { administer } from '../support/template.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startRedisServer } from '../../tools/redis-server.ts'
+import { administer } from '../../tools/template.ts'
+import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
 
 /** A database that says of itself which history it has, so that a test can give it another one. */
 async function databaseWithHistory(t: ExecutionContext) {

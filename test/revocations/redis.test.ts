@@ -1,9 +1,9 @@
 // Alone: it measures how long answers take.
 import { randomUUID } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { startRedisServer } from '../support/redis-server.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startRedisServer } from '../../tools/redis-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 async function ownRedis(t: ExecutionContext, settings: Record<string, string> = {}) {
   const redis = await startRedisServer({ settings })

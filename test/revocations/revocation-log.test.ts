@@ -3,8 +3,8 @@ import test from 'ava'
 import type { Knex } from 'knex'
 import { LogReader } from '../../src/revocations/log-reader.ts'
 import { RevocationLog } from '../../src/revocations/revocation-log.ts'
-import { eventually } from '../support/eventually.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 async function readerOf(server: TestServer): Promise<LogReader> {
   const reader = new LogReader(logOf(server))

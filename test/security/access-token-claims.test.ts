@@ -1,7 +1,7 @@
 import test from 'ava'
-import { invoices } from '../support/fixtures.ts'
-import { forge, rsa } from '../support/forge.ts'
-import { areNoTokens, victimOf } from '../support/victim.ts'
+import { invoices } from '../../tools/fixtures.ts'
+import { forge, rsa } from '../support/clients/forge.ts'
+import { areNoTokens, victimOf } from '../support/people/victim.ts'
 
 test('RFC 9068 §4: even signed by the genuine key, claims have to be all there and sound', async (t) => {
   const victim = await victimOf(t)

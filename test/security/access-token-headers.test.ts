@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { CompactEncrypt } from 'jose'
-import { encodePart, forge, rsa, silentListener } from '../support/forge.ts'
-import { areNoTokens, victimOf } from '../support/victim.ts'
+import { encodePart, forge, rsa, silentListener } from '../support/clients/forge.ts'
+import { areNoTokens, victimOf } from '../support/people/victim.ts'
 
 test('RFC 8725 §3.10, ASVS 9.1.3: no key and no address in a header is used or visited', async (t) => {
   const victim = await victimOf(t)

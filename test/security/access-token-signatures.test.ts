@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
-import { app } from '../support/fixtures.ts'
-import { forge, hmac, pss, rsa, unsigned } from '../support/forge.ts'
-import { areNoTokens, victimOf } from '../support/victim.ts'
+import { app } from '../../tools/fixtures.ts'
+import { forge, hmac, pss, rsa, unsigned } from '../support/clients/forge.ts'
+import { areNoTokens, victimOf } from '../support/people/victim.ts'
 
 test('RFC 8725 §3.1, ASVS 9.1.2: none is no algorithm, however it is spelled', async (t) => {
   const victim = await victimOf(t)

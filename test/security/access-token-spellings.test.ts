@@ -1,5 +1,5 @@
 import test from 'ava'
-import { areNoTokens, victimOf } from '../support/victim.ts'
+import { areNoTokens, victimOf } from '../support/people/victim.ts'
 
 test('RFC 7515 §2: a token has one spelling, letter for letter', async (t) => {
   const victim = await victimOf(t)

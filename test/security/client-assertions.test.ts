@@ -1,9 +1,9 @@
 import { createPublicKey, generateKeyPairSync, KeyObject } from 'node:crypto'
 import test from 'ava'
-import { forge, hmac, rsa, silentListener, unsigned } from '../support/forge.ts'
-import { goodClaims, present, registerWithKey } from '../support/key-clients.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { forge, hmac, rsa, silentListener, unsigned } from '../support/clients/forge.ts'
+import { goodClaims, present, registerWithKey } from '../support/clients/key-clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const refused = { status: 401, error: 'invalid_client' }
 

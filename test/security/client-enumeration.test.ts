@@ -1,8 +1,8 @@
 import test from 'ava'
-import { register, registerPublic } from '../support/clients.ts'
-import { app } from '../support/fixtures.ts'
-import type { Answer, Form } from '../support/http-client.ts'
-import { startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import type { Answer, Form } from '../../tools/http-client.ts'
+import { register, registerPublic } from '../support/clients/clients.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 /** All that a caller sees, apart from what differs between any two answers. */
 function seen({ status, headers, text }: Answer): string {

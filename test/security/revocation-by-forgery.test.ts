@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
-import { register, registerPublic } from '../support/clients.ts'
-import { forge, rsa, unsigned } from '../support/forge.ts'
-import { areNoTokens, victimOf } from '../support/victim.ts'
+import { register, registerPublic } from '../support/clients/clients.ts'
+import { forge, rsa, unsigned } from '../support/clients/forge.ts'
+import { areNoTokens, victimOf } from '../support/people/victim.ts'
 
 test("RFC 7009 §5: whoever knows somebody's jti or sid cannot revoke with it", async (t) => {
   const victim = await victimOf(t)

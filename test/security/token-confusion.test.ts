@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import test from 'ava'
-import { forge, rsa } from '../support/forge.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
-import { areNoTokens, victimOf } from '../support/victim.ts'
+import { forge, rsa } from '../support/clients/forge.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { areNoTokens, victimOf } from '../support/people/victim.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const refused = { error: 'invalid_grant' }
 

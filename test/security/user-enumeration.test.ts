@@ -1,8 +1,8 @@
 // Alone: it compares how much CPU time answers take.
 import test from 'ava'
-import { disable } from '../support/administer-people.ts'
-import type { Answer, Form } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import type { Answer, Form } from '../../tools/http-client.ts'
+import { disable } from '../support/people/administer-people.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const password = 'a wrong password'
 const attempts: Record<string, Form> = {

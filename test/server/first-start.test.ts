@@ -8,9 +8,9 @@ import { promisify } from 'node:util'
 import test from 'ava'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
-import { eventually } from '../support/eventually.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { beginServing, emptyFolder, type Serving, serve, signet } from '../support/signet.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { beginServing, emptyFolder, type Serving, serve, signet } from '../support/server/signet.ts'
 
 const curlLine = (serving: Pick<Serving, 'stderr'>): string =>
   /^ +curl (?:.*\\\n)*.*$/m.exec(serving.stderr())?.[0] ?? 'no curl line'

@@ -3,10 +3,11 @@ import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
-import { eventually } from '../support/eventually.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { beginServing, emptyFolder, production, serve } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { production } from '../../tools/fixtures.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { beginServing, emptyFolder, serve } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 /** A production server on the stores of the tests, and a way to make its requests wait. */
 async function start(t: ExecutionContext<unknown>, env: Record<string, string> = {}) {

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { emptyFolder, signet } from '../support/signet.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
 
 /** A command on a machine of six cores, and what it says at its end of all its threads but the first. */
 async function threadsOf(t: ExecutionContext, env: Readonly<Record<string, string>> = {}) {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { checked, disable, setPassword } from '../support/administer-people.ts'
-import { register } from '../support/clients.ts'
-import { ada, app } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { ada, app } from '../../tools/fixtures.ts'
+import { register } from '../support/clients/clients.ts'
+import { checked, disable, setPassword } from '../support/people/administer-people.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { decode } from './decode.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { register } from '../support/clients.ts'
-import type { Answer, Credentials } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import type { Answer, Credentials } from '../../tools/http-client.ts'
+import { register } from '../support/clients/clients.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }
 const tokenOf = (answer: Answer): string => answer.body.refresh_token

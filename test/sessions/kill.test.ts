@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
-import { eventually } from '../support/eventually.ts'
-import { masterKeyText, testEnvironment } from '../support/fixtures.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { program } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { masterKeyText, testEnvironment } from '../../tools/fixtures.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { program } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 /** A real `signet serve` that can be killed and started again on the same port and database. */
 async function serveProcess(t: ExecutionContext) {

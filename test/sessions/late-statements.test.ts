@@ -1,8 +1,8 @@
 import test from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { app } from '../support/fixtures.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { app } from '../../tools/fixtures.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { decode } from './decode.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token

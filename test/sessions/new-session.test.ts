@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { NewSession } from '../../src/sessions/new-session.ts'
-import { ada, app, orders } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { ada, app, orders } from '../../tools/fixtures.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 async function request(server: TestServer): Promise<NewSession> {
   const user = await server.db('users').where({ username: ada.username }).first()

@@ -1,9 +1,9 @@
 // Alone: its hundreds of requests at once would hold up every other test of the process.
 import test from 'ava'
 import type { Rotation } from '../../src/sessions/refresh-rotation.ts'
-import { app } from '../support/fixtures.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { decode } from './decode.ts'
 
 const tokenOf = (answer: Answer): string => answer.body.refresh_token

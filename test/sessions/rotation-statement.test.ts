@@ -8,7 +8,7 @@ import {
 } from '../../src/sessions/rotation-statement.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { Statements } from '../../src/stores/statements.ts'
-import { copyTemplate } from '../support/start-server.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 const day = 86_400_000
 

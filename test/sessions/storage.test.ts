@@ -1,7 +1,7 @@
 import test from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { app } from '../support/fixtures.ts'
-import { startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { app } from '../../tools/fixtures.ts'
+import { startServer } from '../support/server/start-server.ts'
 import { decode } from './decode.ts'
 
 test('a refresh is a heap-only update: the table and its indexes do not grow', async (t) => {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { eventually } from '../support/eventually.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
-import { type TcpProxy, wiredDatabase } from '../support/tcp-proxy.ts'
+import { eventually } from '../../tools/eventually.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import type { TcpProxy } from '../../tools/tcp-proxy.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
+import { wiredDatabase } from '../support/stores/wired-stores.ts'
 
 const refused = { status: 400, body: { error: 'invalid_grant' } }
 const tokenOf = (answer: Answer): string => answer.body.refresh_token

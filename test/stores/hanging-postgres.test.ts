@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
-import { copyTemplate, startServer } from '../support/start-server.ts'
+import { copyTemplate, startServer } from '../support/server/start-server.ts'
 
 /** Stands before PostgreSQL and can stop passing anything on, as a network that loses packets does. */
 async function breakableWay(t: ExecutionContext, databaseUrl: string) {

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { inspectSchema, migrate, migrationSource } from '../../src/stores/migrations.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
-import { eventually } from '../support/eventually.ts'
-import { root } from '../support/root.ts'
-import { copyTemplate, startServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { root } from '../../tools/root.ts'
+import { copyTemplate, startServer } from '../support/server/start-server.ts'
 
 function open(t: ExecutionContext, url: string, timeoutSeconds = 10) {
   const postgres = openPostgres({ url, poolSize: 4, timeoutSeconds })

@@ -1,9 +1,9 @@
 import test from 'ava'
 import pg from 'pg'
-import { addPerson, enter } from '../support/account-api.ts'
-import { addAdmin } from '../support/administrator.ts'
-import { app } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { addPerson, enter } from '../support/people/account-api.ts'
+import { addAdmin } from '../support/people/administrator.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 interface Asked {
   readonly text: string

@@ -2,10 +2,11 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
-import { eventually } from '../support/eventually.ts'
-import type { Answer } from '../support/http-client.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
-import { type TcpProxy, type Weather, wiredDatabase } from '../support/tcp-proxy.ts'
+import { eventually } from '../../tools/eventually.ts'
+import type { Answer } from '../../tools/http-client.ts'
+import type { TcpProxy, Weather } from '../../tools/tcp-proxy.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
+import { wiredDatabase } from '../support/stores/wired-stores.ts'
 
 /** A bound that a busy machine keeps as well: with DATABASE_TIMEOUT_SECONDS at 2 it is about 4. */
 const boundSeconds = 30

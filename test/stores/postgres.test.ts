@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { isUnavailable, whatToDo } from '../../src/stores/unavailable.ts'
-import { eventually } from '../support/eventually.ts'
-import { startPgBouncer } from '../support/pgbouncer.ts'
-import { copyTemplate } from '../support/start-server.ts'
-import { wiredDatabase } from '../support/tcp-proxy.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
+import { startPgBouncer } from '../support/stores/pgbouncer.ts'
+import { wiredDatabase } from '../support/stores/wired-stores.ts'
 
 function open(t: ExecutionContext, url: string, poolSize = 2) {
   const postgres = openPostgres({ url, poolSize, timeoutSeconds: 2 })

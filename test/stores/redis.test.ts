@@ -3,10 +3,11 @@ import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { findRedis, openRedis } from '../../src/stores/redis.ts'
-import { eventually } from '../support/eventually.ts'
-import { type RedisServer, startRedisServer } from '../support/redis-server.ts'
-import { emptyFolder, production, signet } from '../support/signet.ts'
-import { copyTemplate, startServer, type TestServer } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { production } from '../../tools/fixtures.ts'
+import { type RedisServer, startRedisServer } from '../../tools/redis-server.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
+import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
 
 type Settings = Readonly<Record<string, string>>
 

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import type pg from 'pg'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { Statements, statement } from '../../src/stores/statements.ts'
-import { copyTemplate } from '../support/start-server.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 /** One connection, so that what was prepared is there the next time. */
 async function prepare(t: ExecutionContext, prepared = true) {

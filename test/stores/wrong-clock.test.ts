@@ -1,10 +1,11 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
-import { eventually } from '../support/eventually.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { emptyFolder, production, serve, signet } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
-import { wrongClock } from '../support/wrong-clock.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { production } from '../../tools/fixtures.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { emptyFolder, serve, signet } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
+import { wrongClock } from '../support/server/wrong-clock.ts'
 
 /** A database, and real instances on it, each with a clock of its own. */
 async function installation(t: ExecutionContext) {

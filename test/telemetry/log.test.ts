@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { openLog } from '../../src/telemetry/log.ts'
-import { ada, app, masterKeyText } from '../support/fixtures.ts'
-import { basic, HttpClient } from '../support/http-client.ts'
-import { root } from '../support/root.ts'
-import { emptyFolder, production, serve } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
-import { administer } from '../support/template.ts'
+import { ada, app, masterKeyText, production } from '../../tools/fixtures.ts'
+import { basic, HttpClient } from '../../tools/http-client.ts'
+import { root } from '../../tools/root.ts'
+import { administer } from '../../tools/template.ts'
+import { emptyFolder, serve } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 async function start(t: ExecutionContext<unknown>) {
   const url = await copyTemplate(t)

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { app } from '../support/fixtures.ts'
-import { HttpClient } from '../support/http-client.ts'
-import { emptyFolder, production, serve } from '../support/signet.ts'
-import { copyTemplate } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { app, production } from '../../tools/fixtures.ts'
+import { HttpClient } from '../../tools/http-client.ts'
+import { emptyFolder, serve } from '../support/server/signet.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
 
 /** What a Prometheus would read: each sample under its name and labels, as they are written. */
 function parse(text: string): Map<string, number> {

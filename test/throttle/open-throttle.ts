@@ -9,7 +9,7 @@ import { Counters } from '../../src/throttle/counters.ts'
 import { delayLimits, limits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
 import { ThrottledError } from '../../src/throttle/throttled.ts'
-import { Clock, copyTemplate } from '../support/start-server.ts'
+import { Clock, copyTemplate } from '../support/server/start-server.ts'
 
 export const stores = ['redis', 'postgres'] as const
 export type Store = (typeof stores)[number]

@@ -1,9 +1,9 @@
 import test from 'ava'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
-import { readToken, register } from '../support/clients.ts'
-import { ada, invoices, orders } from '../support/fixtures.ts'
-import { isOAuthError } from '../support/oauth-error.ts'
-import { startServer } from '../support/start-server.ts'
+import { ada, invoices, orders } from '../../tools/fixtures.ts'
+import { readToken, register } from '../support/clients/clients.ts'
+import { isOAuthError } from '../support/http/oauth-error.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 /** Up to a tenth shorter, and at most a minute: lives are spread a little. */
 const isLifeOf = (seconds: number, life: number): boolean =>

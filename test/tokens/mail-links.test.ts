@@ -1,6 +1,6 @@
 import test from 'ava'
-import { openMailRoom } from '../support/mail-room.ts'
-import { smtpError, startMailbox } from '../support/mailbox.ts'
+import { openMailRoom } from '../support/mail/mail-room.ts'
+import { smtpError, startMailbox } from '../support/mail/mailbox.ts'
 
 type Room = Awaited<ReturnType<typeof openMailRoom>>
 

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { openMailRoom, until } from '../support/mail-room.ts'
-import { startMailbox } from '../support/mailbox.ts'
+import { openMailRoom, until } from '../support/mail/mail-room.ts'
+import { startMailbox } from '../support/mail/mailbox.ts'
 
 const reset = { purpose: 'password_reset', seconds: 3600 } as const
 

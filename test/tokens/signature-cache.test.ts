@@ -1,7 +1,7 @@
 import test from 'ava'
 import { SignatureCache } from '../../src/tokens/signature-cache.ts'
-import { app } from '../support/fixtures.ts'
-import { startServer } from '../support/start-server.ts'
+import { app } from '../../tools/fixtures.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const token = (jti: string) => ({ kid: 'k', claims: { jti } }) as never
 

@@ -1,16 +1,16 @@
 import test from 'ava'
 import { foldIdentifier } from '../../src/identifier.ts'
 import { migrate, migrationSource } from '../../src/stores/migrations.ts'
+import { fromElsewhere } from '../support/mail/mailed-server.ts'
 import {
   accountApi,
   addPerson,
   enter,
   goodPassword,
   otherPassword,
-} from '../support/account-api.ts'
-import { fromElsewhere } from '../support/mailed-server.ts'
-import { bringIn } from '../support/people.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+} from '../support/people/account-api.ts'
+import { bringIn } from '../support/people/people.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const environment = { TRUSTED_PROXIES: 'loopback' }
 const ours = [

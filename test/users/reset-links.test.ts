@@ -1,6 +1,6 @@
 import test from 'ava'
-import { ada } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { ada } from '../../tools/fixtures.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const ip = '203.0.113.7'
 const wanted = 'seven lamps over the harbour'

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
-import { copyTemplate, startServer } from '../support/start-server.ts'
+import { copyTemplate, startServer } from '../support/server/start-server.ts'
 
 const trigrams = `
   CREATE EXTENSION pg_trgm;

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { UserError } from '../../src/users/user.ts'
-import { disable, named } from '../support/administer-people.ts'
-import { startServer } from '../support/start-server.ts'
+import { disable, named } from '../support/people/administer-people.ts'
+import { startServer } from '../support/server/start-server.ts'
 
 const password = 'another long password'
 

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import type { VerifierOptions } from '../../src/verifier/verifier.ts'
-import { eventually } from '../support/eventually.ts'
-import { forge, hmac, pss, rsa, silentListener, unsigned } from '../support/forge.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { forge, hmac, pss, rsa, silentListener, unsigned } from '../support/clients/forge.ts'
 import {
   audience,
   digestOf,

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import type { Verifier } from '../../src/verifier/verifier.ts'
-import { encodePart, forge, hmac, pss, rsa, silentListener, unsigned } from '../support/forge.ts'
+import {
+  encodePart,
+  forge,
+  hmac,
+  pss,
+  rsa,
+  silentListener,
+  unsigned,
+} from '../support/clients/forge.ts'
 import { type EvilIssuer, newKey, outcome, startIssuer, verifierOf } from './evil-issuer.ts'
 
 /** None of these passes, before or after a good one did, and a good one goes on passing. */

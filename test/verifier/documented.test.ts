@@ -9,9 +9,9 @@ import { Challenge } from '../../src/verifier/challenge.ts'
 import { startTestIssuer } from '../../src/verifier/testing.ts'
 import { type VerificationCode, VerificationError } from '../../src/verifier/verification-error.ts'
 import { readOptions } from '../../src/verifier/verifier-options.ts'
-import { blocksOf, chapterOf } from '../support/documents.ts'
-import { startPasted } from '../support/pasted-program.ts'
-import { root } from '../support/root.ts'
+import { root } from '../../tools/root.ts'
+import { blocksOf, chapterOf } from '../support/docs/documents.ts'
+import { startPasted } from '../support/docs/pasted-program.ts'
 
 const page = await readFile(join(root, 'docs/verifying.md'), 'utf8')
 const source = (file: string) => readFile(join(root, 'src/verifier', file), 'utf8')

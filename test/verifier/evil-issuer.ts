@@ -8,7 +8,7 @@ import {
   type VerifierEvent,
   type VerifierOptions,
 } from '../../src/verifier/verifier.ts'
-import { forge, rsa, type Signer } from '../support/forge.ts'
+import { forge, rsa, type Signer } from '../support/clients/forge.ts'
 
 export const audience = 'https://orders.example'
 

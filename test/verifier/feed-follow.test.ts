@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import test from 'ava'
 import { DigestSet } from '../../src/verifier/digest-set.ts'
 import type { Verifier } from '../../src/verifier/verifier.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { type EvilIssuer, newKey, outcome, startIssuer, verifierOf } from './evil-issuer.ts'
 
 const becomes = (verifier: Verifier, token: string, code: string) =>

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
 import type { Verifier } from '../../src/verifier/verifier.ts'
-import { eventually } from '../support/eventually.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { type EvilIssuer, outcome, startIssuer, verifierOf } from './evil-issuer.ts'
 
 const becomes = (verifier: Verifier, token: string, code: string) =>

@@ -5,8 +5,8 @@ import type { GuardOptions } from '../../src/verifier/guards.ts'
 import { signet } from '../../src/verifier/koa.ts'
 import { startTestIssuer, type TestIssuer } from '../../src/verifier/testing.ts'
 import { createVerifier, VerificationError, type Verifier } from '../../src/verifier/verifier.ts'
-import { eventually } from '../support/eventually.ts'
-import { rawRequest, sendRaw } from '../support/raw-http.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { frameworks, type Service } from './middleware-frameworks.ts'
 
 let issuer: TestIssuer

@@ -7,9 +7,9 @@ import test, { type ExecutionContext } from 'ava'
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { startTestIssuer, type TestIssuerOptions } from '../../src/verifier/testing.ts'
 import { createVerifier, VerificationError } from '../../src/verifier/verifier.ts'
-import { eventually } from '../support/eventually.ts'
-import { root } from '../support/root.ts'
-import { Clock } from '../support/start-server.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { root } from '../../tools/root.ts'
+import { Clock } from '../support/server/start-server.ts'
 
 async function start(t: ExecutionContext, options: TestIssuerOptions = {}) {
   const issuer = await startTestIssuer(options)

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import test from 'ava'
-import { eventually } from '../support/eventually.ts'
-import { silentListener } from '../support/forge.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { silentListener } from '../support/clients/forge.ts'
 import { json, newKey, outcome, startIssuer, verifierOf } from './evil-issuer.ts'
 
 const withoutFeed = { revocations: false } as const

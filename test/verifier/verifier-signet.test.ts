@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Verifier, VerifierOptions } from '../../src/verifier/verifier.ts'
+import { eventually } from '../../tools/eventually.ts'
+import { app, invoices, orders } from '../../tools/fixtures.ts'
 import { signerOf, tend } from '../keyring/tend.ts'
-import { register } from '../support/clients.ts'
-import { eventually } from '../support/eventually.ts'
-import { app, invoices, orders } from '../support/fixtures.ts'
-import { startServer, type TestServer } from '../support/start-server.ts'
+import { register } from '../support/clients/clients.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { outcome, verifierOf } from './evil-issuer.ts'
 
 /** A service of this server, on its clock. */

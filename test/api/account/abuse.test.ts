@@ -1,16 +1,16 @@
 import test from 'ava'
+import type { Answer } from '../../../tools/http-client.ts'
+import { registerPublic } from '../../support/clients/clients.ts'
+import { fromElsewhere, startMailedServer } from '../../support/mail/mailed-server.ts'
 import {
   accountApi,
   addPerson,
   goodPassword,
   otherPassword,
   problemType,
-} from '../../support/account-api.ts'
-import { registerPublic } from '../../support/clients.ts'
-import { guessUntilLocked } from '../../support/guessing.ts'
-import type { Answer } from '../../support/http-client.ts'
-import { fromElsewhere, startMailedServer } from '../../support/mailed-server.ts'
-import { startServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { guessUntilLocked } from '../../support/people/guessing.ts'
+import { startServer } from '../../support/server/start-server.ts'
 
 const environment = { TRUSTED_PROXIES: 'loopback' }
 

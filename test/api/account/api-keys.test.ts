@@ -1,4 +1,9 @@
 import test from 'ava'
+import { eventually } from '../../../tools/eventually.ts'
+import { orders } from '../../../tools/fixtures.ts'
+import { register, registerPublic } from '../../support/clients/clients.ts'
+import { exchange } from '../../support/clients/key-exchange.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
 import {
   accountApi,
   addPerson,
@@ -7,15 +12,10 @@ import {
   otherPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { disable } from '../../support/administer-people.ts'
-import { register, registerPublic } from '../../support/clients.ts'
-import { startConformingServer } from '../../support/conformance.ts'
-import { dump, tracesOf } from '../../support/dump.ts'
-import { eventually } from '../../support/eventually.ts'
-import { orders } from '../../support/fixtures.ts'
-import { exchange } from '../../support/key-exchange.ts'
-import { startServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { disable } from '../../support/people/administer-people.ts'
+import { startServer } from '../../support/server/start-server.ts'
+import { dump, tracesOf } from '../../support/stores/dump.ts'
 
 const key = { name: 'ci', scope: 'account', password: goodPassword }
 const mobile = { client_id: 'mobile', scope: 'account read' }

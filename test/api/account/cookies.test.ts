@@ -1,14 +1,18 @@
 import test from 'ava'
+import type { Answer } from '../../../tools/http-client.ts'
 import {
   accountApi,
   addPerson,
   enter,
   goodPassword,
   problemType,
-} from '../../support/account-api.ts'
-import { guessUntilLocked } from '../../support/guessing.ts'
-import type { Answer } from '../../support/http-client.ts'
-import { type ServerOptions, startServer, type TestServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { guessUntilLocked } from '../../support/people/guessing.ts'
+import {
+  type ServerOptions,
+  startServer,
+  type TestServer,
+} from '../../support/server/start-server.ts'
 
 const friend = 'https://app.example'
 const evil = 'https://evil.example'

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { fromElsewhere, startMailedServer } from '../../support/mail/mailed-server.ts'
 import {
   accountApi,
   addPerson,
@@ -7,11 +8,10 @@ import {
   otherPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { disable } from '../../support/administer-people.ts'
-import { dump, tracesOf } from '../../support/dump.ts'
-import { fromElsewhere, startMailedServer } from '../../support/mailed-server.ts'
-import { startServer, type TestServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { disable } from '../../support/people/administer-people.ts'
+import { startServer, type TestServer } from '../../support/server/start-server.ts'
+import { dump, tracesOf } from '../../support/stores/dump.ts'
 
 const email = 'grace@people.example'
 

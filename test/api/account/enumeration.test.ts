@@ -1,9 +1,9 @@
 // Alone: it compares how long answers take.
 import test, { type ExecutionContext } from 'ava'
-import { accountApi, goodPassword } from '../../support/account-api.ts'
-import { compareTimes } from '../../support/distributions.ts'
-import type { Answer } from '../../support/http-client.ts'
-import { startServer, type TestServer } from '../../support/start-server.ts'
+import type { Answer } from '../../../tools/http-client.ts'
+import { accountApi, goodPassword } from '../../support/people/account-api.ts'
+import { compareTimes } from '../../support/people/distributions.ts'
+import { startServer, type TestServer } from '../../support/server/start-server.ts'
 
 /** Each is asked about once. */
 const people = 2000

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import test, { type ExecutionContext } from 'ava'
-import { addPerson, enter } from '../../support/account-api.ts'
-import { eventually } from '../../support/eventually.ts'
-import { startServer, type TestServer } from '../../support/start-server.ts'
+import { eventually } from '../../../tools/eventually.ts'
+import { addPerson, enter } from '../../support/people/account-api.ts'
+import { startServer, type TestServer } from '../../support/server/start-server.ts'
 
 /** A person with as many events, numbered in `detail`, each of about `bytes`. */
 async function personWithEvents(server: TestServer, count: number, bytes = 1) {

@@ -1,4 +1,6 @@
 import test from 'ava'
+import { readToken, register, registerPublic } from '../../support/clients/clients.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
 import {
   accountApi,
   addPerson,
@@ -6,11 +8,9 @@ import {
   goodPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { disable } from '../../support/administer-people.ts'
-import { readToken, register, registerPublic } from '../../support/clients.ts'
-import { startConformingServer } from '../../support/conformance.ts'
-import { startServer, type TestServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { disable } from '../../support/people/administer-people.ts'
+import { startServer, type TestServer } from '../../support/server/start-server.ts'
 
 const form = (server: TestServer, fields: Record<string, string>) =>
   server.post('/api/v1/auth/login/form', fields, null)

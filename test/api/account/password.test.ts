@@ -1,4 +1,7 @@
 import test from 'ava'
+import { eventually } from '../../../tools/eventually.ts'
+import { smtpError } from '../../support/mail/mailbox.ts'
+import { fromElsewhere, startMailedServer } from '../../support/mail/mailed-server.ts'
 import {
   accountApi,
   addPerson,
@@ -7,14 +10,11 @@ import {
   otherPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { disable } from '../../support/administer-people.ts'
-import { dump, tracesOf } from '../../support/dump.ts'
-import { eventually } from '../../support/eventually.ts'
-import { guessUntilLocked } from '../../support/guessing.ts'
-import { smtpError } from '../../support/mailbox.ts'
-import { fromElsewhere, startMailedServer } from '../../support/mailed-server.ts'
-import { startServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { disable } from '../../support/people/administer-people.ts'
+import { guessUntilLocked } from '../../support/people/guessing.ts'
+import { startServer } from '../../support/server/start-server.ts'
+import { dump, tracesOf } from '../../support/stores/dump.ts'
 
 const email = 'grace@people.example'
 const distinct = (index: number) => `harbour lamps, all ${index} of them`

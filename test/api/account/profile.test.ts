@@ -7,8 +7,8 @@ import {
   otherPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { startServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { startServer } from '../../support/server/start-server.ts'
 
 test('people change their names and nothing else of themselves', async (t) => {
   const server = await startServer(t)

@@ -1,4 +1,6 @@
 import test from 'ava'
+import type { Answer } from '../../../tools/http-client.ts'
+import { registerPublic } from '../../support/clients/clients.ts'
 import {
   accountApi,
   addPerson,
@@ -6,10 +8,8 @@ import {
   goodPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { registerPublic } from '../../support/clients.ts'
-import type { Answer } from '../../support/http-client.ts'
-import { startServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { startServer } from '../../support/server/start-server.ts'
 
 const grace = { username: 'grace', email: 'grace@people.example', password: goodPassword }
 

@@ -1,8 +1,8 @@
 import test from 'ava'
-import { accountApi, addPerson, enter, goodPassword } from '../../support/account-api.ts'
-import { register, registerPublic } from '../../support/clients.ts'
-import { startConformingServer } from '../../support/conformance.ts'
-import type { TestServer } from '../../support/start-server.ts'
+import { register, registerPublic } from '../../support/clients/clients.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
+import { accountApi, addPerson, enter, goodPassword } from '../../support/people/account-api.ts'
+import type { TestServer } from '../../support/server/start-server.ts'
 
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 const safari =

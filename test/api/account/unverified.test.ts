@@ -1,4 +1,7 @@
 import test from 'ava'
+import type { Answer } from '../../../tools/http-client.ts'
+import { registerPublic } from '../../support/clients/clients.ts'
+import { fromElsewhere, startMailedServer } from '../../support/mail/mailed-server.ts'
 import {
   accountApi,
   addPerson,
@@ -7,11 +10,8 @@ import {
   otherPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { registerPublic } from '../../support/clients.ts'
-import type { Answer } from '../../support/http-client.ts'
-import { fromElsewhere, startMailedServer } from '../../support/mailed-server.ts'
-import { startServer, type TestServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { startServer, type TestServer } from '../../support/server/start-server.ts'
 
 const email = 'grace@people.example'
 const daySeconds = 86_400

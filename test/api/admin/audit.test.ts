@@ -1,7 +1,13 @@
 import test from 'ava'
-import { accountApi, addPerson, enter, goodPassword, pointers } from '../../support/account-api.ts'
-import { type AdminApi, addAdmin } from '../../support/administrator.ts'
-import { startConformingServer } from '../../support/conformance.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
+import {
+  accountApi,
+  addPerson,
+  enter,
+  goodPassword,
+  pointers,
+} from '../../support/people/account-api.ts'
+import { type AdminApi, addAdmin } from '../../support/people/administrator.ts'
 
 interface Event {
   readonly id: string

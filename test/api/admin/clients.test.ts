@@ -1,10 +1,16 @@
 import test from 'ava'
-import { accountApi, addPerson, enter, goodPassword, pointers } from '../../support/account-api.ts'
-import { addAdmin } from '../../support/administrator.ts'
-import { register } from '../../support/clients.ts'
-import { startConformingServer } from '../../support/conformance.ts'
-import { app, orders } from '../../support/fixtures.ts'
-import type { Credentials } from '../../support/http-client.ts'
+import { app, orders } from '../../../tools/fixtures.ts'
+import type { Credentials } from '../../../tools/http-client.ts'
+import { register } from '../../support/clients/clients.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
+import {
+  accountApi,
+  addPerson,
+  enter,
+  goodPassword,
+  pointers,
+} from '../../support/people/account-api.ts'
+import { addAdmin } from '../../support/people/administrator.ts'
 
 const shop = {
   client_id: 'shop',

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { addAdmin } from '../../support/administrator.ts'
-import { startConformingServer } from '../../support/conformance.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
+import { addAdmin } from '../../support/people/administrator.ts'
 
 test('administrators see the signing keys and their times, and nothing that signs', async (t) => {
   const server = await startConformingServer(t)

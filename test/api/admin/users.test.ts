@@ -1,4 +1,8 @@
 import test from 'ava'
+import { readToken, register } from '../../support/clients/clients.ts'
+import { exchange } from '../../support/clients/key-exchange.ts'
+import { startConformingServer } from '../../support/http/conformance.ts'
+import { fromElsewhere, startMailedServer } from '../../support/mail/mailed-server.ts'
 import {
   accountApi,
   addPerson,
@@ -6,14 +10,10 @@ import {
   goodPassword,
   pointers,
   problemType,
-} from '../../support/account-api.ts'
-import { type AdminApi, addAdmin } from '../../support/administrator.ts'
-import { readToken, register } from '../../support/clients.ts'
-import { startConformingServer } from '../../support/conformance.ts'
-import { guessUntilLocked } from '../../support/guessing.ts'
-import { exchange } from '../../support/key-exchange.ts'
-import { fromElsewhere, startMailedServer } from '../../support/mailed-server.ts'
-import { startServer } from '../../support/start-server.ts'
+} from '../../support/people/account-api.ts'
+import { type AdminApi, addAdmin } from '../../support/people/administrator.ts'
+import { guessUntilLocked } from '../../support/people/guessing.ts'
+import { startServer } from '../../support/server/start-server.ts'
 
 const unknownId = '01990000-0000-7000-8000-000000000000'
 

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
 import { freePort } from '../../../src/stores/embedded/postmaster.ts'
-import { masterKeyText } from '../../support/fixtures.ts'
-import { startRedisServer } from '../../support/redis-server.ts'
-import { emptyFolder, production, serve, signet } from '../../support/signet.ts'
-import { copyTemplate } from '../../support/start-server.ts'
-import { administer } from '../../support/template.ts'
+import { masterKeyText, production } from '../../../tools/fixtures.ts'
+import { startRedisServer } from '../../../tools/redis-server.ts'
+import { administer } from '../../../tools/template.ts'
+import { emptyFolder, serve, signet } from '../../support/server/signet.ts'
+import { copyTemplate } from '../../support/server/start-server.ts'
 
 interface Finding {
   check: string

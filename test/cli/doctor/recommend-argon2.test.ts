@@ -5,7 +5,7 @@ import {
   recommend,
 } from '../../../src/cli/doctor/recommend-argon2.ts'
 import type { Allowance } from '../../../src/server/cgroup.ts'
-import { emptyFolder, signet } from '../../support/signet.ts'
+import { emptyFolder, signet } from '../../support/server/signet.ts'
 
 const allowance = (cores: number, memoryMib: number): Allowance => ({
   ...{ cores, memoryBytes: memoryMib * 2 ** 20 },

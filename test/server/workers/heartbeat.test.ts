@@ -1,8 +1,8 @@
 import test from 'ava'
 import { Heartbeat } from '../../../src/server/workers/heartbeat.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
-import { eventually } from '../../support/eventually.ts'
-import { ask, counted, startWorkers } from '../../support/workers.ts'
+import { eventually } from '../../../tools/eventually.ts'
+import { ask, counted, startWorkers } from '../../support/server/workers.ts'
 
 test('a worker that hangs → replaced while the service answers; one that was only busy is kept', async (t) => {
   const server = await startWorkers(t, {}, 10)

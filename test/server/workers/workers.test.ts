@@ -11,16 +11,17 @@ import { replacement, shareOf, threadsFor } from '../../../src/server/workers/wo
 import { freePort } from '../../../src/stores/embedded/postmaster.ts'
 import { findPostmaster } from '../../../src/stores/embedded/postmaster-file.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
-import { eventually } from '../../support/eventually.ts'
-import { beginServing, emptyFolder, production, serve } from '../../support/signet.ts'
-import { copyTemplate } from '../../support/start-server.ts'
+import { eventually } from '../../../tools/eventually.ts'
+import { production } from '../../../tools/fixtures.ts'
+import { beginServing, emptyFolder, serve } from '../../support/server/signet.ts'
+import { copyTemplate } from '../../support/server/start-server.ts'
 import {
   ask,
   counted,
   type StartedWorkers,
   startWorkers,
   withWorkers,
-} from '../../support/workers.ts'
+} from '../../support/server/workers.ts'
 
 const lives = 'signet_http_requests_total{route="/health/live",method="GET",status="200"}'
 

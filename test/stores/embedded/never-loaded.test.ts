@@ -2,8 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import { emptyFolder, production, serve } from '../../support/signet.ts'
-import { copyTemplate } from '../../support/start-server.ts'
+import { production } from '../../../tools/fixtures.ts'
+import { emptyFolder, serve } from '../../support/server/signet.ts'
+import { copyTemplate } from '../../support/server/start-server.ts'
 
 test('DATABASE_URL is set → no module of the embedded PostgreSQL is loaded', async (t) => {
   const cwd = await emptyFolder(t)

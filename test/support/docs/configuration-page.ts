@@ -1,0 +1,71 @@
+import { writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { variables } from '../../../src/config/environment.ts'
+
+/**
+ * docs/configuration.md and .env.example are made from src/config/environment.ts:
+ * `npx tsx test/support/docs/configuration-page.ts` writes them anew.
+ */
+const headings: Readonly<Record<string, string>> = {
+  NODE_ENV: 'Server',
+  DATABASE_URL: 'PostgreSQL',
+  REDIS_URL: 'Redis',
+  DATA_DIR: 'Files and keys',
+  ACCESS_TOKEN_SECONDS: 'Tokens and sessions',
+  ARGON2_MEMORY_KIB: 'Passwords',
+  TRUSTED_PROXIES: 'HTTP',
+  LOG_LEVEL: 'Logs, metrics and housekeeping',
+}
+
+const intro = `# Configuration
+
+Signet reads the environment, and from a file \`.env\` in its working directory what the environment does not set.
+It reads it once, at the start, and reports every mistake at once. \`signet doctor\` checks the rest.
+
+<!-- Made from src/config/environment.ts by: npx tsx test/support/docs/configuration-page.ts -->
+`
+
+interface Variable {
+  readonly name: string
+  readonly meaning: string
+  /** In words or, where it is a fixed value, that value. */
+  readonly byDefault: string
+}
+
+const described: Variable[] = Object.entries(variables).map(([name, rule]) => {
+  const { description = '', absent } = rule.meta() as { description?: string; absent?: string }
+  const fixed = rule.safeParse(undefined).data as unknown
+  const shown = String(fixed ?? '')
+  return { name, meaning: description, byDefault: absent ?? (shown && `\`${shown}\``) }
+})
+
+/** A table of every variable, a section for each subject. */
+export function configurationPage(): string {
+  const lines = described.flatMap(({ name, meaning, byDefault }) => [
+    ...(headings[name]
+      ? ['', `## ${headings[name]}`, '', '| Variable | Default | Meaning |', '|---|---|---|']
+      : []),
+    `| \`${name}\` | ${byDefault.replaceAll('|', '\\|')} | ${meaning.replaceAll('|', '\\|')} |`,
+  ])
+  return `${intro}${lines.join('\n')}\n`
+}
+
+/** Every variable, commented out. */
+export function environmentExample(): string {
+  const lines = described.flatMap(({ name, meaning, byDefault }) => [
+    ...(headings[name] ? ['', `# ${headings[name]}`] : []),
+    `# ${meaning}${byDefault ? ` (${byDefault})` : ''}`.replaceAll('`', ''),
+    `#${name}=`,
+  ])
+  return `# Copy to .env and set what differs from the default. docs/configuration.md says more.\n${lines.join('\n')}\n`
+}
+
+/** Each file and what it should hold. */
+export const pages = {
+  'docs/configuration.md': configurationPage,
+  '.env.example': environmentExample,
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [file, page] of Object.entries(pages)) await writeFile(file, page())
+}

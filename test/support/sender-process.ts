@@ -1,9 +1,0 @@
-import { openPostgres } from '../../src/stores/postgres.ts'
-import { openSender } from './mail-room.ts'
-import { Clock } from './start-server.ts'
-
-/** An instance that a test can kill: sends what is due, forever. */
-const [, , url = '', smtpUrl] = process.argv
-const { db } = openPostgres({ url, poolSize: 5, timeoutSeconds: 20 })
-const sender = openSender(db, new Clock(), { smtpUrl })
-for (;;) await sender.run()

@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** What tests run beside PostgreSQL and Redis, by the Debian package that brings it. */
+const others = ['pgbouncer', 'faketime'] as const
+
+/** Before the tests, which run side by side: only one apt-get may run at a time. */
+export function installOthers(say: (line: string) => void): void {
+  for (const name of others) findProgram([name], name, say)
+}
+
+/** The path of a program that `installOthers` has seen to. */
+export function debianProgram(name: (typeof others)[number]): string {
+  const found = onPath([name])
+  if (found) return found
+  throw new Error(`This test needs ${name}: install it (apt-get install ${name})`)
+}
+
+/** The first of these programs that is on the PATH; as root on Debian it is installed first. */
+export function findProgram(
+  names: readonly string[],
+  debianPackage: string,
+  say: (line: string) => void,
+): string | undefined {
+  const found = onPath(names)
+  if (found || process.getuid?.() !== 0 || !onPath(['apt-get'])) return found
+  say(`no ${names[0]} on the PATH, so apt-get installs ${debianPackage}`)
+  installWithApt(debianPackage)
+  return onPath(names)
+}
+
+function onPath(programs: readonly string[]): string | undefined {
+  // Some distributions keep servers where only root looks.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].filter(Boolean)
+  const paths = programs.flatMap((name) => folders.map((folder) => join(folder, name)))
+  return paths.find((path) => {
+    try {
+      accessSync(path, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Only the program is wanted: policy-rc.d keeps dpkg from starting the system's service with it. */
+function installWithApt(debianPackage: string): void {
+  const policy = '/usr/sbin/policy-rc.d'
+  const ours = !existsSync(policy)
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    apt(['update', '-q'])
+    apt(['install', '-q', '-y', '--no-install-recommends', debianPackage])
+  } finally {
+    if (ours) rmSync(policy)
+  }
+}
+
+function apt(args: readonly string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const { status, stdout, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
+  if (status === 0) return
+  const tail = `${stdout}${stderr}`.trim().split('\n').slice(-8).join('\n  ')
+  throw new Error(`apt-get ${args.join(' ')} failed:\n  ${tail}\nInstall ${args.at(-1)} by hand.`)
+}
