@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * One row a key; its state follows from its timestamps and the clock. `generation` numbers the chain:
- * two instances that make a successor at once collide on it. `private_jwe` is sealed by a master key
+ * One row per key. Its state follows from its timestamps and the clock. `generation` numbers the chain:
+ * two instances that create a successor at once collide on it. `private_jwe` is sealed by a master key
  * and becomes null as soon as the key no longer signs.
  */
 export async function up(knex: Knex): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** An OAuth client, RFC 6749 §2, and what it may have. The first audience is the default one. */
+/** An OAuth client, RFC 6749 §2, with its settings. The first audience is the default one. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE clients (

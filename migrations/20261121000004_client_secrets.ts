@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Two slots a client, so that a secret can be rotated without an outage, and never a third. */
+/** Each client has two slots, never a third, so that a secret can be rotated without an outage. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE client_secrets (

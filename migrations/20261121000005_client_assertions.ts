@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** The `jti` of each client assertion that was used, RFC 7523 §3: the primary key makes it once. */
+/** The `jti` of each used client assertion, RFC 7523 §3. The primary key refuses a second use. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE client_assertions (

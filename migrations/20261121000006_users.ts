@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** A person. `id` is the `sub` of their tokens and is never given to anybody else. */
+/** A user. `id` is the `sub` of their tokens and is never reused. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE users (

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 /**
- * One row a session, whatever the number of refreshes. The columns that a refresh writes
+ * One row per session, however often it is refreshed. The columns that a refresh writes
  * (`generation`, `rotated_at`, `idle_expires_at`) are in no index and the pages keep room, so that a
  * refresh is a heap-only update.
  */

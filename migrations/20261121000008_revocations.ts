@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * An append-only log. `seq` is handed out before the commit, so a reader that followed it could skip
- * a row that committed late: readers follow `xid`, the transaction that wrote the row.
+ * An append-only log. `seq` is assigned before the commit, so a reader that followed it could skip
+ * a row that committed late. Readers follow `xid`, the transaction that wrote the row.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`

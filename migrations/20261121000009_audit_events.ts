@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** What happened, to whom, by whom and from where. No foreign keys: the trail outlives its subjects. */
+/** The audit trail. It has no foreign keys, because it outlives its subjects. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE audit_events (

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** When each kind of expired rows was last swept by whichever instance did it, and how many there were. */
+/** The last run of each cleanup task on any instance, and the number of deleted rows. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE janitor_runs (

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** A person has a username, an email address, or both; an address counts once it is proven. */
+/** A user has a username, an email address, or both. An address counts once it is verified. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     ALTER TABLE users

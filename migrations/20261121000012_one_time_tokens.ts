@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * Links in mails. Only the digest is kept; deleting the row is spending the token, so of many that
- * come at once one wins. A person has one live token of a purpose: a newer one replaces it.
+ * Tokens of mail links. Only the digest is stored. Deleting the row spends the token, so one of many
+ * simultaneous requests wins. A user has one live token per purpose: a newer one replaces it.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`

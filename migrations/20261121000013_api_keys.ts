@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Keys that people make for their programs: shown once, kept as a digest. */
+/** API keys of users for their programs: shown once, stored as a digest. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE api_keys (

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * Mail that a use case decided on, written in its transaction and sent after its commit. No secret is
- * in it: a link's token is made when the mail is rendered.
+ * Mail that a use case decided on, written in its transaction and sent after its commit. It contains
+ * no secret: the token of a link is created when the mail is rendered.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Whether the application lets people in whose address is not proven yet. */
+/** True if the client accepts users whose address is not verified yet. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw('ALTER TABLE clients ADD COLUMN lets_unverified_in boolean NOT NULL DEFAULT false')
 }

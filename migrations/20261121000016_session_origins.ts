@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Where a session began, so that a person can tell their sessions apart. */
+/** The device and address of the sign-in, by which users recognize their sessions. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw('ALTER TABLE refresh_families ADD COLUMN ip inet, ADD COLUMN user_agent text')
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Counters of the throttle where there is no Redis, in the shape that rate-limiter-flexible wants. */
+/** Counters of the throttle without Redis, in the form that rate-limiter-flexible requires. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     CREATE TABLE throttle (

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * Rotations that PostgreSQL may have done although their callers were answered 503. `rotated_at` is what
- * such a rotation wrote into its session. No foreign key: a lock on the session must not hold it up.
+ * Rotations that PostgreSQL may have done although their callers got 503. `rotated_at` is the value that
+ * such a rotation wrote into its session. No foreign key: a lock on the session must not block it.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`

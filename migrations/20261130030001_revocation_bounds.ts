@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * The longest lives of access tokens that instances have issued, each until the last such token has
- * expired; and to which session, or client, the revocation of a single token belongs.
+ * The longest lifetimes of access tokens that instances have issued, each until the last such token has
+ * expired; and the session or client of the revocation of a single token.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * Deleting a person or a client deletes one row, whatever they have: sessions are ended, and what the
- * audit trail says about the person is erased, in batches afterwards (ADR 27).
+ * Deleting a user or a client deletes one row. Afterwards sessions are ended, and the audit trail of
+ * the user is erased, in batches (ADR 27).
  *
  * On a large table build the indexes before the upgrade: docs/operations.md.
  */

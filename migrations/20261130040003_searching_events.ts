@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 
 /**
- * Lists of events are found by an index, however large the table is. On a large table build these
+ * Lists of events use an index, however large the table is. On a large table build these
  * before the upgrade: docs/operations.md.
  */
 export async function up(knex: Knex): Promise<void> {

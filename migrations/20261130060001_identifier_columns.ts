@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** Names by which people are found, folded by the server (ADR 28). */
+/** Normalized names by which users are found (ADR 28). */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
     ALTER TABLE users

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex'
 
 /**
- * Keys of names (ADR 28). The release before goes on with `lower(username)` and `lower(email)`, whose
- * unique indexes stay until it is gone; the janitor fills the new columns in pieces. Rows whose key is
- * another than what PostgreSQL makes of the name get theirs now: two of them, or one of them and somebody
- * else, may be one person by the new rule. This locks no table, only the rows that it changes.
+ * Keys of names (ADR 28). The previous release uses `lower(username)` and `lower(email)`, whose unique
+ * indexes stay until it is gone; the janitor fills the new columns in batches. Rows whose key differs
+ * from what PostgreSQL makes of the name get their key now, because two users may have the same name
+ * by the new rule. This locks no table, only the rows that it changes.
  */
 export async function up(knex: Knex): Promise<void> {
   const different = await differentNames(knex)
@@ -23,7 +23,7 @@ export async function up(knex: Knex): Promise<void> {
   }
 }
 
-/** The keys go with their columns. */
+/** The keys are dropped with their columns. */
 export async function down(): Promise<void> {}
 
 interface DifferentName {
@@ -40,7 +40,7 @@ interface Row {
   lower_email: string | null
 }
 
-/** ASCII in lower case is the same everywhere but in Turkish locales, where all names are looked at. */
+/** Lower case of ASCII is the same except in Turkish locales, where all names are checked. */
 async function differentNames(knex: Knex): Promise<DifferentName[]> {
   const found: DifferentName[] = []
   let after = '00000000-0000-0000-0000-000000000000'

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** With which app a key was made: it ends with that app. Absent for keys of the release before. */
+/** The app with which a key was created, and ends. Null for keys of the previous release. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw('ALTER TABLE api_keys ADD COLUMN IF NOT EXISTS client_id text')
 }

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * A session counts only together with its person and its client, and is deleted after them in batches
- * (ADR 27). This locks three tables against everything, so nothing else happens in this transaction.
+ * A session is valid only together with its user and its client, and is deleted after them in batches
+ * (ADR 27). This takes exclusive locks on three tables, so nothing else happens in this transaction.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
