@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { OperatorError } from '../src/errors.ts'
 
 /**
  * Keys of names (ADR 28). The previous release uses `lower(username)` and `lower(email)`, whose unique
@@ -88,11 +89,9 @@ async function refuseCollisions(knex: Knex, different: readonly DifferentName[])
     }
   }
   if (collisions.length === 0) return
-  const refused = new Error(
-    `Some people have the same name once upper and lower case no longer count. No name was changed. Rename or delete one of each, then migrate again:\n${collisions.slice(0, 100).join('\n')}`,
+  throw new OperatorError(
+    `Some users would have the same name, because upper and lower case are equal now. No name was changed. Rename or delete one of each, then migrate again:\n${collisions.slice(0, 100).join('\n')}`,
   )
-  refused.name = 'StartError'
-  throw refused
 }
 
 function* pieces<T>(all: readonly T[]): Generator<T[]> {

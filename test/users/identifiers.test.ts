@@ -1,5 +1,6 @@
 import test from 'ava'
 import { foldIdentifier } from '../../src/identifier.ts'
+import { explain } from '../../src/server/explain.ts'
 import { migrate, migrationSource } from '../../src/stores/migrations.ts'
 import { fromElsewhere } from '../support/mail/mailed-server.ts'
 import {
@@ -139,6 +140,7 @@ test('people whose names become one are named by id, and the migration changes n
   const [first, second] = ids.slice(0, 2).sort()
   t.regex(error?.message ?? '', new RegExp(`username of ${first} and ${second}`))
   t.notRegex(error?.message ?? '', new RegExp(`${ids[2]}|οδος`))
+  t.is(explain(error), error?.message, 'the command prints it without a stack')
   t.deepEqual(await server.db('users').whereNotNull('username_key'), [])
   await server.db('users').where({ id: second }).update({ username: 'another' })
   t.deepEqual(await migrate(server.db), ours.slice(1))
