@@ -60,21 +60,22 @@ async function test(): Promise<Tally> {
     TEST_REDIS_SERVER: redis.program,
     ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
   }
-  // Twice the cores: a test waits half of its time for a database, a process or a moment.
-  const concurrency = ['--concurrency', String(2 * availableParallelism())]
-  return runAva([...concurrency, ...(await avaArguments())], env, interruption.signal)
+  return runAva(await avaArguments(), env, interruption.signal)
 }
 
-/** Whole folders run in groups; a file or a pattern that is named runs as it is. */
+/**
+ * Folders run in groups, a file or a pattern that is named runs as it is. The whole suite takes twice the
+ * cores: a test waits half of its time for a database, a process or a moment.
+ */
 async function avaArguments(): Promise<string[]> {
   const args = process.argv.slice(2).map(builtName)
   const folders = args.filter((argument) => /^dist\/test\/[^*.]+(\/\*\*)?$/.test(argument))
   const others = args.filter((argument) => !folders.includes(argument))
-  if (folders.length === 0 && others.some((argument) => argument.startsWith('dist/'))) return others
-  return [
-    ...(await groupTests(folders.map((folder) => folder.replace(/\/(\*\*)?$/, '')))),
-    ...others,
-  ]
+  const isWhole = !args.some((argument) => argument.startsWith('dist/'))
+  if (!isWhole && folders.length === 0) return others
+  const groups = await groupTests(folders.map((folder) => folder.replace(/\/(\*\*)?$/, '')))
+  const processes = availableParallelism() * (isWhole ? 2 : 1)
+  return ['--concurrency', String(processes), ...groups, ...others]
 }
 
 /** Everything that the run and its tests put on the disk, so that one removal leaves nothing. */

@@ -164,7 +164,7 @@ function openTestRedis(wanted: false | string | undefined, keyPrefix: string) {
   if (wanted === false) return undefined
   const url = wanted ?? required('TEST_REDIS_URL')
   // A Redis of the test's own may be stopped or slow on purpose; the shared one only when the machine is busy.
-  const timeoutMilliseconds = wanted ? 1000 : 5000
+  const timeoutMilliseconds = wanted ? 1000 : 20_000
   const redis = openRedis({ urls: url.split(','), timeoutMilliseconds, keyPrefix })
   redis.on('error', () => undefined)
   return redis
