@@ -114,6 +114,16 @@ test('tools/ knows src/ and itself', async (t) => {
   t.deepEqual(outside, [])
 })
 
+test('ARCHITECTURE.md lists the levels', async (t) => {
+  const page = await readFile('ARCHITECTURE.md', 'utf8')
+  const [, list = ''] = /^## The import rule$.*?^```\n(.*?)^```/ms.exec(page) ?? []
+  const listed = list.trimEnd().split('\n')
+  t.deepEqual(
+    listed.map((line) => line.split(/\s+/)),
+    levels.map((level) => [...level]),
+  )
+})
+
 test('imports stay inside src, where the build is', async (t) => {
   const outside = (await edges()).filter(({ imported }) => !imported.startsWith('src/'))
   t.deepEqual(outside, [])
