@@ -10,9 +10,8 @@ import type { Throttle } from '../throttle/throttle.ts'
 import type { ApiKeys } from '../tokens/api-keys.ts'
 import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
 import type { UserAdministration } from '../users/administration.ts'
-import { erasingUsers } from '../users/erasure.ts'
-import { fillingIdentifierKeys } from '../users/identifier-keys.ts'
-import { deleteUnverified } from '../users/unverified.ts'
+import { deleteUnverified, eraseDeletedUsers } from '../users/cleanup.ts'
+import { fillIdentifierKeys } from '../users/identifier-keys.ts'
 import type { Runtime } from './runtime.ts'
 import { daySeconds } from './settings.ts'
 
@@ -38,7 +37,7 @@ export function cleanupTasks({ config, now, log }: Runtime, services: Dependenci
   const { rememberSeconds, revocationLog, throttle, unanswered } = services
   return [
     endingClients(now),
-    erasingUsers(audit, now),
+    eraseDeletedUsers(audit, now),
     expiredRowsTask({
       name: 'sessions',
       table: 'refresh_families',
@@ -51,7 +50,7 @@ export function cleanupTasks({ config, now, log }: Runtime, services: Dependenci
       name: 'idle_sessions',
       sweep: (trx, limit, cursor) => sweepIdleSessions(trx, now(), rememberSeconds, cursor, limit),
     },
-    fillingIdentifierKeys(log),
+    fillIdentifierKeys(log),
     {
       name: 'unverified_people',
       sweep: (trx) => deleteUnverified(trx, administration, now()),

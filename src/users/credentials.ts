@@ -9,7 +9,7 @@ import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { ApiKeys } from '../tokens/api-keys.ts'
 import type { OneTimeTokens, TokenPurpose } from '../tokens/one-time-tokens.ts'
 import type { Changed } from './administration.ts'
-import { isSameEmail, type User, UserError, type UserRow, userOf } from './user.ts'
+import { isSameEmail, type User, UserError, type UserRow, unknownUser, userOf } from './user.ts'
 import type { Users } from './users.ts'
 
 interface Dependencies {
@@ -25,12 +25,12 @@ interface Dependencies {
   readonly now: Now
 }
 
-export interface PasswordChanged extends Changed {
-  /** How many API keys ended. */
+interface PasswordChanged extends Changed {
+  /** Number of ended API keys. */
   readonly apiKeys: number
 }
 
-/** Setting, changing and recovering passwords. Whoever knew the old one is out. */
+/** Sets, changes and resets passwords. Everybody who knew the old password is signed out. */
 export class Credentials {
   readonly #deps: Dependencies
 
@@ -38,30 +38,32 @@ export class Credentials {
     this.#deps = deps
   }
 
-  /** By the command line: ends every session and API key. */
+  /** For the command line: ends every session and API key. */
   async set(user: User, password: string): Promise<PasswordChanged> {
     const hash = await this.#deps.passwords.hash(password, personal(user))
     return this.#replace(user, hash, {})
   }
 
   /**
-   * By the person, who knows the current one (ASVS 6.2.3): this session goes on, the others end, and
-   * with them the API keys, unless they are kept: whoever knew the old password may have made one.
-   * @param onConfirmed called when the current one was right; its throw ends the change
-   * @throws UserRefused `wrong_password`
+   * For the person, who knows the current password (ASVS 6.2.3). This session continues; the others end,
+   * and so do the API keys, unless they are kept: somebody who knew the old password may have created one.
+   * @param onConfirmed called when the current password is right; its error cancels the change
+   * @throws UserError `wrong_password`
    */
   async change(
     user: User,
-    { current, wanted, keepKeys = false }: { current: string; wanted: string; keepKeys?: boolean },
+    { current, next, keepKeys = false }: { current: string; next: string; keepKeys?: boolean },
     { sid, onConfirmed, ...actor }: Actor & { sid: string; onConfirmed(): Promise<unknown> },
   ): Promise<PasswordChanged> {
     const { users, passwords } = this.#deps
-    await users.demand(user.id, current, { ip: actor.ip, message: wrongPassword })
+    await users.requirePassword(user.id, current, { ip: actor.ip, message: wrongPassword })
     await onConfirmed()
-    const hash = await passwords.hash(wanted, personal(user), actor.ip)
+    const hash = await passwords.hash(next, personal(user), actor.ip)
     return this.#replace(user, hash, {
-      ...{ ...actor, keep: sid, keepKeys },
-      // Of two who know the old password the first decides: for the second it is wrong by now.
+      ...actor,
+      keep: sid,
+      keepKeys,
+      // Of two changes with the same old password the first wins: for the second it is wrong by now.
       async permit(_trx, before) {
         if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
         throw new UserError('wrong_password', wrongPassword)
@@ -70,8 +72,8 @@ export class Credentials {
   }
 
   /**
-   * Sends a link if the address is somebody's. The caller learns nothing of it, and the database has
-   * the same to do: a mail to nobody is written down too (ASVS 6.3.8).
+   * Sends a link if the address belongs to a person. The caller cannot tell, because the database does
+   * the same work otherwise: it stores a mail to nobody (ASVS 6.3.8).
    */
   async requestReset(email: string, ip: string): Promise<void> {
     const { db, users, outbox, audit } = this.#deps
@@ -85,10 +87,10 @@ export class Credentials {
   }
 
   /**
-   * By whoever reads the mail: ends every session and API key, and proves the address as well. A link
-   * of the first verification can do it too, so that the password of a stranger does not count.
-   * @param onLink called when the link is good, before the password is looked at; its throw ends it
-   * @returns undefined when the link is spent, expired or never was
+   * For the reader of a mail: ends every session and API key, and verifies the address as well. The link
+   * of a first verification can do this too, so that a stranger's password does not stay valid.
+   * @param onLink called when the link is valid, before the password is checked; its error cancels the reset
+   * @returns undefined when the link is spent, expired or unknown
    */
   async reset(
     token: string,
@@ -99,7 +101,7 @@ export class Credentials {
   ): Promise<User | undefined> {
     const { db, users, oneTimeTokens, passwords } = this.#deps
     const presented = { purpose, token }
-    // Looked at first, so that a refused password does not spend the link.
+    // Read first, so that a refused password does not spend the link.
     const holder = await oneTimeTokens.peek(db, presented)
     const known = holder && (await users.find(holder.userId))
     if (!holder || !known || known.disabledAt) return undefined
@@ -107,10 +109,11 @@ export class Credentials {
     const hash = await passwords.hash(password, personal(known), ip)
     try {
       const { user } = await this.#replace(known, hash, {
-        ...{ ip, provesAddress: true },
+        ip,
+        verifiesAddress: true,
         async permit(trx, { email, disabled_at }) {
           const spent = await oneTimeTokens.spend(trx, presented)
-          // Sent to an address that was given up meanwhile: whoever reads that one gets nothing by it.
+          // A link to an address that was replaced meanwhile is worth nothing.
           const isTheirs = isSameEmail(email, holder.email)
           if (!spent || !isTheirs || disabled_at) throw new LinkSpentError()
         },
@@ -125,12 +128,12 @@ export class Credentials {
   async #replace(
     user: User,
     passwordHash: string,
-    { keep, keepKeys = false, actorId, ip, provesAddress, permit }: Replacement,
+    { keep, keepKeys = false, actorId, ip, verifiesAddress, permit }: Replacement,
   ): Promise<PasswordChanged> {
     const { revocations, families, apiKeys, audit, outbox, now } = this.#deps
     return revocations.decide(async (change) => {
       const { trx } = change
-      // The person is locked first and their links after, as by everybody: no two wait for each other.
+      // Every use case locks the person before their links, so that no two wait for each other.
       const before: UserRow | undefined = await trx('users')
         .where({ id: user.id })
         .forUpdate()
@@ -140,19 +143,19 @@ export class Credentials {
         .where({ id: user.id })
         .update({
           password_hash: passwordHash,
-          // Always another moment than before: a sign-in under way with the old one must notice.
+          // Always differs from the old value: a running sign-in with the old password must notice.
           password_changed_at: trx.raw(
             `GREATEST(?, password_changed_at + interval '1 millisecond')`,
             [now()],
           ),
           must_change_password: false,
-          ...(provesAddress && { email_verified_at: before?.email_verified_at ?? now() }),
+          ...(verifiesAddress && { email_verified_at: before?.email_verified_at ?? now() }),
         })
         .returning('*')
-      if (!row) throw new UserError('unknown', 'There is no such user.')
+      if (!row) throw unknownUser()
       await this.#withdrawLinks(trx, row)
       const endedKeys = keepKeys ? 0 : await apiKeys.end(change, { user_id: user.id })
-      if (provesAddress && !before?.email_verified_at) {
+      if (verifiesAddress && !before?.email_verified_at) {
         await audit.record({ event: 'user.email_verified', userId: user.id, ip }, trx)
       }
       const ended = await families.end(change, { user_id: user.id }, 'password_set', keep)
@@ -166,7 +169,7 @@ export class Credentials {
     })
   }
 
-  /** Whoever knew the old password may have asked for links: to another address, to take it over. */
+  /** Somebody who knew the old password may have requested links to an address of their own. */
   async #withdrawLinks(trx: Knex.Transaction, { id, email }: UserRow): Promise<void> {
     const { oneTimeTokens } = this.#deps
     await oneTimeTokens.withdraw(trx, id, 'password_reset')
@@ -175,21 +178,21 @@ export class Credentials {
 }
 
 interface Replacement extends Actor {
-  /** The session that goes on. */
+  /** The session that continues. */
   readonly keep?: string
   readonly keepKeys?: boolean
-  readonly provesAddress?: boolean
-  /** Throws where the change may not be, by what the person is now. */
+  readonly verifiesAddress?: boolean
+  /** Throws when the locked row forbids the change. */
   permit?(trx: Knex.Transaction, before: UserRow): Promise<void>
 }
 
 const wrongPassword = 'The current password is wrong.'
 
-/** Of many that came with one link at once, this one was not the first: nothing of it remains. */
+/** Of several concurrent requests with one link, this one was not the first: it is rolled back. */
 class LinkSpentError extends Error {
   override readonly name = 'LinkSpentError'
 }
 
-/** What a password must not be made of. */
+/** Names and addresses that a password must not consist of. */
 const personal = (user: User): string[] =>
   [user.username, user.email, user.fullName].filter((text) => text !== null)

@@ -24,13 +24,13 @@ interface Dependencies {
   readonly now: Now
 }
 
-export interface VerificationLink {
+interface VerificationLink {
   readonly user: User
-  /** For the address of a registration, which was never verified; otherwise for a change. */
+  /** The link verifies the address of a registration; otherwise it changes a verified one. */
   readonly isFirst: boolean
 }
 
-/** Verifying and changing email addresses: an address counts when its reader has followed a link. */
+/** Verifies and changes email addresses: an address counts once its reader has followed a link. */
 export class EmailAddresses {
   readonly #deps: Dependencies
 
@@ -39,8 +39,8 @@ export class EmailAddresses {
   }
 
   /**
-   * Sends the link again if the address is somebody's and not proven. The caller learns nothing of it,
-   * and the database has the same to do: a mail to nobody is written down too (ASVS 6.3.8).
+   * Sends the link again if the address belongs to a person and is not verified. The caller cannot tell,
+   * because the database does the same work otherwise: it stores a mail to nobody (ASVS 6.3.8).
    */
   async requestVerification(email: string, ip: string): Promise<void> {
     const { db, users, outbox } = this.#deps
@@ -53,16 +53,16 @@ export class EmailAddresses {
   }
 
   /**
-   * Sends a link to the new address and tells the old one; until the link is followed nothing changes
-   * (ASVS 7.5.1: the password was asked for again).
-   * @throws UserRefused `wrong_password`
+   * Sends a link to the new address and a notice to the old one. Nothing changes until the link is
+   * followed. The password is required again (ASVS 7.5.1).
+   * @throws UserError `wrong_password`
    */
   async requestChange(user: User, email: string, password: string, ip: string): Promise<void> {
     const { db, users, outbox, audit } = this.#deps
-    await users.demand(user.id, password, { ip })
+    await users.requirePassword(user.id, password, { ip })
     const to = normalName(email)
     await db.transaction(async (trx) => {
-      // The same row whether the address is free or not: its sender finds out, and tells the owner.
+      // The same row whether the address is free or not; the sender finds out and informs the owner.
       await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })
       if (user.email) {
         const notice = {
@@ -77,8 +77,8 @@ export class EmailAddresses {
   }
 
   /**
-   * A sign-in that failed. With the right password of an unverified account its link is mailed again;
-   * the database has the same to do for a wrong one.
+   * Records a failed sign-in. The right password of an unverified account sends its link again; the
+   * database does the same work for a wrong password.
    */
   async noteFailedSignIn(
     unverified: User | undefined,
@@ -92,7 +92,7 @@ export class EmailAddresses {
     })
   }
 
-  /** Whose link it is; undefined when it is spent, expired or never was. */
+  /** The person of a link; undefined when the link is spent, expired or unknown. */
   async linkOf(token: string): Promise<VerificationLink | undefined> {
     const { db, users, oneTimeTokens } = this.#deps
     const holder = await oneTimeTokens.peek(db, { purpose: 'email_verification', token })
@@ -102,13 +102,13 @@ export class EmailAddresses {
   }
 
   /**
-   * For whoever follows a link without a session. A wrong one leaves an audit event.
-   * @throws UserRefused `wrong_password`
+   * For a person who follows a link without a session. A wrong password leaves an audit event.
+   * @throws UserError `wrong_password`
    */
-  async demandPassword(userId: string, password: string, ip: string): Promise<void> {
+  async requirePassword(userId: string, password: string, ip: string): Promise<void> {
     const { users, audit } = this.#deps
     try {
-      await users.demand(userId, password, { ip })
+      await users.requirePassword(userId, password, { ip })
     } catch (error) {
       if (error instanceof UserError) {
         await audit.record({ event: 'user.email_verification_failed', userId, ip })
@@ -117,7 +117,7 @@ export class EmailAddresses {
     }
   }
 
-  /** The password was guessed at too often with this link: nobody goes on with it. */
+  /** Spends a link with which the password was guessed too often. */
   async spendGuessed(token: string, ip: string): Promise<void> {
     const { db, oneTimeTokens, audit } = this.#deps
     await db.transaction(async (trx) => {
@@ -129,17 +129,17 @@ export class EmailAddresses {
   }
 
   /**
-   * The address of the link is verified, and becomes the person's if it was not. The link alone says
-   * who reads the address, and not whose account it is: the caller has asked for that.
-   * @param known the person as they were then; a password set meanwhile spoils it
-   * @returns undefined when the link is spent, expired or never was, or somebody else was quicker
+   * Verifies the address of a link, which becomes the person's address. The link only shows who reads
+   * the address, not who owns the account, so the caller has required a password or a session.
+   * @param known the person as the caller saw them; a password that was set meanwhile cancels it
+   * @returns undefined when the link is spent, expired or unknown, or the address was taken meanwhile
    */
   async confirm(token: string, ip: string, known?: User): Promise<User | undefined> {
     const { db, oneTimeTokens, now } = this.#deps
     const presented = { purpose: 'email_verification', token } as const
     return db
       .transaction(async (trx) => {
-        // The person is locked first and the link after, as by everybody: no two wait for each other.
+        // Every use case locks the person before the link, so that no two wait for each other.
         const holder = await oneTimeTokens.peek(trx, presented)
         const before: UserRow | undefined =
           holder && (await trx('users').where({ id: holder.userId }).forUpdate().first())
@@ -153,7 +153,7 @@ export class EmailAddresses {
           .where({ id: spent.userId })
           .update({ ...emailColumns(spent.email), email_verified_at: now() })
           .returning('*')
-        if (row) await this.#tell(trx, before, row, ip)
+        if (row) await this.#noteVerified(trx, before, row, ip)
         return row && userOf(row)
       })
       .catch((error) => {
@@ -162,7 +162,12 @@ export class EmailAddresses {
       })
   }
 
-  async #tell(trx: Knex.Transaction, before: UserRow, after: UserRow, ip: string): Promise<void> {
+  async #noteVerified(
+    trx: Knex.Transaction,
+    before: UserRow,
+    after: UserRow,
+    ip: string,
+  ): Promise<void> {
     const { outbox, oneTimeTokens, audit } = this.#deps
     const isNew = !isSameEmail(before.email, after.email ?? '')
     const event = isNew ? 'user.email_changed' : 'user.email_verified'

@@ -2,22 +2,22 @@ import type { Db } from '../stores/postgres.ts'
 import type { Log } from '../telemetry/log.ts'
 import { emailColumns, type UserRow, usernameColumns } from './user.ts'
 
-/** A walk is slow on purpose: nothing waits for it, because people without a key are found as well. */
+/** Few, because nothing waits for it: people without a key are found as well. */
 const rowsPerStep = 5000
 
-/** Those who are in the log already: a walk begins again and again. */
-const mostReported = 1000
+/** Each conflict is logged once, although the task starts over again and again. */
+const maxReported = 1000
 
-export function fillingIdentifierKeys(log: Log) {
+export function fillIdentifierKeys(log: Log) {
   const reported = new Set<string>()
   return {
     name: 'identifier_keys',
     async sweep(db: Db, _limit: number, cursor: string | null) {
-      const { left, ...result } = await fillIdentifierKeys(db, cursor)
+      const { left, ...result } = await fillNext(db, cursor)
       const fresh = left.filter((id) => !reported.has(id))
-      for (const id of fresh.slice(0, mostReported - reported.size)) {
+      for (const id of fresh.slice(0, maxReported - reported.size)) {
         reported.add(id)
-        log.warn({ userId: id }, 'somebody else has the same username or email, rename one of them')
+        log.warn({ userId: id }, 'two people have the same username or email: rename one of them')
       }
       return result
     },
@@ -25,10 +25,10 @@ export function fillingIdentifierKeys(log: Log) {
 }
 
 /**
- * Gives the next people after `cursor` the keys of their names, if they lack them or the release
- * before has changed a name and not its key. Goes as soon as that release can run no more: see ADR 28.
+ * Fills the keys of the next people after `cursor`, where they are missing or the release before has
+ * changed a name and not its key. To be deleted once that release can no longer run: see ADR 28.
  */
-async function fillIdentifierKeys(
+async function fillNext(
   db: Db,
   cursor: string | null,
 ): Promise<{ rows: number; cursor: string | null; done: true; left: string[] }> {
@@ -37,14 +37,14 @@ async function fillIdentifierKeys(
     .orderBy('id')
     .limit(rowsPerStep)
     .select('id', 'username', 'username_key', 'email', 'email_key')
-  const wrong = people
+  const outdated = people
     .map((row) => ({ row, keys: { ...usernameColumns(row.username), ...emailColumns(row.email) } }))
     .filter(
       ({ row, keys }) => row.username_key !== keys.username_key || row.email_key !== keys.email_key,
     )
     .map(({ row, keys }) => ({ id: row.id, ...keys }))
   const { rows: filled } = await db.raw<{ rows: { id: string }[] }>(
-    // Only while the name is the one that was read; somebody else's key is not taken from them.
+    // Only while the name is still the one that was read, and only if nobody else has the key.
     `UPDATE users SET username_key = named.username_key, email_key = named.email_key
        FROM jsonb_to_recordset(?::jsonb)
          AS named (id uuid, username text, username_key text, email text, email_key text)
@@ -56,10 +56,10 @@ async function fillIdentifierKeys(
         AND NOT EXISTS (SELECT FROM users other
                          WHERE other.id <> named.id AND other.email_key = named.email_key)
       RETURNING users.id`,
-    [JSON.stringify(firstOfEach(wrong))],
+    [JSON.stringify(firstOfEach(outdated))],
   )
   const done = new Set(filled.map(({ id }) => id))
-  const left = wrong.map(({ id }) => id).filter((id) => !done.has(id))
+  const left = outdated.map(({ id }) => id).filter((id) => !done.has(id))
   const last = people.length < rowsPerStep ? undefined : people.at(-1)
   return { rows: filled.length, cursor: last?.id ?? null, done: true, left }
 }
@@ -69,7 +69,7 @@ interface Keys {
   readonly email_key: string | null
 }
 
-/** Of people whose names have one key the first gets it: two of them would fail the statement for all. */
+/** Of people with the same key only the first gets it: a conflict would fail the statement for all. */
 function firstOfEach<T extends Keys>(people: readonly T[]): T[] {
   const usernames = new Set<string>()
   const emails = new Set<string>()

@@ -1,15 +1,12 @@
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import {
+  checkRoles,
+  checkUsername,
   emailColumns,
-  isRole,
-  isUsername,
   normalName,
-  type User,
-  UserError,
   type UserRow,
   usernameColumns,
-  userOf,
 } from './user.ts'
 
 export interface NewUser {
@@ -17,47 +14,42 @@ export interface NewUser {
   readonly email?: string | null | undefined
   readonly emailVerified?: boolean | undefined
   readonly fullName?: string | null | undefined
-  /** Absent: nobody can sign in until the person has reset it. */
+  /** Absent: the person cannot sign in before they have reset it. */
   readonly password?: string | undefined
   readonly roles?: readonly string[] | undefined
-  /** When the person is deleted unless their address was verified by then. */
+  /** When the person is deleted unless they have verified their address. */
   readonly verifyBy?: Date | null | undefined
 }
 
+export type NewUserRow = UserRow & { verify_by: Date | null }
+
 /**
- * Adds a person.
- * @returns undefined when the username or the address is taken: the unique indexes decide
- * @throws UserRefused when a name is malformed
+ * The row of a new person.
+ * @throws UserError `malformed`
  */
-export async function insertUser(
-  trx: Knex.Transaction,
-  input: NewUser,
-  passwordHash: string,
-  now: Date,
-): Promise<User | undefined> {
+export function newUserRow(input: NewUser, passwordHash: string, now: Date): NewUserRow {
   const username = typeof input.username === 'string' ? normalName(input.username) : null
   const roles = [...new Set(input.roles ?? [])]
-  if (username !== null && !isUsername(username)) {
-    throw new UserError('malformed', 'A username is 1 to 200 characters without spaces and @.')
+  if (username !== null) checkUsername(username)
+  checkRoles(roles)
+  return {
+    id: uuidv7(),
+    ...usernameColumns(username),
+    ...emailColumns(input.email ? normalName(input.email) : null),
+    email_verified_at: input.email && input.emailVerified ? now : null,
+    full_name: input.fullName?.trim() || null,
+    password_hash: passwordHash,
+    password_changed_at: now,
+    must_change_password: false,
+    roles,
+    created_at: now,
+    disabled_at: null,
+    verify_by: input.verifyBy ?? null,
   }
-  if (!roles.every(isRole)) {
-    throw new UserError('malformed', 'A role is 1 to 64 letters, digits or . _ : -')
-  }
-  const [row]: UserRow[] = await trx('users')
-    .insert({
-      id: uuidv7(),
-      ...usernameColumns(username),
-      ...emailColumns(input.email ? normalName(input.email) : null),
-      email_verified_at: input.email && input.emailVerified ? now : null,
-      full_name: input.fullName?.trim() || null,
-      password_hash: passwordHash,
-      password_changed_at: now,
-      roles,
-      created_at: now,
-      verify_by: input.verifyBy ?? null,
-    })
-    .onConflict()
-    .ignore()
-    .returning('*')
-  return row && userOf(row)
+}
+
+/** @returns false when the username or the address is taken: the unique indexes decide */
+export async function insertUser(trx: Knex.Transaction, row: NewUserRow): Promise<boolean> {
+  const inserted = await trx('users').insert(row).onConflict().ignore().returning('id')
+  return inserted.length > 0
 }

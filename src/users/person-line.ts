@@ -7,13 +7,15 @@ import {
   isRole,
   isUsername,
   normalName,
+  roleRule,
   type UserRow,
   usernameColumns,
+  usernameRule,
 } from './user.ts'
 
-/** One person on one line of JSON: what `users export` writes and `users import` reads. */
+/** One person as a line of JSON, as `users export` writes and `users import` reads it. */
 
-/** What is empty in the other system is absent here. */
+/** An empty text of the other system is absent here. */
 const text = z
   .string()
   .nullish()
@@ -29,11 +31,11 @@ const moment = z.iso
 
 const members = z.strictObject({
   id: z.uuid().toLowerCase().nullish(),
-  username: matching(isUsername, 'must be 1 to 200 characters without spaces and @'),
-  // Wider than what a registration takes: these people receive mail there already.
+  username: matching(isUsername, `must be ${usernameRule}`),
+  // Wider than for a registration: these people already receive mail there.
   email: matching(
     (given) => given.length <= 254 && /^[^\s@\p{C}]{1,64}@[^\s@\p{C}]+$/u.test(given),
-    'must be an e-mail address',
+    'must be an email address',
   ),
   email_verified: z.boolean().nullish(),
   email_verified_at: moment.nullish(),
@@ -42,7 +44,7 @@ const members = z.strictObject({
     'must be 1 to 200 characters',
   ),
   roles: z
-    .array(z.string().refine(isRole, 'must be 1 to 64 letters, digits or . _ : -'))
+    .array(z.string().refine(isRole, `must be ${roleRule}`))
     .max(100)
     .nullish(),
   password_hash: z.string().min(1).nullish(),
@@ -53,14 +55,15 @@ const members = z.strictObject({
   disabled_at: moment.nullish(),
 })
 
-/** A person as the table will hold them; whether the line names the `id` tells who they are. */
+/** A person as a row of the table. */
 export interface PersonRow extends UserRow {
+  /** Whether the line names the `id`. */
   readonly named: boolean
 }
 
-export type ReadLine = { readonly row: PersonRow } | { readonly reason: string }
+type ReadLine = { readonly row: PersonRow } | { readonly reason: string }
 
-/** Refuses what breaks a rule, with all that is wrong in one sentence, and never shows a value. */
+/** @returns the row, or all errors of the line in one sentence, which never quotes a value */
 export function readPersonLine(json: string, now: Date, own: Argon2Parameters): ReadLine {
   let value: unknown
   try {
@@ -100,15 +103,15 @@ function whyHashRefused(hash: string | null | undefined, own: Argon2Parameters) 
   }
 }
 
-/** Django writes `!` and something random where nobody can sign in with a password. */
+/** Django writes `!` and a random text for a person without a usable password. */
 const isUnusable = (hash: string): boolean => hash.startsWith('!')
 
-/** A time that the other system did not tell is that of the account, or of the import. */
+/** A missing time is that of the account, and that of the account is the time of the import. */
 function rowOf(person: Members, now: Date): PersonRow {
   const createdAt = person.created_at ?? now
   const hash = person.password_hash
   return {
-    // By creation, as the ids of those who register here are.
+    // Ordered by creation, as the ids of registered people are.
     id: person.id ?? uuidv7({ msecs: createdAt.getTime() }),
     named: Boolean(person.id),
     ...usernameColumns(person.username),
@@ -124,7 +127,7 @@ function rowOf(person: Members, now: Date): PersonRow {
   }
 }
 
-/** The line that, imported again, makes the same person. Whoever has no password has no hash here. */
+/** The line that imports the same person again; without a hash for a person without a password. */
 export function writePersonLine(row: UserRow): string {
   const line: Record<keyof Members, unknown> = {
     id: row.id,

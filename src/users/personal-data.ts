@@ -2,12 +2,15 @@ import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import {
+  checkUsername,
   isTaken,
-  isUsername,
+  managedPersonOf,
   normalName,
   type User,
   UserError,
   type UserRow,
+  unknownUser,
+  userColumns,
   usernameColumns,
   userOf,
 } from './user.ts'
@@ -18,13 +21,13 @@ interface Dependencies {
   readonly outbox: Outbox
 }
 
-export interface ProfileChanges {
+interface ProfileChanges {
   readonly username?: string | undefined
-  /** null takes it away. */
+  /** null removes it. */
   readonly fullName?: string | null | undefined
 }
 
-/** What people change and take with them. */
+/** People change their profile and export their data. */
 export class PersonalData {
   readonly #deps: Dependencies
 
@@ -32,13 +35,11 @@ export class PersonalData {
     this.#deps = deps
   }
 
-  /** @throws UserRefused `taken` or `malformed` */
+  /** @throws UserError `taken` or `malformed` */
   async change(id: string, { username, fullName }: ProfileChanges, ip: string): Promise<User> {
     const { db, audit, outbox } = this.#deps
-    // NFKC can make an `@` or a space of what was none.
-    if (username !== undefined && !isUsername(normalName(username))) {
-      throw new UserError('malformed', 'A username is 1 to 200 characters without spaces and @.')
-    }
+    // Normalized first: NFKC can turn another character into an `@` or a space.
+    if (username !== undefined) checkUsername(normalName(username))
     const columns = {
       ...(username !== undefined && usernameColumns(normalName(username))),
       ...(fullName !== undefined && { full_name: fullName }),
@@ -46,7 +47,7 @@ export class PersonalData {
     return db
       .transaction(async (trx) => {
         const before: UserRow | undefined = await trx('users').where({ id }).forUpdate().first()
-        if (!before) throw new UserError('unknown', 'There is no such user.')
+        if (!before) throw unknownUser()
         const fields = Object.keys(columns).filter(
           (column) => before[column as keyof UserRow] !== columns[column as keyof typeof columns],
         )
@@ -67,14 +68,15 @@ export class PersonalData {
   }
 
   /**
-   * All that is stored about a person, without what only proves things: no hash, no digest, no seed. Lists
-   * are read a page at a time, when they are asked for, and no connection is held between pages.
+   * Everything that is stored about a person, except hashes, digests and seeds. Lists are read lazily,
+   * a page at a time, and no connection is held between pages.
    */
   async export(id: string, ip: string) {
     const { db, audit } = this.#deps
     await audit.record({ event: 'user.exported', userId: id, ip })
-    const [user] = await db('users').where({ id }).select(userColumns)
-    const { email_verified_at: verified, ...person } = user
+    const user: UserRow = await db('users')
+      .where({ id })
+      .first([...userColumns])
     const lists: Record<string, () => AsyncIterable<object[]>> = {
       sessions: () => this.#rowsOf('refresh_families', 'sid', id, sessionColumns),
       api_keys: () => this.#rowsOf('api_keys', 'id', id, apiKeyColumns),
@@ -82,10 +84,10 @@ export class PersonalData {
       links: () => this.#rowsOf('one_time_tokens', 'digest', id, linkColumns),
       audit_events: () => this.#eventsOf(id),
     }
-    return { person: { ...person, email_verified: verified !== null }, lists }
+    return { person: managedPersonOf(userOf(user)), lists }
   }
 
-  /** The keys first, all at once: sorting the rows by them for every page would read all of them each time. */
+  /** Reads all keys first: sorting the rows by them for every page would read the whole list each time. */
   async *#rowsOf(table: string, key: string, userId: string, columns: readonly string[]) {
     const { db } = this.#deps
     const keys = await db(table).where({ user_id: userId }).pluck(key)
@@ -97,7 +99,7 @@ export class PersonalData {
     }
   }
 
-  /** Newest first. Compared as pairs, the order of their index, so that no other index looks cheaper. */
+  /** Newest first. Compares pairs in the order of their index, so that the planner uses that index. */
   async *#eventsOf(userId: string) {
     const { db } = this.#deps
     let before = '9223372036854775807'
@@ -119,18 +121,38 @@ export class PersonalData {
 
 const rowsPerPage = 500
 
-const userColumns = [
-  ...['id', 'username', 'email', 'email_verified_at', 'full_name', 'roles', 'created_at'],
-  ...['disabled_at', 'must_change_password', 'password_changed_at'],
-]
 const sessionColumns = [
-  ...['sid', 'client_id', 'scope', 'audience', 'auth_time', 'amr', 'rotated_at', 'ip'],
-  ...['user_agent', 'idle_expires_at', 'expires_at', 'revoked_at', 'revoked_reason'],
+  'sid',
+  'client_id',
+  'scope',
+  'audience',
+  'auth_time',
+  'amr',
+  'rotated_at',
+  'ip',
+  'user_agent',
+  'idle_expires_at',
+  'expires_at',
+  'revoked_at',
+  'revoked_reason',
 ]
 const mailColumns = [
-  ...['template', 'recipient', 'data', 'created_at', 'attempts', 'sent_at', 'given_up_at'],
+  'template',
+  'recipient',
+  'data',
+  'created_at',
+  'attempts',
+  'sent_at',
+  'given_up_at',
 ]
 const linkColumns = ['purpose', 'email', 'created_at', 'expires_at']
 const apiKeyColumns = [
-  ...['id', 'name', 'client_id', 'scope', 'audience', 'created_at', 'expires_at', 'last_used_at'],
+  'id',
+  'name',
+  'client_id',
+  'scope',
+  'audience',
+  'created_at',
+  'expires_at',
+  'last_used_at',
 ]

@@ -1,11 +1,10 @@
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Passwords } from '../passwords/passwords.ts'
-import { insertUser } from './new-user.ts'
-import { normalName, type User } from './user.ts'
+import { insertUser, newUserRow } from './new-user.ts'
+import { normalName, type User, userOf } from './user.ts'
 import type { Users } from './users.ts'
 
 interface Dependencies {
@@ -15,11 +14,11 @@ interface Dependencies {
   readonly outbox: Outbox
   readonly audit: AuditTrail
   readonly now: Now
-  /** After so many days without a proof the person is deleted; 0: never. */
+  /** People who have not verified their address after this many days are deleted; 0: never. */
   readonly unverifiedDays: number
 }
 
-export interface RegistrationRequest {
+interface RegistrationRequest {
   readonly username?: string | undefined
   readonly email: string
   readonly fullName?: string | undefined
@@ -27,14 +26,14 @@ export interface RegistrationRequest {
   readonly ip: string
 }
 
-export interface Registered {
-  /** What the caller is shown: the same for an address that is somebody's already. */
+interface Registered {
+  /** For the answer, which looks the same for an address that is taken. */
   readonly user: User
-  /** False when the address or the username was taken: the owner of the address is told by mail. */
-  readonly fresh: boolean
+  /** False when the address or the username was taken: then a mail informs the owner of the address. */
+  readonly isNew: boolean
 }
 
-/** People who add themselves. */
+/** People register themselves. */
 export class Registration {
   readonly #deps: Dependencies
 
@@ -43,9 +42,10 @@ export class Registration {
   }
 
   /**
-   * Registers a person and sends them a link. Nobody learns from the answer whether an address or a
-   * username is taken (ASVS 6.3.8): the mail tells whoever reads that address.
-   * @throws PasswordRefused
+   * Registers a person and sends them a link. The answer does not reveal whether an address or a
+   * username is taken (ASVS 6.3.8); the mail tells the reader of that address.
+   * @throws PasswordError when the policy refuses the password
+   * @throws UserError `malformed`
    */
   async register(request: RegistrationRequest): Promise<Registered> {
     const { db, users, passwords, outbox, audit, now, unverifiedDays } = this.#deps
@@ -55,22 +55,23 @@ export class Registration {
     )
     const hash = await passwords.hash(password, personal, ip)
     return db.transaction(async (trx) => {
-      // Looked up in either case, so that both answers have the same to do.
+      // Looked up in either case, so that both answers take the same time.
       const owner = await users.findByEmail(request.email, trx)
       const verifyBy = unverifiedDays === 0 ? null : later(now(), unverifiedDays * 86_400)
-      const user = await insertUser(trx, { ...input, password, verifyBy }, hash, now())
-      if (user) {
+      const row = newUserRow({ ...input, verifyBy }, hash, now())
+      const isNew = await insertUser(trx, row)
+      if (isNew) {
         const to = normalName(request.email)
-        await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })
-        await audit.record({ event: 'user.registered', userId: user.id, ip }, trx)
-        return { user, fresh: true }
+        await outbox.put(trx, { template: 'verify_email', to, userId: row.id, data: { ip } })
+        await audit.record({ event: 'user.registered', userId: row.id, ip }, trx)
+      } else {
+        await this.#notifyOwner(trx, owner, request)
       }
-      await this.#tellOwner(trx, owner, request)
-      return { user: this.#asIfRegistered(request), fresh: false }
+      return { user: userOf(row), isNew }
     })
   }
 
-  async #tellOwner(
+  async #notifyOwner(
     trx: Knex.Transaction,
     owner: User | undefined,
     { email, username, ip }: RegistrationRequest,
@@ -81,21 +82,5 @@ export class Registration {
     const data = { ip, username }
     await outbox.put(trx, { template, to, ...(owner && { userId: owner.id }), data })
     await audit.record({ event: 'user.registration_repeated', userId: owner?.id, ip }, trx)
-  }
-
-  #asIfRegistered({ username, email, fullName }: RegistrationRequest): User {
-    const now = this.#deps.now()
-    return {
-      id: uuidv7(),
-      username: username === undefined ? null : normalName(username),
-      email: normalName(email),
-      emailVerifiedAt: null,
-      fullName: fullName?.trim() || null,
-      roles: [],
-      mustChangePassword: false,
-      passwordChangedAt: now,
-      createdAt: now,
-      disabledAt: null,
-    }
   }
 }

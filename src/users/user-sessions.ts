@@ -8,7 +8,7 @@ interface Dependencies {
   readonly audit: AuditTrail
 }
 
-/** A person ends their own sessions; the access tokens end with them, at once. */
+/** People end their own sessions, and with them their access tokens. */
 export class UserSessions {
   readonly #deps: Dependencies
 
@@ -16,7 +16,7 @@ export class UserSessions {
     this.#deps = deps
   }
 
-  /** @returns whether there was such a session of this person */
+  /** @returns whether the person had such a session */
   async end(userId: string, sid: string, ip: string): Promise<boolean> {
     const { families, revocations, audit } = this.#deps
     return revocations.decide(async (change) => {
@@ -27,7 +27,7 @@ export class UserSessions {
     })
   }
 
-  /** @returns how many ended */
+  /** @returns the number of ended sessions */
   async endAll(userId: string, ip: string): Promise<number> {
     const { families, revocations, audit } = this.#deps
     return revocations.decide(async (change) => {

@@ -26,7 +26,7 @@ test('users create: the password comes from standard input, and the person can s
 
   const again = await run(['users', 'create', 'GRACE', '--generate'])
   t.like(again, { code: 1, stdout: '' })
-  t.regex(again.stderr, /^signet: There is a user GRACE already\.$/m)
+  t.regex(again.stderr, /^signet: There is already a user GRACE\.$/m)
 })
 
 test('users create --generate prints the password once, and list has no secret', async (t) => {
@@ -63,8 +63,12 @@ test('users set-password ends every session, users disable every sign-in', async
 test('users: what is wrong is a sentence, exit 1, and JSON where JSON was asked for', async (t) => {
   const { run } = await beside(t)
   const cases: [string[], string, RegExp][] = [
-    [['users', 'create', 'x y', '--generate'], '', /A username is 1 to 200 characters without spa/],
-    [['users', 'create', 'x', '--role', 'a/b', '--generate'], '', /A role is 1 to 64 letters/],
+    [
+      ['users', 'create', 'x y', '--generate'],
+      '',
+      /A username must be 1 to 200 characters without spa/,
+    ],
+    [['users', 'create', 'x', '--role', 'a/b', '--generate'], '', /A role must be 1 to 64 letters/],
     [['users', 'create', 'x', '--password-stdin'], 'short', /at least 8 characters/],
     [['users', 'create', 'x', '--password-stdin'], '', /at least 8 characters/],
     [['users', 'create', 'x'], '', /no terminal .*--password-stdin or --generate/],

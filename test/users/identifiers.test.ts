@@ -90,7 +90,7 @@ test('a person is found, and a name taken, in every spelling', async (t) => {
     await t.throwsAsync(server.services.users.create({ username: name }), { name: 'UserError' })
   }
   const refused = await bringIn(server, [{ username: 'other', email: 'INI@people.example' }])
-  t.is(refused[0]?.reason, 'email: somebody else has it')
+  t.is(refused[0]?.reason, 'email: taken by somebody else')
 })
 
 test('a name written by the release before is found, kept unique, and gets its key', async (t) => {

@@ -114,7 +114,7 @@ function create({ apiKeys, clients, users, throttle, now }: Dependencies): Opera
       }
       const { id: userId, passwordChangedAt } = person.user
       await asFieldProblems(() =>
-        confirmed(throttle, userId, () => users.demand(userId, body.password, { ip })),
+        confirmed(throttle, userId, () => users.requirePassword(userId, body.password, { ip })),
       )
       const days = body.expires_in_days
       const expiresAt = days === null ? null : later(now(), days * 86_400)

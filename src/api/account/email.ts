@@ -3,20 +3,12 @@ import type { Throttle } from '../../throttle/throttle.ts'
 import { ThrottledError } from '../../throttle/throttled.ts'
 import type { Credentials } from '../../users/credentials.ts'
 import type { EmailAddresses } from '../../users/email-addresses.ts'
-import type { User } from '../../users/user.ts'
+import { person, personOf, type User } from '../../users/user.ts'
 import { type Operation, operation } from '../operation.ts'
 import { invalidField, Problem } from '../problem.ts'
 import { byPassword, confirmed } from './confirmation.ts'
 import { asFieldProblems } from './refusals.ts'
-import {
-  accepted,
-  emailField,
-  linkTokenField,
-  newPasswordField,
-  passwordField,
-  person,
-  personOf,
-} from './schemas.ts'
+import { accepted, emailField, linkTokenField, newPasswordField, passwordField } from './schemas.ts'
 
 interface Dependencies {
   readonly emailAddresses: EmailAddresses
@@ -83,7 +75,7 @@ async function knowsPassword(
   password: string,
   ip: string,
 ): Promise<boolean> {
-  const check = () => emailAddresses.demandPassword(user.id, password, ip)
+  const check = () => emailAddresses.requirePassword(user.id, password, ip)
   try {
     await asFieldProblems(() => byPassword(throttle, 'linkConfirmation', { link: token }, check))
     return true

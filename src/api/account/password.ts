@@ -40,15 +40,15 @@ function change({ credentials, throttle }: Dependencies): Operation {
       },
     },
     async handle({ body, person, ip }) {
-      const wanted = {
+      const passwords = {
         current: body.current_password,
-        wanted: body.new_password,
+        next: body.new_password,
         keepKeys: body.keep_api_keys,
       }
       const { sessions, apiKeys } = await asFieldProblems(
         () =>
           confirmed(throttle, person.user.id, () =>
-            credentials.change(person.user, wanted, {
+            credentials.change(person.user, passwords, {
               sid: person.sid,
               ip,
               onConfirmed: () => throttle.attempt('passwordChange', { person: person.user.id }),

@@ -4,21 +4,14 @@ import type { Throttle } from '../../throttle/throttle.ts'
 import { apiKeyMethod } from '../../tokens/api-keys.ts'
 import type { UserAdministration } from '../../users/administration.ts'
 import type { PersonalData } from '../../users/personal-data.ts'
+import { managedPerson, personOf, person as personSchema } from '../../users/user.ts'
 import type { Users } from '../../users/users.ts'
 import { type Operation, operation } from '../operation.ts'
 import { invalidField, Problem } from '../problem.ts'
 import { confirmed } from './confirmation.ts'
 import type { CookieMode } from './cookie-mode.ts'
 import { asFieldProblems } from './refusals.ts'
-import {
-  done,
-  fullNameField,
-  managedPerson,
-  passwordField,
-  personOf,
-  person as personSchema,
-  usernameField,
-} from './schemas.ts'
+import { done, fullNameField, passwordField, usernameField } from './schemas.ts'
 
 interface Dependencies {
   readonly users: Users
@@ -88,7 +81,7 @@ async function confirmRename(
     throw invalidField('/password', 'Enter your password to change the username.')
   }
   await throttle.attempt('usernameChange', { person: id })
-  await confirmed(throttle, id, () => users.demand(id, password, { ip }))
+  await confirmed(throttle, id, () => users.requirePassword(id, password, { ip }))
 }
 
 function remove(path: string, deps: Dependencies): Operation {
@@ -103,7 +96,9 @@ function remove(path: string, deps: Dependencies): Operation {
     async handle({ body, person, ip }) {
       const { id } = person.user
       await asFieldProblems(async () => {
-        await confirmed(deps.throttle, id, () => deps.users.demand(id, body.password, { ip }))
+        await confirmed(deps.throttle, id, () =>
+          deps.users.requirePassword(id, body.password, { ip }),
+        )
         await deps.administration.delete(id, { actorId: id, ip })
       })
       return { status: 204, cookies: deps.cookieMode.cleared }
@@ -136,8 +131,7 @@ function exportData(deps: Dependencies): Operation {
         throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
       }
       await deps.throttle.attempt('personalDataExport', { person: person.user.id })
-      const { person: row, lists } = await deps.personalData.export(person.user.id, ip)
-      const about = managedPerson.parse(JSON.parse(JSON.stringify(row)))
+      const { person: about, lists } = await deps.personalData.export(person.user.id, ip)
       const body = Readable.from(document(about, lists))
       const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
       return { status: 200, body, headers }

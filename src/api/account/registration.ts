@@ -5,19 +5,12 @@ import type { SessionTokens } from '../../grants/session-tokens.ts'
 import type { Passwords } from '../../passwords/passwords.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
 import type { Registration } from '../../users/registration.ts'
+import { person, personOf } from '../../users/user.ts'
 import { type Operation, operation } from '../operation.ts'
 import { type FieldProblem, Problem } from '../problem.ts'
 import type { ApiClients } from './api-clients.ts'
 import { asFieldProblems } from './refusals.ts'
-import {
-  emailField,
-  fullNameField,
-  newPasswordField,
-  person,
-  personOf,
-  tokenSet,
-  usernameField,
-} from './schemas.ts'
+import { emailField, fullNameField, newPasswordField, tokenSet, usernameField } from './schemas.ts'
 
 interface Dependencies {
   readonly registration: Registration
@@ -57,7 +50,7 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
       await deps.throttle.attempt('registration', { ip })
       await deps.throttle.attempt('registrationMail', { email: body.email })
       const session = await deps.apiClients.forSignIn(body.client_id, undefined)
-      const { user, fresh } = await asFieldProblems(() =>
+      const { user, isNew } = await asFieldProblems(() =>
         deps.registration.register({
           username: body.username,
           email: body.email,
@@ -68,7 +61,7 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
       )
       const authentication = passwordAuthentication(user, deps.now(), { ip, userAgent })
       const tokens =
-        fresh && session.client.letsUnverifiedIn
+        isNew && session.client.letsUnverifiedIn
           ? await deps.sessionTokens.begin(authentication, session)
           : undefined
       return { status: 201, body: { person: personOf(user), tokens } }

@@ -1,14 +1,8 @@
 import { z } from 'zod'
-import { isRole } from '../../users/user.ts'
-import {
-  emailField,
-  fullNameField,
-  managedPerson,
-  newPasswordField,
-  usernameField,
-} from '../account/schemas.ts'
+import { isRole, managedPerson, roleRule } from '../../users/user.ts'
+import { emailField, fullNameField, newPasswordField, usernameField } from '../account/schemas.ts'
 
-const roles = z.array(z.string().refine(isRole, 'is 1 to 64 letters, digits or . _ : -')).max(50)
+const roles = z.array(z.string().refine(isRole, `must be ${roleRule}`)).max(50)
 
 /** Which people, and from where on. */
 export const listQuery = z.strictObject({

@@ -1,4 +1,4 @@
-import type { Line } from '../../users/import.ts'
+import type { Line } from '../../users/transfer.ts'
 
 const longestLineBytes = 65_536
 const newline = 0x0a

@@ -1,6 +1,6 @@
 import { open, realpath } from 'node:fs/promises'
 import { OperatorError } from '../../errors.ts'
-import type { RefusedLine } from '../../users/import.ts'
+import type { RefusedLine } from '../../users/transfer.ts'
 
 /** Where the lines go that an import refused: into a file, or the first of them onto the screen. */
 export interface Refusals {

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { Runtime, Services } from '../../app/services.ts'
 import { withServices } from '../../server/open-runtime.ts'
-import { exportPeople } from '../../users/export.ts'
+import { exportPeople } from '../../users/transfer.ts'
 import { answers, example } from '../output.ts'
 
 export function exportCommand(users: Command): void {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
 import { OperatorError } from '../../errors.ts'
 import { withServices } from '../../server/open-runtime.ts'
-import { importPeople } from '../../users/import.ts'
+import { importPeople } from '../../users/transfer.ts'
 import { answers, example } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import {

@@ -55,7 +55,7 @@ test('RFC 9457: every field that is wrong is named at once, the password with it
   const sentence = ({ body }: Answer, pointer: string) =>
     body.errors.find((error: { pointer: string }) => error.pointer === pointer)?.detail
   t.is(sentence(answer, '/password'), 'The password must be at least 8 characters long.')
-  t.is(sentence(answer, '/email'), 'is not an e-mail address')
+  t.is(sentence(answer, '/email'), 'must be an email address')
   t.deepEqual(pointers(await api.post('register', {})), ['/email', '/password'])
 
   const both = await api.post('register', { email: 'nobody', password: 'password1' })

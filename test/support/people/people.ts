@@ -1,4 +1,4 @@
-import { importPeople, type RefusedLine } from '../../../src/users/import.ts'
+import { importPeople, type RefusedLine } from '../../../src/users/transfer.ts'
 import { testEnvironment } from '../../../tools/fixtures.ts'
 import type { TestServer } from '../server/start-server.ts'
 

@@ -3,7 +3,8 @@ import type { AuditTrail } from '../audit/audit-log.ts'
 import type { Now } from '../clock.ts'
 import type { Argon2Parameters } from '../passwords/hash-formats.ts'
 import type { Db } from '../stores/postgres.ts'
-import { type PersonRow, readPersonLine } from './person-line.ts'
+import { type PersonRow, readPersonLine, writePersonLine } from './person-line.ts'
+import { type UserRow, userColumns } from './user.ts'
 
 /** A line of the input; without text when it was too long or is not UTF-8. */
 export interface Line {
@@ -16,11 +17,11 @@ export interface RefusedLine {
   readonly reason: string
 }
 
-/** What became of a batch of lines. */
-export interface ImportedBatch<L extends Line> {
+/** The result for a batch of lines. */
+interface ImportedBatch<L extends Line> {
   readonly last: L
   readonly imported: number
-  /** They were there already, with the same id, username and email as far as the line names them. */
+  /** People who exist already, with the same id, username and email as far as the line names them. */
   readonly skipped: number
   readonly refused: readonly RefusedLine[]
 }
@@ -29,16 +30,16 @@ interface Dependencies {
   readonly db: Knex
   readonly audit: AuditTrail
   readonly now: Now
-  /** What this server hashes with, so that its own export can always come back. */
+  /** The cost that this server hashes with, so that it can always import its own export. */
   readonly own: Argon2Parameters
 }
 
 const linesPerBatch = 500
 
 /**
- * Takes people over from another system, a transaction for every 500 lines. A refused line never
- * takes others with it, and whoever is there already is left alone: the same file can be imported
- * again after whatever interrupted it.
+ * Imports people from another system, in a transaction for every 500 lines. A refused line does not
+ * affect others, and existing people stay unchanged, so that the same file can be imported again after
+ * an interruption.
  */
 export async function* importPeople<L extends Line>(
   deps: Dependencies,
@@ -82,7 +83,11 @@ async function importBatch<L extends Line>(
     const erasing = await idsBeingErased(trx, readable)
     const candidates = readable.filter(({ row }) => !erasing.has(row.id))
     for (const { line, row } of readable) {
-      if (erasing.has(row.id)) refused.push({ line, reason: 'id: still being erased, try later' })
+      if (erasing.has(row.id))
+        refused.push({
+          line,
+          reason: 'id: a deleted person had it and is still being erased; try again later',
+        })
     }
     const fresh = await insert(trx, candidates)
     const left = candidates.filter(({ line }) => !fresh.has(line))
@@ -96,16 +101,15 @@ async function importBatch<L extends Line>(
   })
 }
 
-/** People who were deleted: until their traces are erased, their ids would erase those of others too. */
+/** Ids of deleted people whose traces are still being erased: a new person with that id would be erased too. */
 async function idsBeingErased(trx: Knex.Transaction, readable: Candidate[]): Promise<Set<string>> {
   const ids = readable.filter(({ row }) => row.named).map(({ row }) => row.id)
   return new Set(await trx('deleted_users').whereIn('id', ids).pluck('id'))
 }
 
-/** @returns the lines whose people were not there; of two alike in one batch the first comes in */
+/** @returns the lines that were inserted; of two equal people in one batch the first is inserted */
 async function insert(trx: Knex.Transaction, candidates: Candidate[]): Promise<Set<number>> {
-  const columns =
-    'id, username, username_key, email, email_key, email_verified_at, full_name, password_hash, password_changed_at, must_change_password, roles, created_at, disabled_at'
+  const columns = [...userColumns, 'username_key', 'email_key', 'password_hash'].join(', ')
   const { rows } = await trx.raw<{ rows: { id: string }[] }>(
     `INSERT INTO users (${columns})
      SELECT ${columns} FROM jsonb_populate_recordset(NULL::users, ?::jsonb)
@@ -124,27 +128,44 @@ interface Holders {
   email: string | null
 }
 
-/** Who has the id, the username and the address of each line: one person, or a conflict. */
+/** Finds the owner of the id, the username and the address of each line: one person, or a conflict. */
 async function whyNotInserted(trx: Db, left: Candidate[]): Promise<RefusedLine[]> {
-  const asked = left.map(({ line, row }) => ({ ...row, line, id: row.named ? row.id : null }))
+  const conflicting = left.map(({ line, row }) => ({ ...row, line, id: row.named ? row.id : null }))
   const { rows } = await trx.raw<{ rows: Holders[] }>(
-    `SELECT asked.line, a.id, b.id AS username, c.id AS email
-     FROM jsonb_to_recordset(?::jsonb) AS asked (line int, id uuid, username text, username_key text,
+    `SELECT line.line, a.id, b.id AS username, c.id AS email
+     FROM jsonb_to_recordset(?::jsonb) AS line (line int, id uuid, username text, username_key text,
                                                   email text, email_key text)
-     LEFT JOIN users a ON a.id = asked.id
-     LEFT JOIN users b ON b.username_key = asked.username_key
-                        OR lower(b.username) IN (asked.username_key, lower(asked.username))
-     LEFT JOIN users c ON c.email_key = asked.email_key
-                        OR lower(c.email) IN (asked.email_key, lower(asked.email))`,
-    [JSON.stringify(asked)],
+     LEFT JOIN users a ON a.id = line.id
+     LEFT JOIN users b ON b.username_key = line.username_key
+                        OR lower(b.username) IN (line.username_key, lower(line.username))
+     LEFT JOIN users c ON c.email_key = line.email_key
+                        OR lower(c.email) IN (line.email_key, lower(line.email))`,
+    [JSON.stringify(conflicting)],
   )
   const holders = new Map(rows.map((row) => [row.line, row]))
-  return asked.flatMap((person) => {
-    const held = holders.get(person.line)
+  return conflicting.flatMap((person) => {
+    const holder = holders.get(person.line)
     const named = (['id', 'username', 'email'] as const).filter((name) => person[name] !== null)
-    const owners = new Set(named.map((name) => held?.[name] ?? null))
+    const owners = new Set(named.map((name) => holder?.[name] ?? null))
     if (owners.size === 1 && !owners.has(null)) return []
-    const taken = named.filter((name) => held?.[name])
-    return [{ line: person.line, reason: `${taken.join(' and ')}: somebody else has it` }]
+    const taken = named.filter((name) => holder?.[name])
+    return [{ line: person.line, reason: `${taken.join(' and ')}: taken by somebody else` }]
   })
+}
+
+const peoplePerPage = 1000
+
+/**
+ * Yields all people as pages of lines for `users import`, with their password hashes. People who are
+ * added or deleted meanwhile may be missing or included.
+ */
+export async function* exportPeople(db: Knex): AsyncGenerator<readonly string[]> {
+  let after: string | undefined
+  for (;;) {
+    const query = db<UserRow>('users').orderBy('id').limit(peoplePerPage)
+    const rows: UserRow[] = await (after === undefined ? query : query.where('id', '>', after))
+    if (rows.length > 0) yield rows.map(writePersonLine)
+    if (rows.length < peoplePerPage) return
+    after = rows.at(-1)?.id
+  }
 }
