@@ -2,7 +2,7 @@ import type { Db } from '../stores/postgres.ts'
 import type { CounterKeys } from './counter-keys.ts'
 import type { Counters } from './counters.ts'
 import type { FactsFor, Kind, Limits } from './limits.ts'
-import { quotaOf, reserve } from './reservation.ts'
+import { quotaOf, type Reservation, reserve } from './reservation.ts'
 import { type Quota, ThrottledError } from './throttled.ts'
 
 interface Dependencies {
@@ -49,19 +49,11 @@ export class Throttle {
 
   /**
    * Lets one secret be tried. Only a failure counts, but it is counted in advance.
-   * @param check `undefined` is a failure; an error is neither a failure nor a success
-   * @throws ThrottledError without having called `check`
+   * @throws ThrottledError when a limit has been reached: the secret may not be checked
    */
-  async guess<K extends Kind, T>(
-    kind: K,
-    facts: FactsFor<K>,
-    check: () => Promise<T | undefined>,
-  ): Promise<T | undefined> {
+  reserve<K extends Kind>(kind: K, facts: FactsFor<K>): Promise<Reservation> {
     const { counters, keys, limits } = this.#deps
-    await using reservation = await reserve(counters, keys, limits[kind], facts)
-    const outcome = await check()
-    if (outcome === undefined) reservation.failed()
-    return outcome
+    return reserve(counters, keys, limits[kind], facts)
   }
 
   /**

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { limits } from '../../src/throttle/limits.ts'
-import { letThrough, openThrottle, refusal, stores } from './open-throttle.ts'
+import { guess, letThrough, openThrottle, refusal, stores } from './open-throttle.ts'
 
 const ip = '192.0.2.7'
 const person = '01890a5d-ac96-774b-bcce-b302099a8057'
@@ -87,15 +87,15 @@ for (const store of stores) {
   test(`${store}: confirming with a password costs nothing when it is right`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     const confirm = (right: boolean) =>
-      throttle.guess('passwordConfirmation', { person }, async () => right || undefined)
+      guess(throttle, 'passwordConfirmation', { person }, async () => right || undefined)
     for (let i = 0; i < 25; i += 1) t.true(await confirm(true))
     let checked = 0
-    const guess = () =>
-      throttle.guess('passwordConfirmation', { person }, async () => {
+    const guessWrong = () =>
+      guess(throttle, 'passwordConfirmation', { person }, async () => {
         checked += 1
         return undefined
       })
-    t.is(await letThrough(50, guess), 10)
+    t.is(await letThrough(50, guessWrong), 10)
     t.is(checked, 10)
     t.is((await refusal(() => confirm(true)))?.quota.policy, 'password-confirmation')
   })

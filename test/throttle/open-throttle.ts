@@ -6,7 +6,7 @@ import { openPostgres, type Postgres } from '../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../src/stores/redis.ts'
 import { CounterKeys } from '../../src/throttle/counter-keys.ts'
 import { Counters } from '../../src/throttle/counters.ts'
-import { delayLimits, limits } from '../../src/throttle/limits.ts'
+import { delayLimits, type FactsFor, type Kind, limits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
 import { ThrottledError } from '../../src/throttle/throttled.ts'
 import { Clock, copyTemplate } from '../support/server/start-server.ts'
@@ -164,4 +164,17 @@ export async function letThrough(
     passed += (await Promise.all(jobs)).filter((one) => one === undefined).length
   }
   return passed
+}
+
+/** Tries one secret against the limits of a kind. */
+export async function guess<K extends Kind, T>(
+  throttle: Throttle,
+  kind: K,
+  facts: FactsFor<K>,
+  check: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  await using reservation = await throttle.reserve(kind, facts)
+  const outcome = await check()
+  if (outcome === undefined) reservation.failed()
+  return outcome
 }

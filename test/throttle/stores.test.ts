@@ -9,7 +9,7 @@ import { limits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
 import { startRedisServer } from '../../tools/redis-server.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
-import { letThrough, openThrottle, refusal, stores, tryPassword } from './open-throttle.ts'
+import { guess, letThrough, openThrottle, refusal, stores, tryPassword } from './open-throttle.ts'
 
 const userId = '01890a5d-ac96-774b-bcce-b302099a8057'
 const facts = { account: 'ada@mail.example', userId, ip: '192.0.2.7', deviceToken: undefined }
@@ -100,7 +100,7 @@ test('ASVS 16.5.3: both stores away, nobody is let through uncounted', async (t)
   }
   for (const job of [
     () => throttle.attempt('oneTimeToken', facts),
-    () => throttle.guess('passwordConfirmation', device, check),
+    () => guess(throttle, 'passwordConfirmation', device, check),
     () => tryPassword(guesses, facts, check),
     () => tryPassword(guesses, { ...facts, deviceToken: guesses.deviceTokenFor(userId) }, check),
     () => throttle.countFailure('clientAuthentication', device),
@@ -151,7 +151,7 @@ for (const store of stores) {
       await throttle.attempt('passwordReset', one)
       await throttle.attempt('verification', one)
       await throttle.countFailure('clientAuthentication', one)
-      await throttle.guess('passwordConfirmation', one, async () => undefined)
+      await guess(throttle, 'passwordConfirmation', one, async () => undefined)
       for (const deviceToken of [undefined, guesses.deviceTokenFor(userId)]) {
         const signIn = { ...facts, account: one.email, deviceToken }
         await letThrough(7, () => tryPassword(guesses, signIn, async () => undefined))

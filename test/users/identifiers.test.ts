@@ -160,7 +160,7 @@ test('the release before writes two names with one key → the lower id gets it,
   const [first, second] = ids.slice(0, 2).sort()
   t.deepEqual([await keyOf(first), await keyOf(second)], ['οδοσ', null])
   t.is(await keyOf(ids[2]), 'unrelated')
-  const warned = lines.filter((line) => line.includes('has the same username or email'))
+  const warned = lines.filter((line) => line.includes('have the same username or email'))
   t.is(warned.length, 1)
   t.true(warned[0]?.includes(second ?? '-'))
 })

@@ -4,7 +4,7 @@ import { narrowScope, offlineAccess } from '../../oauth/scope.ts'
 import { accountScope, adminScope } from '../access-control.ts'
 import { Problem } from '../problem.ts'
 
-/** The client of apps that name none: made at the first start. */
+/** The client of apps that name none. It is created at the first start. */
 export const accountClientId = 'account'
 
 interface Dependencies {
@@ -12,7 +12,7 @@ interface Dependencies {
   readonly issuer: string
 }
 
-/** Which application a call of the JSON API comes from, and what its tokens may do. */
+/** The clients that may sign people in at the JSON API. */
 export class ApiClients {
   readonly #deps: Dependencies
 
@@ -20,7 +20,7 @@ export class ApiClients {
     this.#deps = deps
   }
 
-  /** So that the API works from the first start, in production too. */
+  /** Creates the default client, so that the API works from the first start, in production too. */
   async ensureOwn(): Promise<void> {
     const { clients, issuer } = this.#deps
     const audiences = [issuer]
@@ -35,22 +35,21 @@ export class ApiClients {
       audiences,
       refreshTokens: 'always',
     })
-    // Its tokens are for this server, whatever it is called by now.
+    // Its tokens are for this server, whose name may have changed.
     await clients.serve(accountClientId, audiences)
   }
 
   /**
-   * A public first-party client that may exchange passwords; the JSON API has no place for a client's
-   * secret, and a confidential one has /oauth/token.
-   * @throws Problem
+   * Finds a public first-party client with the password grant. The JSON API does not authenticate
+   * clients; a confidential client uses /oauth/token.
+   * @throws Problem `forbidden`
    * @throws OAuthError `invalid_scope`
    */
   async forSignIn(id: string = accountClientId, scope: string | undefined) {
-    const known = await this.#deps.clients.find(id)
-    if (!known || !isAllowed(known.client)) {
-      throw new Problem('forbidden', { detail: 'this client may not sign people in here' })
+    const client = (await this.#deps.clients.find(id))?.client
+    if (!client || !isAllowed(client)) {
+      throw new Problem('forbidden', { detail: 'This client may not sign people in here.' })
     }
-    const { client } = known
     return {
       client,
       scope: narrowScope(scope, client.scopes, client.defaultScopes),
@@ -58,11 +57,11 @@ export class ApiClients {
     }
   }
 
-  /** The client of a session that is refreshed here. */
-  async named(id: string): Promise<Client | undefined> {
-    const known = await this.#deps.clients.find(id)
-    if (!known || !isAllowed(known.client)) return undefined
-    return known.client.grantTypes.includes('refresh_token') ? known.client : undefined
+  /** The client of a session that is refreshed here; undefined unless it may be. */
+  async forRefresh(id: string): Promise<Client | undefined> {
+    const client = (await this.#deps.clients.find(id))?.client
+    if (!client || !isAllowed(client)) return undefined
+    return client.grantTypes.includes('refresh_token') ? client : undefined
   }
 }
 

@@ -7,8 +7,7 @@ import type { ApiKey, ApiKeys } from '../../tokens/api-keys.ts'
 import type { Users } from '../../users/users.ts'
 import { type Operation, operation } from '../operation.ts'
 import { invalidField, Problem } from '../problem.ts'
-import { confirmed } from './confirmation.ts'
-import { asFieldProblems } from './refusals.ts'
+import { asFieldProblems, confirmed } from './refusals.ts'
 import { done, idPath, passwordField } from './schemas.ts'
 
 interface Dependencies {
@@ -23,7 +22,7 @@ const apiKey = z
   .object({
     id: z.uuid(),
     name: z.string(),
-    client_id: z.string().nullable().meta({ description: 'The app that it was made with' }),
+    client_id: z.string().nullable().meta({ description: 'The app that created it' }),
     scope: z.string(),
     audience: z.array(z.string()),
     created_at: z.iso.datetime(),
@@ -47,13 +46,16 @@ const apiKeyOf = (key: ApiKey): z.input<typeof apiKey> => ({
   last_used_at: key.lastUsedAt?.toISOString() ?? null,
 })
 
-const newKey = z.strictObject({
+const newKeyBody = z.strictObject({
   name: z.string().trim().min(1).max(100),
   scope: z
     .string()
     .max(1000)
-    .refine((text) => text.split(' ').every(isScopeToken), 'is no list of scope tokens')
-    .meta({ description: 'Not more than the app that asks may have', example: 'read' }),
+    .refine(
+      (text) => text.split(' ').every(isScopeToken),
+      'must be scope tokens separated by spaces',
+    )
+    .meta({ description: 'At most the scope of the app that creates it', example: 'read' }),
   audience: z.array(z.string().max(500)).min(1).max(10).optional(),
   expires_in_days: z
     .int()
@@ -62,10 +64,12 @@ const newKey = z.strictObject({
     .nullable()
     .default(90)
     .meta({ description: '`null`: never' }),
-  password: passwordField.meta({ description: 'Yours: a stolen token must not become a key' }),
+  password: passwordField.meta({
+    description: 'Your password, so that a stolen token cannot become a key',
+  }),
 })
 
-/** Keys for programs that act for the person. */
+/** Keys for programs that act for a person. */
 export const apiKeyOperations = (deps: Dependencies): Operation[] => [
   list(deps),
   create(deps),
@@ -94,23 +98,23 @@ function create({ apiKeys, clients, users, throttle, now }: Dependencies): Opera
     method: 'post',
     path: '/api/v1/auth/api-keys',
     tag: 'API keys',
-    summary: 'Make an API key; the answer is the only place where it is ever shown',
+    summary: 'Create an API key; it is shown in this answer only',
     access: 'person',
-    body: newKey,
+    body: newKeyBody,
     responses: { 201: { description: 'The key', schema: created } },
     async handle({ body, person, ip }) {
       await throttle.attempt('apiKeyCreation', { person: person.user.id })
       const client = (await clients.find(person.clientId))?.client
-      // A key that came from a key would outlive it; a client that is gone can give nothing.
+      // A client that was deleted meanwhile has nothing to grant.
       if (!client) throw new Problem('forbidden')
       const scope = [...new Set(body.scope.split(' '))]
-      const mayHave = client.scopes.filter((one) => one !== offlineAccess)
-      if (!scope.every((one) => mayHave.includes(one))) {
-        throw invalidField('/scope', `is more than ${mayHave.join(' ')}`)
+      const allowed = client.scopes.filter((one) => one !== offlineAccess)
+      if (!scope.every((one) => allowed.includes(one))) {
+        throw invalidField('/scope', `must be among ${allowed.join(' ')}`)
       }
       const audience = body.audience ?? client.audiences.slice(0, 1)
       if (!audience.every((one) => client.audiences.includes(one))) {
-        throw invalidField('/audience', `is not among ${client.audiences.join(' ')}`)
+        throw invalidField('/audience', `must be among ${client.audiences.join(' ')}`)
       }
       const { id: userId, passwordChangedAt } = person.user
       await asFieldProblems(() =>
@@ -118,15 +122,22 @@ function create({ apiKeys, clients, users, throttle, now }: Dependencies): Opera
       )
       const days = body.expires_in_days
       const expiresAt = days === null ? null : later(now(), days * 86_400)
-      const made = await apiKeys.create({
-        ...{ userId, passwordChangedAt, clientId: client.id, sid: person.sid, ip },
-        ...{ name: body.name, scope, audience, expiresAt },
+      const newKey = await apiKeys.create({
+        userId,
+        passwordChangedAt,
+        clientId: client.id,
+        sid: person.sid,
+        ip,
+        name: body.name,
+        scope,
+        audience,
+        expiresAt,
       })
-      if (!made) {
-        const detail = 'the API key limit has been reached, or the session ended meanwhile'
+      if (!newKey) {
+        const detail = 'The API key limit has been reached, or the session has ended meanwhile.'
         throw new Problem('conflict', { detail })
       }
-      return { status: 201, body: { ...apiKeyOf(made.key), key: made.secret } }
+      return { status: 201, body: { ...apiKeyOf(newKey.key), key: newKey.secret } }
     },
   })
 }
@@ -136,7 +147,7 @@ function revoke({ apiKeys }: Dependencies): Operation {
     method: 'delete',
     path: '/api/v1/auth/api-keys/{id}',
     tag: 'API keys',
-    summary: 'Revoke a key and every access token that it was exchanged for',
+    summary: 'Revoke an API key and its access tokens',
     access: 'person',
     pathParams: idPath,
     responses: { 204: done },

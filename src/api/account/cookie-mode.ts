@@ -13,7 +13,7 @@ import type { RefreshTokenCodec } from '../../sessions/refresh-token.ts'
 import type { Reply } from '../operation.ts'
 import type { SameOrigin } from '../same-origin.ts'
 
-/** The one path at which a refresh token in a cookie counts. */
+/** The only path at which the refresh token cookie is used. */
 export const refreshPath = '/api/v1/auth/refresh'
 const devicePath = '/api/v1/auth/login'
 const deviceSeconds = 90 * 86_400
@@ -21,15 +21,13 @@ const deviceSeconds = 90 * 86_400
 interface Dependencies {
   readonly sameOrigin: SameOrigin
   readonly codec: RefreshTokenCodec
-  /** How long the browser keeps the refresh cookie; the token in it may end earlier. */
+  /** Lifetime of the refresh cookie; the token in it may end earlier. */
   readonly sessionSeconds: number
-  /** Of the issuer; empty at the root. */
+  /** The path of the issuer; empty at the root. */
   readonly path: string
 }
 
-/**
- * Tokens for browser apps: in cookies that no script can read, and never in a body (ASVS 10.1.1).
- */
+/** Tokens for browser apps, in cookies that no script can read and never in a body (ASVS 10.1.1). */
 export class CookieMode {
   readonly #deps: Dependencies
 
@@ -43,18 +41,19 @@ export class CookieMode {
   }
 
   /**
-   * An instance of the release before rotates the cookie of the former name alone: of the same session
-   * the newer one counts. A former one of another session may be a stranger's, so it counts only while
-   * there is no other.
+   * Reads the refresh token. An instance of the release before rotates only the cookie with the former
+   * name, so of two tokens of one session the newer one counts. A cookie with the former name may come
+   * from a stranger, so a token of another session counts only while there is no other cookie.
    */
   refreshToken(ctx: Context): string | undefined {
     const own = readCookie(ctx, refreshCookie)
     const former = readCookie(ctx, formerRefreshCookie)
     if (own === undefined || former === undefined) return own ?? former
     const { codec } = this.#deps
-    const [ours, theirs] = [codec.decode(own), codec.decode(former)]
-    const isNewer = theirs && ours?.sid === theirs.sid && theirs.generation > ours.generation
-    return isNewer ? former : own
+    const ownContent = codec.decode(own)
+    const formerContent = codec.decode(former)
+    const isSameSession = formerContent && ownContent?.sid === formerContent.sid
+    return isSameSession && formerContent.generation > ownContent.generation ? former : own
   }
 
   reply({ tokens, deviceToken }: SignedIn): Reply {
@@ -77,7 +76,7 @@ export class CookieMode {
     return { status: 200, body: visible, cookies }
   }
 
-  /** Signing out: the device stays known. */
+  /** The cookies of a sign-out. The device cookie stays, so that the device stays known. */
   get cleared(): readonly string[] {
     return [
       setCookie(accessCookie, '', { path: '/', maxAgeSeconds: 0 }),

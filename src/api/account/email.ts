@@ -6,8 +6,7 @@ import type { EmailAddresses } from '../../users/email-addresses.ts'
 import { person, personOf, type User } from '../../users/user.ts'
 import { type Operation, operation } from '../operation.ts'
 import { invalidField, Problem } from '../problem.ts'
-import { byPassword, confirmed } from './confirmation.ts'
-import { asFieldProblems } from './refusals.ts'
+import { asFieldProblems, confirmed, countingWrongPasswords } from './refusals.ts'
 import { accepted, emailField, linkTokenField, newPasswordField, passwordField } from './schemas.ts'
 
 interface Dependencies {
@@ -19,29 +18,32 @@ interface Dependencies {
 const confirmBody = z
   .strictObject({
     token: linkTokenField,
-    password: passwordField.optional().meta({ description: 'Of the account, without a session' }),
+    password: passwordField
+      .optional()
+      .meta({ description: 'The password of the account, without a session' }),
     new_password: newPasswordField.optional().meta({
       description:
-        'Instead: replaces the password of a registration and ends its sessions and keys',
+        'Instead: replaces the password of a registration and ends its sessions and API keys',
     }),
   })
   .refine(
-    ({ password, new_password: wanted }) => !(password !== undefined && wanted !== undefined),
+    ({ password, new_password: newPassword }) =>
+      !(password !== undefined && newPassword !== undefined),
     {
-      message: 'give a password or a new one, one of them',
+      message: 'send either password or new_password',
       path: ['new_password'],
     },
   )
 
 /**
- * The link says who reads an address. Whose account it is says the password, or a session: otherwise
- * the password of a stranger would count for the address of its reader, and whoever reads a mistyped
+ * A link shows who reads an address; the password or a session shows who owns the account. Without the
+ * second a stranger's password would count for the reader's address, and the reader of a mistyped
  * address would get the account (ASVS 6.3.7).
- * @returns undefined when the link is not good
+ * @returns undefined when the link cannot be used
  */
 async function verify(
   deps: Dependencies,
-  { token, password, new_password: wanted }: z.output<typeof confirmBody>,
+  { token, password, new_password: newPassword }: z.output<typeof confirmBody>,
   signedInAs: string | undefined,
   ip: string,
 ): Promise<User | undefined> {
@@ -49,10 +51,10 @@ async function verify(
   const link = await emailAddresses.linkOf(token)
   if (!link) return undefined
   const { user, isFirst } = link
-  if (wanted !== undefined) {
-    if (!isFirst) throw invalidField('/new_password', 'This link changes the address only.')
+  if (newPassword !== undefined) {
+    if (!isFirst) throw invalidField('/new_password', 'This link only changes the address.')
     const count = (person: string) => throttle.attempt('linkPassword', { person })
-    const set = () => credentials.reset(token, wanted, ip, 'email_verification', count)
+    const set = () => credentials.reset(token, newPassword, ip, 'email_verification', count)
     return asFieldProblems(set, { password: '/new_password' })
   }
   if (password !== undefined) {
@@ -64,9 +66,9 @@ async function verify(
 }
 
 /**
- * Counted by the link and not by the person: whoever reads a mistyped address cannot guess on, nor keep
- * the owner from confirming what they do with their password (ASVS 6.3.1).
- * @returns false when the link is spent, after too many wrong ones
+ * Counts wrong passwords by link and not by person: the reader of a mistyped address cannot guess for
+ * long, nor keep the owner from confirming their own operations (ASVS 6.3.1).
+ * @returns false after too many wrong passwords, when the link has been spent
  */
 async function knowsPassword(
   { emailAddresses, throttle }: Dependencies,
@@ -77,7 +79,9 @@ async function knowsPassword(
 ): Promise<boolean> {
   const check = () => emailAddresses.requirePassword(user.id, password, ip)
   try {
-    await asFieldProblems(() => byPassword(throttle, 'linkConfirmation', { link: token }, check))
+    await asFieldProblems(() =>
+      countingWrongPasswords(throttle, 'linkConfirmation', { link: token }, check),
+    )
     return true
   } catch (error) {
     if (!(error instanceof ThrottledError)) throw error
@@ -97,20 +101,20 @@ function requestLink({ emailAddresses, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/email/verification/request',
-    tag: 'E-mail address',
-    summary: 'Mail the link again that verifies an address; without a body your own',
+    tag: 'Email address',
+    summary: 'Send the verification link again; without a body to your own address',
     access: 'optional',
     body: z.strictObject({ email: emailField }).optional(),
     responses: { 202: accepted },
     async handle({ body, person, ip }) {
       if (!body && !person) {
         throw new Problem('unauthenticated', {
-          detail: 'sign in, or send an email',
+          detail: 'Sign in, or send an email address.',
           headers: { 'www-authenticate': 'Bearer realm="signet"' },
         })
       }
       const email = body?.email ?? person?.user.email
-      if (!email) throw new Problem('conflict', { detail: 'you have no email address' })
+      if (!email) throw new Problem('conflict', { detail: 'You have no email address.' })
       await throttle.attempt('verification', { person: email, ip })
       await emailAddresses.requestVerification(email, ip)
       return { status: 202 }
@@ -122,13 +126,13 @@ function confirmLink(deps: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/email/verification/confirm',
-    tag: 'E-mail address',
-    summary: 'Verify an address with the link and the password, or as the person who is signed in',
+    tag: 'Email address',
+    summary: 'Verify an address with the link, and with the password or a session',
     access: 'optional',
     body: confirmBody,
     responses: { 200: { description: 'The person', schema: person } },
-    async handle({ body, person: asking, ip }) {
-      const user = await verify(deps, body, asking?.user.id, ip)
+    async handle({ body, person: caller, ip }) {
+      const user = await verify(deps, body, caller?.user.id, ip)
       if (!user) {
         await deps.throttle.countFailure('oneTimeToken', { ip })
         throw new Problem('unusable-token')
@@ -142,8 +146,8 @@ function changeAddress({ emailAddresses, throttle }: Dependencies): Operation {
   return operation({
     method: 'post',
     path: '/api/v1/auth/email/change',
-    tag: 'E-mail address',
-    summary: 'Mail a link to a new address; it counts when the link was followed',
+    tag: 'Email address',
+    summary: 'Send a link to a new address, which is used once the link was followed',
     access: 'person',
     body: z.strictObject({ email: emailField, password: passwordField }),
     responses: { 202: accepted },

@@ -24,7 +24,11 @@ const credentials = {
   password: passwordField,
   scope: z.string().max(1000).optional(),
   client_id: z.string().max(100).optional().meta({ description: '`account` when absent' }),
-  device_token: z.string().max(500).optional().meta({ description: 'From the last sign-in here' }),
+  device_token: z
+    .string()
+    .max(500)
+    .optional()
+    .meta({ description: 'From the last sign-in on this device' }),
 }
 
 const loginBody = z
@@ -35,11 +39,11 @@ const loginBody = z
     mode: z.enum(['tokens', 'cookies']).default('tokens'),
   })
   .refine(({ username, email }) => (username === undefined) !== (email === undefined), {
-    message: 'give a username or an email, one of them',
+    message: 'send either username or email',
     path: ['username'],
   })
 
-/** What generic tools send: RFC 6749 §4.3.2. */
+/** The form of generic tools: RFC 6749 §4.3.2. */
 const loginForm = z.looseObject({
   ...credentials,
   grant_type: z.literal('password').optional(),
@@ -54,9 +58,9 @@ interface Login {
   device_token?: string | undefined
 }
 
-const answered = { 200: { description: 'Tokens, or cookies with them', schema: tokenSet } }
+const responses = { 200: { description: 'Tokens, or cookies with them', schema: tokenSet } }
 
-/** Passwords become tokens, or cookies with tokens in them. */
+/** Exchanges a password for tokens, or for cookies with tokens in them. */
 export function loginOperations(deps: Dependencies): Operation[] {
   const { cookieMode } = deps
   return [
@@ -64,18 +68,18 @@ export function loginOperations(deps: Dependencies): Operation[] {
       method: 'post',
       path: '/api/v1/auth/login',
       tag: 'Sign-in',
-      summary: 'Sign in with a username or an e-mail address',
+      summary: 'Sign in with a username or an email address',
       access: 'public',
       body: loginBody,
-      responses: answered,
+      responses,
       async handle({ body, ctx }) {
         const byCookie = body.mode === 'cookies'
         if (byCookie) cookieMode.check(ctx)
         const device = body.device_token ?? readCookie(ctx, deviceCookie)
         const identifier = body.username ?? body.email ?? ''
-        const signedIn = await enter(deps, ctx, { ...body, identifier, device_token: device })
+        const signedIn = await signInWith(deps, ctx, { ...body, identifier, device_token: device })
         if (!byCookie) return reply(signedIn)
-        await endHeld(deps, ctx)
+        await endReplacedSessions(deps, ctx)
         return cookieMode.reply(signedIn)
       },
     }),
@@ -83,19 +87,19 @@ export function loginOperations(deps: Dependencies): Operation[] {
       method: 'post',
       path: '/api/v1/auth/login/form',
       tag: 'Sign-in',
-      summary: 'Sign in with the OAuth 2 password form, as generic tools send it',
+      summary: 'Sign in with the form of the OAuth 2 password grant, for generic tools',
       access: 'public',
       form: loginForm,
-      responses: answered,
+      responses,
       async handle({ form, ctx }) {
-        return reply(await enter(deps, ctx, { ...form, identifier: form.username }))
+        return reply(await signInWith(deps, ctx, { ...form, identifier: form.username }))
       },
     }),
   ]
 }
 
-/** ASVS 7.2.4: the session in the cookies that are replaced ends, whoever it was of. */
-async function endHeld(
+/** ASVS 7.2.4: the sessions in the replaced cookies end, also those of another person. */
+async function endReplacedSessions(
   { cookieMode, families, accessTokens, userSessions }: Dependencies,
   ctx: Context,
 ) {
@@ -107,7 +111,7 @@ async function endHeld(
   if (sid && sub && sid !== owner?.sid) await userSessions.end(sub, sid, ctx.state.ip)
 }
 
-async function enter(
+async function signInWith(
   { signIn, apiClients }: Dependencies,
   ctx: Context,
   login: Login,

@@ -4,8 +4,7 @@ import type { Throttle } from '../../throttle/throttle.ts'
 import type { Credentials } from '../../users/credentials.ts'
 import { type Operation, operation } from '../operation.ts'
 import { Problem } from '../problem.ts'
-import { confirmed } from './confirmation.ts'
-import { asFieldProblems } from './refusals.ts'
+import { asFieldProblems, confirmed } from './refusals.ts'
 import { accepted, emailField, linkTokenField, newPasswordField, passwordField } from './schemas.ts'
 
 interface Dependencies {
@@ -14,7 +13,7 @@ interface Dependencies {
   readonly guesses: GuessLimiter
 }
 
-/** Changing a password that is known, and replacing one that is not. */
+/** Changing a known password, and resetting a forgotten one. */
 export const passwordOperations = (deps: Dependencies): Operation[] => [
   change(deps),
   requestReset(deps),
@@ -26,7 +25,7 @@ function change({ credentials, throttle }: Dependencies): Operation {
     method: 'post',
     path: '/api/v1/auth/password/change',
     tag: 'Password',
-    summary: 'Change the password; this session goes on, the others and all API keys end',
+    summary: 'Change the password; the other sessions and all API keys end',
     access: 'person',
     body: z.strictObject({
       current_password: passwordField,
@@ -66,7 +65,7 @@ function requestReset({ credentials, throttle }: Dependencies): Operation {
     method: 'post',
     path: '/api/v1/auth/password/reset/request',
     tag: 'Password',
-    summary: 'Mail a link to set a new password',
+    summary: 'Send a link to set a new password',
     access: 'public',
     body: z.strictObject({ email: emailField }),
     responses: { 202: accepted },
@@ -83,15 +82,16 @@ function confirmReset({ credentials, throttle, guesses }: Dependencies): Operati
     method: 'post',
     path: '/api/v1/auth/password/reset/confirm',
     tag: 'Password',
-    summary: 'Set a new password with the link; all sessions end',
+    summary: 'Set a new password with a link; all sessions end',
     access: 'public',
     body: z.strictObject({ token: linkTokenField, new_password: newPasswordField }),
     responses: {
       200: {
-        description: 'Done: sign in with the new password',
+        description: 'Done; sign in with the new password',
         schema: z.object({
           device_token: z.string().meta({
-            description: 'For that sign-in: the guessing of strangers does not delay it',
+            description:
+              'For the next sign-in, so that strangers who guess passwords do not delay it',
           }),
         }),
       },

@@ -8,9 +8,8 @@ import { managedPerson, personOf, person as personSchema } from '../../users/use
 import type { Users } from '../../users/users.ts'
 import { type Operation, operation } from '../operation.ts'
 import { invalidField, Problem } from '../problem.ts'
-import { confirmed } from './confirmation.ts'
 import type { CookieMode } from './cookie-mode.ts'
-import { asFieldProblems } from './refusals.ts'
+import { asFieldProblems, confirmed } from './refusals.ts'
 import { done, fullNameField, passwordField, usernameField } from './schemas.ts'
 
 interface Dependencies {
@@ -21,10 +20,10 @@ interface Dependencies {
   readonly cookieMode: CookieMode
 }
 
-/** Two names of one resource. */
+/** Two paths of one resource. */
 const paths = ['/api/v1/auth/me', '/api/v1/users/me']
 
-/** The person about themselves. */
+/** A person's own profile. */
 export const profileOperations = (deps: Dependencies): Operation[] => [
   ...paths.flatMap((path) => [get(path), change(path, deps), remove(path, deps)]),
   exportData(deps),
@@ -35,7 +34,7 @@ const get = (path: string): Operation =>
     method: 'get',
     path,
     tag: 'Profile',
-    summary: 'Who you are',
+    summary: 'Your profile',
     access: 'person',
     responses: { 200: { description: 'You', schema: personSchema } },
     async handle({ person }) {
@@ -48,13 +47,13 @@ function change(path: string, deps: Dependencies): Operation {
     method: 'patch',
     path,
     tag: 'Profile',
-    summary: 'Change your name, or with your password your username',
+    summary: 'Change your name, or, with your password, your username',
     access: 'person',
     body: z
       .strictObject({
         username: usernameField,
         full_name: fullNameField.nullable(),
-        password: passwordField.meta({ description: 'Needed for another username' }),
+        password: passwordField.meta({ description: 'Required to change the username' }),
       })
       .partial(),
     responses: { 200: { description: 'You', schema: personSchema } },
@@ -71,7 +70,7 @@ function change(path: string, deps: Dependencies): Operation {
   })
 }
 
-/** ASVS 7.5.1: people sign in with it. The limit keeps names from being tried one after the other. */
+/** ASVS 7.5.1: people sign in with their username. The limit prevents a search for taken names. */
 async function confirmRename(
   { users, throttle }: Dependencies,
   { id, ip }: { id: string; ip: string },
@@ -89,7 +88,7 @@ function remove(path: string, deps: Dependencies): Operation {
     method: 'delete',
     path,
     tag: 'Profile',
-    summary: 'Delete yourself; only an anonymous trail stays',
+    summary: 'Delete your account; only an anonymous audit trail remains',
     access: 'person',
     body: z.strictObject({ password: passwordField }),
     responses: { 204: done },
@@ -128,7 +127,7 @@ function exportData(deps: Dependencies): Operation {
     },
     async handle({ person, ip }) {
       if (person.token.claims.amr?.includes(apiKeyMethod)) {
-        throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
+        throw new Problem('forbidden', { detail: 'An API key cannot do this. Sign in.' })
       }
       await deps.throttle.attempt('personalDataExport', { person: person.user.id })
       const { person: about, lists } = await deps.personalData.export(person.user.id, ip)
@@ -139,7 +138,7 @@ function exportData(deps: Dependencies): Operation {
   })
 }
 
-/** JSON in pieces, each as long as a page. One that is cut off is no valid JSON. */
+/** Streams JSON a page at a time. A truncated document is not valid JSON. */
 async function* document(
   person: object,
   lists: Readonly<Record<string, () => AsyncIterable<object[]>>>,

@@ -22,13 +22,13 @@ interface Dependencies {
   readonly open: boolean
 }
 
-/** People add themselves. */
+/** People register themselves. */
 export const registrationOperations = (deps: Dependencies): Operation[] => [
   operation({
     method: 'post',
     path: '/api/v1/auth/register',
     tag: 'Registration',
-    summary: 'Register; a link to prove the address is mailed',
+    summary: 'Register; a link to verify the address is sent',
     access: 'public',
     body: z.strictObject({
       username: usernameField.optional(),
@@ -41,12 +41,12 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
     responses: {
       201: {
         description:
-          'The person; the same answer when the address or the username is taken already. With a token set where the application lets unverified people in.',
+          'The person; the same answer when the address or the username is taken. With tokens where the app accepts unverified people.',
         schema: z.object({ person, tokens: tokenSet.optional() }),
       },
     },
     async handle({ body, ip, userAgent }) {
-      if (!deps.open) throw new Problem('forbidden', { detail: 'registration is closed' })
+      if (!deps.open) throw new Problem('forbidden', { detail: 'Registration is closed.' })
       await deps.throttle.attempt('registration', { ip })
       await deps.throttle.attempt('registrationMail', { email: body.email })
       const session = await deps.apiClients.forSignIn(body.client_id, undefined)
@@ -69,7 +69,7 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
   }),
 ]
 
-/** That a password can be guessed is for no schema to find out: it costs time, so it counts. */
+/** Checks the strength of the password apart from the schema: it takes time, so it is limited. */
 async function wrongPassword(
   deps: Dependencies,
   body: unknown,

@@ -24,7 +24,7 @@ interface Dependencies {
 const session = z
   .object({
     id: z.uuid(),
-    current: z.boolean().meta({ description: 'The session that asks' }),
+    current: z.boolean().meta({ description: 'The session of this request' }),
     client_id: z.string(),
     device: z.string().nullable().meta({ example: 'Firefox on Linux' }),
     ip: z.string().nullable().meta({ description: 'Where it began' }),
@@ -45,7 +45,7 @@ const sessionOf = (listed: ListedSession, currentSid: string): z.input<typeof se
   expires_at: listed.expiresAt.toISOString(),
 })
 
-/** Sessions go on, are seen and are ended. */
+/** Refreshing, listing and ending sessions. */
 export function sessionOperations(deps: Dependencies): Operation[] {
   return [refresh(deps), logout(deps), logoutAll(deps), list(deps), end(deps)]
 }
@@ -64,10 +64,11 @@ function refresh(deps: Dependencies): Operation {
       const fromCookie = body.refresh_token === undefined ? cookieMode.refreshToken(ctx) : undefined
       if (fromCookie !== undefined) cookieMode.check(ctx)
       const token = body.refresh_token ?? fromCookie
-      if (token === undefined) throw new Problem('unauthenticated', { detail: 'no refresh token' })
+      if (token === undefined)
+        throw new Problem('unauthenticated', { detail: 'No refresh token was sent.' })
       const content = codec.decode(token)
       const owner = content && (await families.ownerOfDecoded(content))
-      const client = owner && (await apiClients.named(owner.clientId))
+      const client = owner && (await apiClients.forRefresh(owner.clientId))
       if (!client) throw signInAgain('no session of a client of this API')
       const refreshed = await sessionTokens.refresh({
         content,
@@ -84,7 +85,7 @@ function refresh(deps: Dependencies): Operation {
 }
 
 const signInAgain = (cause: unknown) =>
-  new Problem('unauthenticated', { detail: 'the session is over: sign in again', cause })
+  new Problem('unauthenticated', { detail: 'The session has ended. Sign in again.', cause })
 
 function logout({ userSessions, cookieMode }: Dependencies): Operation {
   return operation({
@@ -106,7 +107,7 @@ function logoutAll({ userSessions, cookieMode }: Dependencies): Operation {
     method: 'post',
     path: '/api/v1/auth/logout/all',
     tag: 'Sign-in',
-    summary: 'End all sessions, this one too',
+    summary: 'End all sessions, including this one',
     access: 'person',
     responses: { 200: { description: 'Done', schema: z.object({ sessions: z.int() }) } },
     async handle({ person, ip }) {
@@ -149,7 +150,7 @@ function end({ userSessions }: Dependencies): Operation {
   })
 }
 
-/** What a device says of itself, in words that a person knows. */
+/** Describes a device in words that a person knows. */
 function describeDevice(userAgent: string | null): string | null {
   if (!userAgent) return null
   const { browser, os } = Bowser.parse(userAgent)

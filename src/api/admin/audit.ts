@@ -30,7 +30,7 @@ const query = z.strictObject({
     .meta({ description: '`next` of the page before' }),
 })
 
-/** What happened, newest first. */
+/** Security events, newest first. */
 export const auditOperations = ({ audit }: { readonly audit: AuditLog }): Operation[] => [
   operation({
     method: 'get',
@@ -45,20 +45,20 @@ export const auditOperations = ({ audit }: { readonly audit: AuditLog }): Operat
         schema: z.object({ events: z.array(event), next: z.string().nullable() }),
       },
     },
-    async handle({ query: asked }) {
+    async handle({ query: filter }) {
       const found = await audit.page(
         {
-          userId: asked.user_id,
-          clientId: asked.client_id,
-          event: asked.event,
-          sid: asked.sid,
-          from: asked.from === undefined ? undefined : new Date(asked.from),
-          until: asked.until === undefined ? undefined : new Date(asked.until),
+          userId: filter.user_id,
+          clientId: filter.client_id,
+          event: filter.event,
+          sid: filter.sid,
+          from: filter.from === undefined ? undefined : new Date(filter.from),
+          until: filter.until === undefined ? undefined : new Date(filter.until),
         },
-        asked.limit,
-        asked.after,
+        filter.limit,
+        filter.after,
       )
-      const next = found.length === asked.limit ? (found.at(-1)?.id ?? null) : null
+      const next = found.length === filter.limit ? (found.at(-1)?.id ?? null) : null
       const events = found.map(({ at, ...one }) => ({ ...one, at: at.toISOString() }))
       return { status: 200, body: { events, next } }
     },

@@ -4,13 +4,13 @@ import { emailField, fullNameField, newPasswordField, usernameField } from '../a
 
 const roles = z.array(z.string().refine(isRole, `must be ${roleRule}`)).max(50)
 
-/** Which people, and from where on. */
+/** Filter and position of a list of people. */
 export const listQuery = z.strictObject({
   role: z.string().max(64).optional(),
   state: z.enum(['active', 'disabled', 'unverified']).optional(),
   text: z.string().min(1).max(200).optional().meta({
     description:
-      'How a username or an address begins; with the index of docs/operations.md any part of them or of the full name',
+      'The beginning of a username or an address; with the index of docs/operations.md any part of them or of the full name',
   }),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   after: z.uuid().optional().meta({ description: '`next` of the page before' }),
@@ -24,7 +24,7 @@ export const newUser = z.strictObject({
   email_verified: z.boolean().optional(),
   full_name: fullNameField.optional(),
   password: newPasswordField.optional().meta({
-    description: 'Absent: nobody can sign in until the person has reset it by mail (ASVS 6.4.6)',
+    description: 'Absent: the person sets one with a password reset (ASVS 6.4.6)',
   }),
   roles: roles.optional(),
 })
@@ -35,7 +35,7 @@ export const userChanges = z
     disabled: z.boolean(),
     must_change_password: z.literal(true),
     end_sessions: z.literal(true),
-    unlock: z.literal(true).meta({ description: 'Forget the failed sign-ins' }),
+    unlock: z.literal(true).meta({ description: 'Forgets the failed sign-ins' }),
   })
   .partial()
-  .refine((changes) => Object.keys(changes).length > 0, 'change something')
+  .refine((changes) => Object.keys(changes).length > 0, 'at least one change is required')

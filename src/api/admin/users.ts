@@ -16,7 +16,7 @@ interface Dependencies {
   readonly guesses: GuessLimiter
 }
 
-/** Administrators about people. */
+/** Administration of people. */
 export const userOperations = (deps: Dependencies): Operation[] => [
   list(deps),
   stats(deps),
@@ -48,7 +48,7 @@ function stats({ users }: Dependencies): Operation {
     method: 'get',
     path: '/api/v1/users/stats',
     tag: 'Administration: people',
-    summary: 'How many people there are; above 10,000 an estimate',
+    summary: 'Number of people; above 10,000 an estimate',
     access: 'administrator',
     responses: {
       200: {
@@ -104,10 +104,10 @@ function create({ users }: Dependencies): Operation {
     async handle({ body, person, ip }) {
       if (body.username === undefined && body.email === undefined) {
         throw new Problem('invalid-fields', {
-          errors: [{ pointer: '/username', detail: 'give a username or an email' }],
+          errors: [{ pointer: '/username', detail: 'send a username or an email' }],
         })
       }
-      const wished = {
+      const input = {
         username: body.username,
         email: body.email,
         emailVerified: body.email_verified,
@@ -116,7 +116,7 @@ function create({ users }: Dependencies): Operation {
         roles: body.roles,
       }
       const actor: Actor = { actorId: person.user.id, ip }
-      const user = await asFieldProblems(() => users.create(wished, actor))
+      const user = await asFieldProblems(() => users.create(input, actor))
       return { status: 201, body: managedPersonOf(user) }
     },
   })
@@ -127,20 +127,20 @@ function change({ administration, guesses }: Dependencies): Operation {
     method: 'patch',
     path: '/api/v1/users/{id}',
     tag: 'Administration: people',
-    summary: 'Change roles, disable, force a new password, end sessions, unlock',
+    summary: 'Change roles, disable, require a new password, end sessions, unlock',
     access: 'administrator',
     pathParams: idPath,
     body: userChanges,
     responses: { 200: { description: 'The person', schema: managedPerson } },
     async handle({ path: { id }, body, person, ip }) {
       const actor: Actor = { actorId: person.user.id, ip }
-      const wished = {
+      const changes = {
         roles: body.roles,
         disabled: body.disabled,
         mustChangePassword: body.must_change_password,
         endSessions: body.end_sessions,
       }
-      const { user } = await asFieldProblems(() => administration.change(id, wished, actor))
+      const { user } = await asFieldProblems(() => administration.change(id, changes, actor))
       if (body.unlock) await unlock(guesses, user, administration, actor)
       return { status: 200, body: managedPersonOf(user) }
     },
@@ -163,7 +163,7 @@ function remove({ administration }: Dependencies): Operation {
     method: 'delete',
     path: '/api/v1/users/{id}',
     tag: 'Administration: people',
-    summary: 'Delete a person; only an anonymous trail stays',
+    summary: 'Delete a person; only an anonymous audit trail remains',
     access: 'administrator',
     pathParams: idPath,
     responses: { 204: done },
