@@ -1,4 +1,4 @@
-import { authorizations } from '../http/authorizations.ts'
+import { authorizationHeaders } from '../http/client-authentication.ts'
 import type { Context } from '../http/context.ts'
 import { accessCookie, readCookie } from '../http/cookies.ts'
 import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
@@ -7,7 +7,6 @@ import { adminRole, type User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
 import type { Access } from './operation.ts'
 import { Problem } from './problem.ts'
-import type { SameOrigin } from './same-origin.ts'
 
 /** Scopes of tokens for the JSON API. */
 export const accountScope = 'account'
@@ -81,7 +80,7 @@ export class AccessControl {
   }
 
   async #presented(ctx: Context): Promise<string> {
-    const [authorization, ...more] = authorizations(ctx.req)
+    const [authorization, ...more] = authorizationHeaders(ctx.req)
     if (more.length > 0) throw severalTokens()
     if (authorization !== undefined) {
       const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization) ?? []
@@ -119,3 +118,25 @@ const insufficientScope = (scope: string) =>
       'www-authenticate': `Bearer realm="signet", error="insufficient_scope", scope="${scope}"`,
     },
   })
+
+/**
+ * Refuses calls that would use somebody's cookies from a foreign page (ASVS 3.5.1): a call that changes
+ * something comes from an origin on the list. New browsers enforce SameSite=Strict; this protects all.
+ */
+export class SameOrigin {
+  readonly #allowed: ReadonlySet<string>
+
+  /** @param origins of this server and of the apps that may use its cookies */
+  constructor(origins: readonly string[]) {
+    this.#allowed = new Set(origins)
+  }
+
+  /** @throws Problem `foreign-origin` */
+  check(ctx: Context): void {
+    if (ctx.method === 'GET' || ctx.method === 'HEAD') return
+    const origin = ctx.get('origin')
+    const site = ctx.get('sec-fetch-site')
+    if (origin !== '' ? this.#allowed.has(origin) : site === 'same-origin') return
+    throw new Problem('foreign-origin')
+  }
+}

@@ -1,6 +1,6 @@
 import type { ZodType, z } from 'zod'
 import type { Context } from '../http/context.ts'
-import { readBody } from '../http/read-body.ts'
+import { readBody } from '../http/request-body.ts'
 import { Problem } from './problem.ts'
 
 const jsonType = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i

@@ -4,7 +4,7 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from 'zod-openapi'
-import { type CachedDocument, publish, type ReadDocument } from '../http/cached-documents.ts'
+import { type CachedDocument, cachedDocument, type ReadDocument } from '../http/cached-documents.ts'
 import { problem } from './account/schemas.ts'
 import { atRoot, oauthPaths } from './openapi-oauth.ts'
 import type { Access, Operation } from './operation.ts'
@@ -25,7 +25,7 @@ export function openApi(deps: Dependencies): ReadDocument {
   let document: CachedDocument | undefined
   return () => {
     // Made at the first call: a server that nobody asks pays nothing for it.
-    document ??= publish(JSON.stringify(describe(deps)), maxAgeSeconds)
+    document ??= cachedDocument(JSON.stringify(describe(deps)), maxAgeSeconds)
     return document
   }
 }

@@ -2,8 +2,7 @@ import { Readable } from 'node:stream'
 import type Router from '@koa/router'
 import type { output, ZodType } from 'zod'
 import type { Context, Middleware, RequestState } from '../http/context.ts'
-import { readForm } from '../http/form.ts'
-import { noStore } from '../http/no-store.ts'
+import { readForm } from '../http/request-body.ts'
 import type { AccessControl, Person } from './access-control.ts'
 import { checked, readJson } from './json.ts'
 import { type FieldProblem, Problem } from './problem.ts'
@@ -92,7 +91,7 @@ export const operation = <
   definition: Definition<Body, Form, Query, Path, Kind>,
 ): Operation => definition as unknown as Operation
 
-/** Mounts endpoints: no-store, who is asking, what is asked, and an answer by its schema. */
+/** Mounts endpoints: who is asking, what is asked, and an answer by its schema. */
 export function mount(
   router: Router<RequestState>,
   operations: readonly Operation[],
@@ -101,7 +100,7 @@ export function mount(
 ): void {
   for (const one of operations) {
     const path = prefix + one.path.replace(/\{(\w+)\}/g, ':$1')
-    router[one.method](path, noStore, answering(one, accessControl))
+    router[one.method](path, answering(one, accessControl))
   }
 }
 

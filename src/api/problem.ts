@@ -1,3 +1,7 @@
+import type { Context } from '../http/context.ts'
+import { asOAuthError, type ErrorFormat, type Refusal } from '../http/error-boundary.ts'
+import { ThrottledError, throttledFields } from '../throttle/throttled.ts'
+
 /** One field of a request that is wrong; `pointer` is a JSON Pointer into the body (RFC 6901). */
 export interface FieldProblem {
   readonly pointer: string
@@ -6,19 +10,19 @@ export interface FieldProblem {
 
 /** The problems that the JSON API knows: RFC 9457 wants each type stable, with one title. */
 export const problems = {
-  'malformed-request': [400, 'The request cannot be read'],
-  'unusable-token': [400, 'The link or code is not valid any more'],
-  unauthenticated: [401, 'Sign in first'],
-  'wrong-credentials': [401, 'The username or the password is wrong'],
+  'malformed-request': [400, 'The request is malformed'],
+  'unusable-token': [400, 'The link or code is no longer valid'],
+  unauthenticated: [401, 'Authentication required'],
+  'wrong-credentials': [401, 'Wrong username or password'],
   forbidden: [403, 'Not allowed'],
-  'password-change-required': [403, 'A new password is needed first'],
-  'foreign-origin': [403, 'This page may not do that'],
-  'not-found': [404, 'There is nothing here'],
-  'method-not-allowed': [405, 'This method is not offered here'],
-  conflict: [409, 'That does not fit what is there'],
+  'password-change-required': [403, 'Password change required'],
+  'foreign-origin': [403, 'Requests from this origin are not allowed'],
+  'not-found': [404, 'Not found'],
+  'method-not-allowed': [405, 'Method not allowed'],
+  conflict: [409, 'Conflict with the current state'],
   'too-large': [413, 'The request is too large'],
   'unsupported-media-type': [415, 'The body must be JSON'],
-  'invalid-fields': [422, 'Some fields are wrong'],
+  'invalid-fields': [422, 'Some fields are invalid'],
   'too-many-requests': [429, 'Too many attempts'],
   'internal-error': [500, 'The server met an unexpected condition'],
   unavailable: [503, 'The server cannot answer now'],
@@ -75,3 +79,45 @@ export class Problem extends Error {
 
 export const invalidField = (pointer: string, detail: string): Problem =>
   new Problem('invalid-fields', { errors: [{ pointer, detail }] })
+
+/** RFC 9457, the error format of the JSON API. */
+export const problemErrors: ErrorFormat = {
+  refusal: (ctx, error) => inProblem(asProblem(ctx, error)),
+  notFound: () => inProblem(new Problem('not-found')),
+  wrongMethod: (allow) =>
+    inProblem(
+      new Problem('method-not-allowed', { detail: `use one of: ${allow}`, headers: { allow } }),
+    ),
+}
+
+const inProblem = (problem: Problem): Refusal => ({
+  status: problem.status,
+  headers: {
+    // RFC 9110 §15.5.2: a 401 always says how to authenticate.
+    ...(problem.status === 401 && { 'www-authenticate': 'Bearer realm="signet"' }),
+    ...problem.headers,
+  },
+  type: 'application/problem+json; charset=utf-8',
+  body: JSON.stringify(problem),
+  code: problem.type,
+  cause: problem.cause,
+})
+
+/** Any error as a problem. A bug is logged, and the problem says nothing about it. */
+export function asProblem(ctx: Context, error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof ThrottledError) {
+    const { advice: detail } = error
+    const headers = throttledFields(error)
+    return new Problem('too-many-requests', { headers, cause: error, ...(detail && { detail }) })
+  }
+  const { status, headers, message, cause } = asOAuthError(ctx, error)
+  return new Problem(typeOfStatus[status] ?? 'internal-error', { detail: message, headers, cause })
+}
+
+const typeOfStatus: Readonly<Record<number, ProblemType>> = {
+  400: 'malformed-request',
+  401: 'unauthenticated',
+  413: 'too-large',
+  503: 'unavailable',
+}

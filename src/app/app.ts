@@ -1,17 +1,14 @@
 import type { RequestListener } from 'node:http'
 import Koa from 'koa'
 import type { HealthCheck } from '../endpoints/health.ts'
-import { ignoreAbandoned, StallWatch } from '../http/abandoned.ts'
+import { StallWatch } from '../http/abandoned.ts'
 import { documentFastPath } from '../http/cached-documents.ts'
 import type { RequestState } from '../http/context.ts'
-import { crossOrigin } from '../http/cross-origin.ts'
-import { errorBoundary } from '../http/error-boundary.ts'
 import { hungUp, RequestLog } from '../http/request-log.ts'
-import { securityFields, securityHeaders } from '../http/security-headers.ts'
 import { inspectSchema } from '../stores/migrations.ts'
 import { registerGauges } from './gauges.ts'
 import { Jobs } from './jobs.ts'
-import { createRouter } from './routes.ts'
+import { createRoutes } from './routes.ts'
 import { createServices, type Runtime, type Services } from './services.ts'
 
 export interface App {
@@ -35,25 +32,18 @@ export async function createApp(runtime: Runtime): Promise<App> {
   const { metrics } = services
   const { issuer } = config
   let draining = false
-  const { router, pages, groups, documents } = createRouter(
+  const stalls = new StallWatch()
+  const routes = createRoutes({
     runtime,
     services,
-    healthChecks(runtime, services, () => draining),
-  )
+    checks: healthChecks(runtime, services, () => draining),
+    stalls,
+  })
 
   const koa = new Koa<RequestState>()
   const requests = new RequestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES })
-  const fields = securityFields({ https: issuer.startsWith('https:') })
   koa.use(requests.middleware)
-  koa.use(groups.middleware)
-  koa.use(securityHeaders(fields))
-  koa.use(crossOrigin(config.CORS_ORIGINS))
-  koa.use(errorBoundary({ metrics }))
-  const stalls = new StallWatch()
-  koa.use(ignoreAbandoned(stalls))
-  koa.use(router.routes())
-  koa.use(router.allowedMethods())
-  koa.use(pages.routes())
+  koa.use(routes.middleware)
   koa.on('error', (error) =>
     log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'an answer could not be sent'),
   )
@@ -63,10 +53,11 @@ export async function createApp(runtime: Runtime): Promise<App> {
   return {
     issuer,
     services,
-    handler: documentFastPath({ requests, documents, securityFields: fields }, koa.callback()),
-    routes: router.stack.flatMap(({ methods, path }) =>
-      methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${path}`),
+    handler: documentFastPath(
+      { requests, documents: routes.documents, fields: routes.documentFields },
+      koa.callback(),
     ),
+    routes: routes.list,
     start: () => jobs.start(),
     drain() {
       draining = true

@@ -1,5 +1,5 @@
-import Router from '@koa/router'
-import { AccessControl } from '../api/access-control.ts'
+import type Router from '@koa/router'
+import { AccessControl, SameOrigin } from '../api/access-control.ts'
 import { apiKeyOperations } from '../api/account/api-keys.ts'
 import { CookieMode } from '../api/account/cookie-mode.ts'
 import { emailOperations } from '../api/account/email.ts'
@@ -12,10 +12,10 @@ import { auditOperations } from '../api/admin/audit.ts'
 import { clientOperations } from '../api/admin/clients.ts'
 import { keyOperations } from '../api/admin/keys.ts'
 import { userOperations } from '../api/admin/users.ts'
-import { docs, docsAsset } from '../api/docs.ts'
+import { docs, docsAsset, docsPolicy } from '../api/docs.ts'
 import { openApi } from '../api/openapi.ts'
 import { mount, type Operation } from '../api/operation.ts'
-import { SameOrigin } from '../api/same-origin.ts'
+import { problemErrors } from '../api/problem.ts'
 import { type HealthCheck, live, ready } from '../endpoints/health.ts'
 import { introspection } from '../endpoints/introspection.ts'
 import { jwks } from '../endpoints/jwks.ts'
@@ -24,111 +24,250 @@ import { revocation } from '../endpoints/revocation.ts'
 import { revocationsFeed } from '../endpoints/revocations-feed.ts'
 import { token } from '../endpoints/token.ts'
 import { clientCredentials } from '../grants/client-credentials.ts'
+import type { Grant } from '../grants/grant.ts'
 import { password } from '../grants/password.ts'
 import { refreshToken } from '../grants/refresh-token.ts'
 import { tokenExchange } from '../grants/token-exchange.ts'
+import type { StallWatch } from '../http/abandoned.ts'
 import { type ReadDocument, staticDocument } from '../http/cached-documents.ts'
 import { authenticateClient, confidentialOnly } from '../http/client-authentication.ts'
-import type { RequestState } from '../http/context.ts'
-import { publicDocument } from '../http/cross-origin.ts'
-import { form } from '../http/form.ts'
-import { foundByPath } from '../http/found-by-path.ts'
-import { noStore } from '../http/no-store.ts'
-import { jsonApi, publicDocuments, RouteGroups } from '../http/route-group.ts'
-import { type LinkPage, resetPassword, verifyEmail } from '../pages/link-pages.ts'
-import { stylesheet } from '../pages/page.ts'
+import type { Middleware, RequestState } from '../http/context.ts'
+import { allowEveryOrigin, allowListedOrigins, openFields } from '../http/cross-origin.ts'
+import { oauthErrors } from '../http/error-boundary.ts'
+import { form } from '../http/request-body.ts'
+import { type Fields, noStore, securityFields } from '../http/response-headers.ts'
+import { byGroup, type RouteGroup, routeGroup } from '../http/route-group.ts'
+import { resetPassword, verifyEmail } from '../pages/link-pages.ts'
+import { pageErrors, pagePolicy, stylesheet } from '../pages/page.ts'
 import type { Runtime, Services } from './services.ts'
 
 interface Routes {
-  readonly router: Router<RequestState>
-  /** Not of the API: for browsers, where no app has them. */
-  readonly pages: Router<RequestState>
-  readonly groups: RouteGroups
-  /** Those that can be answered without the router, by path. */
+  /** Hands each request to the group of its route. */
+  readonly middleware: Middleware
+  /** Those that can be answered before the application, by path, and the fields of their group. */
   readonly documents: ReadonlyMap<string, ReadDocument>
+  readonly documentFields: Fields
+  /** Method and path of each route of the API, without the pages for people. */
+  readonly list: readonly string[]
 }
 
-/** Every route, on the rooms of rooms/. Nothing is mounted anywhere else. */
-export function createRouter(
-  { config, now }: Runtime,
-  services: Services,
-  checks: Readonly<Record<string, HealthCheck>>,
-): Routes {
-  const { issuer } = config
-  // What is announced is what answers: all but the health checks lies under the path of the issuer.
-  const path = new URL(issuer).pathname.replace(/\/$/, '')
-  const grants = [
-    password(services),
-    refreshToken(services),
-    clientCredentials(services),
-    tokenExchange({ ...services, now }),
-  ]
-  const client = authenticateClient(services)
-  const sameOrigin = new SameOrigin([new URL(issuer).origin, ...config.CORS_ORIGINS])
-  const accessControl = new AccessControl({ ...services, sameOrigin, issuer })
-  const sessionSeconds = services.lifetimes.sessionAbsoluteSeconds
-  const cookieMode = new CookieMode({ ...services, sameOrigin, sessionSeconds, path })
-  const operations: Operation[] = [
-    ...registrationOperations({ ...services, now, open: config.REGISTRATION === 'open' }),
-    ...loginOperations({ ...services, cookieMode }),
-    ...sessionOperations({ ...services, cookieMode }),
-    ...profileOperations({ ...services, cookieMode }),
-    ...passwordOperations(services),
-    ...emailOperations(services),
-    ...apiKeyOperations({ ...services, now }),
-    ...userOperations(services),
-    ...clientOperations(services),
-    ...auditOperations(services),
-    ...keyOperations({ ...services, now }),
-  ]
+interface Dependencies {
+  readonly runtime: Runtime
+  readonly services: Services
+  readonly checks: Readonly<Record<string, HealthCheck>>
+  readonly stalls: StallWatch
+}
 
-  const router = foundByPath(new Router<RequestState>({ sensitive: true, strict: true }))
-  router.post(`${path}/oauth/token`, noStore, form, client, token({ ...services, grants }))
-  router.post(`${path}/oauth/revoke`, noStore, form, client, revocation(services))
-  router.post(
-    `${path}/oauth/introspect`,
-    ...[noStore, form, client, confidentialOnly],
-    introspection({ ...services, issuer }),
+/** Mounts every route, in its group; nothing is mounted anywhere else. */
+export function createRoutes({ runtime, services, checks, stalls }: Dependencies): Routes {
+  const { config } = runtime
+  const { issuer, CORS_ORIGINS } = config
+  const https = issuer.startsWith('https:')
+  // All but the health checks and the metadata lies under the path of the issuer.
+  const path = new URL(issuer).pathname.replace(/\/$/, '')
+  const grants = createGrants(runtime, services)
+  const operations = createOperations(runtime, services, path)
+
+  const common = { metrics: services.metrics, stalls }
+  const data = securityFields({ https })
+  const listed = allowListedOrigins(CORS_ORIGINS, { cookies: false })
+
+  const oauth = routeGroup(
+    { fields: [...data, ...noStore], crossOrigin: listed, errors: oauthErrors },
+    common,
   )
+  mountOAuth(oauth.router, runtime, services, path, grants)
+
   const documents = new Map([
-    [`${path}/.well-known/jwks.json`, jwks({ ...services, now })],
+    [`${path}/.well-known/jwks.json`, jwks({ keyring: services.keyring, now: runtime.now })],
     // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
     [`/.well-known/oauth-authorization-server${path}`, metadata({ issuer, grants })],
   ])
-  for (const [name, read] of documents) router.get(name, staticDocument(read))
-  router.get(`${path}/.well-known/revocations`, revocationsFeed(services))
-  router.get('/health/live', live)
-  router.get('/health/ready', ready(checks))
-  router.get(`${path}/api/v1/health`, ready(checks, 'status'))
-  router.get(`${path}/api/v1/health/database`, ready(pick(checks, 'database'), 'status'))
-  router.get(
-    `${path}/openapi.json`,
-    publicDocument,
-    staticDocument(openApi({ operations, issuer, version })),
+  const discovery = routeGroup(
+    { fields: data, crossOrigin: allowEveryOrigin(), errors: oauthErrors },
+    common,
   )
-  router.get(`${path}/docs`, docs)
-  router.get(`${path}/docs/:name`, docsAsset)
-  mount(router, operations, accessControl, path)
-  const pages = new Router<RequestState>({ sensitive: true, strict: true })
+  for (const [name, read] of documents) discovery.router.get(name, staticDocument(read))
+  discovery.router.get(`${path}/.well-known/revocations`, revocationsFeed(services))
+
+  const jsonApi = routeGroup(
+    {
+      fields: [...data, ...noStore],
+      crossOrigin: allowListedOrigins(CORS_ORIGINS, { cookies: true }),
+      errors: problemErrors,
+    },
+    common,
+  )
+  jsonApi.router.get(`${path}/api/v1/health`, ready(checks, 'status'))
+  jsonApi.router.get(`${path}/api/v1/health/database`, ready(only(checks, 'database'), 'status'))
+  mount(jsonApi.router, operations.list, operations.accessControl, path)
+
+  const docsPages = routeGroup(
+    {
+      fields: securityFields({ https }, docsPolicy),
+      crossOrigin: listed,
+      errors: oauthErrors,
+    },
+    common,
+  )
+  docsPages.router.get(`${path}/docs`, docs)
+  docsPages.router.get(`${path}/docs/:name`, docsAsset)
+
+  const pages = routeGroup(
+    {
+      fields: [...securityFields({ https }, pagePolicy), ['cache-control', 'no-store']],
+      crossOrigin: listed,
+      errors: pageErrors,
+    },
+    common,
+  )
   if (config.APP_URL === undefined) {
-    const shown = { operations, origin: new URL(issuer).origin }
-    mountPage(pages, `${path}/verify-email`, verifyEmail(shown))
-    mountPage(pages, `${path}/reset-password`, resetPassword(shown))
-    pages.get(`${path}/pages.css`, stylesheet)
+    mountPages(pages.router, operations.list, path, new URL(issuer).origin)
   }
-  const groups = new RouteGroups()
-  groups.below(`${path}/api/`, jsonApi)
-  const forEverybody = [`${path}/.well-known/revocations`]
-  for (const name of [...documents.keys(), ...forEverybody]) groups.at(name, publicDocuments)
-  return { router, pages, groups, documents }
+
+  /** Health checks, the description of the API, and every path at which nothing is. */
+  const site = routeGroup({ fields: data, crossOrigin: listed, errors: oauthErrors }, common)
+  site.router.get('/health/live', live)
+  site.router.get('/health/ready', ready(checks))
+  site.router.get(
+    `${path}/openapi.json`,
+    (ctx, next) => {
+      ctx.set('cross-origin-resource-policy', 'cross-origin')
+      return next()
+    },
+    staticDocument(openApi({ operations: operations.list, issuer, version })),
+  )
+
+  const middleware = byGroup(
+    [
+      { group: oauth },
+      { group: discovery },
+      { group: jsonApi, below: `${path}/api/` },
+      { group: docsPages, below: `${path}/docs/` },
+      { group: pages },
+    ],
+    site,
+  )
+  return {
+    middleware,
+    documents,
+    documentFields: [...data, ...openFields],
+    list: [oauth, discovery, site, docsPages, jsonApi].flatMap(routesOf),
+  }
 }
 
-function mountPage(router: Router<RequestState>, path: string, { show, submit }: LinkPage): void {
-  router.get(path, show)
-  router.post(path, submit)
+function createGrants({ now }: Runtime, services: Services): Grant[] {
+  const { signIn, sessionTokens, codec, accessTokens, lifetimes, apiKeys } = services
+  return [
+    password({ signIn }),
+    refreshToken({ sessionTokens, codec }),
+    clientCredentials({ accessTokens, lifetimes }),
+    tokenExchange({ apiKeys, accessTokens, lifetimes, now }),
+  ]
 }
 
-const pick = (checks: Readonly<Record<string, HealthCheck>>, wanted: string) =>
+function mountOAuth(
+  router: Router<RequestState>,
+  { config: { issuer } }: Runtime,
+  services: Services,
+  path: string,
+  grants: readonly Grant[],
+): void {
+  const { metrics, accessTokens, families, apiKeys } = services
+  const client = authenticateClient(services)
+  router.post(`${path}/oauth/token`, form, client, token({ grants, metrics }))
+  router.post(`${path}/oauth/revoke`, form, client, revocation(services))
+  router.post(
+    `${path}/oauth/introspect`,
+    form,
+    client,
+    confidentialOnly,
+    introspection({ accessTokens, families, apiKeys, issuer, metrics }),
+  )
+}
+
+/** The JSON API, a line for each chapter. */
+function createOperations({ config, now }: Runtime, services: Services, path: string) {
+  const {
+    accessTokens,
+    apiClients,
+    apiKeys,
+    clients,
+    codec,
+    families,
+    passwords,
+    personalData,
+    registration,
+    sessionTokens,
+    signIn,
+    signingKeys,
+    throttle,
+    users,
+    userSessions,
+    administration,
+    lifetimes,
+  } = services
+  const { issuer } = config
+  const sameOrigin = new SameOrigin([new URL(issuer).origin, ...config.CORS_ORIGINS])
+  const accessControl = new AccessControl({ accessTokens, users, sameOrigin, issuer })
+  const cookieMode = new CookieMode({
+    sameOrigin,
+    codec,
+    sessionSeconds: lifetimes.sessionAbsoluteSeconds,
+    path,
+  })
+  const list: Operation[] = [
+    ...registrationOperations({
+      registration,
+      passwords,
+      sessionTokens,
+      apiClients,
+      throttle,
+      now,
+      open: config.REGISTRATION === 'open',
+    }),
+    ...loginOperations({ signIn, apiClients, cookieMode, families, accessTokens, userSessions }),
+    ...sessionOperations({
+      families,
+      userSessions,
+      codec,
+      sessionTokens,
+      apiClients,
+      cookieMode,
+    }),
+    ...profileOperations({ users, personalData, administration, throttle, cookieMode }),
+    ...passwordOperations(services),
+    ...emailOperations(services),
+    ...apiKeyOperations({ apiKeys, clients, users, throttle, now }),
+    ...userOperations(services),
+    ...clientOperations(services),
+    ...auditOperations(services),
+    ...keyOperations({ signingKeys, now }),
+  ]
+  return { list, accessControl }
+}
+
+function mountPages(
+  router: Router<RequestState>,
+  operations: readonly Operation[],
+  path: string,
+  origin: string,
+): void {
+  const links = { 'verify-email': verifyEmail, 'reset-password': resetPassword }
+  for (const [name, create] of Object.entries(links)) {
+    const page = create({ operations, origin })
+    router.get(`${path}/${name}`, page.show)
+    router.post(`${path}/${name}`, page.submit)
+  }
+  router.get(`${path}/pages.css`, stylesheet)
+}
+
+const routesOf = ({ router }: RouteGroup): string[] =>
+  router.stack.flatMap(({ methods, path }) =>
+    methods.filter((method) => method !== 'HEAD').map((method) => `${method} ${path}`),
+  )
+
+const only = (checks: Readonly<Record<string, HealthCheck>>, wanted: string) =>
   Object.fromEntries(Object.entries(checks).filter(([name]) => name === wanted))
 
 /** Of the API that /openapi.json describes. */

@@ -1,5 +1,5 @@
 import type { Now } from '../clock.ts'
-import { type CachedDocument, publish, type ReadDocument } from '../http/cached-documents.ts'
+import { type CachedDocument, cachedDocument, type ReadDocument } from '../http/cached-documents.ts'
 import { type Keyring, maxAge } from '../keyring/keyring.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 
@@ -8,8 +8,8 @@ interface Dependencies {
   readonly now: Now
 }
 
-/** The document as it is until the keys are read again or the clock changes their set. */
-interface Made {
+/** Valid until the keys are read again or the clock changes their set. */
+interface Cached {
   readonly keyring: Keyring
   readonly from: Date
   readonly until: Date | undefined
@@ -18,23 +18,23 @@ interface Made {
 
 /** RFC 7517 §5: the public keys, to be cached until the set changes. */
 export function jwks({ keyring, now }: Dependencies): ReadDocument {
-  let made: Made | undefined
+  let cached: Cached | undefined
   return () => {
     const at = now()
-    if (!made || !holds(made, keyring.current, at)) made = make(keyring.current, at)
-    const maxAgeSeconds = maxAge(at, made.until)
-    if (made.document.maxAgeSeconds !== maxAgeSeconds) {
-      made = { ...made, document: { ...made.document, maxAgeSeconds } }
+    if (!cached || !isCurrent(cached, keyring.current, at)) cached = read(keyring.current, at)
+    const maxAgeSeconds = maxAge(at, cached.until)
+    if (cached.document.maxAgeSeconds !== maxAgeSeconds) {
+      cached = { ...cached, document: { ...cached.document, maxAgeSeconds } }
     }
-    return made.document
+    return cached.document
   }
 }
 
-const holds = ({ keyring, from, until }: Made, current: Keyring, at: Date): boolean =>
+const isCurrent = ({ keyring, from, until }: Cached, current: Keyring, at: Date): boolean =>
   keyring === current && at >= from && (until === undefined || at < until)
 
-function make(keyring: Keyring, from: Date): Made {
+function read(keyring: Keyring, from: Date): Cached {
   const until = keyring.jwksChangesAt(from)
-  const document = publish(JSON.stringify(keyring.jwks(from)), maxAge(from, until))
+  const document = cachedDocument(JSON.stringify(keyring.jwks(from)), maxAge(from, until))
   return { keyring, from, until, document }
 }

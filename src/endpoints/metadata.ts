@@ -1,7 +1,7 @@
 import { authenticationMethods } from '../clients/client-settings.ts'
 import { assertionAlgorithms } from '../clients/public-keys.ts'
 import type { Grant } from '../grants/grant.ts'
-import { publish, type ReadDocument } from '../http/cached-documents.ts'
+import { cachedDocument, type ReadDocument } from '../http/cached-documents.ts'
 
 interface Dependencies {
   readonly issuer: string
@@ -13,7 +13,7 @@ const maxAgeSeconds = 300
 /** The feed never hands out an older list while its database answers: read twice a second, signed again every 5 s. */
 export const feedStalenessSeconds = 10
 
-/** RFC 8414: what is really there and nothing else. Made once: it depends on no request. */
+/** RFC 8414: what is really there and nothing else. Cached once: it depends on no request. */
 export function metadata({ issuer, grants }: Dependencies): ReadDocument {
   const confidential = authenticationMethods.filter((method) => method !== 'none')
   const document = {
@@ -35,6 +35,6 @@ export function metadata({ issuer, grants }: Dependencies): ReadDocument {
     revocations_uri: `${issuer}/.well-known/revocations`,
     revocations_staleness_seconds: feedStalenessSeconds,
   }
-  const cached = publish(JSON.stringify(document), maxAgeSeconds)
+  const cached = cachedDocument(JSON.stringify(document), maxAgeSeconds)
   return () => cached
 }

@@ -1,5 +1,4 @@
-import { shared } from '../http/cached-documents.ts'
-import { isKnown } from '../http/conditional.ts'
+import { isCurrent, sharedBody } from '../http/cached-documents.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { FeedDocument } from '../revocations/feed-documents.ts'
@@ -15,7 +14,7 @@ const longestWaitSeconds = 30
 export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Middleware {
   const bodies = new WeakMap<FeedDocument, string | Buffer>()
   const bodyOf = (document: FeedDocument): string | Buffer => {
-    const body = bodies.get(document) ?? shared(document.jwt)
+    const body = bodies.get(document) ?? sharedBody(document.jwt)
     bodies.set(document, body)
     return body
   }
@@ -24,7 +23,7 @@ export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Mi
     ctx.set({ etag: document.etag, 'cache-control': 'public, max-age=1' })
     ctx.type = 'application/jwt'
     ctx.status = 200
-    if (isKnown(ctx.get('if-none-match'), document.etag)) ctx.status = 304
+    if (isCurrent(ctx.get('if-none-match'), document.etag)) ctx.status = 304
     else ctx.body = bodyOf(document)
   }
 }

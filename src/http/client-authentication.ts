@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { isPublic, usesSecret } from '../clients/client.ts'
 import type { ClientAssertions } from '../clients/client-assertions.ts'
@@ -7,7 +8,6 @@ import type { Clients } from '../clients/clients.ts'
 import { OAuthError } from '../oauth/error.ts'
 import { formDecode, type Params } from '../oauth/params.ts'
 import type { Throttle } from '../throttle/throttle.ts'
-import { authorizations } from './authorizations.ts'
 import type { Middleware } from './context.ts'
 
 interface Dependencies {
@@ -38,7 +38,7 @@ export function authenticateClient({
   audit,
 }: Dependencies): Middleware {
   return async (ctx, next) => {
-    const credentials = readCredentials(authorizations(ctx.req), ctx.state.params)
+    const credentials = readCredentials(authorizationHeaders(ctx.req), ctx.state.params)
     ctx.state.facts.clientId = credentials.id
     const facts = { client: credentials.id, ip: ctx.state.ip }
     let known = await clients.find(credentials.id)
@@ -85,6 +85,15 @@ async function check(
   if (credentials.method === 'assertion')
     return assertions.check(known.client, credentials.assertion)
   return isPublic(known.client) ? undefined : 'no credentials'
+}
+
+/** Every Authorization header: of two, Node would drop one, and a proxy on the way perhaps the other. */
+export function authorizationHeaders({ rawHeaders }: IncomingMessage): string[] {
+  const isAuthorization = (name: string) =>
+    name.length === 13 && name.toLowerCase() === 'authorization'
+  return rawHeaders.filter(
+    (value, at) => at % 2 === 1 && value !== '' && isAuthorization(rawHeaders[at - 1] ?? ''),
+  )
 }
 
 function readCredentials(headers: readonly string[], params: Params): Credentials {

@@ -2,7 +2,6 @@ import type { Middleware as KoaMiddleware, ParameterizedContext } from 'koa'
 import type { Client } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { RouteGroup } from './route-group.ts'
 
 /** More for the one line that a request gets in the log. Named, so that no secret gets there by mistake. */
 export interface RequestFacts {
@@ -29,8 +28,6 @@ export interface RequestState {
   readonly log: Log
   /** request-log */
   readonly facts: RequestFacts
-  /** route-group */
-  group: RouteGroup
   /** form */
   params: Params
   /** client-authentication */

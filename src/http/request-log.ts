@@ -6,7 +6,6 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { callerAddress } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
-import type { RouteGroup } from './route-group.ts'
 
 interface Dependencies {
   readonly log: Log
@@ -96,7 +95,6 @@ class State implements RequestState {
   readonly ip: string
   readonly facts: RequestFacts = {}
   // Named by the doors behind.
-  declare group: RouteGroup
   declare params: Params
   declare client: Client
   readonly #parent: Log

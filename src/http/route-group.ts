@@ -1,44 +1,72 @@
-import type { Middleware } from './context.ts'
+import Router from '@koa/router'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { ignoreAbandoned, type StallWatch } from './abandoned.ts'
+import type { Middleware, RequestState } from './context.ts'
+import { type ErrorFormat, errorBoundary } from './error-boundary.ts'
+import { type Fields, setFields } from './response-headers.ts'
 
-/** Which errors a caller reads: RFC 6749 §5.2, or RFC 9457. */
-type ErrorFormat = 'oauth' | 'problem'
-
-/** Whose scripts may read the answers: everybody's, or those of CORS_ORIGINS, with cookies or without. */
-type Scripts = 'everyone' | 'listed' | 'listed-with-cookies'
-
-/** What the routes of one kind have in common. Nothing of it is decided by looking at the path. */
-export interface RouteGroup {
+/** What the routes of one kind have in common. Nothing of it is decided by looking at the path (D16). */
+interface GroupPolicy {
+  /** On every answer, unless a handler sets another value: security and caching. */
+  readonly fields: Fields
+  readonly crossOrigin: Middleware
   readonly errors: ErrorFormat
-  readonly scripts: Scripts
 }
 
-export const oauth: RouteGroup = { errors: 'oauth', scripts: 'listed' }
-export const publicDocuments: RouteGroup = { errors: 'oauth', scripts: 'everyone' }
-export const jsonApi: RouteGroup = { errors: 'problem', scripts: 'listed-with-cookies' }
+interface Dependencies {
+  readonly metrics: Metrics
+  readonly stalls: StallWatch
+}
 
-/** Which group a path belongs to, also where nothing is mounted at it. */
-export class RouteGroups {
-  readonly #exact = new Map<string, RouteGroup>()
-  readonly #below: [prefix: string, group: RouteGroup][] = []
+/** Routes with one policy, and a router of their own: a hot route is not searched behind forty others. */
+export interface RouteGroup {
+  readonly router: Router<RequestState>
+  readonly middleware: Middleware
+}
 
-  at(path: string, group: RouteGroup): void {
-    this.#exact.set(path, group)
+export function routeGroup(
+  { fields, crossOrigin, errors }: GroupPolicy,
+  { metrics, stalls }: Dependencies,
+): RouteGroup {
+  const router = new Router<RequestState>({ sensitive: true, strict: true })
+  const middleware = inOrder([
+    setFields(fields),
+    crossOrigin,
+    errorBoundary({ metrics, errors }),
+    ignoreAbandoned(stalls),
+    router.routes() as Middleware,
+    router.allowedMethods() as Middleware,
+  ])
+  return { router, middleware }
+}
+
+const inOrder =
+  (steps: readonly Middleware[]): Middleware =>
+  (ctx, next) => {
+    const run = (index: number): Promise<unknown> => {
+      const step = steps[index]
+      return step ? step(ctx, () => run(index + 1)) : next()
+    }
+    return run(0)
   }
 
-  below(prefix: string, group: RouteGroup): void {
-    this.#below.push([prefix, group])
-  }
+/** A group, and where a path belongs to it although no route has it. */
+export interface MountedGroup {
+  readonly group: RouteGroup
+  /** Every path that begins so. */
+  readonly below?: string
+}
 
-  of(path: string): RouteGroup {
-    const exact = this.#exact.get(path)
-    if (exact) return exact
-    const [, group] = this.#below.find(([prefix]) => path.startsWith(prefix)) ?? []
-    return group ?? oauth
-  }
-
-  /** For the doors behind. */
-  readonly middleware: Middleware = (ctx, next) => {
-    ctx.state.group = this.of(ctx.path)
-    return next()
-  }
+/** Hands each request to the group of its path; `otherwise` has the paths that belong to none. */
+export function byGroup(mounted: readonly MountedGroup[], otherwise: RouteGroup): Middleware {
+  const exact = new Map(
+    [...mounted.map(({ group }) => group), otherwise].flatMap((group) =>
+      group.router.stack.map(({ path }) => [String(path), group] as const),
+    ),
+  )
+  const groupOf = (path: string) =>
+    exact.get(path) ??
+    mounted.find(({ below }) => below !== undefined && path.startsWith(below))?.group ??
+    otherwise
+  return (ctx, next) => groupOf(ctx.path).middleware(ctx, next)
 }

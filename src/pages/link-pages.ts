@@ -2,14 +2,13 @@ import { checked } from '../api/json.ts'
 import type { Operation } from '../api/operation.ts'
 import { Problem } from '../api/problem.ts'
 import type { Context, Middleware } from '../http/context.ts'
-import { asProblem } from '../http/error-boundary.ts'
-import { readForm } from '../http/form.ts'
+import { readForm } from '../http/request-body.ts'
 import { type Field, type Form, type Page, send } from './page.ts'
 
 /**
- * The two pages that links in mails lead to where no app has them. They are a face of two operations of
- * the JSON API, whose checks and limits hold here as well. Opening a link changes nothing: mail scanners
- * open them. Only the form that a person sends does.
+ * The pages that links in mails open when no app has such pages (APP_URL is not set). They call two
+ * operations of the JSON API, whose checks and limits apply here too. Opening a link changes nothing, because
+ * mail scanners open links; sending the form does.
  */
 export interface LinkPage {
   readonly show: Middleware
@@ -25,19 +24,26 @@ interface Wording {
   readonly operation: string
   readonly done: Page
   readonly sent: Page
-  /** What the page shows for a link. `wrong` has a sentence for each field that is wrong. */
+  /** The page of a link. `wrong` has a sentence for each field that is wrong. */
   page(token: string, wrong: Record<string, string>): Page
-  /** Where there is no link, or it is not good any more. */
+  /** The page without a link, or with one that is no longer valid. */
   ask(text: string, wrong?: string): Page
 }
 
 const password = (label: string, wrong?: string): Field => ({
-  ...{ name: 'password', label, type: 'password', autocomplete: 'current-password', wrong },
+  name: 'password',
+  label,
+  type: 'password',
+  autocomplete: 'current-password',
+  wrong,
 })
 
 const newPassword = (wrong?: string): Field => ({
-  ...{ name: 'new_password', label: 'New password', type: 'password', wrong },
+  name: 'new_password',
+  label: 'New password',
+  type: 'password',
   autocomplete: 'new-password',
+  wrong,
 })
 
 const byMail = (wrong?: string): Form => ({
@@ -46,7 +52,7 @@ const byMail = (wrong?: string): Form => ({
 })
 
 const sent: Page = {
-  title: 'Look into your inbox',
+  title: 'Check your inbox',
   text: ['If there is an account with this address, a new link is on its way to it.'],
 }
 
@@ -103,7 +109,7 @@ function linkPage({ operations, origin }: Dependencies, wording: Wording): LinkP
       if (query.has('done')) return send(ctx, 200, wording.done)
       if (query.has('sent')) return send(ctx, 200, wording.sent)
       if (token) return send(ctx, 200, wording.page(token, {}))
-      send(ctx, 200, wording.ask('The link in your mail is needed here.'))
+      send(ctx, 200, wording.ask('Open this page with the link in your email.'))
     },
     async submit(ctx) {
       let fields: Record<string, string> = {}
@@ -113,24 +119,29 @@ function linkPage({ operations, origin }: Dependencies, wording: Wording): LinkP
         const isRequest = fields.email !== undefined
         await run(isRequest ? request : confirm, fields, ctx)
         ctx.status = 303
-        ctx.set('cache-control', 'no-store')
         ctx.set('location', `${ctx.path}?${isRequest ? 'sent' : 'done'}`)
       } catch (error) {
-        refuse(ctx, asProblem(ctx, error), wording, fields)
+        const again = error instanceof Problem && formAgain(error, wording, fields)
+        if (!again) throw error
+        ctx.state.facts.error = error.type
+        send(ctx, ...again)
       }
     },
   }
 }
 
-/** As if the fields had come as JSON: by the schema of the operation, and with its limits. */
+/** Calls the operation as if the fields had come as JSON, with its schema and its limits. */
 async function run(
   one: Operation | undefined,
   fields: Record<string, string>,
   ctx: Context,
 ): Promise<void> {
-  if (!one?.body) throw new Error('there is no such operation')
+  if (!one?.body) throw new Error('the operation of this page does not exist')
   await one.handle({
-    ...{ body: checked(one.body, fields), form: undefined, query: undefined, path: undefined },
+    body: checked(one.body, fields),
+    form: undefined,
+    query: undefined,
+    path: undefined,
     person: undefined as never,
     ip: ctx.state.ip,
     userAgent: ctx.get('user-agent') || undefined,
@@ -138,51 +149,31 @@ async function run(
   })
 }
 
-function refuse(
-  ctx: Context,
-  problem: Problem,
+/** The page with its form again, where sending it once more can help. */
+function formAgain(
+  { type, status, errors }: Problem,
   wording: Wording,
   { token }: Record<string, string>,
-): void {
+): [status: number, page: Page] | undefined {
   const wrong = Object.fromEntries(
-    problem.errors.map(({ pointer, detail }) => [pointer.slice(1), sentence(pointer, detail)]),
+    errors.map(({ pointer, detail }) => [pointer.slice(1), sentence(pointer, detail)]),
   )
-  ctx.state.facts.error = problem.type
-  ctx.set({ ...problem.headers })
-  const [status, page] = answerTo(problem, wording, token, wrong)
-  send(ctx, status, page)
-}
-
-function answerTo(
-  { type, status }: Problem,
-  wording: Wording,
-  token: string | undefined,
-  wrong: Record<string, string>,
-): [status: number, page: Page] {
   if (wrong.email) return [422, wording.ask('The address was not accepted.', wrong.email)]
   if (type === 'unusable-token' || wrong.token || (!token && status === 422)) {
-    return [400, wording.ask('This link is not valid any more.')]
+    return [400, wording.ask('This link is no longer valid.')]
   }
-  if (status === 422 && token) return [422, wording.page(token, wrong)]
-  const text = told[status] ?? 'This request was not accepted. Open the link once more.'
-  return [status, { title: 'That did not work', text: [text] }]
+  return status === 422 && token ? [422, wording.page(token, wrong)] : undefined
 }
 
-const told: Readonly<Record<number, string>> = {
-  429: 'There were too many attempts. Try again later: your link is still good.',
-  500: 'The server met an unexpected condition. Try again later.',
-  503: 'The server cannot answer now. Try again in a moment: your link is still good.',
-}
-
-/** Messages of a schema are for programs. */
+/** The messages of a schema are for programs; these are for people. */
 function sentence(pointer: string, detail: string): string {
   if (pointer === '/email') return 'This is not an email address.'
   return /^(Invalid|Too)/.test(detail) ? 'Enter a password.' : detail
 }
 
 /**
- * ASVS 3.5.1. Pages with `Referrer-Policy: no-referrer` post with `Origin: null`, so what counts is
- * Sec-Fetch-Site; a browser without it sends one of these origins. There is no cookie to misuse.
+ * ASVS 3.5.1. Pages with `Referrer-Policy: no-referrer` post with `Origin: null`, so Sec-Fetch-Site decides; a
+ * browser without it sends one of these origins. These pages use no cookies.
  */
 function sameOrigin(ctx: Context, own: string): void {
   const site = ctx.get('sec-fetch-site')

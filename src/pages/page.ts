@@ -1,8 +1,10 @@
+import { asProblem, Problem } from '../api/problem.ts'
 import type { Context, Middleware } from '../http/context.ts'
+import type { ErrorFormat, Refusal } from '../http/error-boundary.ts'
 import { escapeHtml } from '../mail/layout.ts'
 
-/** No script at all, and nothing inline: a page here can load its stylesheet and post its form. */
-const contentSecurityPolicy =
+/** No scripts and nothing inline: a page can load its stylesheet and post its form. */
+export const pagePolicy =
   "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 const style = `:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
@@ -19,7 +21,7 @@ export interface Field {
   readonly label: string
   readonly type: 'email' | 'password'
   readonly autocomplete: 'current-password' | 'new-password' | 'email'
-  /** What is wrong with it. */
+  /** The error to show below it. */
   readonly wrong?: string | undefined
 }
 
@@ -33,16 +35,35 @@ export interface Page {
   readonly title: string
   readonly text: readonly string[]
   readonly forms?: readonly Form[]
-  /** A second way, folded away until it is wanted or something in it is wrong. */
+  /** An alternative, folded away unless its form has an error. */
   readonly otherwise?: { readonly summary: string; readonly form: Form }
 }
 
 export function send(ctx: Context, status: number, page: Page): void {
   ctx.status = status
-  ctx.set('content-security-policy', contentSecurityPolicy)
-  ctx.set('cache-control', 'no-store')
-  ctx.type = 'text/html; charset=utf-8'
+  ctx.type = htmlType
   ctx.body = document(page, ctx.path)
+}
+
+const htmlType = 'text/html; charset=utf-8'
+
+/** The error format of pages: a page. */
+export const pageErrors: ErrorFormat = {
+  refusal: (ctx, error) => inPage(asProblem(ctx, error)),
+  notFound: () => inPage(new Problem('not-found')),
+  wrongMethod: (allow) => inPage(new Problem('method-not-allowed', { headers: { allow } })),
+}
+
+function inPage({ status, headers, type, cause }: Problem): Refusal {
+  const text = texts[status] ?? 'This request was not accepted. Open the link in your email again.'
+  const body = document({ title: 'Something went wrong', text: [text] }, '')
+  return { status, headers, type: htmlType, body, code: type, cause }
+}
+
+const texts: Readonly<Record<number, string>> = {
+  429: 'There were too many attempts. Try again later.',
+  500: 'The server met an unexpected condition. Try again later.',
+  503: 'The server cannot answer now. Try again in a moment.',
 }
 
 export const stylesheet: Middleware = (ctx) => {
@@ -86,11 +107,11 @@ ${hidden}${inputOf(field)}
 
 function inputOf({ name, label, type, autocomplete, wrong }: Field): string {
   const invalid = wrong === undefined ? '' : ` aria-invalid="true" aria-describedby="${name}-wrong"`
-  const told =
+  const error =
     wrong === undefined
       ? ''
       : `<p class="wrong" role="alert" id="${name}-wrong">${escapeHtml(wrong)}</p>`
   return `<label for="${name}">${escapeHtml(label)}</label>
 <input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" required${invalid}>
-${told}`
+${error}`
 }

@@ -1,7 +1,4 @@
-import Router from '@koa/router'
 import test from 'ava'
-import type { RequestState } from '../../src/http/context.ts'
-import { foundByPath } from '../../src/http/found-by-path.ts'
 import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { startServer } from '../support/server/start-server.ts'
 
@@ -66,31 +63,4 @@ test('ASVS 13.4.3, 13.4.5: an address without anything is a 404 in JSON for ever
       t.is(JSON.parse(answer.body).error, 'not_found')
     }
   }
-})
-
-test('paths of ours are looked up from the second time on; those that strangers make up are not kept', (t) => {
-  const router = new Router<RequestState>()
-  const searched: string[] = []
-  const search = router.match.bind(router)
-  router.match = (path, method) => {
-    searched.push(`${method} ${path}`)
-    return search(path, method)
-  }
-  const found = foundByPath(router)
-  const handler = () => undefined
-  found.get('/fixed', handler)
-  found.get('/users/:id', handler)
-  const paths = ['/fixed', '/users/1', '/users/2', '/nothing', '/fixed/']
-  const first = paths.map((path) => found.match(path, 'GET'))
-  const second = paths.map((path) => found.match(path, 'GET'))
-  t.deepEqual(second, first)
-  t.deepEqual(
-    first.map(({ route }) => route),
-    [true, true, true, false, true],
-  )
-  t.false(found.match('/fixed', 'POST').route)
-  t.deepEqual(searched.slice(paths.length), [
-    ...paths.slice(1).map((path) => `GET ${path}`),
-    'POST /fixed',
-  ])
 })

@@ -82,7 +82,7 @@ test('a new password is set by the page, and a spent link leads to another one',
   t.is(await signsIn(server, otherPassword), 200)
   const spent = await post(server, '/reset-password', { token, new_password: goodPassword })
   t.is(spent.status, 400)
-  t.regex(spent.text, /not valid any more/)
+  t.regex(spent.text, /no longer valid/)
   t.regex(spent.text, /name="email" type="email"/)
   t.is(await signsIn(server, otherPassword), 200)
   const odd = await post(server, '/reset-password', { email: 'nobody' })

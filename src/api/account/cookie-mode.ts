@@ -10,8 +10,8 @@ import {
   setCookie,
 } from '../../http/cookies.ts'
 import type { RefreshTokenCodec } from '../../sessions/refresh-token.ts'
+import type { SameOrigin } from '../access-control.ts'
 import type { Reply } from '../operation.ts'
-import type { SameOrigin } from '../same-origin.ts'
 
 /** The only path at which the refresh token cookie is used. */
 export const refreshPath = '/api/v1/auth/refresh'
