@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { root } from '../../tools/root.ts'
+import { buildTests } from '../support/runner/build.ts'
+import { groupTests } from '../support/runner/groups.ts'
+import { openServices } from '../support/runner/services.ts'
+import { Closing } from '../support/server/closing.ts'
+import { type Fault, type FaultList, withFault } from './fault.ts'
+import { faultLists } from './faults.ts'
+
+/**
+ * `npm run mutate -- [folder …] [--dry]`: the tests can fail. Puts one small fault at a time into a copy of
+ * the build, runs the tests of the folder, and names the faults that no test noticed. `--dry` only looks
+ * whether each fault still fits the code.
+ */
+const minutesPerFault = 10
+const folders = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const chosen = Object.entries(faultLists).filter(
+  ([name]) => !folders.length || folders.includes(name),
+)
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => interruption.abort(new Error(`stopped by ${signal}`)))
+}
+const closing = new Closing()
+const survivors: string[] = []
+const misfits: string[] = []
+let noticed = 0
+try {
+  await buildTests()
+  await checkFit()
+  if (!process.argv.includes('--dry')) await runAll()
+} catch (error) {
+  misfits.push((error as Error).message)
+}
+await closing.close()
+console.log(`\n${noticed} noticed, ${survivors.length} not noticed, ${misfits.length} errors`)
+for (const line of [...survivors, ...misfits]) console.log(`✘ ${line}`)
+process.exitCode = survivors.length + misfits.length > 0 ? 1 : 0
+
+async function checkFit(): Promise<void> {
+  for (const [name, { faults }] of chosen) {
+    for (const fault of faults) {
+      const code = await readFile(join(root, compiledFile(fault)), 'utf8')
+      try {
+        withFault(code, fault)
+      } catch (error) {
+        misfits.push((error as Error).message)
+      }
+    }
+    console.log(`${name}: ${faults.length} faults`)
+  }
+}
+
+async function runAll(): Promise<void> {
+  const environment = await openServices(closing, interruption.signal)
+  const copy = await mkdtemp(join(environment.TMPDIR ?? '', 'mutants-'))
+  const groups = await groupTests(
+    chosen.flatMap(([, { tests }]) => tests.map((name) => `dist/${name}`)),
+  )
+  for (const part of ['package.json', 'package-lock.json', 'dist', 'docs', 'README.md']) {
+    await cp(join(root, part), join(copy, part), { recursive: true })
+  }
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
+  for (const [, list] of chosen) {
+    const files = groups.filter((file) => list.tests.some((tests) => isIn(file, tests)))
+    for (const fault of list.faults) {
+      interruption.signal.throwIfAborted()
+      await tryFault(fault, list, { copy, files, environment })
+    }
+  }
+}
+
+/** A group of a folder lies in `groups/` under the folder's name. */
+function isIn(file: string, tests: string): boolean {
+  const folder = tests.replace(/^test\//, '')
+  return new RegExp(`^dist/test/(groups/)?${folder}(-\\d+\\.|\\.|/)`).test(file)
+}
+
+interface Run {
+  readonly copy: string
+  readonly files: readonly string[]
+  readonly environment: NodeJS.ProcessEnv
+}
+
+async function tryFault(
+  fault: Fault,
+  { tests: [folder = ''] }: FaultList,
+  run: Run,
+): Promise<void> {
+  const label = `${fault.file}: ${oneLine(fault.old)} → ${oneLine(fault.new) || '(nothing)'}`
+  const compiled = join(run.copy, compiledFile(fault))
+  const code = await readFile(compiled, 'utf8')
+  try {
+    await writeFile(compiled, withFault(code, fault))
+  } catch {
+    return
+  }
+  try {
+    const first = fault.first ? [`dist/${folder}/${fault.first}.test.js`] : []
+    const failure =
+      (first.length > 0 ? await firstFailure(first, run) : undefined) ??
+      (await firstFailure(run.files, run))
+    if (failure === undefined) survivors.push(label)
+    else noticed += 1
+    console.log(failure === undefined ? `✘ ${label}` : `✔ ${label}\n    ${failure}`)
+  } finally {
+    await writeFile(compiled, code)
+  }
+}
+
+/** The first test that fails with the fault in place; undefined when all of them pass. */
+async function firstFailure(
+  files: readonly string[],
+  { copy, environment }: Run,
+): Promise<string | undefined> {
+  const ava = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
+  const options = ['--fail-fast', '--concurrency', String(availableParallelism())]
+  const child = spawn(process.execPath, [ava, ...options, ...files], {
+    cwd: copy,
+    env: { ...environment, FORCE_COLOR: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk
+    })
+  }
+  const end = () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL')
+  const late = setTimeout(end, minutesPerFault * 60_000)
+  interruption.signal.addEventListener('abort', end, { once: true })
+  const [code] = await once(child, 'close')
+  clearTimeout(late)
+  interruption.signal.removeEventListener('abort', end)
+  if (code === 0) return undefined
+  const lines = stripVTControlCharacters(output).split('\n')
+  const line = lines.find((one) => /^ {2}✘|^ {2}(Uncaught|Error)/.test(one)) ?? lines.at(-1) ?? ''
+  return line.trim()
+}
+
+const compiledFile = ({ file }: Fault): string =>
+  join('dist', 'src', file.replace(/\.(c?)ts$/, '.$1js'))
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
