@@ -22,13 +22,13 @@ const accounts = await readFile(join(root, 'docs/accounts.md'), 'utf8')
 
 const chapter = (title: string): string => chapterOf(readme, title)
 
-/** The variables of the README that a reader has to set. */
+/** Values for the variables of the README that a reader has to set. */
 async function givenBy(server: TestServer) {
   const { demo, password } = await likeFirstStart(server)
   return { URL: server.url, CLIENT: `${demo.id}:${demo.secret}`, PASSWORD: password }
 }
 
-test('the curl lines of the README work as they are pasted', async (t) => {
+test('the curl commands of the README work as pasted', async (t) => {
   const server = await startServer(t)
   const given = await givenBy(server)
   const pasted = blocksOf(chapter('Getting tokens'), 'bash')
@@ -50,7 +50,7 @@ test('the curl lines of the README work as they are pasted', async (t) => {
   t.is((await server.services.accessTokens.verify(service as string))?.claims.sub, 'demo')
 })
 
-test('the curl lines of docs/accounts.md work as they are pasted', async (t) => {
+test('the curl commands of docs/accounts.md work as pasted', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'signet-readme-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const server = await startServer(t, { environment: { DATA_DIR: join(folder, '.data') } })
@@ -60,10 +60,10 @@ test('the curl lines of docs/accounts.md work as they are pasted', async (t) => 
   const field = /^field\(\).*$/m.exec(chapter('Getting tokens'))?.[0] ?? ''
   // The mail may take longer than a second here.
   const wait = 'sleep() { until ls .data/outbox/*.eml; do command sleep 0.1; done; }'
-  const told = 'echo; echo "$KEY_TOKEN"'
+  const print = 'echo; echo "$KEY_TOKEN"'
   const { stdout } = await promisify(execFile)(
     'bash',
-    ['-euo', 'pipefail', '-c', [field, wait, ...pasted, told].join('\n')],
+    ['-euo', 'pipefail', '-c', [field, wait, ...pasted, print].join('\n')],
     { cwd: folder, env: { ...process.env, ...given }, timeout: 60_000 },
   )
 
@@ -76,7 +76,7 @@ test('the curl lines of docs/accounts.md work as they are pasted', async (t) => 
   t.deepEqual(claims?.amr, ['api_key'])
 })
 
-test('the commands in the documents are commands, with options that exist', async (t) => {
+test('every command in the documents exists, with its options', async (t) => {
   const texts = [...(await documents()).values()]
   const commands = texts.flatMap((text) => [...text.matchAll(/npx signet ([^\n`]+)/g)])
   t.true(commands.length > 30)
@@ -100,7 +100,7 @@ test('the commands in the documents are commands, with options that exist', asyn
   }
 })
 
-test('the service of the README lets in whom it should', async (t) => {
+test('the service of the README accepts valid tokens only', async (t) => {
   const server = await startServer(t)
   const { demo } = await likeFirstStart(server)
   const [code = ''] = blocksOf(chapter('Verifying in a service'), 'js')
@@ -131,7 +131,7 @@ test('docs/endpoints.md lists every route', async (t) => {
 const rowsOf = (text: string): string[][] =>
   [...text.matchAll(/^\| (.*) \|$/gm)].map(([, row = '']) => row.split(' | '))
 
-test('docs/accounts.md tells every limit as throttle/limits.ts has it', async (t) => {
+test('docs/accounts.md lists every limit of throttle/limits.ts', async (t) => {
   const page = await readFile(join(root, 'docs/accounts.md'), 'utf8')
   const duration = (seconds: number) => {
     const [size, unit] = [
@@ -147,8 +147,10 @@ test('docs/accounts.md tells every limit as throttle/limits.ts has it', async (t
     .map(({ policy, points, windowSeconds, per }) =>
       [`\`${policy}\``, points, duration(windowSeconds), per.join(', ')].join(' | '),
     )
-  const told = rowsOf(page).filter(([, , window]) => /^\d+ (minute|hour|day)s?$/.test(window ?? ''))
-  t.deepEqual(told.map((row) => row.slice(0, 4).join(' | ')).sort(), real.sort())
+  const listed = rowsOf(page).filter(([, , window]) =>
+    /^\d+ (minute|hour|day)s?$/.test(window ?? ''),
+  )
+  t.deepEqual(listed.map((row) => row.slice(0, 4).join(' | ')).sort(), real.sort())
 
   const { freeFailures, firstDelaySeconds, longestDelaySeconds, forgetSeconds } = delayLimits
   const delays = rowsOf(page).filter(([name]) => name?.startsWith('delay: '))
@@ -161,13 +163,13 @@ test('docs/accounts.md tells every limit as throttle/limits.ts has it', async (t
   )
 })
 
-test('docs/accounts.md tells every problem type with its status and title', async (t) => {
+test('docs/accounts.md lists every problem type with its status and title', async (t) => {
   const page = await readFile(join(root, 'docs/accounts.md'), 'utf8')
-  const told = rowsOf(page).filter(([, status]) => /^[45]\d\d$/.test(status ?? ''))
+  const listed = rowsOf(page).filter(([, status]) => /^[45]\d\d$/.test(status ?? ''))
   const real = Object.entries(problems).map(([type, [status, title]]) =>
     [`\`${type}\``, status, title].join(' | '),
   )
-  t.deepEqual(told.map((row) => row.slice(0, 3).join(' | ')).sort(), real.sort())
+  t.deepEqual(listed.map((row) => row.slice(0, 3).join(' | ')).sort(), real.sort())
 })
 
 /** Every document of the product, by its path from the root. */
@@ -186,7 +188,7 @@ async function documents(): Promise<Map<string, string>> {
   return new Map(await Promise.all(texts))
 }
 
-test('every link between the documents leads somewhere', async (t) => {
+test('every link between the documents has a target', async (t) => {
   const texts = await documents()
   t.true(texts.size > 10)
   const dead: string[] = []
@@ -203,7 +205,7 @@ test('every link between the documents leads somewhere', async (t) => {
   t.deepEqual(dead, [])
 })
 
-/** Headings as the usual renderers name them. */
+/** The anchors of the headings, as common renderers name them. */
 const anchors = (text: string): Set<string> =>
   new Set(
     [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
@@ -214,7 +216,7 @@ const anchors = (text: string): Set<string> =>
     ),
   )
 
-test('every variable and every audit event that the documents name exists', async (t) => {
+test('the documents name existing variables and audit events', async (t) => {
   const texts = await documents()
   const others = ['ERR_JWT_EXPIRED', 'UV_THREADPOOL_SIZE', 'GLIBC_TUNABLES']
   const unknown: string[] = []
@@ -231,7 +233,7 @@ test('every variable and every audit event that the documents name exists', asyn
   const source = await readFile(join(root, 'src/audit/audit-log.ts'), 'utf8')
   const declared = [...source.matchAll(/^ {2}\| '([a-z_]+\.[a-z_]+)'$/gm)].map(([, name]) => name)
   const table = (texts.get('SECURITY.md') ?? '').match(/^\| `[a-z_]+\.[a-z_]+`.*$/gm) ?? []
-  const told = table.flatMap((row) => row.match(/(?<=`)[a-z_]+\.[a-z_]+(?=`)/g) ?? [])
+  const listed = table.flatMap((row) => row.match(/(?<=`)[a-z_]+\.[a-z_]+(?=`)/g) ?? [])
   t.true(declared.length > 10)
-  t.deepEqual(told.sort(), declared.sort())
+  t.deepEqual(listed.sort(), declared.sort())
 })

@@ -11,7 +11,7 @@ import { blocksOf, filledIn } from './support/docs/documents.ts'
 import { likeFirstStart } from './support/server/first-start.ts'
 import { startServer } from './support/server/start-server.ts'
 
-/** The Koa example in a process of its own. */
+/** Starts the Koa example in a separate process. */
 async function startExample(t: ExecutionContext, issuer: string) {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -44,7 +44,7 @@ async function startExample(t: ExecutionContext, issuer: string) {
   return { url, ask, stop, said: () => said }
 }
 
-test('the curl lines of the Koa example work as they are pasted', async (t) => {
+test('the curl commands of the Koa example work as pasted', async (t) => {
   const server = await startServer(t)
   const { demo, password } = await likeFirstStart(server)
   const service = await startExample(t, server.app.issuer)
@@ -56,7 +56,7 @@ test('the curl lines of the Koa example work as they are pasted', async (t) => {
     PASSWORD: password,
   }
   const script = filledIn(t, blocksOf(readme, 'bash').join(''), given)
-  // News may take longer than two seconds here.
+  // A revocation may take longer than two seconds to arrive here.
   const bearer = '-H "Authorization: Bearer $TOKEN"'
   const wait = `sleep() { while curl -sf -o /dev/null ${bearer} "$SERVICE/"; do command sleep 0.1; done; }`
   const args = ['-euo', 'pipefail', '-c', `${wait}\n${script}`]
@@ -67,7 +67,7 @@ test('the curl lines of the Koa example work as they are pasted', async (t) => {
   t.regex(service.said(), /"token_revoked"/)
 })
 
-test('the Koa example lets in whom it should, and goes on without the server', async (t) => {
+test('the Koa example accepts valid tokens only, and works without the server', async (t) => {
   const server = await startServer(t)
   const { demo, password } = await likeFirstStart(server)
   await server.services.users.create({
@@ -98,7 +98,7 @@ test('the Koa example lets in whom it should, and goes on without the server', a
   await eventually(isRefused, 'the ended session is refused')
   t.is(await service.ask('/', ben.access_token), 200)
   await server.stop()
-  t.is(await service.ask('/', ben.access_token), 200, 'nobody is asked about a token')
+  t.is(await service.ask('/', ben.access_token), 200, 'no request per token')
   t.is(await service.ask('/', admin.access_token), 401)
   t.is(await service.stop(), 0, service.said())
 })

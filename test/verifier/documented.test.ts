@@ -25,7 +25,7 @@ const rows = (title: string): string[][] =>
 
 const named = (cell = ''): string => cell.replaceAll('`', '')
 
-test('docs/verifying.md tells every option with its default', async (t) => {
+test('docs/verifying.md lists every option with its default', async (t) => {
   const text = await source('verifier-options.ts')
   const members = (name: string) => {
     const [, body = ''] = new RegExp(`export interface ${name} \\{(.*?)^\\}`, 'ms').exec(text) ?? []
@@ -34,9 +34,9 @@ test('docs/verifying.md tells every option with its default', async (t) => {
   const feed = members('RevocationOptions')
   const options = members('VerifierOptions')
   t.true(feed.length >= 3 && options.length >= 12)
-  const told = rows('Options')
+  const listed = rows('Options')
   t.deepEqual(
-    told.map(([name]) => named(name)).sort(),
+    listed.map(([name]) => named(name)).sort(),
     [...options, ...feed.map((name) => `revocations.${name}`)].sort(),
   )
 
@@ -46,14 +46,14 @@ test('docs/verifying.md tells every option with its default', async (t) => {
     real[`revocations.${name}`] = value
   }
   const inWords = ['issuer', 'audience', 'revocations', 'fetch', 'now', 'onEvent']
-  for (const [name, value] of told) {
+  for (const [name, value] of listed) {
     if (inWords.includes(named(name))) continue
     const wanted = JSON.stringify(real[named(name)]).replaceAll('"', "'")
     t.is(named(value), wanted, name)
   }
 })
 
-test('docs/verifying.md tells every code with the status that doors answer', async (t) => {
+test('docs/verifying.md lists every code with the status that guards answer', async (t) => {
   const text = await source('verification-error.ts')
   const codes = [...text.matchAll(/^ {2}\| '(\w+)'$/gm)].map(([, code]) => code as VerificationCode)
   t.true(codes.length >= 14)
@@ -62,11 +62,11 @@ test('docs/verifying.md tells every code with the status that doors answer', asy
     const { status } = challenge.notVerified(new VerificationError(code, 'a test'))
     return `${code} ${status}`
   })
-  const told = rows('Errors').map(([code, status]) => `${named(code)} ${status}`)
-  t.deepEqual(told, real)
+  const listed = rows('Errors').map(([code, status]) => `${named(code)} ${status}`)
+  t.deepEqual(listed, real)
 })
 
-test('docs/verifying.md tells every reason of a refusal', async (t) => {
+test('docs/verifying.md lists every reason of a refusal', async (t) => {
   const text = await source('challenge.ts')
   const [, union = ''] = /export type RefusalReason =(.*?)\n\n/s.exec(text) ?? []
   const reasons = [...union.matchAll(/'(\w+)'/g)].map(([, reason = '']) => reason)
@@ -74,18 +74,18 @@ test('docs/verifying.md tells every reason of a refusal', async (t) => {
   for (const reason of reasons) t.true(chapter('Quick start').includes(`\`${reason}\``), reason)
 })
 
-test('docs/verifying.md tells every member of the test issuer and its options', async (t) => {
+test('docs/verifying.md lists every member of the test issuer and its options', async (t) => {
   const text = await source('testing.ts')
-  const told = chapter('Testing your service')
+  const listed = chapter('Testing your service')
   for (const name of ['TestIssuerOptions', 'TestIssuer']) {
     const [, body = ''] = new RegExp(`export interface ${name} \\{(.*?)^\\}`, 'ms').exec(text) ?? []
     const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?(:]/gm)].map(([, one]) => one)
     t.true(members.length >= 5)
-    for (const one of members) t.regex(told, new RegExp(`\\b${one}\\b`))
+    for (const one of members) t.regex(listed, new RegExp(`\\b${one}\\b`))
   }
 })
 
-test('the worked example of a list is right', (t) => {
+test('the example of a revocation list is correct', (t) => {
   const text = chapter('The list of revocations')
   const digests = ['jti:0b5c1b1e-6f1d-4c7e-9a53-3f9d2e7a8c10', 'client:billing'].map((what) => {
     t.true(text.includes(what))
@@ -99,7 +99,7 @@ test('the worked example of a list is right', (t) => {
   })
 })
 
-test('the quick starts for Koa, Express and Fastify work as they are pasted', async (t) => {
+test('the quick starts for Koa, Express and Fastify work as pasted', async (t) => {
   const issuer = await startTestIssuer()
   t.teardown(() => issuer.close())
   const pasted = blocksOf(chapter('Quick start'), 'js')
@@ -126,7 +126,7 @@ test('the quick starts for Koa, Express and Fastify work as they are pasted', as
   await Promise.all(pasted.map(check))
 })
 
-test('the test of the chapter on testing passes', async (t) => {
+test('the example test of the page passes', async (t) => {
   const [code = ''] = blocksOf(chapter('Testing your service'), 'js')
   const args = ['--input-type=module', '--eval', code]
   const { PATH = '' } = process.env

@@ -39,7 +39,7 @@ const described: Variable[] = Object.entries(variables).map(([name, rule]) => {
   return { name, meaning: description, byDefault: absent ?? (shown && `\`${shown}\``) }
 })
 
-/** A table of every variable, a section for each subject. */
+/** The page: a table of variables for each subject. */
 export function configurationPage(): string {
   const lines = described.flatMap(({ name, meaning, byDefault }) => [
     ...(headings[name]
@@ -50,7 +50,7 @@ export function configurationPage(): string {
   return `${intro}${lines.join('\n')}\n`
 }
 
-/** Every variable, commented out. */
+/** `.env.example`: every variable, commented out. */
 export function environmentExample(): string {
   const lines = described.flatMap(({ name, meaning, byDefault }) => [
     ...(headings[name] ? ['', `# ${headings[name]}`] : []),
@@ -60,7 +60,7 @@ export function environmentExample(): string {
   return `# Copy to .env and set what differs from the default. docs/configuration.md says more.\n${lines.join('\n')}\n`
 }
 
-/** Each file and what it should hold. */
+/** The generated files with their content. */
 export const pages = {
   'docs/configuration.md': configurationPage,
   '.env.example': environmentExample,

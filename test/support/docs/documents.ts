@@ -1,16 +1,16 @@
 import type { ExecutionContext } from 'ava'
 
-/** What follows a heading of the second level, up to the next one. */
+/** The chapter below a heading of the second level. */
 export const chapterOf = (text: string, title: string): string =>
   text.split(/^## /m).find((chapter) => chapter.startsWith(`${title}\n`)) ?? ''
 
-/** The code that a document shows in this language. */
+/** The code blocks of a document in one language. */
 export const blocksOf = (text: string, language: string): string[] =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
     ([, code]) => code as string,
   )
 
-/** The script with what a reader fills in: assignments that end in `…` or name an address. */
+/** Fills in what a reader has to: assignments that end in `…` or contain a URL. */
 export function filledIn(
   t: ExecutionContext,
   script: string,
@@ -19,6 +19,6 @@ export function filledIn(
   const filled = script.replace(/^(\w+)=(\S*…|http:\S+)(?= |$)/gm, (line, name) =>
     name in given ? `${name}='${given[name]}'` : line,
   )
-  t.notRegex(filled.replace(/#.*/g, ''), /…/, 'something is left to fill in')
+  t.notRegex(filled.replace(/#.*/g, ''), /…/, 'a value is not filled in')
   return filled
 }

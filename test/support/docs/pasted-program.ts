@@ -5,7 +5,7 @@ import { freePort } from '../../../src/stores/embedded/postmaster.ts'
 import { eventually } from '../../../tools/eventually.ts'
 import { root } from '../../../tools/root.ts'
 
-/** A service as a document shows it, in a process of its own, and a way to ask it as a caller does. */
+/** Starts the service of a document in a separate process, and returns a client for it. */
 export async function startPasted(t: ExecutionContext, code: string, issuer: string) {
   const port = await freePort()
   const { PATH = '' } = process.env
