@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { variables } from '../../../src/config/environment.ts'
 
 /**
- * docs/configuration.md and .env.example are made from src/config/environment.ts:
- * `npx tsx test/support/docs/configuration-page.ts` writes them anew.
+ * Generates docs/configuration.md and .env.example from src/config/environment.ts:
+ * `npx tsx test/support/docs/configuration-page.ts`.
  */
 const headings: Readonly<Record<string, string>> = {
   NODE_ENV: 'Server',
@@ -19,10 +19,10 @@ const headings: Readonly<Record<string, string>> = {
 
 const intro = `# Configuration
 
-Signet reads the environment, and from a file \`.env\` in its working directory what the environment does not set.
-It reads it once, at the start, and reports every mistake at once. \`signet doctor\` checks the rest.
+Signet is configured by environment variables. A file \`.env\` in its working directory supplies variables that are
+not set. Signet reads them once at start-up and reports all errors together. \`signet doctor\` checks the rest.
 
-<!-- Made from src/config/environment.ts by: npx tsx test/support/docs/configuration-page.ts -->
+<!-- Generated from src/config/environment.ts by: npx tsx test/support/docs/configuration-page.ts -->
 `
 
 interface Variable {
@@ -57,7 +57,7 @@ export function environmentExample(): string {
     `# ${meaning}${byDefault ? ` (${byDefault})` : ''}`.replaceAll('`', ''),
     `#${name}=`,
   ])
-  return `# Copy to .env and set what differs from the default. docs/configuration.md says more.\n${lines.join('\n')}\n`
+  return `# Copy to .env and set the variables that differ from their defaults. Details: docs/configuration.md.\n${lines.join('\n')}\n`
 }
 
 /** The generated files with their content. */
