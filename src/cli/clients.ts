@@ -7,7 +7,7 @@ import { createClient } from './clients-create.ts'
 import { answers, example, moment, table } from './output.ts'
 
 export function clientsCommand(program: Command): void {
-  const clients = program.command('clients').description('OAuth clients')
+  const clients = program.command('clients').description('manage OAuth clients')
   createClient(clients)
   list(clients)
   rotateSecret(clients)
@@ -15,7 +15,7 @@ export function clientsCommand(program: Command): void {
 }
 
 function list(clients: Command): void {
-  const command = clients.command('list').description('all clients')
+  const command = clients.command('list').description('list all clients')
   example(command, 'signet clients list')
   answers(command, () =>
     withServices(async (services) => {
@@ -42,17 +42,20 @@ function state({ disabledAt, endingSessions, firstParty }: ListedClient): string
 function rotateSecret(clients: Command): void {
   const command = clients
     .command('rotate-secret')
-    .description(
-      'add a secret; the one before goes on for a while, so that the app can be moved over',
-    )
+    .description('create a new secret; the previous one keeps working for a while')
     .argument('<id>', 'client_id')
-    .option('--overlap-hours <n>', 'how long the secret before goes on; 0: not at all', hours, 24)
+    .option(
+      '--overlap-hours <n>',
+      'how long the previous secret keeps working; 0: not at all',
+      hours,
+      24,
+    )
   example(command, 'signet clients rotate-secret billing --overlap-hours 1')
   answers<{ overlapHours: number }>(command, ({ overlapHours }, id = '') =>
     withServices(async (services) => {
       const overlapSeconds = Math.round(overlapHours * 3600)
       const secret = await services.clients.rotateSecret(id, overlapSeconds)
-      const text = `client_secret  ${secret}\nThe secret before goes on for ${overlapHours} h.`
+      const text = `client_secret  ${secret}\nThe previous secret keeps working for ${overlapHours} h.`
       return { json: { clientId: id, clientSecret: secret, overlapSeconds }, text }
     }),
   )
@@ -61,17 +64,17 @@ function rotateSecret(clients: Command): void {
 function disable(clients: Command): void {
   const command = clients
     .command('disable')
-    .description('end everything that a client has, at once')
+    .description('disable a client, and end its sessions and tokens')
     .argument('<id>', 'client_id')
   example(command, 'signet clients disable billing')
   answers(command, (_options, id = '') =>
     withServices(async (services) => {
       const { sessions, more } = await services.clients.disable(id)
       const rest = more
-        ? '\nNone of its sessions goes on. There are more rows than end at once: the server ends the rest in ' +
-          'the background; signet clients list says "ending sessions" until it is done.'
+        ? '\nAll of its sessions are unusable. The server deletes the rest of them in the background; ' +
+          'signet clients list shows "ending sessions" until it is done.'
         : ''
-      const text = `${id} is disabled; ${sessions} session(s) ended, its access tokens are revoked.${rest}`
+      const text = `Disabled ${id}. Sessions ended: ${sessions}. Its access tokens are revoked.${rest}`
       return { json: { clientId: id, sessions, more }, text }
     }),
   )

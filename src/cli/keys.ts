@@ -6,15 +6,21 @@ import { OperatorError } from '../errors.ts'
 import { readKey } from '../keyring/own-key.ts'
 import { propagationSeconds, signsNoMoreSeconds } from '../keyring/timing.ts'
 import { withServices } from '../server/open-runtime.ts'
-import { keyList, keyRecord, revocationText, timeline, whatRevokingDoes } from './key-texts.ts'
+import {
+  distance,
+  keyList,
+  keyRecord,
+  revocationText,
+  revocationWarning,
+  timeline,
+} from './key-texts.ts'
 import { newMasterCommand, rewrapCommand } from './master-keys.ts'
 import { answers, example, moment } from './output.ts'
-import { distance } from './time.ts'
 
 export function keysCommand(program: Command): void {
   const keys = program
     .command('keys')
-    .description('signing keys and the master keys that seal them')
+    .description('manage signing keys and the master keys that seal them')
   list(keys)
   rotate(keys)
   revoke(keys)
@@ -26,8 +32,8 @@ export function keysCommand(program: Command): void {
 function list(keys: Command): void {
   const command = keys
     .command('list')
-    .description('every key that is published, and what happens to it next')
-    .option('--all', 'also keys that are retired or revoked')
+    .description('list published keys and their next change')
+    .option('--all', 'include retired and revoked keys')
   example(command, 'signet keys list --all')
   answers<{ all?: boolean }>(command, ({ all }) =>
     withServices(async ({ signingKeys }, { now }) => {
@@ -44,10 +50,10 @@ function list(keys: Command): void {
 function rotate(keys: Command): void {
   const command = keys
     .command('rotate')
-    .description('let the published successor take over as soon as every verifier knows it')
+    .description('let the published successor sign as soon as every verifier knows it')
     .option('--dry-run', 'only print the timeline')
-    .option('--now', 'emergency: take over at once')
-    .option('--yes', 'with --now: although the successor was published too recently for some')
+    .option('--now', 'emergency: let it sign immediately')
+    .option('--yes', 'with --now: even if some verifiers do not know the successor yet')
   example(command, 'signet keys rotate --dry-run', 'signet keys rotate')
   answers<{ dryRun?: boolean; now?: boolean; yes?: boolean }>(command, (options) =>
     withServices(async ({ rotation, timing }, { now }) => {
@@ -64,17 +70,17 @@ function rotate(keys: Command): void {
 function revoke(keys: Command): void {
   const command = keys
     .command('revoke')
-    .description('take a leaked key out at once; this ends every token that it signed')
-    .argument('<kid>', 'see: signet keys list; one that starts with - goes last, after --')
-    .option('--yes', 'yes, end them')
+    .description('revoke a leaked key immediately; this ends every token that it signed')
+    .argument('<kid>', 'see: signet keys list; put a kid that starts with - last, after --')
+    .option('--yes', 'confirm')
   example(command, 'signet keys revoke 8Ht0S7u1nqpYyqT3uJkZ0c0X5cJmTg0zq0Yk4u3m2Xk --yes')
   answers<{ yes?: boolean }>(command, ({ yes }, kid = '') =>
     withServices(async ({ rotation, signingKeys, timing }, { now }) => {
       const key = (await signingKeys.all()).find((candidate) => candidate.kid === kid)
-      if (key && !key.revokedAt && !yes) throw new OperatorError(whatRevokingDoes(key, now()))
+      if (key && !key.revokedAt && !yes) throw new OperatorError(revocationWarning(key, now()))
       const { signer, signerUnknownFor } = await rotation.revoke(kid)
       process.stderr.write(
-        `${kid} is revoked. Waiting ${signsNoMoreSeconds} s, until no instance signs with it any more …\n`,
+        `${kid} is revoked. Waiting ${signsNoMoreSeconds} s, until no instance signs with it …\n`,
       )
       await sleep(signsNoMoreSeconds * 1000)
       return {
@@ -88,8 +94,8 @@ function revoke(keys: Command): void {
 function importKey(keys: Command): void {
   const command = keys
     .command('import')
-    .description('publish an RSA private key of your own as the successor')
-    .argument('<file>', 'PEM, PKCS #8 or PKCS #1, not encrypted, 2048 to 4096 bits')
+    .description('publish your own RSA private key as the successor')
+    .argument('<file>', 'unencrypted PEM, PKCS #8 or PKCS #1, 2048 to 4096 bits')
   example(command, 'openssl genrsa -out own.pem 3072', 'signet keys import own.pem')
   answers(command, async (_options, file = '') => {
     const material = await readOwnKey(file)
@@ -98,8 +104,8 @@ function importKey(keys: Command): void {
       const sooner = distance(later(now(), propagationSeconds), now())
       const lines = [
         `${material.kid} is published and signs from ${moment(signsFrom)} (${distance(signsFrom, now())}).`,
-        'The successor before it, which never signed, has left.',
-        `Every verifier knows it ${sooner}; then it can sign with: signet keys rotate`,
+        'It replaces the previous successor, which never signed.',
+        `Every verifier knows it ${sooner}; from then on signet keys rotate lets it sign.`,
       ]
       return { json: { kid: material.kid, signsFrom }, text: lines.join('\n') }
     })

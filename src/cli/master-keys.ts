@@ -9,10 +9,10 @@ import { answers, example } from './output.ts'
 export function rewrapCommand(keys: Command): void {
   const command = keys
     .command('rewrap')
-    .description('seal everything in the database anew with the newest master key')
+    .description('reseal all secrets in the database with the newest master key')
   example(command, 'signet keys rewrap')
   answers(command, () =>
-    withServices(async (_rooms, { db, masterKeys }) => {
+    withServices(async (_services, { db, masterKeys }) => {
       const moved = await rewrap(db, masterKeys)
       const needed = await masterKeysInUse(db)
       const { id: newest } = masterKeys.newest
@@ -20,11 +20,9 @@ export function rewrapCommand(keys: Command): void {
         .filter(({ id }) => !needed.includes(id))
         .map(({ id, source }) => ({ id, source }))
       const lines = [
-        `${moved} ${moved === 1 ? 'secret' : 'secrets'} moved to master key ${newest}.`,
+        `${moved} ${moved === 1 ? 'secret' : 'secrets'} resealed with master key ${newest}.`,
         ...spare.map(({ id, source }) => `No longer needed: master key ${id} (${source}).`),
-        ...(spare.length > 0
-          ? ['Keep it as long as you keep backups of the database that it opens.']
-          : []),
+        ...(spare.length > 0 ? ['Keep it as long as you keep database backups that need it.'] : []),
       ]
       return { json: { moved, newest, needed, spare }, text: lines.join('\n') }
     }),
@@ -34,8 +32,8 @@ export function rewrapCommand(keys: Command): void {
 export function newMasterCommand(keys: Command): void {
   const command = keys
     .command('new-master')
-    .description('make a master key in KEYS_DIR; every instance needs the file before the rewrap')
-    .option('--print', 'print it for a secret manager, and write no file')
+    .description('create a master key in KEYS_DIR; every instance needs the file before the rewrap')
+    .option('--print', 'print the key for a secret manager and write no file')
   example(command, 'signet keys new-master', 'signet keys new-master --print')
   answers<{ print?: boolean }>(command, async ({ print }) => {
     if (print) {
@@ -53,15 +51,15 @@ export function newMasterCommand(keys: Command): void {
     const newest = (await readMasterKeys(KEYS_DIR))?.newest
     if (newest?.source !== path) {
       throw new OperatorError(
-        `${path} is made, but ${newest?.source} sorts after it and would seal. Rename one of them.`,
+        `Created ${path}, but ${newest?.source} sorts after it and would be used to seal. Rename one of them.`,
       )
     }
     const { id } = newest
     const lines = [
-      `Master key ${id} is made: ${path}`,
-      '1. Back it up, apart from the database.',
-      '2. Copy it to every instance, restart them.',
-      '3. signet keys rewrap',
+      `Created master key ${id}: ${path}`,
+      '1. Back it up, separately from the database.',
+      '2. Copy it to every instance and restart them.',
+      '3. Run: signet keys rewrap',
     ]
     return { json: { path, id }, text: lines.join('\n') }
   })

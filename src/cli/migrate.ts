@@ -7,8 +7,8 @@ import { answers, example } from './output.ts'
 export function migrateCommand(program: Command): void {
   const command = program
     .command('migrate')
-    .description('bring the database to the schema of this release')
-    .option('--dry-run', 'only say what is pending')
+    .description('migrate the database to the schema of this release')
+    .option('--dry-run', 'only list pending migrations')
   example(command, 'signet migrate --dry-run', 'signet migrate')
   answers<{ dryRun?: boolean }>(command, async ({ dryRun }) => {
     const database = await openDatabase(openingForCommand())
@@ -16,10 +16,12 @@ export function migrateCommand(program: Command): void {
       const { pending } = await inspectSchema(database.db)
       const applied = dryRun ? [] : await migrate(database.db)
       const names = dryRun ? pending : applied
-      const what = dryRun ? 'pending' : 'applied'
+      const outcome = dryRun ? 'pending' : 'applied'
       const text =
-        names.length === 0 ? 'nothing to do' : names.map((name) => `${what} ${name}`).join('\n')
-      return { json: { [what]: names }, text }
+        names.length === 0
+          ? 'The database is up to date.'
+          : names.map((name) => `${outcome} ${name}`).join('\n')
+      return { json: { [outcome]: names }, text }
     } finally {
       await database.close()
     }

@@ -2,16 +2,16 @@ import Table from 'cli-table3'
 import type { Command } from 'commander'
 import { explain } from '../server/explain.ts'
 
-/** What a command has to say: to a program and to a person. */
+/** The result of a command, for programs and for people. */
 export interface Result {
-  /** Its names are printed in snake_case, as the JSON API spells them. */
+  /** Printed with names in snake_case, as in the JSON API. */
   readonly json: unknown
   readonly text: string
-  /** The command did its work and found something wrong: exit 1. */
+  /** The command ran and found a problem: exit 1. */
   readonly failed?: boolean
 }
 
-/** Gives a command `--json`, prints its result, and makes failures exit 1 with a sentence. */
+/** Adds `--json` to a command, prints its result, and exits 1 with a message when it fails. */
 export function answers<Options>(
   command: Command,
   run: (options: Options, ...args: string[]) => Promise<Result | undefined>,
@@ -21,7 +21,7 @@ export function answers<Options>(
     const args = received.slice(0, command.registeredArguments.length) as string[]
     try {
       const result = await run(options, ...args)
-      // The command has written its answer itself.
+      // The command has written its output itself.
       if (!result) return
       process.stdout.write(`${options.json ? jsonText(result.json) : result.text}\n`)
       if (result.failed) process.exitCode = 1
@@ -34,7 +34,7 @@ export function answers<Options>(
   })
 }
 
-/** Names of environment variables stay as they are. */
+/** Names of environment variables are not changed. */
 const snakeCase = (name: string): string =>
   /^[a-z]/.test(name) ? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : name
 
@@ -46,7 +46,7 @@ function jsonText(value: unknown): string {
   return JSON.stringify(value, renamed, 2)
 }
 
-/** A command that goes on until it is stopped: it has no result, only failures. */
+/** A command that runs until it is stopped and has no result. */
 export function runs(command: Command, run: () => Promise<void>): Command {
   return command.action(() => run().catch(fail))
 }
@@ -56,11 +56,11 @@ function fail(error: unknown): void {
   process.exitCode = 1
 }
 
-/** Shows how a command is meant to be used, below its options. */
+/** Adds examples to the help of a command. */
 export const example = (command: Command, ...lines: readonly string[]): Command =>
   command.addHelpText('after', ['', 'Example:', ...lines.map((line) => `  ${line}`)].join('\n'))
 
-/** Rows under headings, without a frame: it can be read and cut. */
+/** Formats rows under headings, without a frame, so that `cut` and `awk` can read them. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const gaps = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '' }
   const none = { bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' }
@@ -78,6 +78,6 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
     .join('\n')
 }
 
-/** A time to the second, UTC. */
+/** Formats a time to the second, in UTC. */
 export const moment = (date: Date | null): string =>
   date ? date.toISOString().replace(/\.\d+Z$/, 'Z') : '-'

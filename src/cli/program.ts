@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 
 /**
- * What adds each command. Loaded when it is asked for: `serve` has no use for what `users import` needs. And
- * what most of the time goes into, the rooms and the app, is loaded when a command has what they need.
+ * Adds each command. A command's modules are loaded only when it runs, and the services and the app, which take
+ * most of the time, only when everything that they need is open.
  */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand,
@@ -14,20 +14,20 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   doctor: async () => (await import('./doctor/doctor.ts')).doctorCommand,
 }
 
-/** The `signet` command: with the one command that is named, or with all of them. */
+/** Creates the `signet` program with the named command, or with all commands. */
 export async function createProgram(name = ''): Promise<Command> {
   const program = new Command('signet')
     .description(
-      'An OAuth 2 authorization server. Configured by the environment: docs/configuration.md',
+      'An OAuth 2 authorization server, configured by environment variables (docs/configuration.md)',
     )
     .version(packageVersion())
-    .showHelpAfterError('Add --help to see what it takes.')
-  const wanted = Object.hasOwn(commands, name) ? [name] : Object.keys(commands)
-  for (const one of wanted) (await commands[one]?.())?.(program)
+    .showHelpAfterError('Use --help for usage.')
+  const names = Object.hasOwn(commands, name) ? [name] : Object.keys(commands)
+  for (const one of names) (await commands[one]?.())?.(program)
   return program
 }
 
-/** package.json stands above src/ and, in the build, above dist/src/. */
+/** Reads package.json, which is above src/ and, in the build, above dist/src/. */
 function packageVersion(): string {
   const above = import.meta.url.endsWith('.ts') ? '../../' : '../../../'
   const file = new URL(`${above}package.json`, import.meta.url)

@@ -1,14 +1,14 @@
 import { SingleBar } from 'cli-progress'
 
-/** How far a long command is: a bar on a terminal, else a line every few seconds; on standard error. */
+/** Reports the progress of a long command on standard error: a bar on a terminal, otherwise lines. */
 export interface Progress {
-  tell(bytes: number, sentence: string): void
+  update(bytes: number, sentence: string): void
   end(): void
 }
 
 const secondsBetweenLines = 5
 
-/** @param totalBytes undefined for what comes through a pipe */
+/** @param totalBytes undefined for standard input */
 export function openProgress(totalBytes: number | undefined): Progress {
   return process.stderr.isTTY && totalBytes !== undefined ? bar(totalBytes) : sentences()
 }
@@ -22,7 +22,7 @@ function bar(totalBytes: number): Progress {
   })
   shown.start(totalBytes, 0, { sentence: '' })
   return {
-    tell: (bytes, sentence) => shown.update(bytes, { sentence }),
+    update: (bytes, sentence) => shown.update(bytes, { sentence }),
     end: () => shown.stop(),
   }
 }
@@ -30,7 +30,7 @@ function bar(totalBytes: number): Progress {
 function sentences(): Progress {
   let lastAt = performance.now()
   return {
-    tell(_bytes, sentence) {
+    update(_bytes, sentence) {
       if (performance.now() - lastAt < secondsBetweenLines * 1000) return
       lastAt = performance.now()
       process.stderr.write(`${sentence}\n`)

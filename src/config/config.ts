@@ -124,3 +124,35 @@ const isOpen = (url: string): boolean =>
 
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
+
+/**
+ * Finds variables whose names look like a misspelled one of Signet's, which would be ignored silently.
+ * Short names are skipped, because many other programs have similar ones.
+ */
+export function misspelledVariables(environment: NodeJS.ProcessEnv): string[] {
+  const ours = Object.keys(variables)
+  return Object.keys(environment)
+    .filter((name) => name.length >= 8 && !ours.includes(name))
+    .flatMap((name) => {
+      const intended = ours.find(
+        (one) => one.length >= 8 && distance(one, name.toUpperCase(), 2) <= 2,
+      )
+      return intended ? [`${name} is not a variable of Signet. Did you mean ${intended}?`] : []
+    })
+}
+
+/** The Levenshtein distance; stops at the first number above `most`. */
+function distance(a: string, b: string, most: number): number {
+  if (Math.abs(a.length - b.length) > most) return most + 1
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    if (Math.min(...next) > most) return most + 1
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -3,14 +3,14 @@ import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
-/** One kind of rows that should be gone. */
+/** Deletes one kind of rows. */
 export interface CleanupTask {
   readonly name: string
-  /** Since when the oldest of them should be gone; null when there is none. Asked by an index. */
+  /** Since when the oldest row is due; null when there is none. Uses an index. */
   readonly dueSince?: (db: Db) => Promise<Date | null>
-  /** False when it deletes nothing that has merely expired: it is done even when the clock is in doubt. */
+  /** False when it does not depend on the time, so that it runs even while the clock is in doubt. */
   readonly needsClock?: boolean
-  /** Deletes a batch; a chore that walks its table says where to go on. */
+  /** Deletes a batch. A task that walks its table returns a cursor to continue from. */
   sweep(
     db: Db,
     limit: number,
@@ -22,33 +22,33 @@ interface Dependencies {
   readonly db: Knex
   readonly now: Now
   readonly tasks: readonly CleanupTask[]
-  /** In one run, of one chore. */
+  /** Per task and run. */
   readonly mostBatches?: number
 }
 
 /** Any number that no other program on this database is likely to lock. */
 const janitorLock = 7_468_386
 const batchRows = 1000
-/** 200,000 rows, 25 to 50 seconds with the rest between batches. */
+/** 200,000 rows, which take 25 to 50 seconds with the pauses between batches. */
 const usuallyMostBatches = 200
-/** After a batch it rests for so many times as long: people who wait come first. */
+/** The pause after a batch, as a multiple of its duration, so that requests come first. */
 const restFactor = 4
 
-/** What was swept last, and when, by whichever instance it was. */
+/** The last run of a task, by any instance. */
 export interface JanitorRun {
   readonly task: string
   readonly ranAt: Date
-  /** Rows deleted since the beginning. */
+  /** Rows deleted so far. */
   readonly rows: number
-  /** When nothing was left to delete; of a chore that walks its table, when it last came to the end. */
+  /** When nothing was left to delete, or when a task last reached the end of its table. */
   readonly caughtUpAt: Date
-  /** Since when the oldest row is due that is left; null when none is. */
+  /** Since when the oldest remaining row is due; null when none is. */
   readonly dueSince: Date | null
 }
 
 /**
- * Takes expired rows away in small transactions. An advisory lock for the length of each lets one
- * instance sweep at a time; another one finds it taken and leaves.
+ * Deletes expired rows in small transactions. Each one takes an advisory lock, so that one instance
+ * cleans up at a time; an instance that finds the lock taken stops its run.
  */
 export class Janitor {
   readonly #deps: Dependencies
@@ -59,16 +59,16 @@ export class Janitor {
     this.#deps = deps
   }
 
-  /** What `runs` said after the last run here, for whoever measures. */
+  /** The result of `runs` after the last run of this instance, for metrics. */
   get lastSeen(): readonly JanitorRun[] {
     return this.#lastSeen
   }
 
   /**
-   * A chore that fails does not keep the others from being done.
-   * @param isCertain whether the clock is; otherwise only chores run that do not need it
-   * @returns rows deleted by chore; a chore that another instance is at is left out
-   * @throws AggregateError when chores failed, after the others
+   * Runs every task; one that fails does not stop the others.
+   * @param isCertain false while the clock is in doubt, when only tasks run that do not need it
+   * @returns rows deleted by task; a task that another instance runs is left out
+   * @throws AggregateError when tasks failed, after the others ran
    */
   async run(isCertain = true): Promise<Record<string, number>> {
     const { signal } = this.#stopping
@@ -81,15 +81,15 @@ export class Janitor {
         const rows = await this.#do(task, signal)
         if (rows !== undefined) swept[task.name] = rows
       } catch (cause) {
-        failures.push(new Error(`sweeping ${task.name} failed`, { cause }))
+        failures.push(new Error(`deleting ${task.name} failed`, { cause }))
       }
     }
     if (!signal.aborted) this.#lastSeen = await this.runs()
-    if (failures.length > 0) throw new AggregateError(failures, 'the janitor could not do it all')
+    if (failures.length > 0) throw new AggregateError(failures, 'some cleanup tasks failed')
     return swept
   }
 
-  /** Ends the runs under way after the batch that each is at. */
+  /** Ends the current run after its current batch. */
   stop(): void {
     this.#stopping.abort()
     this.#stopping = new AbortController()
@@ -104,7 +104,7 @@ export class Janitor {
       const task = tasks.find((known) => known.name === name)
       if (!task) continue
       const caughtUpAt = caught_up_at ?? ranAt
-      // Without a question to ask, some row may be due since the table was last walked to its end.
+      // Without `dueSince`, a row may be due since the end of the last walk through the table.
       const dueSince = task.dueSince ? await task.dueSince(db) : caughtUpAt
       runs.push({ task: name, ranAt, rows: Number(count), caughtUpAt, dueSince })
     }
@@ -155,17 +155,17 @@ export class Janitor {
 
 interface ExpiredRows {
   readonly name: string
-  /** The name, unless it is given. */
+  /** Default: the name. */
   readonly table?: string
-  /** In SQL, the time that rows are found by, of the oldest row. */
+  /** SQL for the time of the oldest row. */
   readonly oldest?: string
   readonly now: Now
-  /** For how long rows stay after that time. */
+  /** How long rows are kept after that time. */
   readonly keepSeconds?: number
   prune(before: Date, limit: number, db: Db): Promise<number>
 }
 
-/** A chore whose rows are found by an index, oldest first. */
+/** A task that finds its rows by an index, oldest first. */
 export function expiredRowsTask({
   name,
   table = name,

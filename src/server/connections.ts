@@ -1,27 +1,27 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Requests of one connection that may wait for the answers before them; no honest client sends more. */
+/** Pipelined requests that may wait on one connection; no legitimate client sends more. */
 const mostWaiting = 16
 
 interface Connection {
-  /** The answer to the request that came last. */
+  /** The response to the latest request. */
   latest?: ServerResponse
-  /** Requests behind the one that is being answered. */
+  /** Requests that wait for the response before them. */
   waiting: number
-  /** Bytes that the client had taken at `lookedAt`, while more of an answer was left. */
+  /** Bytes that the client had read at `checkedAt`, while more of a response was pending. */
   taken: number
-  lookedAt: number
+  checkedAt: number
 }
 
 export interface ConnectionLimits {
-  /** A client takes the piece of an answer that is being sent within this time. */
+  /** The longest time for a client to read the pending part of a response. */
   readonly answerSeconds: number
 }
 
 /**
- * The connections of one server. It keeps what a client that sends without reading could use up within
- * bounds: requests of a connection are answered one after another, and an answer that is not read ends it.
+ * The connections of one server. It bounds what a client can use up by sending without reading: requests
+ * of a connection are answered one after another, and an unread response closes the connection.
  */
 export class Connections {
   readonly #open = new Map<Socket, Connection>()
@@ -37,18 +37,18 @@ export class Connections {
   }
 
   add(socket: Socket): void {
-    this.#open.set(socket, { waiting: 0, taken: -1, lookedAt: 0 })
+    this.#open.set(socket, { waiting: 0, taken: -1, checkedAt: 0 })
     socket.once('close', () => this.#open.delete(socket))
   }
 
   /**
-   * Node parses a chunk of 64 kB whole and emits all of its requests at once. Answering them at once would
-   * hold all of their answers in memory until the client reads.
+   * Node parses a chunk of 64 kB as a whole and emits all of its requests. Answering them concurrently
+   * would keep all responses in memory until the client reads them.
    */
   readonly listener: RequestListener = (request, response) => {
     const { socket } = request
     const connection = this.#open.get(socket)
-    // Ended while the rest of its chunk was parsed.
+    // Closed while the rest of its chunk was parsed.
     if (!connection || socket.destroyed) return
     const before = connection.latest
     connection.latest = response
@@ -58,12 +58,12 @@ export class Connections {
     before.once('close', () => this.#next(connection, request, response))
   };
 
-  /** The answers that were asked for last and have not begun. */
+  /** The latest response of each connection that has not started. */
   *unsent(): Iterable<ServerResponse> {
     for (const { latest } of this.#open.values()) if (latest && !latest.headersSent) yield latest
   }
 
-  /** To Node a connection on which nothing was ever asked is not idle. */
+  /** Closes connections without a request, which Node does not count as idle. */
   endUnused(): void {
     for (const socket of this.#open.keys()) if (socket.bytesRead === 0) socket.destroy()
   }
@@ -83,8 +83,8 @@ export class Connections {
       const taken = unread === 0 ? -1 : socket.bytesWritten - unread
       if (taken === -1 || taken !== connection.taken) {
         connection.taken = taken
-        connection.lookedAt = now
-      } else if (now - connection.lookedAt >= this.#answerMilliseconds) socket.destroy()
+        connection.checkedAt = now
+      } else if (now - connection.checkedAt >= this.#answerMilliseconds) socket.destroy()
     }
   }
 }

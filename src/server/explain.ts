@@ -2,10 +2,10 @@ import { ZodError } from 'zod'
 import { OperatorError } from '../errors.ts'
 import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
 
-/** A right that is missing is a bug to a server; to whoever sets one up it is a step that is missing. */
+/** At setup a missing privilege is an operator's error, not a bug. */
 const insufficientPrivilege = '42501'
 
-/** What went wrong, for the terminal. */
+/** Describes an error for the terminal: the message of an expected error, the stack of a bug. */
 export function explain(error: unknown): string {
   if (error instanceof ZodError) {
     return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')
@@ -14,14 +14,14 @@ export function explain(error: unknown): string {
   if (error instanceof OperatorError) return error.message
   const { code = '', path } = error as NodeJS.ErrnoException
   if (code === insufficientPrivilege) {
-    return `The user in DATABASE_URL lacks a right: it must own the database, or be granted it (${error.message})`
+    return `The user in DATABASE_URL lacks a privilege. It must own the database, or be granted the privilege (${error.message})`
   }
   if (isUnavailable(error)) return `${whatToDo(error)} (${reason(error)})`
-  // A file that cannot be read or written: the system's own words name it.
+  // The message of a file system error names the file.
   if (path !== undefined) return error.message
   return error.stack ?? error.message
 }
 
-/** A connection that was tried at several addresses keeps its reasons inside. */
+/** A connection attempt at several addresses has its reasons in an AggregateError. */
 const reason = (error: Error): string =>
   error.message || (error as AggregateError).errors?.map(String).join('; ') || error.name

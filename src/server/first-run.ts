@@ -4,7 +4,7 @@ import { ClientError } from '../clients/client.ts'
 import { generatePassword } from '../passwords/passwords.ts'
 import { UserError } from '../users/user.ts'
 
-/** What was made for somebody who tries Signet out, each secret shown this once. */
+/** Credentials that the first start created; each secret is shown only once. */
 export interface FirstRun {
   readonly username?: string
   readonly password?: string
@@ -12,7 +12,7 @@ export interface FirstRun {
   readonly clientSecret?: string | undefined
 }
 
-/** On an empty database outside production: an administrator and a first-party client. */
+/** Creates an administrator and a first-party client in an empty database, outside production. */
 export async function firstRun(services: Services, issuer: string): Promise<FirstRun> {
   return { ...(await firstClient(services, issuer)), ...(await firstUser(services)) }
 }
@@ -31,7 +31,7 @@ async function firstClient({ clients }: Services, issuer: string): Promise<First
     })
     return { clientId: client.id, clientSecret: secret }
   } catch (error) {
-    // Another instance that starts at the same moment was faster: it prints the secret.
+    // Another instance that starts at the same time was faster and prints the secret.
     if (error instanceof ClientError) return {}
     throw error
   }
@@ -50,19 +50,20 @@ async function firstUser({ users }: Services): Promise<FirstRun> {
   }
 }
 
-/** Lines with the secrets and a curl command that works when pasted. */
-export function firstRunLines(made: FirstRun, url: string): string[] {
-  if (!made.password && !made.clientSecret) return []
-  const lines = ['', '  Made for you, shown this once:']
-  if (made.password) lines.push(`    administrator  ${made.username}  ${made.password}`)
-  if (made.clientSecret) lines.push(`    client         ${made.clientId}  ${made.clientSecret}`)
-  lines.push('    Lost? npx signet users set-password admin --generate')
-  if (made.password && made.clientSecret) {
+/** Formats the credentials, with a curl command that uses them. */
+export function firstRunLines(created: FirstRun, url: string): string[] {
+  if (!created.password && !created.clientSecret) return []
+  const lines = ['', '  Created for you and shown only once:']
+  if (created.password) lines.push(`    administrator  ${created.username}  ${created.password}`)
+  if (created.clientSecret)
+    lines.push(`    client         ${created.clientId}  ${created.clientSecret}`)
+  lines.push('    To reset the password: npx signet users set-password admin --generate')
+  if (created.password && created.clientSecret) {
     lines.push(
       '',
       '  Get tokens:',
-      `    curl -u ${made.clientId}:${made.clientSecret} ${url}/oauth/token \\`,
-      `      -d grant_type=password -d username=${made.username} -d password=${made.password} \\`,
+      `    curl -u ${created.clientId}:${created.clientSecret} ${url}/oauth/token \\`,
+      `      -d grant_type=password -d username=${created.username} -d password=${created.password} \\`,
       `      -d scope='read offline_access'`,
     )
   }

@@ -4,30 +4,30 @@ import { type AddressInfo, isIPv6 } from 'node:net'
 import { OperatorError } from '../errors.ts'
 import { Connections } from './connections.ts'
 
-export interface DoorOptions {
+export interface HttpServerOptions {
   readonly handler: RequestListener
   readonly host: string
-  /** Tried in this order; 0 is any free one. */
+  /** Ports to try, in this order; 0 is any free port. */
   readonly ports: readonly number[]
-  /** The variable to change when none is free. */
+  /** The environment variable to change when none is free. */
   readonly variable: string
-  /** A client that sends slowly or nothing does not hold a connection for longer. */
+  /** The longest time for a client to send a request. */
   readonly requestSeconds: number
-  /** Nor does one that asks and does not read. */
+  /** The longest time for a client to read the part of an answer that is being sent. */
   readonly answerSeconds: number
-  /** Connections at once; beyond them a new one is closed at once. */
+  /** Further connections are closed immediately. */
   readonly mostConnections?: number
 }
 
-/** As many clients may knock at one moment as the kernel keeps: after a restart all of them do. */
+/** Connections that may wait to be accepted: after a restart all clients connect at the same time. */
 const backlog = 4096
 
-/** Files and sockets that are not clients: the database, Redis, the log. */
+/** Files and sockets for everything but clients: the database, Redis, the log. */
 const otherFiles = 256
 
 /**
- * Fewer than the files that this process may open: or clients that hold connections and ask nothing would
- * leave none to reach the database with. Node has raised its own limit as far as it may.
+ * Fewer connections than files that this process may open: otherwise idle clients could leave none for
+ * the database. Node has already raised its own limit as far as possible.
  */
 function connectionsThatFit(): number {
   try {
@@ -39,26 +39,26 @@ function connectionsThatFit(): number {
   }
 }
 
-/** A listening HTTP server that can be closed without cutting anybody off. */
+/** A listening HTTP server that can be closed without cutting off requests. */
 export class HttpServer {
   readonly #server: Server
   readonly #connections: Connections
-  #lastAnswers = false
+  #closing = false
 
-  /** @throws OperatorError when it may not listen there */
-  static async open(options: DoorOptions): Promise<HttpServer> {
-    const metricsServer = new HttpServer(options)
+  /** @throws OperatorError when it cannot listen there */
+  static async open(options: HttpServerOptions): Promise<HttpServer> {
+    const server = new HttpServer(options)
     const [port = 0, ...others] = options.ports
     try {
-      await metricsServer.#listen(port, options.host)
+      await server.#listen(port, options.host)
     } catch (error) {
       if (others.length > 0 && isTaken(error)) return HttpServer.open({ ...options, ports: others })
       throw explain(error, options, port)
     }
-    return metricsServer
+    return server
   }
 
-  private constructor(options: DoorOptions) {
+  private constructor(options: HttpServerOptions) {
     const { handler, requestSeconds, mostConnections } = options
     this.#connections = new Connections(handler, options)
     const limits = { maxHeaderSize: 16 * 1024, requireHostHeader: true }
@@ -69,7 +69,7 @@ export class HttpServer {
       connectionsCheckingInterval: Math.min(5_000, requestSeconds * 1000),
     }
     this.#server = createServer({ ...limits, ...times }, (request, response) => {
-      if (this.#lastAnswers) response.setHeader('connection', 'close')
+      if (this.#closing) response.setHeader('connection', 'close')
       this.#connections.listener(request, response)
     })
     this.#server.maxConnections = mostConnections ?? connectionsThatFit()
@@ -80,15 +80,15 @@ export class HttpServer {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** From now on every answer ends its connection, so that its client comes back elsewhere. */
-  answerForTheLastTime(): void {
-    this.#lastAnswers = true
+  /** Closes each connection with its next answer, so that clients reconnect to another instance. */
+  closeAfterNextAnswers(): void {
+    this.#closing = true
     for (const response of this.#connections.unsent()) response.setHeader('connection', 'close')
   }
 
-  /** No new connection, no idle one, and an end to those that do not finish in time. */
+  /** Accepts no connection, closes idle ones, and cuts off requests that take longer than `seconds`. */
   async close(seconds: number, insisted?: AbortSignal): Promise<void> {
-    this.answerForTheLastTime()
+    this.closeAfterNextAnswers()
     const cutOff = () => this.#server.closeAllConnections()
     const deadline = setTimeout(cutOff, seconds * 1000)
     insisted?.addEventListener('abort', cutOff)
@@ -108,7 +108,7 @@ export class HttpServer {
   }
 }
 
-/** As it stands in a URL. Who listens everywhere is found on the loopback too. */
+/** The URL of a listening address; a server on all addresses is reachable on the loopback. */
 export function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
   return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`
@@ -116,7 +116,7 @@ export function urlOf(host: string, port: number): string {
 
 const isTaken = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
 
-function explain(error: unknown, { host, variable }: DoorOptions, port: number): unknown {
+function explain(error: unknown, { host, variable }: HttpServerOptions, port: number): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (isTaken(error)) {
     return new OperatorError(
@@ -125,8 +125,8 @@ function explain(error: unknown, { host, variable }: DoorOptions, port: number):
   }
   if (code === 'EACCES') {
     return new OperatorError(
-      `This user may not listen on ${host}:${port}. Set ${variable} above 1023.`,
+      `This user may not listen on ${host}:${port}. Set ${variable} to a port above 1023.`,
     )
   }
-  return code ? new OperatorError(`Nothing can listen on ${host}:${port}: ${message}`) : error
+  return code ? new OperatorError(`Cannot listen on ${host}:${port}: ${message}`) : error
 }

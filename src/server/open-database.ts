@@ -53,8 +53,8 @@ export async function fitSchema(config: Config, db: Knex, notify: Notify): Promi
   const { state, pending, unknown } = await inspectSchema(db)
   if (state === 'ahead' && !config.DATABASE_ALLOW_NEWER) {
     throw new OperatorError(
-      `The database was migrated by a newer release (unknown here: ${unknown.join(', ')}). Start that ` +
-        'release, or set DATABASE_ALLOW_NEWER=true to go back by one release on the newer schema.',
+      `The database was migrated by a newer release (unknown to this one: ${unknown.join(', ')}). Start that ` +
+        'release, or set DATABASE_ALLOW_NEWER=true to go back one release on the newer schema.',
     )
   }
   if (pending.length === 0) return

@@ -18,7 +18,7 @@ import { findRedis, type RedisClient } from '../stores/redis.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import { fitSchema, type Notify, type Opening, openDatabase } from './open-database.ts'
 
-/** The configuration from the environment and, for what is not set there, from `.env`. */
+/** Reads the configuration from the environment and, for variables not set there, from `.env`. */
 export function loadConfig(): Config {
   try {
     if (existsSync('.env')) loadEnvFile('.env')
@@ -28,12 +28,11 @@ export function loadConfig(): Config {
   return readConfig(process.env)
 }
 
-/** @throws MasterKeyError when there is none, or none that the database was sealed with */
-export async function openMasterKeys(
-  config: Config,
-  db: Knex,
-  notify: Notify,
-): Promise<MasterKeys> {
+/**
+ * Reads the master keys; outside production the first start creates one.
+ * @throws MasterKeyError when there is none, or none that opens the database
+ */
+async function openMasterKeys(config: Config, db: Knex, notify: Notify): Promise<MasterKeys> {
   const { MASTER_KEYS, KEYS_DIR } = config
   const found = MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : await readMasterKeys(KEYS_DIR)
   const inUse = await masterKeysInUse(db)
@@ -43,17 +42,17 @@ export async function openMasterKeys(
   }
   if (inUse.length > 0) {
     throw new MasterKeyError(
-      `The database holds secrets sealed by master key ${inUse.join(', ')}, and there is none in ` +
-        `${KEYS_DIR}/. Put its file back, or its value into MASTER_KEYS.`,
+      `The database has secrets sealed by master key ${inUse.join(', ')}, and there is none in ` +
+        `${KEYS_DIR}/. Restore its file, or its value in MASTER_KEYS.`,
     )
   }
   if (config.production) {
     throw new MasterKeyError(
-      `There is no master key in ${KEYS_DIR}/. Make one with: signet keys new-master, and give it to ` +
-        'every instance; or set MASTER_KEYS.',
+      `There is no master key in ${KEYS_DIR}/. Create one with signet keys new-master and give it to ` +
+        'every instance, or set MASTER_KEYS.',
     )
   }
-  notify(`making a master key: ${await createMasterKey(KEYS_DIR, new Date())}`)
+  notify(`creating a master key: ${await createMasterKey(KEYS_DIR, new Date())}`)
   return openMasterKeys(config, db, notify)
 }
 
@@ -71,12 +70,12 @@ export interface OpenedRuntime extends Runtime {
   close(): Promise<void>
 }
 
-/** Opens everything that the server and most commands work with. */
+/** Opens everything that the server and most commands need. */
 export async function openRuntime(opening: Opening): Promise<OpenedRuntime> {
   const { config, log, notify } = opening
   const database = await openDatabase(opening)
   try {
-    const databaseClock = await openDatabaseClock(database.pool, tellAbout(log))
+    const databaseClock = await openDatabaseClock(database.pool, logClock(log))
     await fitSchema(config, database.db, notify)
     const masterKeys = await openMasterKeys(config, database.db, notify)
     const redis = await openConfiguredRedis(config)
@@ -85,7 +84,7 @@ export async function openRuntime(opening: Opening): Promise<OpenedRuntime> {
     )
     const close = async () => {
       await stopReading()
-      // That Redis is gone is no news any more.
+      // Closing Redis here is not a failure to report.
       redis?.removeAllListeners('close')
       redis?.disconnect()
       await database.close()
@@ -98,18 +97,21 @@ export async function openRuntime(opening: Opening): Promise<OpenedRuntime> {
   }
 }
 
-/** Once when the clocks begin to differ, once when they agree again. */
-const tellAbout = (log: Log) => (offsetSeconds: number, agrees: boolean) =>
+/** Logs when the clocks begin to differ, and when they agree again. */
+const logClock = (log: Log) => (offsetSeconds: number, agrees: boolean) =>
   agrees
-    ? log.info({ offsetSeconds }, 'the clock of this machine agrees with that of PostgreSQL again')
+    ? log.info(
+        { offsetSeconds },
+        'the clock of this machine agrees with the clock of PostgreSQL again',
+      )
     : log.error(
         { offsetSeconds },
-        'the clock of this machine and that of PostgreSQL differ by more than ' +
+        'the clocks of this machine and of PostgreSQL differ by more than ' +
           `${mostOffsetSeconds} s: synchronize both with NTP; until then this instance is not ready ` +
-          'and deletes nothing that has expired',
+          'and deletes no expired rows',
       )
 
-/** How a command opens: its standard output is its answer, so everything else goes to the other one. */
+/** Opens for a command: its result goes to standard output, everything else to standard error. */
 export function openingForCommand(): Opening {
   const config = loadConfig()
   const level = config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL
@@ -117,7 +119,7 @@ export function openingForCommand(): Opening {
   return { config, log, notify: (line) => process.stderr.write(`${line}\n`) }
 }
 
-/** A command that works on the rooms, with everything closed behind it. */
+/** Runs a command with all services, and closes everything afterwards. */
 export async function withServices<T>(
   work: (services: Services, runtime: Runtime) => Promise<T>,
 ): Promise<T> {

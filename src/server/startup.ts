@@ -5,14 +5,13 @@ import { OperatorError } from '../errors.ts'
 import { HashingProcess } from '../passwords/hashing-process.ts'
 import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Readable } from '../telemetry/scrape.ts'
-import { scrape } from '../telemetry/scrape.ts'
+import { type MetricsSource, scrape } from '../telemetry/scrape.ts'
 import { HttpServer, urlOf } from './http-server.ts'
 import type { Notify } from './open-database.ts'
 import type { OpenedRuntime } from './open-runtime.ts'
 import { aborted, type StoppedError, type StopSignals } from './stop-signals.ts'
 
-/** What a server that starts has at hand before anything is open. */
+/** Everything that a start has before it opens anything. */
 export interface Start {
   readonly config: Config
   readonly log: Log
@@ -20,13 +19,13 @@ export interface Start {
   readonly stop: StopSignals
 }
 
-/** Statements that may wait for each connection: a PostgreSQL that is well does them in less than a second. */
+/** Statements that may wait per connection; a healthy PostgreSQL runs that many in less than a second. */
 const waitingForEach = 200
 
-/** What to undo at the end, the newest first. */
+/** Functions that close what was opened, called newest first. */
 export type Closers = (() => Promise<unknown>)[]
 
-/** Opens, waits until somebody asks to stop, and closes what was opened by then, however far it came. */
+/** Opens the server, waits for the request to stop, and closes everything that was opened. */
 export async function untilStopped(
   { log, notify, stop }: Start,
   open: (closers: Closers) => Promise<void>,
@@ -36,7 +35,7 @@ export async function untilStopped(
     await open(closers)
     await aborted(stop.requested)
   } catch (error) {
-    // Half a start that was told to stop may fail in any way: Ctrl-C reaches initdb too.
+    // An interrupted start may fail in any way: Ctrl-C reaches initdb too.
     if (!stop.requested.aborted) throw error
   } finally {
     if (stop.requested.aborted)
@@ -47,7 +46,7 @@ export async function untilStopped(
   notify('stopped')
 }
 
-/** The rooms and what they do in the background. Between any two steps it may be asked to stop. */
+/** Opens the application and starts its background jobs. A signal may stop it between two steps. */
 export async function openApp(
   runtime: OpenedRuntime,
   { config, log, stop }: Start,
@@ -70,22 +69,25 @@ const limitsOf = (config: Config) => ({
   answerSeconds: config.ANSWER_TIMEOUT_SECONDS,
 })
 
-/** Connections of the metrics port at once. */
+/** Concurrent connections of the metrics port. */
 const mostScrapers = 100
 
-/** @returns where it answers */
+/** @returns its URL */
 export async function openServer(
   app: App,
   { config, stop }: Start,
   closers: Closers,
 ): Promise<string> {
   const server = await HttpServer.open({
-    ...{ handler: app.handler, host: config.host },
-    ...{ ports: [config.PORT], variable: 'PORT', ...limitsOf(config) },
+    handler: app.handler,
+    host: config.host,
+    ports: [config.PORT],
+    variable: 'PORT',
+    ...limitsOf(config),
   })
   closers.push(async () => {
     app.drain()
-    server.answerForTheLastTime()
+    server.closeAfterNextAnswers()
     const signal = stop.insisted
     await sleep(config.SHUTDOWN_DELAY_SECONDS * 1000, undefined, { signal }).catch(() => undefined)
     await server.close(config.SHUTDOWN_SECONDS, signal)
@@ -93,35 +95,41 @@ export async function openServer(
   return urlOf(config.host, server.port)
 }
 
-/** @returns where Prometheus may ask */
+/** @returns the URL for Prometheus */
 export async function openMetrics(
-  metrics: Readable,
+  metrics: MetricsSource,
   { config, log, notify }: Start,
   closers: Closers,
 ): Promise<string> {
   const metricsServer = await HttpServer.open({
-    ...{ handler: scrape(metrics, log), host: config.METRICS_HOST },
-    ...{ ports: config.metricsPorts, variable: 'METRICS_PORT' },
-    ...{ ...limitsOf(config), mostConnections: mostScrapers },
+    handler: scrape(metrics, log),
+    host: config.METRICS_HOST,
+    ports: config.metricsPorts,
+    variable: 'METRICS_PORT',
+    ...limitsOf(config),
+    mostConnections: mostScrapers,
   })
   closers.push(() => metricsServer.close(0))
-  const [wanted] = config.metricsPorts
-  if (wanted !== 0 && wanted !== metricsServer.port) {
+  const [preferred] = config.metricsPorts
+  if (preferred !== 0 && preferred !== metricsServer.port) {
     notify(
-      `Port ${wanted} is in use, so the metrics are on port ${metricsServer.port} (METRICS_PORT)`,
+      `Port ${preferred} is in use, so the metrics are on port ${metricsServer.port} (METRICS_PORT)`,
     )
   }
   return `${urlOf(config.METRICS_HOST, metricsServer.port)}/metrics`
 }
 
-/** One server in one folder: a second one would answer on the same data under another name. */
-export async function claim({ embedded, config }: OpenedRuntime): Promise<void> {
+/**
+ * Takes the lock of the serving process of an embedded database, so that one folder has one server.
+ * @throws OperatorError when another process has it
+ */
+export async function acquireServeLock({ embedded, config }: OpenedRuntime): Promise<void> {
   const self = `signet serve, process ${process.pid}, port ${config.PORT}`
   const other = await embedded?.acquireServeLock(self)
   if (other === undefined) return
   throw new OperatorError(
-    `Another Signet is running on ${config.DATA_DIR} already (${other}). Stop it, or give this one its ` +
-      'own DATA_DIR and PORT; for several instances on one database set DATABASE_URL.',
+    `Another Signet already runs on ${config.DATA_DIR} (${other}). Stop it, or give this one its own ` +
+      'DATA_DIR and PORT. For several instances on one database, set DATABASE_URL.',
   )
 }
 
@@ -129,22 +137,22 @@ export function narrate(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-/** For whoever waits for it, in the words of the log or of people. */
+/** Announces that the server is ready: in the log when it is JSON, otherwise on the terminal. */
 export function announceReady(
   { config, log, notify }: Start,
   { url, metricsUrl, workers }: { url: string; metricsUrl: string; workers?: number },
 ): void {
   const { issuer, logFormat } = config
-  const many = workers === undefined ? {} : { workers }
+  const pool = workers === undefined ? {} : { workers }
   const seconds = process.uptime().toFixed(1)
-  if (logFormat === 'json') log.info({ issuer, url, metricsUrl, ...many }, 'ready')
+  if (logFormat === 'json') log.info({ issuer, url, metricsUrl, ...pool }, 'ready')
   else notify(`Signet serves ${issuer} on ${url} (ready in ${seconds} s), metrics: ${metricsUrl}`)
 }
 
-/** What nobody has caught is in the log before the process ends; the one after it starts clean. */
+/** Logs uncaught errors and ends the process, because its state is unknown. */
 export function logBugs(log: Log): void {
   process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'a mistake of this server that nothing caught: the process ends')
+    log.fatal({ err: error }, 'an uncaught error, a bug of this server: the process ends')
     process.exit(1)
   })
 }

@@ -1,13 +1,13 @@
 /**
- * The first signal asks to stop, the second does not wait for requests under way, the third for
- * nothing.
+ * The first signal requests a stop, the second one cuts off requests in progress, and the third one ends
+ * the process.
  */
 export interface StopSignals {
   readonly requested: AbortSignal
   readonly insisted: AbortSignal
 }
 
-/** Why a start was given up, if it was: not an error. */
+/** The reason of an interrupted start; not a failure. */
 export class StoppedError extends Error {
   override readonly name = 'StoppedError'
 }
@@ -20,13 +20,13 @@ export function stopSignals(): StopSignals {
     if (requested.signal.aborted) insisted.abort(new StoppedError(name))
     else requested.abort(new StoppedError(name))
   }
-  // A closed terminal asks too; without a terminal nohup may want it to be ignored.
+  // A closed terminal requests a stop too; without a terminal, nohup may want SIGHUP to be ignored.
   const hangUp = process.stderr.isTTY ? (['SIGHUP'] as const) : []
   for (const signal of ['SIGINT', 'SIGTERM', ...hangUp] as const) process.on(signal, onSignal)
   return { requested: requested.signal, insisted: insisted.signal }
 }
 
-/** Resolves when the signal comes, at once when it came before. */
+/** Resolves when the signal is aborted. */
 export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) resolve()

@@ -1,9 +1,9 @@
 import { type Logger, pino } from 'pino'
-import { pretty } from './pretty.ts'
+import prettyStream from 'pino-pretty'
 
 export type Log = Logger
 
-/** Names whose values never reach the log, wherever somebody puts them by mistake. */
+/** Names whose values are redacted wherever they are logged by mistake. */
 const secrets = [
   'authorization',
   'password',
@@ -18,23 +18,23 @@ const secrets = [
 export interface LogOptions {
   readonly level: string
   readonly format: 'json' | 'pretty'
-  /** 1, the standard output, when absent; 2 for a command whose output is its answer. */
+  /** File descriptor: 1 by default, 2 for a command whose result goes to standard output. */
   readonly fd?: 1 | 2
-  /** Which of several processes of one server this is; on every line. */
+  /** The number of this worker process, added to every line. */
   readonly worker?: number | undefined
-  /** Where the lines go instead; for tests. */
+  /** Receives the lines instead, for tests. */
   readonly to?: ((line: string) => void) | undefined
 }
 
-/** Of lines that nobody has read yet; what comes beyond is dropped and counted. */
+/** Size of the buffer for lines that are not read yet; further lines are dropped and counted. */
 const mostUnreadBytes = 8 * 1024 * 1024
 
 let dropped = 0
 
-/** Lines that this process has dropped, because nobody read those before. */
+/** Number of lines that this process dropped because their reader was too slow. */
 export const droppedLines = (): number => dropped
 
-/** One JSON object a line, UTC; or readable lines for people. */
+/** Opens a log of JSON lines with UTC times, or of readable lines. */
 export function openLog({ level, format, fd = 1, worker, to }: LogOptions): Log {
   const options = {
     level,
@@ -51,7 +51,7 @@ export function openLog({ level, format, fd = 1, worker, to }: LogOptions): Log 
   return log
 }
 
-/** Says how many lines are missing as soon as there is room for a line again. */
+/** Logs how many lines are missing as soon as there is room again. */
 function reportDrops(destination: ReturnType<typeof pino.destination>, log: Log): void {
   let missing = 0
   destination.on('drop', () => {
@@ -61,16 +61,26 @@ function reportDrops(destination: ReturnType<typeof pino.destination>, log: Log)
     destination.once('drain', () => {
       const lines = missing
       missing = 0
-      log.warn({ lines }, 'lines were dropped: nobody read the log fast enough')
+      log.warn({ lines }, 'lines were dropped because the log was read too slowly')
     })
   })
 }
 
 /**
- * PostgreSQL quotes the row that breaks a constraint, password hash and all, or its key. The statement
- * and the constraint say enough.
+ * Redacts the detail of a PostgreSQL error, which quotes the row that violates a constraint, including
+ * password hashes. The statement and the constraint are enough.
  */
 function describeError(error: Error): object {
   const described = pino.stdSerializers.err(error) as object & { detail?: unknown }
   return described.detail === undefined ? described : { ...described, detail: '[redacted]' }
 }
+
+/** Lines for a terminal: time, level, message, and the other fields on the same line. */
+const pretty = (fd: 1 | 2) =>
+  prettyStream({
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname',
+    singleLine: true,
+    sync: true,
+    destination: fd,
+  })

@@ -9,11 +9,8 @@ import {
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
-/**
- * Gauges of which every worker of a server sees the same, or its own view of it: the sum would be wrong.
- * What is not here is summed.
- */
-const ofAllWorkers: Readonly<Record<string, Aggregator>> = {
+/** How gauges that every worker measures are combined. All other metrics are summed. */
+const aggregators: Readonly<Record<string, Aggregator>> = {
   clock_offset_seconds: 'average',
   redis_trusted: 'min',
   throttle_redis_away: 'max',
@@ -27,9 +24,9 @@ const ofAllWorkers: Readonly<Record<string, Aggregator>> = {
   janitor_deleted_rows: 'max',
 }
 
-const aggregatorOf = (name: string): Aggregator => ofAllWorkers[name] ?? 'sum'
+const aggregatorOf = (name: string): Aggregator => aggregators[name] ?? 'sum'
 
-/** What Prometheus may ask. One registry for each server, so that several live in one process. */
+/** The metrics of one server, in a registry of its own, so that tests can run several servers. */
 export class Metrics {
   readonly registry = new Registry()
   readonly #register = { registers: [this.registry] }
@@ -60,7 +57,7 @@ export class Metrics {
   })
   readonly refreshes = new Counter({
     name: 'signet_refreshes_total',
-    help: 'Refreshes by outcome; reused means that a spent token came again and its session ended',
+    help: 'Refreshes by outcome; reused: a spent token was used again, and its session was ended',
     labelNames: ['outcome'] as const,
     ...this.#register,
   })
@@ -72,36 +69,36 @@ export class Metrics {
   })
   readonly feedDocuments = new Counter({
     name: 'signet_feed_documents_total',
-    help: 'Lists of revocations that were signed for verifiers',
+    help: 'Revocation lists that were signed for verifiers',
     ...this.#register,
   })
   readonly mails = new Counter({
     name: 'signet_mails_total',
-    help: 'Mails by template and outcome: sent, retried, given_up, dropped (not needed any more)',
+    help: 'Mails by template and outcome: sent, retried, given_up, dropped (no longer needed)',
     labelNames: ['template', 'outcome'] as const,
     ...this.#register,
   })
 
   readonly throttled = new Counter({
     name: 'signet_throttled_total',
-    help: 'Requests refused with 429, by the limit that they went over',
+    help: 'Requests refused with 429, by the limit that they exceeded',
     labelNames: ['policy'] as const,
     ...this.#register,
   })
 
   readonly breachedPasswords = new Counter({
     name: 'signet_breached_password_checks_total',
-    help: 'New passwords looked up in the range service; failed: it did not answer, the password was taken',
+    help: 'New passwords looked up in the range service; failed: no answer, and the password was accepted',
     labelNames: ['outcome'] as const,
     ...this.#register,
   })
 
-  /** Under the names that every dashboard for Node knows: `process_…`, `nodejs_…`. */
+  /** Adds the default metrics of Node, `process_…` and `nodejs_…`. */
   collectProcess(): void {
     collectDefaultMetrics({ register: this.registry })
   }
 
-  /** A count that is kept elsewhere and never falls, looked up when somebody asks. */
+  /** Registers a counter that is kept elsewhere and read at each scrape. */
   counter(name: string, help: string, read: () => number): void {
     new Counter({
       name: `signet_${name}`,
@@ -114,7 +111,7 @@ export class Metrics {
     })
   }
 
-  /** A number that is looked up when somebody asks. */
+  /** Registers a gauge that is read at each scrape. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name: `signet_${name}`,
@@ -127,7 +124,7 @@ export class Metrics {
     })
   }
 
-  /** Numbers by one label, looked up when somebody asks. */
+  /** Registers a gauge with one label that is read at each scrape. */
   gauges(name: string, help: string, label: string, read: () => Record<string, number>): void {
     new Gauge({
       name: `signet_${name}`,

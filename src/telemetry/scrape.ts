@@ -1,14 +1,14 @@
 import type { RequestListener } from 'node:http'
 import type { Log } from './log.ts'
 
-/** A registry of this process, or of all workers. */
-export interface Readable {
+/** The metrics of this process, or of all workers. */
+export interface MetricsSource {
   readonly contentType: string
   metrics(): Promise<string>
 }
 
-/** What answers on the metrics port: `/metrics`, and nothing else. */
-export function scrape(registry: Readable, log: Log): RequestListener {
+/** Handles the metrics port, which serves `/metrics` and nothing else. */
+export function scrape(registry: MetricsSource, log: Log): RequestListener {
   return async (request, response) => {
     const [path] = (request.url ?? '').split('?', 1)
     if (path !== '/metrics' || !['GET', 'HEAD'].includes(request.method ?? '')) {

@@ -78,7 +78,7 @@ test('migrate says what is pending, applies it, and finds nothing to do again', 
   const dry = await run('--dry-run', '--json')
   t.true(dry.json().pending.length > 9)
   t.deepEqual((await run('--json')).json().applied, dry.json().pending)
-  t.is((await run()).stdout, 'nothing to do\n')
+  t.is((await run()).stdout, 'The database is up to date.\n')
   const away = await signet(['migrate', '--json'], {
     cwd,
     env: production('postgres://signet@127.0.0.1:1/signet'),

@@ -57,7 +57,7 @@ test.serial('keys list tells what each key does, until when, and what it does ne
   const times = `${moment}  ${moment}`
   t.regex(lines[1] ?? '', new RegExp(`^${kids[0]}  active    ${times}  stops signing in 30 d$`))
   t.regex(lines[2] ?? '', new RegExp(`^${kids[1]}  upcoming  ${times}  signs in 30 d$`))
-  t.regex(young.stdout, /In an emergency: \S+ is still too new .* for another 1[0-6] min\.\n$/)
+  t.regex(young.stdout, /In an emergency: \S+ is too new .* for another 1[0-6] min\.\n$/)
   await made(server.db, '2 hours')
   t.regex((await run('list')).stdout, /In an emergency: signet keys rotate --now is safe/)
   const json = (await run('list', '--json')).json()
@@ -74,7 +74,7 @@ test.serial('keys list tells what each key does, until when, and what it does ne
 test.serial('keys list makes no keys: on an empty database it says who does', async (t) => {
   const { server, run } = await operator(t)
   await server.db('signing_keys').delete()
-  t.regex((await run('list')).stdout, /^There are no keys yet: the server makes two/)
+  t.regex((await run('list')).stdout, /^There are no keys yet: the server creates two/)
   t.deepEqual((await run('list', '--json')).json(), [])
   t.is((await server.db('signing_keys')).length, 0)
 })
@@ -96,9 +96,9 @@ test.serial(
     t.regex(turn ?? '', new RegExp(`^${moment}  in 1\\d min +${kids[1]} signs, ${kids[0]} stops$`))
     t.regex(
       leave ?? '',
-      new RegExp(`^${moment}  in \\d\\d min +${kids[0]} leaves the JWKS: its last`),
+      new RegExp(`^${moment}  in \\d\\d min +${kids[0]} leaves the JWKS, when its last`),
     )
-    t.regex(real.stdout, /Every instance follows within 10 s; nothing else is to be done\./)
+    t.regex(real.stdout, /Every instance follows within 10 s; nothing else needs to be done\./)
     const [old, next] = await server.db('signing_keys').orderBy('generation')
     t.deepEqual(old.signs_until, next.signs_from)
     t.is(Number(next.signs_from) - Number(next.published_at), 960_000)
@@ -113,7 +113,10 @@ test.serial(
     const { server, run, refused, kids } = await operator(t)
     await refused(/published too recently: .* another 9\d\d s .*--yes/, 'rotate', '--now')
     const dry = await run('rotate', '--now', '--dry-run')
-    t.regex(dry.stdout, /Warning: verifiers .* another 1\d min .*\n.*refused without --yes/)
+    t.regex(
+      dry.stdout,
+      /Warning: verifiers .* another 1\d min .*\n.*Without --yes this rotation would be refused/,
+    )
     t.is((await server.db('signing_keys')).length, 2)
     const forced = await run('rotate', '--now', '--yes')
     t.regex(forced.stdout, new RegExp(` now +${kids[1]} signs, ${kids[0]} stops`))
@@ -129,7 +132,10 @@ test.serial(
     const token = (await server.clientCredentials()).body.access_token
     const rotated = await run('rotate', '--now')
     t.is(rotated.code, 0, rotated.stderr)
-    t.regex(rotated.stdout, new RegExp(`has leaked, end it: signet keys revoke ${kids[0]} --yes`))
+    t.regex(
+      rotated.stdout,
+      new RegExp(`has leaked, revoke it: signet keys revoke ${kids[0]} --yes`),
+    )
     t.notRegex(rotated.stdout, /Warning/)
     await tend(server)
     t.is(signerOf((await server.clientCredentials()).body.access_token), kids[1])
@@ -155,7 +161,7 @@ test.serial(
     t.regex(done.stdout, new RegExp(`^${kids[0]} is revoked: .* ${kids[1]} signs now\\.`))
     t.regex(
       done.stdout,
-      /verify by themselves accept its tokens until they reread the JWKS: up to 16 min/,
+      /verify tokens themselves accept them until they reread the JWKS: up to 16 min/,
     )
     t.regex(done.stdout, /Warning: .* may not know .* for another 1\d min/)
     const inactive = async () => !(await server.introspect(token)).body.active
@@ -195,7 +201,10 @@ test.serial('keys import publishes a PKCS #8 or PKCS #1 key as the successor', a
     second.stdout,
     new RegExp(`^\\S{43} is published and signs from ${moment} \\(in 30 d\\)\\.`),
   )
-  t.regex(second.stdout, /Every verifier knows it in 16 min; then .*: signet keys rotate\n$/)
+  t.regex(
+    second.stdout,
+    /Every verifier knows it in 16 min; from then on signet keys rotate lets it sign\.\n$/,
+  )
   await refused(/is here already: it is retired\./, 'import', 'own.pem')
   t.regex(
     (await run('list', '--all')).stdout,
@@ -239,7 +248,7 @@ test.serial('new-master, then rewrap: everything moves, and the old file can go'
 
   const moved = await run('rewrap')
   t.is(moved.code, 0, moved.stderr)
-  t.regex(moved.stdout, new RegExp(`^5 secrets moved to master key ${id}\\.`))
+  t.regex(moved.stdout, new RegExp(`^5 secrets resealed with master key ${id}\\.`))
   t.true(
     moved.stdout.includes(`No longer needed: master key ${masterKeys.newest.id} (${oldFile}).`),
   )
@@ -262,7 +271,10 @@ test.serial('new-master, then rewrap: everything moves, and the old file can go'
 test.serial('new-master tells what to do next, and --print is for a secret manager', async (t) => {
   const { run, cwd, env, keysDir } = await withKeyFiles(t)
   const made = await run('new-master')
-  t.regex(made.stdout, /Copy it to every instance, restart them\.\n3\. signet keys rewrap\n$/)
+  t.regex(
+    made.stdout,
+    /Copy it to every instance and restart them\.\n3\. Run: signet keys rewrap\n$/,
+  )
   const printed = await run('new-master', '--print')
   t.regex(printed.stdout, /^[\w-]{43}\n$/)
   t.is((await readdir(keysDir)).length, 2)

@@ -100,7 +100,7 @@ test('a master key that is missing, foreign, malformed or open to others is a re
   t.regex(await refusal({ cwd, env }), /sealed by master key \S+, and there is none in keys\//)
   // Outside production too: making a new one would not open what is sealed.
   const elsewhere = { ...env, NODE_ENV: 'development' }
-  t.regex(await refusal({ cwd, env: elsewhere }), /Put its file back/)
+  t.regex(await refusal({ cwd, env: elsewhere }), /Restore its file/)
 
   const foreign = `B${'A'.repeat(42)}`
   t.regex(await refusal({ cwd, env: { ...env, MASTER_KEYS: foreign } }), /which is not here/)
@@ -157,5 +157,5 @@ test('a metrics port that is taken: another one for a developer, a refusal if it
 
 test('PORT=0 without an ISSUER would put a URL into tokens at which nobody is', async (t) => {
   const cwd = await emptyFolder(t)
-  t.regex(await refusal({ cwd }), /ISSUER must say/)
+  t.regex(await refusal({ cwd }), /ISSUER must name/)
 })

@@ -47,7 +47,7 @@ test('users set-password ends every session, users disable every sign-in', async
   const { server, run } = await beside(t)
   const { body } = await server.signIn()
   const set = await run(['users', 'set-password', 'ada', '--password-stdin'], 'a new password')
-  t.regex(set.stdout, /^ada has a new password; 1 session\(s\) ended\.$/m)
+  t.regex(set.stdout, /^Set a new password for ada\. Sessions ended: 1\.$/m)
   t.is((await server.refresh(body.refresh_token)).status, 400)
   t.is((await server.signIn()).status, 400)
   const again = await server.signIn({ password: 'a new password' })
@@ -60,7 +60,7 @@ test('users set-password ends every session, users disable every sign-in', async
   t.regex((await run(['users', 'list'])).stdout, / ada .* disabled 20/)
 })
 
-test('users: what is wrong is a sentence, exit 1, and JSON where JSON was asked for', async (t) => {
+test('a wrong users command → a sentence, exit 1, and JSON with --json', async (t) => {
   const { run } = await beside(t)
   const cases: [string[], string, RegExp][] = [
     [
@@ -72,8 +72,8 @@ test('users: what is wrong is a sentence, exit 1, and JSON where JSON was asked 
     [['users', 'create', 'x', '--password-stdin'], 'short', /at least 8 characters/],
     [['users', 'create', 'x', '--password-stdin'], '', /at least 8 characters/],
     [['users', 'create', 'x'], '', /no terminal .*--password-stdin or --generate/],
-    [['users', 'set-password', 'nobody', '--generate'], '', /no user nobody.*signet users list/],
-    [['users', 'disable', 'nobody'], '', /no user nobody.*signet users list/],
+    [['users', 'set-password', 'nobody', '--generate'], '', /no person nobody.*signet users list/],
+    [['users', 'disable', 'nobody'], '', /no person nobody.*signet users list/],
   ]
   for (const [args, input, expected] of cases) {
     const { code, stderr, json } = await run([...args, '--json'], input)
@@ -95,14 +95,14 @@ test('on a terminal the password is asked for twice and never shown', async (t) 
   const typed = (username: string, ...keys: string[]) =>
     onTerminal(`users create ${username}`, keys, { cwd, env })
   const good = await typed('grace', 'amazing grace\r', 'amazing grace\r')
-  t.regex(good.screen, /^Password: \r\nOnce more: \r\ngrace is created: /)
+  t.regex(good.screen, /^Password: \r\nRepeat: \r\nCreated grace: /)
   t.is(good.code, 0)
   t.is((await server.signIn({ username: 'grace', password: 'amazing grace' })).status, 200)
   const different = await typed('mary', 'one password\r', 'other password\r')
-  t.regex(different.screen, /The two are not the same\. Nothing was changed\./)
+  t.regex(different.screen, /The passwords do not match\. Nothing was changed\./)
   t.is(different.code, 1)
   const interrupted = await typed('jane', 'one pass\u0003')
-  t.regex(interrupted.screen, /Nothing was typed, nothing was changed\./)
+  t.regex(interrupted.screen, /No password was entered\. Nothing was changed\./)
   t.is(interrupted.code, 1)
   const people = await server.services.users.page({}, 100)
   t.deepEqual(people.map(({ username }) => username).sort(), ['ada', 'grace'])

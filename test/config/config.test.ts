@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os'
 import test from 'ava'
-import { ConfigError, readConfig } from '../../src/config/config.ts'
+import { ConfigError, misspelledVariables, readConfig } from '../../src/config/config.ts'
 import { variables } from '../../src/config/environment.ts'
-import { misspelt } from '../../src/config/typos.ts'
 
 function mistakes(environment: Record<string, string>): readonly string[] {
   try {
@@ -186,12 +185,15 @@ test('a mistake hides no other one, and none is told twice', (t) => {
 
 test('a name that looks like one of ours with a typo is pointed out, others are left alone', (t) => {
   const others = { HOSTNAME: 'x', PORTS: 'x', PGHOST: 'x', DATABASE_HOST: 'x', LOG_LEVEL: 'info' }
-  t.deepEqual(misspelt(others), [])
-  t.deepEqual(misspelt({ MASTER_KEY: 'x', DATABASE_ULR: 'x', ISSUER: 'x', log_level: 'x' }), [
-    'MASTER_KEY is not read. Is MASTER_KEYS meant?',
-    'DATABASE_ULR is not read. Is DATABASE_URL meant?',
-    'log_level is not read. Is LOG_LEVEL meant?',
-  ])
+  t.deepEqual(misspelledVariables(others), [])
+  t.deepEqual(
+    misspelledVariables({ MASTER_KEY: 'x', DATABASE_ULR: 'x', ISSUER: 'x', log_level: 'x' }),
+    [
+      'MASTER_KEY is not a variable of Signet. Did you mean MASTER_KEYS?',
+      'DATABASE_ULR is not a variable of Signet. Did you mean DATABASE_URL?',
+      'log_level is not a variable of Signet. Did you mean LOG_LEVEL?',
+    ],
+  )
 })
 
 test('ASVS 12.3.1: URLs of production that anybody on the way can read are refused; loopback is not', (t) => {

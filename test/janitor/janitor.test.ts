@@ -179,7 +179,7 @@ test('a chore that fails keeps no other from being done', async (t) => {
   const error = await t.throwsAsync<AggregateError>(janitor.run())
   t.deepEqual(
     error?.errors.map(({ message, cause }) => [message, cause.message]),
-    [['sweeping broken failed', 'the disk is full']],
+    [['deleting broken failed', 'the disk is full']],
   )
   t.deepEqual(done, ['first', 'last'])
   t.deepEqual(

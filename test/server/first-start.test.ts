@@ -30,7 +30,7 @@ test.serial(
     const jwks = createRemoteJWKSet(new URL(`${first.url}/.well-known/jwks.json`))
     const { payload } = await jwtVerify(tokens.access_token, jwks, { issuer: first.url })
     t.deepEqual(payload.roles, ['admin'])
-    const [, keyFile = ''] = /making a master key: (.*)/.exec(first.stderr()) ?? []
+    const [, keyFile = ''] = /creating a master key: (.*)/.exec(first.stderr()) ?? []
     for (const file of [join(home, keyFile), join(home, '.data', 'postgres-password')]) {
       t.is((await stat(file)).mode & 0o777, 0o600)
       const secret = (await readFile(file, 'utf8')).trim()

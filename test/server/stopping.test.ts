@@ -106,7 +106,7 @@ test('a second Ctrl-C cuts requests off, and still closes what was opened', asyn
 
 test.serial('a SIGTERM while it starts is honoured, whenever it comes', async (t) => {
   const home = await emptyFolder(t)
-  const moments = [/Creating/, /migrating/, /making a master key/]
+  const moments = [/Creating/, /migrating/, /creating a master key/]
   for (const moment of moments) {
     const server = await beginServing(t, { cwd: home })
     const said = () => moment.test(server.stderr()) || server.ended()

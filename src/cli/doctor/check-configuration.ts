@@ -1,37 +1,44 @@
 import { readFileSync, statSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { type Config, ConfigError, isLoopback, readConfig } from '../../config/config.ts'
-import { misspelt } from '../../config/typos.ts'
+import {
+  type Config,
+  ConfigError,
+  isLoopback,
+  misspelledVariables,
+  readConfig,
+} from '../../config/config.ts'
 import { loadConfig } from '../../server/open-runtime.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
 export interface Configured {
-  /** Absent when it is so wrong that nothing else can be looked at. */
+  /** Undefined when it is too wrong for further checks. */
   readonly config: Config | undefined
   readonly findings: readonly Finding[]
 }
 
-/** Every mistake of the environment, and every choice that production deserves better. */
+/** Checks the environment for errors, and in production for weak settings. */
 export function checkConfiguration(): Configured {
   const typos = () =>
-    misspelt(process.env).map((line) => warning('configuration', line, 'Rename or remove it.'))
+    misspelledVariables(process.env).map((line) =>
+      warning('configuration', line, 'Rename or remove it.'),
+    )
   try {
     const config = loadConfig()
-    const about = `${config.NODE_ENV}, issuer ${config.issuer}`
-    return { config, findings: [ok('configuration', about), ...typos(), ...weaknesses(config)] }
+    const summary = `${config.NODE_ENV}, issuer ${config.issuer}`
+    return { config, findings: [ok('configuration', summary), ...typos(), ...weaknesses(config)] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = error.mistakes.map((line) =>
-      failed('configuration', line, 'Change it; docs/configuration.md has every variable.'),
+      failed('configuration', line, 'Fix it; docs/configuration.md lists every variable.'),
     )
     return { config: withoutMistakes(error), findings: [...findings, ...typos()] }
   }
 }
 
-/** With these wrong, the doctor would look at another installation than the one that was meant. */
+/** With an error in one of these, the doctor might check a different installation. */
 const essential = /^(NODE_ENV|DATABASE_URL|REDIS_URL|DATA_DIR|KEYS_DIR|MASTER_KEYS) /
 
-/** The rest of the configuration: a mistyped PORT does not keep anybody from looking at the database. */
+/** The configuration without its wrong variables, so that a mistyped PORT does not prevent other checks. */
 function withoutMistakes({ mistakes }: ConfigError): Config | undefined {
   if (mistakes.some((line) => essential.test(line))) return undefined
   const wrong = mistakes.map((line) => line.split(' ', 1)[0])
@@ -43,64 +50,68 @@ function withoutMistakes({ mistakes }: ConfigError): Config | undefined {
   }
 }
 
-/** Allowed, and weaker than what production usually wants. */
+/** Settings that are allowed in production but usually too weak for it. */
 export function weaknesses(config: Config): Finding[] {
   if (!config.production) return []
   const weak = (found: boolean, message: string, advice: string) =>
     found ? [warning('production', message, advice)] : []
   const https = config.issuer.startsWith('https:')
   return [
-    ...weak(!https, 'ISSUER is not https.', 'Fine on one machine only; put TLS in front.'),
+    ...weak(
+      !https,
+      'ISSUER is not https.',
+      'Put a proxy with TLS in front, unless clients run on this machine.',
+    ),
     ...weak(
       https && config.TRUSTED_PROXIES.length === 0,
-      'TRUSTED_PROXIES is empty: every caller has the address of the proxy in front.',
-      'Name the proxy that ends TLS, so that logs and limits see who calls.',
+      'TRUSTED_PROXIES is empty, so every caller has the address of the proxy.',
+      'Add the proxy that terminates TLS, so that logs and limits see the addresses of callers.',
     ),
     ...weak(
       config.TRUSTED_PROXIES.some(isWide),
-      'TRUSTED_PROXIES trusts a whole private network: any machine there can claim any address.',
-      'Name the addresses of the proxies alone.',
+      'TRUSTED_PROXIES trusts a whole private network, where any machine can claim any address.',
+      'List only the addresses of the proxies.',
     ),
     ...weak(
       config.redisUrls.length === 0,
-      'REDIS_URL is none: PostgreSQL answers every revocation check.',
-      'Right, and slower under load: give it a Redis.',
+      'REDIS_URL is none, so PostgreSQL answers every revocation check.',
+      'This is correct but slower under load: add a Redis.',
     ),
     ...weak(
       config.redisUrls.some((url) => isPlain(url, 'redis:')),
-      'REDIS_URL is not encrypted and leaves this machine.',
-      'Use rediss://, unless the network is your own.',
+      'REDIS_URL leaves this machine unencrypted.',
+      'Use rediss://, unless the network is private.',
     ),
     ...weak(
       isPlain(config.smtpUrl, 'smtp:') && !/[?&]requireTLS=true\b/.test(config.smtpUrl ?? ''),
-      'SMTP_URL leaves this machine, and encrypts only where the mail server offers it.',
+      'SMTP_URL leaves this machine and is encrypted only if the mail server offers it.',
       'Use smtps://, or add ?requireTLS=true.',
     ),
     ...weak(
       isPlain(config.DATABASE_URL, 'postgres') &&
         !/[?&](ssl|sslmode)=/.test(config.DATABASE_URL ?? ''),
       'DATABASE_URL leaves this machine without sslmode.',
-      'Add ?sslmode=verify-full, unless the network is your own.',
+      'Add ?sslmode=verify-full, unless the network is private.',
     ),
     ...weak(
       othersReadSecrets('.env'),
-      '.env holds secrets and others may read it.',
+      '.env contains secrets and is readable by other users.',
       'Run: chmod 600 .env',
     ),
     ...weak(
       config.ARGON2_MEMORY_KIB * config.ARGON2_TIME_COST < 19_456 * 2,
-      'ARGON2_MEMORY_KIB and ARGON2_TIME_COST make hashes weaker than OWASP advises.',
-      'At least 19456 and 2.',
+      'ARGON2_MEMORY_KIB and ARGON2_TIME_COST are below the OWASP minimum.',
+      'Use at least 19456 and 2.',
     ),
     ...weak(
       ['fatal', 'silent'].includes(config.LOG_LEVEL),
       `LOG_LEVEL=${config.LOG_LEVEL} hides errors.`,
-      'Use error or more.',
+      'Use error or a more verbose level.',
     ),
   ]
 }
 
-/** A private network that is larger than a few proxies need, or the whole Internet; a CDN may have many. */
+/** Whether this is a private network larger than a few proxies need, or the whole Internet. */
 function isWide(trusted: string): boolean {
   if (trusted === 'uniquelocal' || trusted === 'linklocal') return true
   const [address = '', prefix] = trusted.split('/')
@@ -112,19 +123,19 @@ function isWide(trusted: string): boolean {
 const privateNetwork =
   /^(0\.|10\.|100\.64\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|192\.168\.|::|f[cd]|fe80:)/i
 
-/** `255.255.0.0` is 16. */
+/** The prefix length of a mask: 16 for `255.255.0.0`. */
 const maskBits = (mask: string): number =>
   mask
     .split('.')
     .reduce((sum, part) => sum + Number(part).toString(2).replaceAll('0', '').length, 0)
 
-/** Whether a URL of this kind leads to another machine. */
+/** Whether this is a URL with such a protocol that leads to another machine. */
 const isPlain = (url: string | undefined, protocol: string): boolean =>
   url !== undefined &&
   new URL(url).protocol.startsWith(protocol) &&
   !isLoopback(new URL(url).hostname)
 
-/** Key files are refused when others may read them; here other variables may be all that there is. */
+/** Whether `.env` contains secrets and other users can read it. It may also contain no secrets at all. */
 function othersReadSecrets(path: string): boolean {
   const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
   if ((mode & 0o077) === 0) return false

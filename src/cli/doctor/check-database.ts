@@ -28,7 +28,7 @@ const facts = `
          (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
          (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls`
 
-/** Whether this PostgreSQL can carry the server, and keeps what it is told. */
+/** Checks that PostgreSQL suits this release, accepts writes, and does not lose them. */
 export async function checkDatabase(
   db: Knex,
   config: Config,
@@ -36,12 +36,12 @@ export async function checkDatabase(
 ): Promise<Finding[]> {
   const { rows } = await db.raw<{ rows: Facts[] }>(facts)
   const [found] = rows
-  if (!found) throw new Error('PostgreSQL says nothing about itself')
+  if (!found) throw new Error('PostgreSQL returned no settings')
   return [
     version(found),
     role(found),
     durability(found),
-    room(found, config),
+    connections(found, config),
     clock(databaseClock),
     ...(found.standby || found.read_only === 'on' ? [] : [await writing(db)]),
     await schema(db, config),
@@ -58,19 +58,23 @@ function version({ version }: Facts): Finding {
 
 function role({ standby, read_only: readOnly }: Facts): Finding {
   const advice = 'Point DATABASE_URL at the primary.'
-  if (standby) return failed('primary', 'this is a standby, which takes no writes', advice)
-  if (readOnly === 'on') return failed('primary', 'it takes no writes (read-only)', advice)
-  return ok('primary', 'it takes writes')
+  if (standby) return failed('primary', 'this is a standby, which accepts no writes', advice)
+  if (readOnly === 'on') return failed('primary', 'it accepts no writes (read-only)', advice)
+  return ok('primary', 'it accepts writes')
 }
 
 function durability({ fsync, synchronous_commit: commit }: Facts): Finding {
   if (fsync !== 'on') {
-    return failed('durability', 'fsync is off: a power cut can destroy the database', 'Turn it on.')
+    return failed(
+      'durability',
+      'fsync is off: a power failure can destroy the database',
+      'Turn it on.',
+    )
   }
   if (commit === 'off') {
     return warning(
       'durability',
-      'synchronous_commit is off: a crash forgets the last revocations and rotations',
+      'synchronous_commit is off: a crash loses the latest revocations and rotations',
       'Turn it on for this database: ALTER DATABASE … SET synchronous_commit = on',
     )
   }
@@ -78,8 +82,8 @@ function durability({ fsync, synchronous_commit: commit }: Facts): Finding {
 }
 
 /**
- * A megabyte in a table that goes with its transaction: rows too short to be compressed, on the disk of the
- * database, which has to be extended for them.
+ * Writes a megabyte into a table that disappears with its transaction. Its rows are too short to be
+ * compressed, and the table is on the disk of the database, so a full disk is noticed.
  */
 async function writing(db: Knex): Promise<Finding> {
   try {
@@ -90,13 +94,13 @@ async function writing(db: Knex): Promise<Finding> {
          SELECT repeat('x', 1900) AS filling FROM generate_series(1, 560)`,
       )
     })
-    return ok('writing', 'a megabyte was written, and removed')
+    return ok('writing', 'a megabyte was written and removed')
   } catch (error) {
     const { code, message } = error as Error & { code?: string }
     if (code === '42501') {
       const advice =
-        'GRANT TEMPORARY ON DATABASE … TO its user, so that a full disk is noticed here.'
-      return warning('writing', 'was not tried: temporary tables are not allowed', advice)
+        'Run GRANT TEMPORARY ON DATABASE … TO its user, so that the doctor notices a full disk.'
+      return warning('writing', 'not checked: temporary tables are not allowed', advice)
     }
     return failed(
       'writing',
@@ -106,40 +110,41 @@ async function writing(db: Knex): Promise<Finding> {
   }
 }
 
-function room({ max_connections: most, reserved }: Facts, config: Config): Finding {
+function connections({ max_connections: most, reserved }: Facts, config: Config): Finding {
   const size = config.DATABASE_POOL_SIZE
   const instances = Math.floor((most - reserved) / size)
-  const message = `max_connections ${most} leaves room for ${instances} instance(s) of DATABASE_POOL_SIZE ${size}`
-  const advice = 'Lower DATABASE_POOL_SIZE, raise max_connections, or put PgBouncer in between.'
+  const message = `max_connections ${most} allows ${instances} instance(s) with DATABASE_POOL_SIZE ${size}`
+  const advice = 'Lower DATABASE_POOL_SIZE, raise max_connections, or use PgBouncer.'
   if (instances < 1) return failed('connections', message, advice)
-  // A rolling restart has two of them at once.
+  // During a rolling restart two instances run.
   return instances < 2 ? warning('connections', message, advice) : ok('connections', message)
 }
 
-/** All instances decide by PostgreSQL's clock; one whose own differs is not ready (ADR 25). */
+/** All instances use the clock of PostgreSQL; an instance whose own clock differs is not ready (ADR 25). */
 function clock({ offsetSeconds, agrees }: DatabaseClock): Finding {
   const seconds = Math.abs(offsetSeconds)
   const message = `the clock of PostgreSQL is ${seconds.toFixed(1)} s ${offsetSeconds > 0 ? 'behind' : 'ahead of'} this one`
   if (!agrees) {
-    const advice = 'Synchronize both machines with NTP; until then an instance here is not ready.'
+    const advice =
+      'Synchronize both machines with NTP; until then instances on this machine are not ready.'
     return failed('clock', message, advice)
   }
   if (seconds > 2) return warning('clock', message, 'Synchronize both machines with NTP.')
-  return ok('clock', 'agrees with the one of PostgreSQL')
+  return ok('clock', 'agrees with the clock of PostgreSQL')
 }
 
 async function schema(db: Knex, config: Config): Promise<Finding> {
   const { state, pending, unknown } = await inspectSchema(db)
   if (state === 'ahead') {
-    const message = `a newer release migrated it (unknown here: ${unknown.join(', ')})`
+    const message = `a newer release migrated it (unknown to this one: ${unknown.join(', ')})`
     return config.DATABASE_ALLOW_NEWER
-      ? warning('schema', message, 'DATABASE_ALLOW_NEWER allows that: go forward again soon.')
+      ? warning('schema', message, 'DATABASE_ALLOW_NEWER allows this; upgrade again soon.')
       : failed('schema', message, 'Start that release, or set DATABASE_ALLOW_NEWER=true.')
   }
-  if (state === 'current') return ok('schema', 'is the one of this release')
+  if (state === 'current') return ok('schema', 'matches this release')
   const message = `${pending.length} migration(s) are pending`
   return config.migrateOnStart
-    ? warning('schema', message, 'The next start applies them, or: signet migrate')
+    ? warning('schema', message, 'The next start applies them; or run: signet migrate')
     : failed('schema', message, 'Run: signet migrate')
 }
 
@@ -147,11 +152,11 @@ function weaknesses({ superuser, tls }: Facts, config: Config): Finding[] {
   const { hostname } = new URL(config.DATABASE_URL ?? 'postgres://localhost')
   const findings: Finding[] = []
   if (superuser) {
-    const advice = 'Give it a user that owns this database and nothing else.'
+    const advice = 'Use a user that owns only this database.'
     findings.push(warning('production', 'the user of DATABASE_URL is a superuser', advice))
   }
   if (tls === false && !isLoopback(hostname)) {
-    const advice = 'Add ?sslmode=verify-full to DATABASE_URL, unless the network is your own.'
+    const advice = 'Add ?sslmode=verify-full to DATABASE_URL, unless the network is private.'
     findings.push(warning('production', 'DATABASE_URL leaves this machine unencrypted', advice))
   }
   return findings

@@ -4,15 +4,15 @@ import { type Finding, warning } from './finding.ts'
 
 const patienceMilliseconds = 2_000
 
-/** Asks the server that runs here, if there is one, whether it ignores the addresses that a proxy forwards. */
+/** Reads from the metrics of a running server whether it ignores addresses that a proxy forwards. */
 export async function checkForwarding(config: Config): Promise<Finding[]> {
   const ignored = await ignoredRequests(config)
   if (ignored === 0) return []
   return [
     warning(
       'proxies',
-      `${ignored} request${ignored === 1 ? '' : 's'} came with X-Forwarded-For, which is ignored: TRUSTED_PROXIES is empty.`,
-      'Name the proxy in front, so that limits and logs see who calls.',
+      `${ignored} request${ignored === 1 ? '' : 's'} had an X-Forwarded-For header, which is ignored because TRUSTED_PROXIES is empty.`,
+      'Add the proxy to TRUSTED_PROXIES, so that limits and logs see the addresses of callers.',
     ),
   ]
 }

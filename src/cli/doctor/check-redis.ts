@@ -7,7 +7,7 @@ import { type Finding, failed, ok, warning } from './finding.ts'
 
 const patienceMilliseconds = 3000
 
-/** Whether Redis answers, in time, and forgets nothing by itself. */
+/** Checks that Redis answers in time and evicts nothing. */
 export async function checkRedis(config: Config): Promise<Finding[]> {
   const redis = await openConfiguredRedis(config)
   if (!redis) return [ok('redis', 'not used: PostgreSQL answers every revocation check')]
@@ -15,13 +15,16 @@ export async function checkRedis(config: Config): Promise<Finding[]> {
     const problem = await unreachable(redis)
     if (problem !== undefined) {
       const message = `does not answer: ${problem}`
-      const advice = 'The server goes on with PostgreSQL alone, slower. Check it and REDIS_URL.'
+      const advice = 'The server uses PostgreSQL alone, which is slower. Check Redis and REDIS_URL.'
       return [failed('redis', message, advice)]
     }
     const info = await redis.info()
     const read = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1] ?? ''
     return [
-      ...[version(read), role(read), eviction(read), await roundTrip(redis, config)],
+      version(read),
+      role(read),
+      eviction(read),
+      await roundTrip(redis, config),
       ...(redis instanceof Cluster ? [cluster(redis)] : []),
     ]
   } finally {
@@ -29,7 +32,7 @@ export async function checkRedis(config: Config): Promise<Finding[]> {
   }
 }
 
-/** @returns what was in the way; undefined once it is ready */
+/** @returns why Redis cannot be reached; undefined when it is ready */
 async function unreachable(redis: RedisClient): Promise<string | undefined> {
   let problem = `no connection within ${patienceMilliseconds / 1000} s`
   redis.on('error', (error: Error & { lastNodeError?: Error }) => {
@@ -47,32 +50,32 @@ function version(read: Read): Finding {
   const name = `${read('valkey_version') ? 'Valkey' : 'Redis'} ${number}`
   return Number.parseInt(number, 10) >= 6
     ? ok('redis', `${name} answers`)
-    : warning('redis', `${name} is old`, 'Redis 6.2 or newer is what the tests run on.')
+    : warning('redis', `${name} is old`, 'The tests run on Redis 6.2 or newer: upgrade it.')
 }
 
 function cluster(redis: Cluster): Finding {
   const nodes = redis.nodes('master').length
-  return ok('redis cluster', `is used as one: ${nodes} node(s) that take writes`)
+  return ok('redis cluster', `used as a cluster with ${nodes} node(s) that accept writes`)
 }
 
 function role(read: Read): Finding {
   return read('role') === 'slave'
     ? failed(
         'redis role',
-        'this is a replica, which takes no writes',
-        'Name the primary in REDIS_URL.',
+        'this is a replica, which accepts no writes',
+        'Point REDIS_URL at the primary.',
       )
-    : ok('redis role', 'it takes writes')
+    : ok('redis role', 'it accepts writes')
 }
 
-/** An evicted revocation would make a revoked token valid again, so the server does not trust such a Redis. */
+/** The server ignores a Redis that evicts: without its revocation, a revoked token would be valid again. */
 function eviction(read: Read): Finding {
   const policy = read('maxmemory_policy')
-  const advice = 'CONFIG SET maxmemory-policy noeviction, and in redis.conf.'
+  const advice = 'Run CONFIG SET maxmemory-policy noeviction, and set it in redis.conf.'
   if (policy === 'noeviction') return ok('redis eviction', 'noeviction')
   return read('maxmemory') === '0'
-    ? warning('redis eviction', `${policy}, harmless only while maxmemory is 0`, advice)
-    : failed('redis eviction', `${policy} may forget revocations, so it is not used`, advice)
+    ? warning('redis eviction', `${policy}, which is harmless only while maxmemory is 0`, advice)
+    : failed('redis eviction', `${policy} may evict revocations, so Redis is not used`, advice)
 }
 
 async function roundTrip(redis: RedisClient, config: Config): Promise<Finding> {
@@ -86,6 +89,6 @@ async function roundTrip(redis: RedisClient, config: Config): Promise<Finding> {
   const median = times.sort((a, b) => a - b)[2] ?? 0
   const message = `${median.toFixed(1)} ms, of the ${limit} ms that REDIS_TIMEOUT_MILLISECONDS allows`
   return median > limit / 2
-    ? warning('redis round trip', message, 'Move it nearer, or allow more.')
+    ? warning('redis round trip', message, 'Move Redis closer, or raise the limit.')
     : ok('redis round trip', message)
 }

@@ -18,21 +18,26 @@ import { checkRevocations } from './check-revocations.ts'
 import { type Finding, failed, ok, report, warning } from './finding.ts'
 import { doctorArgon2 } from './recommend-argon2.ts'
 
-/** Longest time for one kind of check: a doctor that hangs helps nobody. */
+/** The longest time for one kind of check. */
 const mostSeconds = 15
 
 export function doctorCommand(program: Command): void {
   const command = program
     .command('doctor')
     .description(
-      'look at everything that the server needs, and say what to do; changes nothing. With argon2: ' +
-        'measure password checks on this machine for a few seconds, and recommend sizes',
+      'check the installation and suggest fixes; changes nothing. With argon2: measure password ' +
+        'checks on this machine for a few seconds and recommend settings',
     )
-    .addArgument(new Argument('[what]', 'one thing in particular').choices(['argon2']))
-    .option('--milliseconds <count>', 'argon2: how long one check may take', wholeNumber, 50)
+    .addArgument(new Argument('[check]', 'a single check').choices(['argon2']))
+    .option(
+      '--milliseconds <count>',
+      'argon2: the longest time for one password check',
+      wholeNumber,
+      50,
+    )
   example(command, 'signet doctor', 'signet doctor --json', 'signet doctor argon2')
-  answers<{ milliseconds: number }>(command, async ({ milliseconds }, what) => {
-    if (what === 'argon2') return doctorArgon2(milliseconds)
+  answers<{ milliseconds: number }>(command, async ({ milliseconds }, check) => {
+    if (check === 'argon2') return doctorArgon2(milliseconds)
     const findings = await examine()
     const isFailed = findings.some(({ state }) => state === 'failed')
     return { json: { ok: !isFailed, findings }, text: report(findings), failed: isFailed }
@@ -42,8 +47,8 @@ export function doctorCommand(program: Command): void {
 async function examine(): Promise<Finding[]> {
   const { config, findings } = checkConfiguration()
   if (!config) {
-    const advice = 'Correct the configuration first.'
-    return [...findings, warning('the rest', 'was not looked at', advice)]
+    const advice = 'Fix the configuration first.'
+    return [...findings, warning('the rest', 'skipped', advice)]
   }
   const parts = await Promise.all([
     bounded('database', () => checkStores(config)),
@@ -64,10 +69,10 @@ async function bounded(check: string, run: () => Promise<Finding[]>): Promise<Fi
   }
 }
 
-/** An embedded PostgreSQL that does not run is started for the moment, but none is made. */
+/** Starts an embedded PostgreSQL for the duration of the checks, but never creates one. */
 async function checkStores(config: Config): Promise<Finding[]> {
   if (!config.DATABASE_URL && !existsSync(join(config.DATA_DIR, 'postgres', 'PG_VERSION'))) {
-    return [ok('database', `none in ${config.DATA_DIR} yet: the first start makes one`)]
+    return [ok('database', `none in ${config.DATA_DIR} yet: the first start creates one`)]
   }
   const database = await openDatabase({
     config: { ...config, DATABASE_POOL_SIZE: 2, DATABASE_TIMEOUT_SECONDS: 5 },
@@ -77,12 +82,12 @@ async function checkStores(config: Config): Promise<Finding[]> {
   })
   try {
     const clock = await openDatabaseClock(database.pool)
-    const about = await checkDatabase(database.db, config, clock)
-    // Without this release's tables there are no keys to look at.
-    if (about.some(({ check, state }) => check === 'schema' && state !== 'ok')) return about
+    const findings = await checkDatabase(database.db, config, clock)
+    // The other checks need the tables of this release.
+    if (findings.some(({ check, state }) => check === 'schema' && state !== 'ok')) return findings
     const keys = await bounded('keys', () => checkKeys(database.db, config, clock.now()))
     return [
-      ...about,
+      ...findings,
       ...keys,
       ...(await bounded('revocations', () => checkRevocations(database.db, config))),
     ]

@@ -1,23 +1,29 @@
-/** What the doctor has found out about one thing. */
+/** The result of one check of the doctor. */
 export interface Finding {
   readonly check: string
   readonly state: 'ok' | 'warning' | 'failed'
   readonly message: string
-  /** What to do about it. */
+  /** How to fix it. */
   readonly advice?: string
 }
 
 export const ok = (check: string, message: string): Finding => ({ check, state: 'ok', message })
 
 export const warning = (check: string, message: string, advice: string): Finding => ({
-  ...{ check, state: 'warning', message, advice },
+  check,
+  state: 'warning',
+  message,
+  advice,
 })
 
 export const failed = (check: string, message: string, advice: string): Finding => ({
-  ...{ check, state: 'failed', message, advice },
+  check,
+  state: 'failed',
+  message,
+  advice,
 })
 
-/** A line for each, and below it what to do. */
+/** Formats a line per finding, and its advice below it. */
 export function report(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => check.length))
   const lines = findings.flatMap(({ check, state, message, advice }) => {
@@ -35,5 +41,5 @@ export function report(findings: readonly Finding[]): string {
 function summary(findings: readonly Finding[]): string {
   const count = (state: Finding['state']) =>
     findings.filter((finding) => finding.state === state).length
-  return `${count('ok')} ok, ${count('warning')} to look at, ${count('failed')} failed`
+  return `${count('ok')} ok, ${count('warning')} warning, ${count('failed')} failed`
 }

@@ -5,10 +5,10 @@ import { type Result, table } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import { checkConfiguration } from './check-configuration.ts'
 
-/** OWASP Password Storage Cheat Sheet: argon2id with 19 MiB and 2 passes is the least. */
+/** The minimum of the OWASP Password Storage Cheat Sheet: argon2id with 19 MiB and 2 passes. */
 const owasp = { memoryKib: 19_456, timeCost: 2 }
 
-/** From the least upwards. Memory before passes: it is what makes guessing machines expensive. */
+/** In ascending order. Memory grows before passes, because memory makes guessing hardware expensive. */
 const candidates: readonly Cost[] = [
   owasp,
   { memoryKib: 32_768, timeCost: 2 },
@@ -20,7 +20,7 @@ const candidates: readonly Cost[] = [
   { memoryKib: 262_144, timeCost: 3 },
 ]
 
-/** All checks at once may take this part of the memory: the rest is the process, and whoever is beside it. */
+/** The share of the memory for concurrent checks; the rest is for the server and its neighbours. */
 const memoryShare = 1 / 4
 
 const secondsEach = 0.5
@@ -32,14 +32,14 @@ export interface Cost {
 
 export interface Measured extends Cost {
   readonly concurrency: number
-  /** Of one check while `concurrency` run: the median. */
+  /** Median duration of one check while `concurrency` checks run. */
   readonly milliseconds: number
   readonly checksPerSecond: number
-  /** Of all checks that run at once. */
+  /** Memory of all concurrent checks. */
   readonly memoryMib: number
 }
 
-/** Measures password checks on this machine, and recommends what to configure. */
+/** Measures password checks on this machine and recommends a configuration. */
 export async function doctorArgon2(milliseconds: number): Promise<Result> {
   const allowance = readAllowance()
   const measured = await measureAll(allowance, milliseconds)
@@ -48,13 +48,13 @@ export async function doctorArgon2(milliseconds: number): Promise<Result> {
   return { json: findings, text: report(allowance, measured, recommended, milliseconds) }
 }
 
-/** One on each core (ADR 21), and all must fit into their part of the memory; never none. */
+/** One check per core (ADR 21), as far as they fit into their share of the memory; at least one. */
 export function concurrencyFor({ cores, memoryBytes }: Allowance, memoryKib: number): number {
   const fitting = Math.floor((memoryBytes * memoryShare) / (memoryKib * 1024))
   return Math.max(1, Math.min(64, Math.floor(cores), fitting))
 }
 
-/** The strongest that is quick enough. Where none is, the least that may be: slow is better than weak. */
+/** The strongest cost that is fast enough, or the minimum when none is: slow is better than weak. */
 export function recommend(measured: readonly Measured[], milliseconds: number) {
   const quick = measured.filter((one) => one.milliseconds <= milliseconds)
   const best = quick.at(-1) ?? measured[0]
@@ -71,14 +71,14 @@ export function recommend(measured: readonly Measured[], milliseconds: number) {
 
 type Recommended = ReturnType<typeof recommend>
 
-/** Until one is too slow, or would have to run with fewer at once than there are cores. */
+/** Stops at a cost that is too slow, or whose memory allows fewer checks than there are cores. */
 async function measureAll(allowance: Allowance, milliseconds: number): Promise<Measured[]> {
   const measured: Measured[] = []
   const progress = openProgress(candidates.length)
   const most = concurrencyFor(allowance, owasp.memoryKib)
   for (const [index, cost] of candidates.entries()) {
     if (concurrencyFor(allowance, cost.memoryKib) < most) break
-    progress.tell(index, `${cost.memoryKib / 1024} MiB, ${cost.timeCost} passes`)
+    progress.update(index, `${cost.memoryKib / 1024} MiB, ${cost.timeCost} passes`)
     const found = await measure(cost, most)
     measured.push(found)
     if (found.milliseconds > milliseconds) break
@@ -91,7 +91,7 @@ async function measure(cost: Cost, concurrency: number): Promise<Measured> {
   const { memoryKib, timeCost } = cost
   const options = { type: argon2id, memoryCost: memoryKib, timeCost, parallelism: 1 } as const
   const times: number[] = []
-  // The first is slower: its memory is new.
+  // The first check is slower, because its memory is not mapped yet.
   await hash('a password to measure with', options)
   const startedAt = performance.now()
   const endsAt = startedAt + secondsEach * 1000
@@ -106,7 +106,9 @@ async function measure(cost: Cost, concurrency: number): Promise<Measured> {
   const seconds = (performance.now() - startedAt) / 1000
   const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
   return {
-    ...{ memoryKib, timeCost, concurrency },
+    memoryKib,
+    timeCost,
+    concurrency,
     milliseconds: rounded(median),
     checksPerSecond: rounded(times.length / seconds),
     memoryMib: rounded((memoryKib * concurrency) / 1024),
@@ -120,8 +122,10 @@ function describe({ cores, coresFrom, memoryBytes, memoryFrom }: Allowance) {
   return {
     machine: {
       cpu: cpus()[0]?.model.trim() ?? 'unknown',
-      ...{ cores: rounded(cores), coresFrom },
-      ...{ memoryMib: Math.floor(memoryBytes / 2 ** 20), memoryFrom },
+      cores: rounded(cores),
+      coresFrom,
+      memoryMib: Math.floor(memoryBytes / 2 ** 20),
+      memoryFrom,
     },
     configured: config && {
       ARGON2_MEMORY_KIB: config.ARGON2_MEMORY_KIB,
@@ -138,29 +142,40 @@ function report(
   milliseconds: number,
 ): string {
   const { machine, configured } = describe(allowance)
-  const of = { machine: 'of this machine', cgroup: 'the limit of the cgroup' }
+  const source = { machine: 'machine', cgroup: 'cgroup limit' }
   const rows = measured.map((one) => [
-    ...[one.memoryKib, one.timeCost, one.concurrency, one.milliseconds].map(String),
-    ...[one.checksPerSecond, one.memoryMib].map(String),
+    String(one.memoryKib),
+    String(one.timeCost),
+    String(one.concurrency),
+    String(one.milliseconds),
+    String(one.checksPerSecond),
+    String(one.memoryMib),
   ])
-  const headings = ['memory KiB', 'passes', 'at once', 'ms a check', 'checks/s', 'MiB at full load']
+  const headings = [
+    'memory KiB',
+    'passes',
+    'concurrent',
+    'ms per check',
+    'checks/s',
+    'MiB at full load',
+  ]
   const isSlow = recommended.milliseconds > milliseconds
   const names = ['ARGON2_MEMORY_KIB', 'ARGON2_TIME_COST', 'PASSWORD_CONCURRENCY'] as const
   const lines = names.map((name) => {
     const now = configured?.[name]
-    const note = now === recommended[name] ? 'as it is' : `it is ${now ?? 'not readable'}`
+    const note = now === recommended[name] ? 'unchanged' : `now ${now ?? 'not readable'}`
     return `  ${name}=${recommended[name]}`.padEnd(34) + note
   })
   return [
-    `${machine.cpu}: ${machine.cores} cores (${of[machine.coresFrom]}), ${machine.memoryMib} MiB (${of[machine.memoryFrom]})`,
+    `${machine.cpu}: ${machine.cores} cores (${source[machine.coresFrom]}), ${machine.memoryMib} MiB (${source[machine.memoryFrom]})`,
     '',
     table(headings, rows),
     '',
     isSlow
-      ? `Nothing here is done in ${milliseconds} ms. The least that OWASP advises (19 MiB, 2 passes) all the same:`
-      : `The strongest that takes at most ${milliseconds} ms; OWASP advises at least 19 MiB and 2 passes:`,
+      ? `No setting takes at most ${milliseconds} ms. Use the OWASP minimum (19 MiB, 2 passes) anyway:`
+      : `The strongest setting that takes at most ${milliseconds} ms (OWASP minimum: 19 MiB, 2 passes):`,
     ...lines,
     '',
-    `A check then takes ${recommended.milliseconds} ms, ${recommended.checksPerSecond} can be done in a second, and ${recommended.memoryMib} MiB are in use when all run.`,
+    `A check takes ${recommended.milliseconds} ms, ${recommended.checksPerSecond} checks run per second, and ${recommended.memoryMib} MiB are in use at full load.`,
   ].join('\n')
 }

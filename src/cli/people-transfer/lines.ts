@@ -3,20 +3,20 @@ import type { Line } from '../../users/transfer.ts'
 const longestLineBytes = 65_536
 const newline = 0x0a
 
-/** Where a line ends in the file: the place to go on from. */
+/** A line, with the offset of its end, from which an import can continue. */
 export interface FileLine extends Line {
   readonly end: number
 }
 
-/** A place between two lines. */
+/** A position between two lines. */
 export interface Place {
   readonly line: number
   readonly end: number
 }
 
 /**
- * The lines of a file of any size, one at a time. A line that is too long is told without its text, so
- * that a file which is one line does not fill the memory.
+ * Reads a file of any size line by line. A line that is too long is yielded without its text, so that a
+ * file with one huge line does not fill the memory.
  */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,

@@ -11,8 +11,8 @@ import { answers, example } from '../output.ts'
 export function exportCommand(users: Command): void {
   const command = users
     .command('export')
-    .description('write everybody, with their password hashes, as users import reads them')
-    .argument('[file]', 'readable by you alone; standard output if left out')
+    .description('export all people with their password hashes, in the format of users import')
+    .argument('[file]', 'created with mode 0600; default: standard output')
   example(command, 'signet users export people.ndjson')
   answers(command, (_options, file) =>
     withServices(async (services, runtime) => {
@@ -20,15 +20,15 @@ export function exportCommand(users: Command): void {
         ? exportTo(process.stdout, services, runtime)
         : exportToFile(file, services, runtime))
       process.stderr.write(
-        `${exported} people exported, with their password hashes: keep this as safe as the database.\n`,
+        `${exported} people exported with their password hashes. Protect the file like the database.\n`,
       )
       if (file === undefined || file === '-') return undefined
-      return { json: { exported, file }, text: `${file} is written.` }
+      return { json: { exported, file }, text: `Wrote ${file}.` }
     }),
   )
 }
 
-/** Under another name until it is whole; `0600` whatever stood there before. */
+/** Writes under another name until the file is complete; its mode is `0600` even if it existed. */
 async function exportToFile(file: string, services: Services, runtime: Runtime): Promise<number> {
   const unfinished = `${file}.${randomUUID()}`
   const handle = await open(unfinished, 'wx', 0o600)

@@ -1,7 +1,14 @@
 import { firstRun, firstRunLines } from '../first-run.ts'
 import { urlOf } from '../http-server.ts'
 import { openRuntime } from '../open-runtime.ts'
-import { announceReady, type Closers, claim, narrate, openMetrics, type Start } from '../startup.ts'
+import {
+  acquireServeLock,
+  announceReady,
+  type Closers,
+  narrate,
+  openMetrics,
+  type Start,
+} from '../startup.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import { WorkerPool } from './worker-pool.ts'
 
@@ -28,7 +35,7 @@ export async function openWorkers(
     signal: stop.requested,
   })
   closers.push(runtime.close)
-  await claim(runtime)
+  await acquireServeLock(runtime)
   stop.requested.throwIfAborted()
   const { createServices } = await import('../../app/services.ts')
   const services = await createServices(runtime)

@@ -53,7 +53,7 @@ test('a log of revocations restored from another cluster → doctor says so', as
   const { cwd, env } = await patient(t, restored)
   const { of } = await examine(cwd, env)
   t.like(of('revocations')[0], { state: 'warning' }, of('revocations')[0]?.message)
-  t.regex(of('revocations')[0]?.message ?? '', /another cluster/)
+  t.regex(of('revocations')[0]?.message ?? '', /another PostgreSQL cluster/)
 })
 
 test('an instance issued longer tokens than are configured here → doctor says so', async (t) => {
@@ -100,18 +100,18 @@ test('the database away: said in bounded time, and everything else is still look
   t.like(hanging.of('database')[0], { state: 'failed' })
 })
 
-test('a wrong configuration: every mistake is a finding, and what can be looked at is', async (t) => {
+test('a wrong configuration → every error is a finding, and the other checks still run', async (t) => {
   const { cwd, env } = await patient(t)
   const { code, of } = await examine(cwd, { ...env, PORT: 'x', KEY_BITS: '1', ISSUER: 'ftp://x' })
   t.is(code, 1)
   t.is(of('configuration').filter(({ state }) => state === 'failed').length, 3)
   const wrong = await examine(cwd, { ...env, PORT: 'x', LOG_LEVEL: 'loud' })
   t.like(wrong.of('database')[0], { state: 'ok' })
-  // Without DATABASE_URL it would be another database: better none.
+  // Without DATABASE_URL the doctor would check a different database.
   const { DATABASE_URL: _, ...without } = env
   const blind = await examine(cwd, { ...without, DATABASE_ULR: 'postgres://x' })
   t.like(blind.of('the rest')[0], { state: 'warning' })
-  t.regex(JSON.stringify(blind.of('configuration')), /Is DATABASE_URL meant\?/)
+  t.regex(JSON.stringify(blind.of('configuration')), /Did you mean DATABASE_URL\?/)
   const developer = { NODE_ENV: 'development', DATABASE_URL: 'mysql://x' }
   t.deepEqual((await examine(cwd, { ...env, ...developer })).of('database'), [])
 })
@@ -199,7 +199,7 @@ test('a schema that is behind or ahead, and nothing of it is changed', async (t)
   t.like((await examine(ahead.cwd, allowed)).of('schema')[0], { state: 'warning' })
 })
 
-test('master keys: missing, foreign, malformed, readable by others', async (t) => {
+test('master keys that are missing, foreign, malformed or readable by others → findings', async (t) => {
   const { cwd, env } = await patient(t)
   const { MASTER_KEYS: _, ...without } = env
   const state = async (more: Record<string, string>) => {
@@ -210,7 +210,7 @@ test('master keys: missing, foreign, malformed, readable by others', async (t) =
   t.regex(await state({}), /^1 .*none in keys\/.*new-master/)
   t.regex(
     await state({ MASTER_KEYS: `B${'A'.repeat(42)}` }),
-    /^1 .*sealed with .* which is not here/,
+    /^1 .*sealed with .* which is missing/,
   )
   await mkdir(join(cwd, 'keys'))
   await writeFile(join(cwd, 'keys', 'a.key'), masterKeyText, { mode: 0o600 })
@@ -220,7 +220,7 @@ test('master keys: missing, foreign, malformed, readable by others', async (t) =
   await chmod(join(cwd, 'keys', 'a.key'), 0o600)
   await chmod(join(cwd, 'keys'), 0o777)
   const { of } = await examine(cwd, without)
-  t.regex(JSON.stringify(of('master keys')), /others may put files into keys/)
+  t.regex(JSON.stringify(of('master keys')), /other users can write to keys/)
 })
 
 test('signing keys: none that signs, none to follow, one that is too old or does not open', async (t) => {
@@ -284,15 +284,15 @@ test('ASVS 13.2.2: production is told of choices that are allowed and weak', asy
   t.deepEqual(elsewhere.of('production'), [])
 })
 
-test('it makes nothing: no database, no master key, no folder', async (t) => {
+test('an empty folder → the doctor creates no database, master key or folder', async (t) => {
   const home = await emptyFolder(t)
   const { code, of } = await examine(home, {})
   t.is(code, 0)
-  t.regex(of('database')[0]?.message ?? '', /first start makes one/)
+  t.regex(of('database')[0]?.message ?? '', /first start creates one/)
   t.deepEqual(await readdir(home), [])
 })
 
-test('an embedded PostgreSQL is looked at while the server runs and when it does not', async (t) => {
+test('an embedded PostgreSQL → checked while the server runs and while it does not', async (t) => {
   const home = await emptyFolder(t)
   const serving = await serve(t, { cwd: home })
   const beside = await examine(home, {})
@@ -305,7 +305,7 @@ test('an embedded PostgreSQL is looked at while the server runs and when it does
   await t.throwsAsync(access(join(home, '.data', 'postgres', 'postmaster.pid')))
 })
 
-test('the table for people has a line for each finding, what to do below it, and a sum', async (t) => {
+test('output for people → a line per finding, its advice below, and a summary', async (t) => {
   const { cwd, env } = await patient(t)
   const { stdout, code } = await signet(['doctor'], {
     cwd,
@@ -313,9 +313,9 @@ test('the table for people has a line for each finding, what to do below it, and
   })
   t.is(code, 1)
   t.regex(stdout, /^ok {6} configuration {2}production, issuer https:\/\/signet\.example$/m)
-  t.regex(stdout, /^warning {2}production {5}REDIS_URL is none.*\n +→ Right, and slower/m)
+  t.regex(stdout, /^warning {2}production {5}REDIS_URL is none.*\n +→ This is correct but slower/m)
   t.regex(stdout, /^failed {3}database {7}PostgreSQL does not answer/m)
-  t.regex(stdout, /\n\n\d+ ok, \d+ to look at, 1 failed\n$/)
+  t.regex(stdout, /\n\n\d+ ok, \d+ warning, 1 failed\n$/)
 })
 
 test('a proxy in front that TRUSTED_PROXIES does not name → doctor says so', async (t) => {
@@ -327,7 +327,7 @@ test('a proxy in front that TRUSTED_PROXIES does not name → doctor says so', a
   await fetch(`${serving.url}/health/live`, { headers: { 'x-forwarded-for': '203.0.113.9' } })
   const [finding] = (await examine(cwd, served)).of('proxies')
   t.is(finding?.state, 'warning')
-  t.regex(finding?.message ?? '', /^1 requests? came with X-Forwarded-For/)
+  t.regex(finding?.message ?? '', /^1 requests? had an X-Forwarded-For header/)
   t.regex(finding?.advice ?? '', /proxy/)
 })
 
@@ -339,8 +339,8 @@ test('ASVS 13.4.2: what production allows and is weak → named by doctor and at
   Object.assign(weak, { TRUSTED_PROXIES: '192.0.2.7,10.0.0.0/255.0.0.0' })
   const expected = [
     /TRUSTED_PROXIES trusts a whole private network/,
-    /SMTP_URL .*only where the mail server offers/,
-    /\.env .*others may read/,
+    /SMTP_URL .*only if the mail server offers/,
+    /\.env .*readable by other users/,
   ]
   const { of } = await examine(cwd, weak)
   const { stdout } = await serve(t, { cwd, env: weak })

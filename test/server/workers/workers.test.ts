@@ -136,7 +136,7 @@ test('a first start with workers → database, keys and people are created once,
   const serving = await serve(t, { cwd, program: await withWorkers(cwd) })
   const said = serving.stderr()
   for (const once of [
-    /making a master key/g,
+    /creating a master key/g,
     /migrating the database/g,
     /administrator {2}admin/g,
   ]) {
