@@ -96,7 +96,7 @@ test.serial(
     const first = await serve(t, { cwd: home })
     const second = await signet(['serve'], { cwd: home, env: { PORT: '0', ISSUER: first.url } })
     t.is(second.code, 1)
-    t.regex(second.stderr, new RegExp(`Another Signet is running .*process ${first.pid}`))
+    t.regex(second.stderr, new RegExp(`Another Signet already runs .*process ${first.pid}`))
     const listed = await signet(['users', 'list', '--json'], { cwd: home })
     t.is(listed.json()[0].username, 'admin')
     t.is((await new HttpClient(first.url).get('/health/ready')).status, 200)
