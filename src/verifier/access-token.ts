@@ -1,6 +1,25 @@
-import type { AccessTokenClaims } from './claims.ts'
-import { jsonObject } from './json.ts'
+import { jsonObject } from './compact-jws.ts'
 import { VerificationError } from './verification-error.ts'
+
+/** The claims of an access token of Signet: RFC 9068 §2.2 and its own. Frozen, because they are cached. */
+export interface AccessTokenClaims {
+  readonly iss: string
+  /** The person, or the client when it acts on its own behalf. */
+  readonly sub: string
+  readonly aud: string | readonly string[]
+  readonly exp: number
+  readonly iat: number
+  readonly jti: string
+  readonly client_id: string
+  /** Scope names, separated by single spaces. */
+  readonly scope?: string
+  /** The session id; only in tokens of people. */
+  readonly sid?: string
+  readonly auth_time?: number
+  readonly amr?: readonly string[]
+  readonly roles?: readonly string[]
+  readonly [claim: string]: unknown
+}
 
 export interface ClaimRules {
   readonly issuer: string
@@ -17,7 +36,7 @@ const isAudience: Check = (value) => isName(value) || (isNames(value) && (value 
 const isTime: Check = (value) => Number.isSafeInteger(value)
 const isText: Check = (value) => typeof value === 'string'
 
-/** RFC 9068 §2.2: all of them, each of its type. */
+/** Required claims and their types (RFC 9068 §2.2). */
 const required: readonly (readonly [string, Check])[] = [
   ['iss', isName],
   ['sub', isName],
@@ -28,7 +47,7 @@ const required: readonly (readonly [string, Check])[] = [
   ['client_id', isName],
 ]
 
-/** Even a token that the genuine key signed must not bring a list where a name is looked up. */
+/** Types of optional claims, so that even a genuine token cannot put a list where a string is expected. */
 const optional: readonly (readonly [string, Check])[] = [
   ['nbf', isTime],
   ['scope', isText],
@@ -38,10 +57,13 @@ const optional: readonly (readonly [string, Check])[] = [
   ['roles', isNames],
 ]
 
-/** What the issuer allows for between its clock and ours. */
+/** The clock difference that the issuer allows for. */
 const clocksApartSeconds = 60
 
-/** @throws VerificationError unless these are claims of the issuer for this service: RFC 9068 §4 */
+/**
+ * Reads the claims of a token (RFC 9068 §4).
+ * @throws VerificationError unless they are of the issuer and for this service
+ */
 export function readClaims(payload: Buffer, rules: ClaimRules): AccessTokenClaims {
   const claims = jsonObject(payload)
   if (!claims) throw new VerificationError('token_malformed', 'the claims are not a JSON object')
@@ -53,7 +75,7 @@ export function readClaims(payload: Buffer, rules: ClaimRules): AccessTokenClaim
   }
   const own = claims as AccessTokenClaims
   if (own.iss !== rules.issuer) {
-    throw new VerificationError('issuer_mismatch', 'the token is that of another issuer')
+    throw new VerificationError('issuer_mismatch', 'the token is from another issuer')
   }
   const audience = typeof own.aud === 'string' ? [own.aud] : own.aud
   if (!audience.some((name) => rules.audience.includes(name))) {
@@ -68,11 +90,11 @@ function assertPresent(claims: object, name: string): void {
 }
 
 const invalid = (name: string) =>
-  new VerificationError('claim_invalid', `the claim ${name} is not of its type`)
+  new VerificationError('claim_invalid', `the claim ${name} has the wrong type`)
 
 /**
- * RFC 7519 §4.1.4 and §4.1.5. `iat` says nothing about validity, so it only must not lie further ahead
- * than clocks are apart.
+ * Checks `exp` and `nbf` (RFC 7519 §4.1.4, §4.1.5). `iat` says nothing about validity, so it only must
+ * not lie further in the future than clocks may differ.
  */
 export function assertTime(claims: AccessTokenClaims, nowSeconds: number, tolerance: number): void {
   if (nowSeconds >= claims.exp + tolerance) {
@@ -80,14 +102,14 @@ export function assertTime(claims: AccessTokenClaims, nowSeconds: number, tolera
   }
   const nbf = claims.nbf as number | undefined
   if (nbf !== undefined && nowSeconds < nbf - tolerance) {
-    throw new VerificationError('token_not_yet_valid', 'nbf lies ahead')
+    throw new VerificationError('token_not_yet_valid', 'nbf is in the future')
   }
   if (nowSeconds < claims.iat - Math.max(tolerance, clocksApartSeconds)) {
-    throw new VerificationError('token_not_yet_valid', 'iat lies ahead')
+    throw new VerificationError('token_not_yet_valid', 'iat is in the future')
   }
 }
 
-/** Claims are handed out again and again: what one request writes into them, no other may read. */
+/** Freezes claims deeply: they are shared by requests, which must not see each other's changes. */
 export function frozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {
     for (const member of Object.values(value)) frozen(member)

@@ -1,6 +1,6 @@
 import { type VerificationCode, VerificationError } from './verification-error.ts'
 
-/** Why a request was refused: for logs, it is not sent. */
+/** Why a request was refused. For logs; it is not sent. */
 export type RefusalReason =
   | VerificationCode
   | 'no_token'
@@ -9,8 +9,8 @@ export type RefusalReason =
   | 'role_missing'
 
 /**
- * An answer of RFC 6750 §3 as data. Nothing in it was written by the sender of the request: a quote or
- * a line break in a token must not get into a header or a log of somebody else.
+ * A response of RFC 6750 §3 as data. It contains no text of the request: a quote or a line break in a
+ * token must not reach a header or a log.
  */
 export interface Refusal {
   readonly reason: RefusalReason
@@ -20,14 +20,14 @@ export interface Refusal {
   readonly body: string
 }
 
-/** Seconds after which it is worth another try: the server is away, or its list is old. */
+/** When to retry after the server is unreachable or its list is too old. */
 const retryAfterSeconds = 5
 
-/** RFC 6749 §3.3, and what RFC 6750 §3 lets stand between quotes. */
+/** A scope (RFC 6749 §3.3), and text that RFC 6750 §3 allows between quotes. */
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 const quotable = /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/
 
-/** Makes refusals for one protection space. */
+/** Creates refusals for one protection space (realm). */
 export class Challenge {
   readonly #realm: string
 
@@ -37,7 +37,7 @@ export class Challenge {
     this.#realm = realm
   }
 
-  /** RFC 6750 §3.1: who has sent no credentials is told no error in the challenge. */
+  /** RFC 6750 §3.1: without credentials the challenge has no error. */
   noToken(): Refusal {
     return this.#refuse(401, 'no_token', 'unauthorized', 'an access token is required', {})
   }
@@ -50,26 +50,27 @@ export class Challenge {
 
   insufficientScope(scope: string): Refusal {
     const error = 'insufficient_scope'
-    const description = `the access token lacks a scope: ${scope} is needed`
+    const description = `the access token lacks a required scope: ${scope}`
     return this.#refuse(403, 'scope_missing', error, description, { error, scope })
   }
 
-  /** There is no code for roles: the one for scopes means "not with this token" as well. */
+  /** RFC 6750 has no code for roles; the one for scopes also means "not with this token". */
   insufficientRole(): Refusal {
     const error = 'insufficient_scope'
-    return this.#refuse(403, 'role_missing', error, 'the access token lacks a role', { error })
+    return this.#refuse(403, 'role_missing', error, 'the access token lacks a required role', {
+      error,
+    })
   }
 
   /**
-   * "Not with this token", or "cannot tell now", which must not look like it: a client that is told
-   * 401 throws away a good token.
-   * @throws what is no VerificationError
+   * 401 for a rejected token, or 503 when the verifier cannot decide: on 401 clients discard the token.
+   * @throws errors other than VerificationError
    */
   notVerified(error: unknown): Refusal {
     if (!(error instanceof VerificationError)) throw asError(error)
     const { code } = error
     if (code === 'keys_unavailable' || code === 'revocations_stale') return unavailable(code)
-    // Only that it is too old: a client can do something about it. A thief is told nothing else.
+    // Only expiry is named, because a client can refresh. A thief learns nothing else.
     const description =
       code === 'token_expired'
         ? 'the access token has expired'
@@ -93,15 +94,15 @@ export class Challenge {
   }
 }
 
-/** Express takes `next(undefined)` for "go on" and `next('route')` for "skip the other doors". */
+/** Express treats `next(undefined)` as "continue" and `next('route')` as "skip the other guards". */
 export const asError = (cause: unknown): Error =>
   cause instanceof Error ? cause : new Error('the access token was not verified', { cause })
 
-/** @throws TypeError when there is none, which would let everybody in, or one cannot be a scope */
+/** @throws TypeError for an empty list, which would admit every request, or for an invalid scope */
 export function assertScopes(scopes: readonly string[]): void {
   if (scopes.length === 0) throw new TypeError('requireScope: name at least one scope')
   const wrong = scopes.find((scope) => !scopeToken.test(scope))
-  if (wrong !== undefined) throw new TypeError(`requireScope: not one scope: ${wrong}`)
+  if (wrong !== undefined) throw new TypeError(`requireScope: not a scope: ${wrong}`)
 }
 
 const unavailable = (code: VerificationCode): Refusal =>

@@ -1,14 +1,14 @@
+import { isUtf8 } from 'node:buffer'
 import { type KeyObject, verify } from 'node:crypto'
-import { jsonObject } from './json.ts'
 import { VerificationError } from './verification-error.ts'
 
-/** A compact JWS, taken apart; nothing in it is true before its signature was verified. */
+/** The parts of a compact JWS; nothing in it may be trusted before its signature is verified. */
 export interface CompactJws {
   readonly kid: string
-  /** One of those that were allowed. */
+  /** One of the allowed types. */
   readonly typ: string
   readonly payload: Buffer
-  /** RFC 7515 §5.1: what is signed. */
+  /** The signing input (RFC 7515 §5.1). */
   readonly signedPart: string
   readonly signature: Buffer
 }
@@ -24,9 +24,10 @@ const ownMembers = ['alg', 'typ', 'kid']
 const malformed = (message: string) => new VerificationError('token_malformed', message)
 
 /**
- * Takes apart what claims to be of one of these types, RFC 8725 §3.11. The algorithm is no choice of the
- * sender: RS256 or nothing (§3.1). What brings a key, an address or an extension is refused whole
- * (§3.10, RFC 7515 §4.1.11): the issuer writes no such header.
+ * Parses a JWS of one of these types (RFC 8725 §3.11). The sender does not choose the algorithm: only RS256
+ * is accepted (§3.1). A header with a key, a URL or an extension is rejected (§3.10, RFC 7515 §4.1.11),
+ * because the issuer writes none.
+ * @throws VerificationError
  */
 export function readJws(
   text: string,
@@ -40,13 +41,14 @@ export function readJws(
   const last = text.lastIndexOf('.')
   const signaturePart = text.slice(last + 1)
   if (first > maxHeaderLength || signaturePart.length > maxSignatureLength) {
-    throw malformed('longer than the issuer writes it')
+    throw malformed('too long for a token of the issuer')
   }
-  if (last - first - 1 > maxPayloadLength) throw malformed('longer than the issuer writes it')
+  if (last - first - 1 > maxPayloadLength) throw malformed('too long for a token of the issuer')
   const { kid, typ } = readHeader(text.slice(0, first), types)
   const signature = Buffer.from(signaturePart, 'base64url')
-  // Its last character has bits to spare: one spelling of a token and no other.
-  if (signature.toString('base64url') !== signaturePart) throw malformed('not the one spelling')
+  // The last character has unused bits; only the canonical spelling is accepted.
+  if (signature.toString('base64url') !== signaturePart)
+    throw malformed('not the canonical encoding')
   const payload = Buffer.from(text.slice(first + 1, last), 'base64url')
   return { kid, typ, payload, signedPart: text.slice(0, last), signature }
 }
@@ -75,7 +77,7 @@ function isType(typ: unknown, wanted: string): boolean {
 
 let isTaken = false
 
-/** Once in a turn of the event loop. */
+/** True once per turn of the event loop. */
 function takeTurn(): boolean {
   if (isTaken) return false
   isTaken = true
@@ -86,8 +88,10 @@ function takeTurn(): boolean {
 }
 
 /**
- * RFC 7518 §3.3. The first of a turn here and now: that takes 25 µs, and waking another thread more. All
- * others on the pool of threads, so that many at once do not hold up the one that serves requests.
+ * Verifies the signature (RFC 7518 §3.3). The first one in a turn of the event loop runs synchronously: it
+ * takes 25 µs, and waking another thread takes longer. All others run on the thread pool, so that
+ * many at once do not block the main thread.
+ * @throws VerificationError
  */
 export function assertSignature(jws: CompactJws, key: KeyObject): Promise<void> | undefined {
   const signed = Buffer.from(jws.signedPart, 'latin1')
@@ -101,5 +105,18 @@ export function assertSignature(jws: CompactJws, key: KeyObject): Promise<void> 
 
 function assertSigned(isSigned: boolean): undefined {
   if (isSigned) return
-  throw new VerificationError('signature_invalid', 'the signature is not by this key')
+  throw new VerificationError('signature_invalid', 'the signature is not from this key')
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+/** Parses a JSON object in UTF-8 (RFC 8725 §3.7); undefined for everything else. */
+export function jsonObject(bytes: Uint8Array): JsonObject | undefined {
+  if (!isUtf8(bytes)) return undefined
+  try {
+    const value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString())
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -5,9 +5,9 @@ const slotWords = words + 1
 const minSlots = 256
 const maxLoad = 0.75
 
-/** The first 16 bytes of SHA-256 of `kind:value`, as the feed names what is revoked. */
+/** The feed's name for a revoked token, session, client or key: 16 bytes of SHA-256 of `kind:value`. */
 export function markOf(kind: 'jti' | 'sid' | 'client' | 'kid', value: string): Uint32Array {
-  // As a string of bytes it comes four times as fast as in a buffer, and every new token needs some.
+  // A binary string is four times as fast as a buffer, and every new token needs several digests.
   const bytes = hash('sha256', `${kind}:${value}`, 'binary')
   const word = (at: number) =>
     bytes.charCodeAt(at) |
@@ -23,21 +23,21 @@ export function wordsAt(bytes: Buffer, offset: number): Uint32Array {
 }
 
 /**
- * Digests of 128 bits with the time at which each is forgotten: open addressing in one typed array, 20
- * bytes for each slot. As strings in a Map they would take five times as much.
+ * A set of 128-bit digests with expiry times: open addressing in one typed array, 20 bytes per slot. Strings
+ * in a Map would take five times as much memory.
  */
 export class DigestSet {
   #slots = new Uint32Array(minSlots * slotWords)
   #size = 0
   #earliest = Number.POSITIVE_INFINITY
-  /** Nobody who chooses what is revoked chooses where it lies. */
+  /** Random, so that an attacker who chooses what is revoked cannot cause collisions. */
   readonly #seeds = Uint32Array.from({ length: words }, () => randomInt(2 ** 31) * 2 + 1)
 
   get size(): number {
     return this.#size
   }
 
-  /** @returns whether it is news */
+  /** @returns whether it was unknown, or had an earlier expiry */
   add(digest: Uint32Array, expiresAt: number): boolean {
     if ((this.#size + 1) * slotWords > this.#slots.length * maxLoad) this.#rebuild(0)
     const slot = this.#slotOf(digest)
@@ -53,12 +53,12 @@ export class DigestSet {
     return (this.#slots[this.#slotOf(digest) + words] as number) > nowSeconds
   }
 
-  /** Takes away what is over. Costs nothing while nothing is. */
+  /** Removes expired digests. Free while there are none. */
   forget(nowSeconds: number): void {
     if (this.#earliest <= nowSeconds) this.#rebuild(nowSeconds)
   }
 
-  /** Where it is, or the free slot where it would be. A free slot is forgotten at 0. */
+  /** The slot of a digest, or the free slot for it. A free slot has the expiry 0. */
   #slotOf(digest: Uint32Array): number {
     const slots = this.#slots
     const count = slots.length / slotWords
@@ -90,7 +90,7 @@ export class DigestSet {
     for (let slot = 0; slot < before.length; slot += slotWords) {
       if ((before[slot + words] as number) > nowSeconds) live++
     }
-    // Half full: grows again only after half as many once more.
+    // Half full, so that it grows again only after half as many additions.
     this.#slots = new Uint32Array(Math.max(minSlots, 2 * live) * slotWords)
     this.#size = 0
     this.#earliest = Number.POSITIVE_INFINITY

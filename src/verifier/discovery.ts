@@ -1,23 +1,26 @@
-import { type Door, download } from './download.ts'
-import { jsonObject } from './json.ts'
+import { jsonObject } from './compact-jws.ts'
+import { download, type Fetcher } from './download.ts'
 
-/** What a verifier needs of the metadata: RFC 8414 §2. */
+/** The parts of the metadata (RFC 8414 §2) that a verifier needs. */
 export interface Metadata {
   readonly jwksUri: string
-  /** Absent: the issuer has no feed. */
+  /** Absent when the issuer has no feed. */
   readonly revocationsUri?: string
 }
 
 const limitBytes = 64 * 1024
 const rereadSeconds = 3600
 
-/** `localhost` as RFC 6761 §6.3 reserves it, 127.0.0.0/8 and ::1: nobody is in between. */
+/** `localhost` (RFC 6761 §6.3), 127.0.0.0/8 and ::1, which no network can intercept. */
 const loopback = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 const isLoopback = ({ protocol, hostname }: URL): boolean =>
   protocol === 'http:' && loopback.test(hostname)
 
-/** RFC 8414 §2: https, without query and fragment. Plain http only where there is no network. */
+/**
+ * Checks the issuer (RFC 8414 §2): https, without query and fragment; http only on loopback.
+ * @throws TypeError
+ */
 export function assertIssuer(issuer: string): void {
   if (!URL.canParse(issuer)) throw new TypeError('issuer is not a URL')
   const url = new URL(issuer)
@@ -29,13 +32,13 @@ export function assertIssuer(issuer: string): void {
   }
 }
 
-/** RFC 8414 §3.1: the well-known part stands between host and path. */
-export function metadataUrl(issuer: string): string {
+/** The URL of the metadata: RFC 8414 §3.1 puts the well-known part between host and path. */
+function metadataUrl(issuer: string): string {
   const { origin, pathname } = new URL(issuer)
   return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
 }
 
-interface Dependencies extends Door {
+interface Dependencies extends Fetcher {
   readonly issuer: string
   readonly signal: AbortSignal
   readonly now: () => Date
@@ -43,8 +46,8 @@ interface Dependencies extends Door {
 }
 
 /**
- * The metadata, read again each hour: an issuer may get a feed, or move its keys, while services run.
- * When that fails, what was read before goes on.
+ * The metadata, reread every hour: an issuer may add a feed or move its keys while services run. When
+ * rereading fails, the known metadata stay in use.
  */
 export class Discovery {
   readonly #deps: Dependencies
@@ -84,8 +87,8 @@ async function discover(deps: Dependencies): Promise<Metadata> {
   })
   const document = jsonObject(body)
   if (!document) throw new Error('the metadata are not a JSON object')
-  // RFC 8414 §3.3, §4: identical, without any normalization, or the document is not about this issuer.
-  if (document.issuer !== issuer) throw new Error('the metadata are those of another issuer')
+  // RFC 8414 §3.3, §4: it must be identical, without normalization.
+  if (document.issuer !== issuer) throw new Error('the metadata are from another issuer')
   const jwksUri = address(document, 'jwks_uri', issuer)
   if (document.revocations_uri === undefined) return { jwksUri }
   return { jwksUri, revocationsUri: address(document, 'revocations_uri', issuer) }
@@ -93,11 +96,12 @@ async function discover(deps: Dependencies): Promise<Metadata> {
 
 function address(document: Readonly<Record<string, unknown>>, member: string, issuer: string) {
   const value = document[member]
-  if (typeof value !== 'string' || !URL.canParse(value)) throw new Error(`${member} is no URL`)
+  if (typeof value !== 'string' || !URL.canParse(value)) throw new Error(`${member} is not a URL`)
   const url = new URL(value)
-  // Who trusts nothing but TLS must not be led away from it.
+  // Metadata must not lead from https to http.
   const fits = url.protocol === 'https:' || (isLoopback(url) && isLoopback(new URL(issuer)))
   if (!fits) throw new Error(`${member} is not https`)
-  if (url.hash || url.username || url.password) throw new Error(`${member} is no plain address`)
+  if (url.hash || url.username || url.password)
+    throw new Error(`${member} has a fragment or credentials`)
   return value
 }

@@ -1,7 +1,7 @@
 import type { Answer, AnswerOptions } from './issuer-connection.ts'
 
-export interface Door {
-  /** Of `IssuerConnection`, or a `fetch` of the service's own. */
+export interface Fetcher {
+  /** `IssuerConnection.get`, or the service's own `fetch`. */
   readonly get: (url: string, options: AnswerOptions) => Promise<Answer>
   readonly timeoutSeconds: number
 }
@@ -9,9 +9,9 @@ export interface Door {
 export interface DownloadOptions {
   readonly accept: string
   readonly limitBytes: number
-  /** How long the server may take before it answers at all, beside the timeout. */
+  /** Added to the timeout: how long a long poll may wait. */
   readonly waitSeconds?: number
-  /** Ends it before its time. */
+  /** Aborts the download. */
   readonly signal: AbortSignal
 }
 
@@ -21,28 +21,28 @@ export interface Download {
 }
 
 /**
- * One whole answer, or an error: no redirect, since what stands elsewhere is somebody else's word; no
- * status but 200; never more than the limit in memory; and one deadline from the connection to the
- * last byte, so that neither a silent nor a trickling server holds anything up.
+ * Downloads one complete response or fails: it follows no redirect, because another origin cannot speak
+ * for the issuer; accepts only status 200; and never keeps more than the limit in memory. One deadline
+ * covers everything up to the last byte, so that no silent or slow server delays the service.
  */
 export async function download(
-  guard: Door,
+  fetcher: Fetcher,
   url: string,
   options: DownloadOptions,
 ): Promise<Download> {
-  const seconds = guard.timeoutSeconds + (options.waitSeconds ?? 0)
+  const seconds = fetcher.timeoutSeconds + (options.waitSeconds ?? 0)
   const deadline = new AbortController()
-  const late = () => deadline.abort(new Error(`no whole answer within ${seconds} s`))
+  const late = () => deadline.abort(new Error(`no complete response within ${seconds} s`))
   const timer = setTimeout(late, seconds * 1000).unref()
   const end = () => deadline.abort(new Error('the verifier was closed'))
   if (options.signal.aborted) end()
   options.signal.addEventListener('abort', end, { once: true })
   try {
-    const work = read(guard, url, options, deadline.signal)
-    // A `fetch` that was handed in may not heed its signal.
+    const work = read(fetcher, url, options, deadline.signal)
+    // A custom `fetch` may ignore its signal.
     return await Promise.race([work, aborted(deadline.signal)])
   } catch (error) {
-    // An answer that is refused is not read to its end.
+    // Stop reading a refused response.
     deadline.abort(error)
     throw error
   } finally {
@@ -51,9 +51,9 @@ export async function download(
   }
 }
 
-async function read(guard: Door, url: string, options: DownloadOptions, signal: AbortSignal) {
+async function read(fetcher: Fetcher, url: string, options: DownloadOptions, signal: AbortSignal) {
   const headers = { accept: options.accept, 'user-agent': 'signet-verifier' }
-  const answer = await guard.get(url, { headers, redirect: 'error', signal })
+  const answer = await fetcher.get(url, { headers, redirect: 'error', signal })
   if (answer.status !== 200) throw new Error(`status ${answer.status}`)
   const body = await readBody(answer.body ?? [], options.limitBytes, signal)
   return { headers: answer.headers, body }
@@ -62,23 +62,23 @@ async function read(guard: Door, url: string, options: DownloadOptions, signal: 
 type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 /**
- * Content-Length is a claim like any other: what counts is what comes, decompressed. It is copied into one
- * buffer, because chunks of one byte would take a hundred times their size.
+ * Reads a body up to the limit. Content-Length is not trusted; the decompressed bytes count. They are copied
+ * into one buffer, because chunks of one byte would take a hundred times their size.
  */
 async function readBody(chunks: Chunks, limit: number, signal: AbortSignal): Promise<Buffer> {
   let body = Buffer.alloc(16_384)
   let size = 0
   for await (const chunk of chunks) {
     signal.throwIfAborted()
-    const wanted = size + chunk.byteLength
-    if (wanted > limit) throw new Error(`more than ${limit} bytes`)
-    if (wanted > body.length) {
-      const larger = Buffer.alloc(Math.max(wanted, 2 * body.length))
+    const total = size + chunk.byteLength
+    if (total > limit) throw new Error(`more than ${limit} bytes`)
+    if (total > body.length) {
+      const larger = Buffer.alloc(Math.max(total, 2 * body.length))
       body.copy(larger, 0, 0, size)
       body = larger
     }
     body.set(chunk, size)
-    size = wanted
+    size = total
   }
   return body.subarray(0, size)
 }
@@ -90,7 +90,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** What `fetch failed` keeps to itself is in its cause. */
+/** The message of an error with its cause, which explains errors such as `fetch failed`. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { message, cause } = error

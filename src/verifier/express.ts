@@ -1,11 +1,16 @@
-import type { BearerRequest } from './bearer-header.ts'
-import { createGuards, type Door, type GuardOptions, type Guards } from './guards.ts'
+import {
+  type BearerRequest,
+  createGuards,
+  type Guard,
+  type GuardOptions,
+  type Guards,
+} from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
 export type { GuardOptions, Guards } from './guards.ts'
 
-/** What is used of a response: Node's own has it, so this also fits whatever is made like Express. */
+/** The used members of a response. Node's own has them, so frameworks like Express fit as well. */
 export interface ExpressResponse {
   statusCode: number
   setHeader(name: string, value: string): unknown
@@ -18,14 +23,14 @@ export type ExpressMiddleware = (
   next: (error?: unknown) => void,
 ) => void
 
-/** Doors for Express: the claims are `req.user`. */
+/** Creates guards for Express, which set `req.user` to the claims. */
 export function signet(
   verifier: Pick<Verifier, 'verify'>,
   options: GuardOptions = {},
 ): Guards<ExpressMiddleware> {
   return createGuards<ExpressMiddleware>(verifier, options, (guard) => (req, res, next) => {
-    // Handed on by hand: Express 4 does not look at promises. What a later handler throws out of `next` goes
-    // to the error handler, as it does for a middleware without promises.
+    // Express 4 ignores promises, so errors are passed on by hand. An error that a later handler throws out
+    // of `next` reaches the error handler, as it does in a middleware without promises.
     pass(guard, req, res)
       .then((admitted) => {
         if (admitted) next()
@@ -35,7 +40,7 @@ export function signet(
   })
 }
 
-async function pass(guard: Door, req: BearerRequest, res: ExpressResponse): Promise<boolean> {
+async function pass(guard: Guard, req: BearerRequest, res: ExpressResponse): Promise<boolean> {
   const { refusal, ...verdict } = await guard(req)
   if (!refusal) {
     Object.assign(req, verdict)

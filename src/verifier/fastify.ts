@@ -1,11 +1,10 @@
-import type { BearerRequest } from './bearer-header.ts'
-import { createGuards, type GuardOptions, type Guards } from './guards.ts'
+import { type BearerRequest, createGuards, type GuardOptions, type Guards } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
 export type { GuardOptions, Guards } from './guards.ts'
 
-/** What is used of a request and a reply of Fastify. */
+/** The used members of a request and a reply of Fastify. */
 export interface FastifyRequestParts {
   readonly raw: BearerRequest
 }
@@ -13,7 +12,7 @@ export interface FastifyRequestParts {
 export interface FastifyReplyParts {
   statusCode: number
   headers(values: Record<string, string>): unknown
-  /** Of whatever type the route declares its replies to be. */
+  /** `never` fits the reply type that a route declares. */
   send(body: never): unknown
 }
 
@@ -22,7 +21,7 @@ export type FastifyHook = (
   reply: FastifyReplyParts,
 ) => Promise<unknown>
 
-/** Doors for Fastify, as `onRequest` or any later hook: the claims are `request.user`. */
+/** Creates guards for Fastify, as `onRequest` or a later hook, which set `request.user` to the claims. */
 export function signet(
   verifier: Pick<Verifier, 'verify'>,
   options: GuardOptions = {},
@@ -35,7 +34,7 @@ export function signet(
     }
     reply.statusCode = refusal.status
     reply.headers({ ...refusal.headers })
-    // A string: no schema of the route decides what is left of it.
+    // A string, so that no schema of the route filters it.
     reply.send(refusal.body as never)
     return reply
   })

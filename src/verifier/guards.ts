@@ -1,34 +1,63 @@
-import { type BearerRequest, readBearer } from './bearer-header.ts'
+import type { AccessTokenClaims } from './access-token.ts'
 import { asError, assertScopes, Challenge, type Refusal } from './challenge.ts'
-import type { AccessTokenClaims } from './claims.ts'
 import type { Verifier } from './verifier.ts'
 
+/** The used members of Node's requests, HTTP/1 and 2, on which the frameworks build. */
+export interface BearerRequest {
+  readonly headers: { readonly authorization?: string | undefined }
+  readonly rawHeaders?: readonly string[]
+}
+
+/** The credentials of a request. */
+type Presented =
+  | { readonly kind: 'token'; readonly token: string }
+  /** None, or of another scheme. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'malformed' }
+
+/**
+ * Reads the Authorization header (RFC 6750 §2.1) and nothing else: a token in a query ends up in logs (§5.3),
+ * and one in a body can be sent by a form of another site.
+ */
+function readBearer({ headers, rawHeaders = [] }: BearerRequest): Presented {
+  // Of two headers Node drops one, and a proxy perhaps the other (§2: one method only).
+  const names = rawHeaders.filter((name, i) => i % 2 === 0 && /^authorization$/i.test(name))
+  if (names.length > 1) return { kind: 'malformed' }
+  const { authorization } = headers
+  if (authorization === undefined) return { kind: 'none' }
+  const [scheme = ''] = /^[!#$%&'*+.^`|~\w-]+/.exec(authorization) ?? []
+  if (scheme === '') return { kind: 'malformed' }
+  if (scheme.toLowerCase() !== 'bearer') return { kind: 'none' }
+  const [, token] = /^ +([\w.~+/-]+=*) *$/.exec(authorization.slice(scheme.length)) ?? []
+  return token === undefined ? { kind: 'malformed' } : { kind: 'token', token }
+}
+
 export interface GuardOptions {
-  /** Named in every challenge. Default: api. */
+  /** The realm of every challenge. Default: api. */
   readonly realm?: string
-  /** Told of every refusal with its reason, which the caller does not see: for logs and metrics. */
+  /** Called for every refusal with its reason, which the caller does not see. For logs and metrics. */
   readonly onRefusal?: (refusal: Refusal) => void
 }
 
 /** The middlewares of one framework. */
 export interface Guards<Middleware> {
-  /** Refuses who has no good token. */
+  /** Requires a valid token. */
   readonly requireUser: Middleware
-  /** Lets pass who has no token at all; a bad one is refused. */
+  /** Admits requests without a token, and refuses those with an invalid one. */
   readonly optionalUser: Middleware
-  /** Refuses whose token lacks one of these scopes. */
+  /** Requires all of these scopes. */
   requireScope(...scopes: string[]): Middleware
-  /** Refuses who has none of these roles. */
+  /** Requires one of these roles. */
   requireRole(...roles: string[]): Middleware
 }
 
-/** Whose request it is: nobody's, when there was no token. */
+/** The claims of a request, undefined without a token; or its refusal. */
 type Verdict =
   | { readonly refusal: Refusal }
   | { readonly refusal?: undefined; readonly user: AccessTokenClaims | undefined }
 
-/** A door, whatever the framework: decides on a request. Throws what is a mistake and no refusal. */
-export type Door = (request: BearerRequest) => Promise<Verdict>
+/** Decides on a request, independent of the framework. Throws errors that are not refusals. */
+export type Guard = (request: BearerRequest) => Promise<Verdict>
 
 interface Seen {
   readonly authorization: string | undefined
@@ -36,10 +65,10 @@ interface Seen {
 }
 
 /**
- * Verifies a request once, however many doors it passes. What is remembered hangs on the request
- * itself, not on `user`, which anybody could have set.
+ * Verifies a request once, however many guards it passes. The verdict is keyed by the request itself, not
+ * stored in `user`, which other code could have set.
  */
-function verifyOnce(verifier: Pick<Verifier, 'verify'>, challenge: Challenge): Door {
+function verifyOnce(verifier: Pick<Verifier, 'verify'>, challenge: Challenge): Guard {
   const seen = new WeakMap<BearerRequest, Seen>()
 
   async function verify(request: BearerRequest): Promise<Verdict> {
@@ -56,7 +85,7 @@ function verifyOnce(verifier: Pick<Verifier, 'verify'>, challenge: Challenge): D
   return (request) => {
     const { authorization } = request.headers
     const before = seen.get(request)
-    // Whoever changes the header on the way asks another question.
+    // A changed header is a new request to verify.
     if (before && before.authorization === authorization) return before.verdict
     const verdict = verify(request)
     seen.set(request, { authorization, verdict })
@@ -64,27 +93,27 @@ function verifyOnce(verifier: Pick<Verifier, 'verify'>, challenge: Challenge): D
   }
 }
 
-/** What a door asks of somebody whose token is good. */
+/** A further requirement for a valid token. */
 type Check = (user: AccessTokenClaims) => Refusal | undefined
 
-/** Makes the doors of one verifier; `adapt` makes one the framework's own. */
+/** Creates the guards of one verifier; `adapt` turns one into a middleware of the framework. */
 export function createGuards<Middleware>(
   verifier: Pick<Verifier, 'verify'>,
   { realm = 'api', onRefusal }: GuardOptions,
-  adapt: (guard: Door) => Middleware,
+  adapt: (guard: Guard) => Middleware,
 ): Guards<Middleware> {
   const challenge = new Challenge(realm)
-  const ask = verifyOnce(verifier, challenge)
+  const verify = verifyOnce(verifier, challenge)
 
-  const guard = (check: Check, stranger?: Refusal): Middleware =>
+  const guard = (check: Check, withoutToken?: Refusal): Middleware =>
     adapt(async (request) => {
-      const verdict = await ask(request)
-      const refusal = verdict.refusal ?? (verdict.user ? check(verdict.user) : stranger)
+      const verdict = await verify(request)
+      const refusal = verdict.refusal ?? (verdict.user ? check(verdict.user) : withoutToken)
       if (!refusal) return verdict
       try {
-        const told: unknown = onRefusal?.(refusal)
-        // The answer does not wait for it, and its rejection must not end the process.
-        if (told instanceof Promise) told.catch(() => undefined)
+        const result: unknown = onRefusal?.(refusal)
+        // The response does not wait for it, and its rejection must not end the process.
+        if (result instanceof Promise) result.catch(() => undefined)
       } catch (error) {
         throw asError(error)
       }

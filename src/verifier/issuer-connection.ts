@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { Agent as HttpsAgent, request as requestByTls } from 'node:https'
 
-/** What is read of an answer; a `Response` of any `fetch` has it, too. */
+/** The used members of a response; those of any `fetch` have them too. */
 export interface Answer {
   readonly status: number
   readonly headers: { get(name: string): string | null }
@@ -10,19 +10,19 @@ export interface Answer {
 
 export interface AnswerOptions {
   readonly headers: Readonly<Record<string, string>>
-  /** What a `fetch` of the service's own has to do; Node's client follows none anyway. */
+  /** For a custom `fetch`; Node's client follows no redirects. */
   readonly redirect: 'error'
   readonly signal: AbortSignal
 }
 
 const idleMilliseconds = 4000
-/** Node's default, whatever the process was started with. */
+/** Node's default, even if the process was started with another value. */
 const maxHeaderSize = 16 * 1024
 
 /**
- * HTTP connections to the issuer that belong to one verifier. The global `fetch` and the global agent belong to
- * the service, which replaces, traces and counts them. The sockets are unref'd: they never keep
- * the process of the service alive.
+ * HTTP connections of one verifier to its issuer. The global `fetch` and the global agent belong to the
+ * service, which may replace, trace and count them. The sockets are unref'd, so that they never keep the
+ * process alive.
  */
 export class IssuerConnection {
   readonly #plain = new Agent({ keepAlive: true, timeout: idleMilliseconds })
@@ -31,7 +31,7 @@ export class IssuerConnection {
   readonly get = async (url: string, options: AnswerOptions): Promise<Answer> =>
     answerOf(await this.#send(new URL(url), options, true))
 
-  /** @param mayRepeat a server may close an idle connection just when a request is sent on it */
+  /** @param mayRepeat retry once, if the server closed an idle connection just as it was reused */
   #send(url: URL, options: AnswerOptions, mayRepeat: boolean): Promise<IncomingMessage> {
     const { headers, signal } = options
     return new Promise<IncomingMessage>((resolve, reject) => {
@@ -44,7 +44,7 @@ export class IssuerConnection {
         url.protocol === 'https:'
           ? requestByTls(url, { ...settings, agent: this.#tls })
           : request(url, { ...settings, agent: this.#plain })
-      // For as long as it lives: an error without a listener would end the process of the service.
+      // Stays registered: an error without a listener would end the process.
       sent.on('error', (error) => {
         if (mayRepeat && sent.reusedSocket && !signal.aborted) {
           resolve(this.#send(url, options, false))
@@ -74,7 +74,7 @@ function answerOf(message: IncomingMessage): Answer {
   const encoding = get('content-encoding') ?? 'identity'
   if (encoding !== 'identity') {
     message.destroy()
-    throw new Error(`an answer in the encoding ${JSON.stringify(encoding.slice(0, 40))}`)
+    throw new Error(`a response with the encoding ${JSON.stringify(encoding.slice(0, 40))}`)
   }
   return { status: message.statusCode ?? 0, headers: { get }, body: message }
 }

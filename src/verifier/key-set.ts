@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import type { Discovery } from './discovery.ts'
-import { type Door, download, reasonOf } from './download.ts'
+import { download, type Fetcher, reasonOf } from './download.ts'
 import { freshSeconds, type PublishedKey, readJwks } from './published-keys.ts'
 import { VerificationError } from './verification-error.ts'
 
-interface Dependencies extends Door {
+interface Dependencies extends Fetcher {
   readonly discovery: Discovery
   readonly signal: AbortSignal
   readonly now: () => Date
@@ -16,15 +16,15 @@ interface Dependencies extends Door {
 }
 
 const limitBytes = 256 * 1024
-/** Stale by so much, and with no word of trouble, keys are worth a wait: nobody asked for long. */
+/** Keys that are stale by more than this are awaited, unless fetching them failed: the service was idle. */
 const revalidateWaitSeconds = 600
 const maxRetrySeconds = 10
 
 /**
- * The published keys. Stale while revalidating: old ones go on while new ones are fetched, and while
- * the issuer is away, because keys live for weeks. Not without end: a key that leaked and was
- * withdrawn must not be good for ever at a service that was cut off. A day is longer than outages
- * last, and much longer than a token lives.
+ * The published keys, stale while revalidating: known keys stay in use while new ones are fetched and while
+ * the issuer is unreachable, because keys live for weeks. Staleness is limited, so that a service that is
+ * cut off does not accept a leaked and withdrawn key for ever. A day is longer than most outages, and
+ * much longer than the lifetime of a token.
  */
 export class KeySet {
   readonly #deps: Dependencies
@@ -35,7 +35,7 @@ export class KeySet {
   #failures = 0
   #failedAt = 0
   #failure: unknown
-  #lookedAt = Number.NEGATIVE_INFINITY
+  #searchedAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: Dependencies) {
     this.#deps = deps
@@ -45,15 +45,15 @@ export class KeySet {
     return this.#keys.size
   }
 
-  /** The key, if it is published: without waiting. */
+  /** Finds a known key without waiting. */
   known(kid: string): KeyObject | undefined {
     return this.#keys.get(kid)?.key
   }
 
   /**
-   * Sees to it that there are keys, and that they get fresh.
-   * @returns what has to be waited for, if anything
-   * @throws VerificationError, as its promise does, if there are none
+   * Keeps the keys fresh.
+   * @returns a promise when the caller has to wait
+   * @throws VerificationError, also by its promise, when there are no keys
    */
   tend(): Promise<void> | undefined {
     const age = this.#age()
@@ -72,26 +72,27 @@ export class KeySet {
   }
 
   /**
-   * The key that a `kid` names. One that nobody knows may be new, so the set is fetched, but not more
-   * than once in the cooldown, whatever the number of made-up ones: the cooldown is a negative cache
-   * that takes no memory. A fetch brings all new keys, so a flood delays a genuine one by no more than it.
+   * Finds the key of a `kid`. An unknown one may be new, so the set is fetched, but only once per cooldown,
+   * however many `kid`s are made up: the cooldown is a negative cache that takes no memory. A fetch
+   * brings all new keys, so a flood delays a genuine key by at most the cooldown.
+   * @throws VerificationError
    */
   async find(kid: string): Promise<KeyObject> {
     await this.tend()
     if (!this.#keys.has(kid)) await this.#flight
     if (!this.#keys.has(kid) && this.#cooledDown()) {
-      this.#lookedAt = this.#deps.now().getTime()
+      this.#searchedAt = this.#deps.now().getTime()
       void this.#fetch()
     }
     if (!this.#keys.has(kid)) await this.#flight
     const key = this.known(kid)
     if (key) return key
-    // While the issuer does not answer nobody can tell whether the key is new or made up.
+    // While the issuer does not answer, the key may be new or made up.
     if (this.#failures > 0) throw this.#unavailable()
     throw new VerificationError('key_unknown', 'no published key has this kid')
   }
 
-  /** Single flight; never rejects: what went wrong is remembered. */
+  /** Fetches the keys, once at a time. Never rejects; it records the failure. */
   #fetch(): Promise<void> {
     this.#flight ??= this.#read()
       .then(
@@ -132,7 +133,7 @@ export class KeySet {
     this.#deps.onKeys(kids, !same)
   }
 
-  /** A clock that was set back says nothing about age: such keys are used, and fetched anew. */
+  /** After the clock was set back the age is unknown: the keys stay in use and are fetched again. */
   #age(): number {
     const age = (this.#deps.now().getTime() - this.#fetchedAt) / 1000
     return age < 0 ? this.#freshSeconds + 1 : age
@@ -150,7 +151,7 @@ export class KeySet {
   }
 
   #cooledDown(): boolean {
-    return this.#secondsSince(this.#lookedAt) >= this.#deps.unknownKidCooldownSeconds
+    return this.#secondsSince(this.#searchedAt) >= this.#deps.unknownKidCooldownSeconds
   }
 
   #unavailable(): VerificationError {

@@ -1,11 +1,10 @@
-import type { BearerRequest } from './bearer-header.ts'
-import { createGuards, type GuardOptions, type Guards } from './guards.ts'
+import { type BearerRequest, createGuards, type GuardOptions, type Guards } from './guards.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
 export type { GuardOptions, Guards } from './guards.ts'
 
-/** What is used of Koa's context. */
+/** The used members of Koa's context. */
 export interface KoaContext {
   readonly req: BearerRequest
   readonly state: object
@@ -16,7 +15,7 @@ export interface KoaContext {
 
 export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void>
 
-/** Doors for Koa: the claims are `ctx.state.user`. */
+/** Creates guards for Koa, which set `ctx.state.user` to the claims. */
 export function signet(
   verifier: Pick<Verifier, 'verify'>,
   options: GuardOptions = {},

@@ -1,10 +1,10 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { jsonObject } from './compact-jws.ts'
 import type { Answer } from './issuer-connection.ts'
-import { jsonObject } from './json.ts'
 
 export interface PublishedKey {
   readonly key: KeyObject
-  /** Of RFC 7638, in other words: equal for equal keys. */
+  /** Equal for equal keys, like a thumbprint of RFC 7638. */
   readonly identity: string
 }
 
@@ -13,8 +13,9 @@ const minModulusBits = 2048
 const maxModulusBits = 8192
 
 /**
- * The keys of a JWKS (RFC 7517 §5) that may sign tokens of ours. Others are passed over; a set in which
- * a `kid` names two keys is refused, since nobody could say which of them it is.
+ * Reads the keys of a JWKS (RFC 7517 §5) that may sign access tokens, and skips others.
+ * @param known keys that are reused when they are unchanged
+ * @throws Error for a malformed set, or one in which a `kid` is ambiguous
  */
 export function readJwks(
   body: Uint8Array,
@@ -25,7 +26,7 @@ export function readJwks(
   if (list.length > maxKeys) throw new Error(`the JWKS has more than ${maxKeys} keys`)
   const keys = new Map<string, PublishedKey>()
   for (const jwk of list.filter(isVerificationKey)) {
-    if (keys.has(jwk.kid)) throw new Error('the JWKS has two keys of one kid')
+    if (keys.has(jwk.kid)) throw new Error('the JWKS has two keys with the same kid')
     const identity = `${jwk.n}.${jwk.e}`
     const same = known.get(jwk.kid)
     keys.set(
@@ -57,7 +58,7 @@ function isVerificationKey(jwk: unknown): jwk is VerificationJwk {
   )
 }
 
-/** Only the public members: whatever else stands beside them is not looked at. RFC 7518 §3.3: 2048 bits or more. */
+/** Imports the public members and ignores all others. RFC 7518 §3.3 requires 2048 bits or more. */
 function publicKey(n: string, e: string): KeyObject {
   const key = createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' })
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
@@ -67,14 +68,14 @@ function publicKey(n: string, e: string): KeyObject {
   return key
 }
 
-/** Fewer than these could be asked for by the second; the issuer counts down to its next change. */
+/** Lower bound, because the issuer's max-age counts down to its next change and may reach 0. */
 const minAgeSeconds = 5
 
-/** RFC 9111 §4.2.1, §5.1: how long the answer is fresh, within bounds. */
+/** How long a response is fresh (RFC 9111 §4.2.1, §5.1), within bounds. */
 export function freshSeconds(headers: Answer['headers'], maxSeconds: number): number {
   const control = headers.get('cache-control') ?? ''
   const maxAge = /(?:^|[\s,])max-age="?(\d{1,9})/i.exec(control)?.[1]
-  const wanted = /no-(store|cache)/i.test(control) ? 0 : Number(maxAge ?? maxSeconds)
+  const lifetime = /no-(store|cache)/i.test(control) ? 0 : Number(maxAge ?? maxSeconds)
   const age = Number(/^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? 0)
-  return Math.min(maxSeconds, Math.max(minAgeSeconds, wanted - age))
+  return Math.min(maxSeconds, Math.max(minAgeSeconds, lifetime - age))
 }

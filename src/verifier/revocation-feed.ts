@@ -1,10 +1,9 @@
 import type { KeyObject } from 'node:crypto'
-import { type Door, download } from './download.ts'
-import { pause } from './pause.ts'
+import { download, type Fetcher } from './download.ts'
 import { readRevocationList } from './revocation-list.ts'
-import type { Added, Question, RevocationSet } from './revocation-set.ts'
+import type { Added, Request, RevocationSet } from './revocation-set.ts'
 
-interface Dependencies extends Door {
+interface Dependencies extends Fetcher {
   readonly issuer: string
   readonly lists: RevocationSet
   readonly findKey: (kid: string) => Promise<KeyObject>
@@ -15,16 +14,16 @@ interface Dependencies extends Door {
 }
 
 const longestWaitSeconds = 25
-/** After news, so that a burst of them is one delta and not a hundred. */
+/** After news, so that a burst arrives in one delta instead of a hundred. */
 const pauseMilliseconds = 200
-/** After an answer that came early and said nothing: somebody in between does not wait. */
+/** After an early response without news: a cache in between does not wait. */
 const idleMilliseconds = 2000
-/** So many timeouts may the first list take, however many parts it has. */
+/** The first list may take this many timeouts, however many parts it has. */
 const firstWaitTimeouts = 6
 const firstRetryMilliseconds = 500
 const lastRetryMilliseconds = 15_000
 
-/** Follows the feed of revocations: one request is always open at it, or about to be. */
+/** Follows the revocation feed with one long poll after the other. */
 export class RevocationFeed {
   readonly #deps: Dependencies
   #url: string | undefined
@@ -41,27 +40,27 @@ export class RevocationFeed {
     return this.#url !== undefined
   }
 
-  /** Begins, or goes on at another address. */
+  /** Starts to follow the feed, or continues at another URL. */
   follow(url: string): void {
     this.#url = url
     if (this.#running) return
-    const turn = this.#turn()
-    this.#running = turn.then(() => this.#run())
+    const first = this.#pollOnce()
+    this.#running = first.then(() => this.#run())
     const { signal, timeoutSeconds } = this.#deps
     this.#first = Promise.race([
-      turn,
+      first,
       pause(firstWaitTimeouts * timeoutSeconds * 1000, signal),
     ]).then(() => {
       this.#first = undefined
     })
   }
 
-  /** Until the first list is there, or did not come: then nobody waits any longer. */
+  /** Resolves when the first list has arrived or failed; undefined afterwards. */
   get first(): Promise<void> | undefined {
     return this.#first
   }
 
-  /** After its signal was aborted. */
+  /** Resolves when it has stopped, after its signal was aborted. */
   async ended(): Promise<void> {
     await this.#running
   }
@@ -70,47 +69,47 @@ export class RevocationFeed {
     const { signal } = this.#deps
     while (!signal.aborted) {
       await pause(this.#pauseMilliseconds, signal)
-      if (!signal.aborted) await this.#turn()
+      if (!signal.aborted) await this.#pollOnce()
     }
   }
 
-  async #turn(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     const { lists } = this.#deps
-    let isEverything = false
+    let isFull = false
     let isFailed = false
     try {
       const { seq } = lists
-      isEverything = seq === undefined
+      isFull = seq === undefined
       this.#pauseMilliseconds = await this.#poll(seq)
       this.#failures = 0
     } catch (error) {
       if (this.#deps.signal.aborted) return
       isFailed = true
-      // Once more the same part; then from the first on, because the issuer may have other parts now.
+      // Retry the same part once, then start again: the issuer may have other parts now.
       if (this.#failures > 0) lists.leaveParts()
       const longest = Math.min(lastRetryMilliseconds, firstRetryMilliseconds * 2 ** this.#failures)
       this.#failures = Math.min(this.#failures + 1, 10)
-      // Spread out, so that a thousand services do not come back as one.
+      // Jitter, so that a thousand services do not retry at the same time.
       this.#pauseMilliseconds = longest * (0.5 + Math.random() / 2)
       this.#deps.onProblem(error)
     }
     try {
-      if (isFailed && isEverything) lists.fullFailed()
+      if (isFailed && isFull) lists.fullFailed()
       lists.checkStale()
     } catch (error) {
-      // A clock of the service's own that throws must not end the feed, nor the process.
+      // A custom clock that throws must not end the feed or the process.
       this.#deps.onProblem(error)
     }
   }
 
-  /** @returns how long to pause after it */
+  /** @returns the pause after it, in milliseconds */
   async #poll(seq: string | undefined): Promise<number> {
     const { lists, signal } = this.#deps
     const waitSeconds = seq === undefined ? 0 : this.#waitSeconds
     const started = performance.now()
     const first = seq === undefined ? { part: lists.nextPart } : { seq }
     let { news, isComplete } = await this.#read(first, waitSeconds)
-    // Part by part: each is verified and taken over before the next one is asked for.
+    // Each part is verified and added before the next one is requested.
     while (!isComplete && !signal.aborted) {
       const next = await this.#read({ part: lists.nextPart }, 0)
       news += next.news
@@ -121,21 +120,21 @@ export class RevocationFeed {
     return early ? idleMilliseconds * (0.5 + Math.random() / 2) : pauseMilliseconds * Math.random()
   }
 
-  async #read(question: Question, waitSeconds: number): Promise<Added> {
+  async #read(request: Request, waitSeconds: number): Promise<Added> {
     const { lists, issuer, maxListBytes, findKey } = this.#deps
-    const text = await this.#ask(question, waitSeconds)
+    const text = await this.#request(request, waitSeconds)
     const nowSeconds = () => lists.nowSeconds()
     const list = await readRevocationList(text, { issuer, maxListBytes, findKey, nowSeconds })
-    return lists.add(list, question)
+    return lists.add(list, request)
   }
 
-  async #ask({ seq, part }: Question, waitSeconds: number): Promise<string> {
+  async #request({ seq, part }: Request, waitSeconds: number): Promise<string> {
     const url = new URL(this.#url as string)
     if (seq !== undefined) {
       url.searchParams.set('since', seq)
       url.searchParams.set('wait', String(waitSeconds))
     }
-    // Understood by issuers that have parts: the first of them instead of a list that is too long.
+    // An issuer with parts returns the first one instead of a list that is too long.
     url.searchParams.set('part', String(part?.part ?? 0))
     if (part) url.searchParams.set('of', String(part.of))
     const { signal, maxListBytes: limitBytes } = this.#deps
@@ -143,8 +142,22 @@ export class RevocationFeed {
     return (await download(this.#deps, url.href, options)).body.toString('latin1')
   }
 
-  /** An answer has to come well before the list would be stale. */
+  /** Short enough that a response arrives well before the list is stale. */
   get #waitSeconds(): number {
     return Math.max(1, Math.min(longestWaitSeconds, Math.floor(this.#deps.maxStaleSeconds / 2)))
   }
+}
+
+/** Waits, or until the signal is aborted, without keeping the process alive. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, milliseconds).unref()
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
+  })
 }

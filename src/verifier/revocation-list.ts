@@ -1,30 +1,29 @@
 import type { KeyObject } from 'node:crypto'
-import { assertSignature, readJws } from './compact-jws.ts'
-import { jsonObject } from './json.ts'
+import { assertSignature, jsonObject, readJws } from './compact-jws.ts'
 
-/** Of everything, divided by the first bits of the digests into a power of two. */
+/** One part of a full list, which is divided by the first bits of the digests into a power of two. */
 export interface Part {
   readonly part: number
   readonly of: number
 }
 
-/** One answer of the feed, verified. */
+/** A verified response of the feed. */
 export interface RevocationList {
-  /** The key that signed it. */
+  /** The `kid` of the key that signed it. */
   readonly kid: string
-  /** When the issuer last read its log, in seconds: how fresh the list is. */
+  /** When the issuer last read its log, in seconds since the epoch. */
   readonly iat: number
-  /** Where the issuer goes on from. */
+  /** The cursor from which the next delta starts. */
   readonly seq: string
-  /** Absent: the list is full, whatever was asked for. */
+  /** The cursor from which this delta starts. Absent: the list is full, whatever was requested. */
   readonly since?: string
-  /** Absent: it is no part. */
+  /** Absent: the list is not a part. */
   readonly part?: Part
-  /** Digests by the time, in seconds, at which they are forgotten. */
+  /** Digests by their expiry time in seconds since the epoch. */
   readonly groups: readonly (readonly [expiresAt: number, digests: Buffer])[]
 }
 
-export interface ListServices {
+interface Dependencies {
   readonly issuer: string
   readonly maxListBytes: number
   readonly findKey: (kid: string) => Promise<KeyObject>
@@ -36,22 +35,23 @@ const maxAheadSeconds = 60
 const sequence = /^[\w.-]{1,64}$/
 
 /**
- * Nothing is taken from a list whose signature, type, issuer or form is not right: all of it or none. An
- * access token is no list and a list is no access token, since `typ` is pinned at both: RFC 8725 §3.12.
+ * Reads a list completely or not at all, after checking its signature, type, issuer and form. `typ` keeps
+ * access tokens and lists apart (RFC 8725 §3.12).
+ * @throws Error
  */
 export async function readRevocationList(
   text: string,
-  services: ListServices,
+  deps: Dependencies,
 ): Promise<RevocationList> {
-  const jws = readJws(text, ['revocations+jwt', partType], services.maxListBytes)
-  await assertSignature(jws, await services.findKey(jws.kid))
+  const jws = readJws(text, ['revocations+jwt', partType], deps.maxListBytes)
+  await assertSignature(jws, await deps.findKey(jws.kid))
   const claims = jsonObject(jws.payload)
   if (!claims) throw new Error('the list is not a JSON object')
   const { iss, iat, seq, since, revoked } = claims
-  if (iss !== services.issuer) throw new Error('the list is that of another issuer')
+  if (iss !== deps.issuer) throw new Error('the list is from another issuer')
   if (!Number.isSafeInteger(iat) || (iat as number) < 0) throw new Error('iat is not a time')
-  // Else one list from a clock that is wrong would count as fresh for ever.
-  if ((iat as number) > services.nowSeconds() + maxAheadSeconds) throw new Error('iat lies ahead')
+  // Otherwise one list from a wrong clock would count as fresh for ever.
+  if ((iat as number) > deps.nowSeconds() + maxAheadSeconds) throw new Error('iat is in the future')
   if (!isSequence(seq)) throw new Error('seq is not a sequence')
   if (since !== undefined && !isSequence(since)) throw new Error('since is not a sequence')
   const part = jws.typ === partType ? readPart(claims) : undefined
@@ -66,7 +66,7 @@ export async function readRevocationList(
   }
 }
 
-/** A type of its own: a reader that knows of no parts must not take one for everything. */
+/** A separate type, so that a reader that does not know parts cannot mistake one for a full list. */
 const partType = 'revocations-part+jwt'
 const mostParts = 65_536
 
@@ -74,7 +74,7 @@ function readPart({ part, of, since }: Readonly<Record<string, unknown>>): Part 
   const areNumbers = Number.isSafeInteger(part) && Number.isSafeInteger(of)
   const [at, parts] = [part as number, of as number]
   if (!areNumbers || at < 0 || at >= parts || parts > mostParts || since !== undefined) {
-    throw new Error('part and of do not say which part it is')
+    throw new Error('part and of are not valid')
   }
   return { part: at, of: parts }
 }
@@ -87,7 +87,7 @@ function readGroups(revoked: unknown): [number, Buffer][] {
     throw new Error('revoked is not an object')
   }
   return Object.entries(revoked).map(([expiry, text]) => {
-    // Seconds in 32 bits, as they are held: until the year 2106.
+    // Stored in 32 bits, which last until 2106.
     if (!/^[1-9]\d{0,9}$/.test(expiry) || Number(expiry) > 0xffffffff) {
       throw new Error('revoked has a group without an expiry')
     }

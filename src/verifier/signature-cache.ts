@@ -1,19 +1,18 @@
 import { hash, type KeyObject } from 'node:crypto'
-import type { AccessTokenClaims } from './claims.ts'
+import type { AccessTokenClaims } from './access-token.ts'
 
-/** A token whose signature and claims were right; what can change is asked again each time. */
+/** A token whose signature and claims are valid; whatever can change is checked at each use. */
 export interface VerifiedToken {
   readonly claims: AccessTokenClaims
   readonly kid: string
   readonly key: KeyObject
-  /** What would revoke it. */
+  /** Digests of everything that revokes it. */
   readonly marks: readonly Uint32Array[]
 }
 
 /**
- * The tokens that were seen last, by their SHA-256: no token lies in memory, and which of them are
- * known does not show in the time that a comparison takes. Bounded; good tokens only, so that nobody
- * fills it with what they make up.
+ * The most recently used tokens by their SHA-256, so that no token is kept in memory and comparison times
+ * reveal none. Bounded, and only for valid tokens, so that attackers cannot fill it.
  */
 export class SignatureCache {
   readonly #limit: number
@@ -27,7 +26,7 @@ export class SignatureCache {
     return this.#tokens.size
   }
 
-  /** Undefined when none are remembered, so that nobody pays for a digest then. */
+  /** Undefined when the cache is disabled, to save the digest. */
   digestOf(token: string): string | undefined {
     return this.#limit > 0 ? hash('sha256', token, 'base64') : undefined
   }
@@ -35,7 +34,7 @@ export class SignatureCache {
   get(digest: string): VerifiedToken | undefined {
     const found = this.#tokens.get(digest)
     if (found) {
-      // A Map keeps the order of insertion: the first is the one that was not used for longest.
+      // A Map keeps insertion order, so the first entry is the least recently used one.
       this.#tokens.delete(digest)
       this.#tokens.set(digest, found)
     }

@@ -14,7 +14,7 @@ async function makeKey(): Promise<TestKey> {
   return { kid, publicJwk: { ...jwk, kid, alg: 'RS256', use: 'sig' }, privateKey }
 }
 
-/** Keys as Signet has them: the next one is published long before it signs. */
+/** Keys like those of Signet: the next one is published long before it signs. */
 export class TestKeys {
   #retiring: readonly TestKey[] = []
   #active: TestKey
@@ -39,7 +39,7 @@ export class TestKeys {
     return { keys: keys.map(({ publicJwk }) => publicJwk) }
   }
 
-  /** The upcoming key signs, the one before stays published. */
+  /** Lets the upcoming key sign; the previous one stays published. */
   async rotate(): Promise<void> {
     const next = await makeKey()
     this.#retiring = [...this.#retiring, this.#active]
@@ -47,7 +47,7 @@ export class TestKeys {
     this.#upcoming = next
   }
 
-  /** Out of the published set. When it was the one that signs, the upcoming one takes over. */
+  /** Unpublishes a key. If it was the signing key, the upcoming one takes over. */
   async remove(kid: string): Promise<void> {
     if (kid === this.#upcoming.kid) this.#upcoming = await makeKey()
     if (kid === this.#active.kid) await this.rotate()

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-/** What can be revoked: a token, a session, all tokens of a client, all that a key signed. */
+/** What to revoke: a token, a session, all tokens of a client, or all tokens of a key. */
 export type RevocationMark =
   | { readonly jti: string }
   | { readonly sid: string }
@@ -21,9 +21,9 @@ interface Entry {
 
 const longestWaitSeconds = 30
 
-/** The log behind the feed of a test issuer, in memory. The format is that of docs/verifying.md. */
+/** The in-memory log behind the feed of a test issuer, in the format of docs/verifying.md. */
 export class TestRevocations {
-  /** A `seq` of another issuer, or of this one before a restart, is not known here. */
+  /** Distinguishes a `seq` of this log from those of other issuers and earlier runs. */
   readonly #history = randomBytes(6).toString('base64url')
   readonly #log: Entry[] = []
   readonly #waiting = new Set<() => void>()
@@ -36,7 +36,7 @@ export class TestRevocations {
     for (const wake of this.#waiting) wake()
   }
 
-  /** The delta since a `seq` of this log, else everything. */
+  /** The delta since a `seq` of this log, otherwise the full list. */
   list(since: string | undefined, nowSeconds: number): TestList {
     const known = this.#position(since)
     const groups: Record<string, Buffer[]> = {}
@@ -56,7 +56,7 @@ export class TestRevocations {
     }
   }
 
-  /** Until there is something after `since`, the time is over, or the reader has gone. */
+  /** Resolves when there is news after `since`, the time is over, or the reader has disconnected. */
   async news(since: string | undefined, seconds: number, gone: AbortSignal): Promise<void> {
     if (this.#position(since) !== this.#log.length || seconds <= 0 || gone.aborted) return
     const { promise, resolve } = withResolvers()

@@ -4,7 +4,7 @@ import { SignJWT } from 'jose'
 import type { TestKeys } from './testing-keys.ts'
 import type { TestRevocations } from './testing-revocations.ts'
 
-interface Parts {
+interface Dependencies {
   readonly issuer: string
   readonly keys: TestKeys
   readonly revocations: TestRevocations
@@ -22,16 +22,18 @@ interface PublicAnswer {
 
 type Route = (parameters: URLSearchParams, gone: AbortSignal) => Promise<PublicAnswer | undefined>
 
-/** What Signet publishes: RFC 8414 metadata, RFC 7517 keys, and the feed. */
-export function testRoutes(parts: Parts): (req: IncomingMessage, res: ServerResponse) => void {
-  const { issuer, jwksMaxAgeSeconds, keys } = parts
+/** Serves what Signet publishes: RFC 8414 metadata, RFC 7517 keys, and the feed. */
+export function testRoutes(
+  deps: Dependencies,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const { issuer, jwksMaxAgeSeconds, keys } = deps
   const routes = new Map<string, Route>([
     [
       '/.well-known/oauth-authorization-server',
       async () => json(metadata(issuer), jwksMaxAgeSeconds),
     ],
     ['/.well-known/jwks.json', async () => json(keys.jwks, jwksMaxAgeSeconds)],
-    ['/.well-known/revocations', (parameters, gone) => feed(parts, parameters, gone)],
+    ['/.well-known/revocations', (parameters, gone) => feed(deps, parameters, gone)],
   ])
   const handle = async (req: IncomingMessage, res: ServerResponse) => {
     const [path = '', query] = (req.url ?? '').split('?', 2)
@@ -58,15 +60,16 @@ const metadata = (issuer: string) => ({
   revocations_staleness_seconds: 10,
 })
 
-/** @returns undefined for parameters that the server would refuse */
+/** @returns undefined for parameters that the server rejects */
 async function feed(
-  { issuer, keys, revocations, seconds }: Parts,
+  { issuer, keys, revocations, seconds }: Dependencies,
   parameters: URLSearchParams,
   gone: AbortSignal,
 ): Promise<PublicAnswer | undefined> {
-  const [since, another] = parameters.getAll('since')
-  const [wait = '0', oneMore] = parameters.getAll('wait')
-  if (another !== undefined || oneMore !== undefined || !/^\d{1,5}$/.test(wait)) return undefined
+  const [since, secondSince] = parameters.getAll('since')
+  const [wait = '0', secondWait] = parameters.getAll('wait')
+  if (secondSince !== undefined || secondWait !== undefined || !/^\d{1,5}$/.test(wait))
+    return undefined
   await revocations.news(since, Number(wait), gone)
   const list = revocations.list(since, seconds())
   const { kid, privateKey } = keys.signer

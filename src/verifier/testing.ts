@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, BlockList } from 'node:net'
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose'
-import type { AccessTokenClaims } from './claims.ts'
+import type { AccessTokenClaims } from './access-token.ts'
 import { TestKeys } from './testing-keys.ts'
 import { type RevocationMark, TestRevocations } from './testing-revocations.ts'
 import { testRoutes } from './testing-routes.ts'
@@ -11,39 +11,39 @@ import { testRoutes } from './testing-routes.ts'
 export type { RevocationMark } from './testing-revocations.ts'
 
 export interface TestIssuerOptions {
-  /** Default: any free one. */
+  /** Default: any free port. */
   readonly port?: number
-  /** A loopback address; nothing else is listened on. Default: 127.0.0.1. */
+  /** A loopback address; others are refused. Default: 127.0.0.1. */
   readonly host?: string
   /** The `aud` of tokens. Default: the issuer. */
   readonly audience?: string
-  /** What `Cache-Control` of the JWKS says. Default: 300. */
+  /** The `max-age` of the JWKS. Default: 300. */
   readonly jwksMaxAgeSeconds?: number
   readonly now?: () => Date
 }
 
-/** Claims that replace the usual ones; `undefined` leaves one out. */
+/** Claims that replace the defaults; `undefined` removes one. */
 export type TestClaims = { readonly [Name in keyof AccessTokenClaims]?: unknown }
 
-/** An authorization server for tests: metadata, JWKS and the revocation feed, and tokens for the asking. */
+/** An authorization server for tests, with metadata, JWKS, revocation feed, and tokens on request. */
 export interface TestIssuer {
   readonly issuer: string
   readonly audience: string
-  /** A token that is good for 15 minutes, unless the claims say otherwise. */
+  /** Issues a token that is valid for 15 minutes, unless the claims say otherwise. */
   token(claims?: TestClaims): Promise<string>
-  /** A token; or every one of a session, a client or a key. The feed has it before this returns. */
-  revoke(what: string | RevocationMark): Promise<void>
-  /** @returns the `kid` that signs from now on; tokens of the one before stay good */
+  /** Revokes a token, or all tokens of a session, client or key. The feed has it before this returns. */
+  revoke(target: string | RevocationMark): Promise<void>
+  /** Rotates the key. @returns the `kid` that signs from now on; tokens of the previous one stay valid */
   rotate(): Promise<string>
-  /** Ends what is still waiting at the feed as well. */
+  /** Closes the server and all connections, including those that wait at the feed. */
   close(): Promise<void>
 }
 
 const tokenSeconds = 900
 
 /**
- * Starts an issuer that gives a token to whoever asks in this process, and to nobody else: there is no
- * token endpoint, and it listens on loopback only.
+ * Starts an issuer for tests. Only this process can get tokens: there is no token endpoint, and it listens
+ * on loopback only.
  */
 export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   const { now = () => new Date(), jwksMaxAgeSeconds = 300 } = options
@@ -66,11 +66,11 @@ export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<
       const header = { alg: 'RS256', typ: 'at+jwt', kid }
       return new SignJWT(claims as JWTPayload).setProtectedHeader(header).sign(privateKey)
     },
-    async revoke(what) {
-      const mark = typeof what === 'string' ? { jti: jtiOf(what) } : what
-      // First, so that no list which says that it is revoked is signed by it.
+    async revoke(target) {
+      const mark = typeof target === 'string' ? { jti: jtiOf(target) } : target
+      // First, so that the key does not sign the list that revokes it.
       if ('kid' in mark) await keys.remove(mark.kid)
-      // Until the last token that it can concern has expired.
+      // Kept until the last affected token has expired.
       revocations.add(mark, Math.max(lastExpiry, seconds() + tokenSeconds))
     },
     async rotate() {
@@ -87,7 +87,7 @@ export async function startTestIssuer(options: TestIssuerOptions = {}): Promise<
   }
 }
 
-/** RFC 9068 §2.2, and what Signet adds for people. */
+/** The claims of RFC 9068 §2.2, and those that Signet adds for people. */
 function defaults({ issuer, audience, iat }: { issuer: string; audience: string; iat: number }) {
   const claims: AccessTokenClaims = {
     iss: issuer,
@@ -108,7 +108,7 @@ function defaults({ issuer, audience, iat }: { issuer: string; audience: string;
 
 function jtiOf(token: string): string {
   const { jti } = decodeJwt(token)
-  if (typeof jti !== 'string') throw new TypeError('the token has no jti to revoke it by')
+  if (typeof jti !== 'string') throw new TypeError('the token has no jti, so it cannot be revoked')
   return jti
 }
 
@@ -116,7 +116,7 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** A key whose tokens are for the asking must be in nobody's reach: refused before it listens. */
+/** Refuses other addresses than loopback, because anyone who reaches a test issuer could trust its tokens. */
 async function listen(
   http: ReturnType<typeof createServer>,
   { host = '127.0.0.1', port = 0 }: TestIssuerOptions,
@@ -127,6 +127,6 @@ async function listen(
   }
   http.listen({ host, port, exclusive: true })
   await once(http, 'listening')
-  const { port: given } = http.address() as AddressInfo
-  return `http://${family === 'ipv6' ? `[${host}]` : host}:${given}`
+  const { port: actual } = http.address() as AddressInfo
+  return `http://${family === 'ipv6' ? `[${host}]` : host}:${actual}`
 }

@@ -1,4 +1,4 @@
-/** Stable: services branch on them. The table of docs/verifying.md says what each means. */
+/** Stable, because services branch on them. docs/verifying.md explains each code. */
 export type VerificationCode =
   | 'token_malformed'
   | 'token_expired'
@@ -16,8 +16,8 @@ export type VerificationCode =
   | 'revocations_stale'
 
 /**
- * Why a token was not accepted. The message holds nothing that the sender of the token wrote, so it
- * may go into a log; `cause` is what a library or the network said.
+ * Why a token was rejected. The message contains nothing of the token, so it may be logged; `cause` is the
+ * error of a library or the network.
  */
 export class VerificationError extends Error {
   override readonly name = 'VerificationError'

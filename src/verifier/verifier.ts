@@ -1,5 +1,5 @@
+import type { AccessTokenClaims } from './access-token.ts'
 import { assertTime, frozen, readClaims } from './access-token.ts'
-import type { AccessTokenClaims } from './claims.ts'
 import { assertSignature, readJws } from './compact-jws.ts'
 import { markOf } from './digest-set.ts'
 import { assertIssuer, Discovery } from './discovery.ts'
@@ -17,38 +17,38 @@ import {
   type VerifierOptions,
 } from './verifier-options.ts'
 
-export type { AccessTokenClaims } from './claims.ts'
+export type { AccessTokenClaims } from './access-token.ts'
 export { type VerificationCode, VerificationError } from './verification-error.ts'
 export type { RevocationOptions, VerifierEvent, VerifierOptions } from './verifier-options.ts'
 
-/** For health checks and metrics. */
+/** The state of a verifier, for health checks and metrics. */
 export interface VerifierStatus {
-  /** Age of the list of revocations: 0 when it is fresh, Infinity before the first and without a feed. */
+  /** Age of the revocation list in seconds; Infinity before the first list and without a feed. */
   readonly staleSeconds: number
-  /** Whether there is a feed and it is followed. */
+  /** Whether a feed is followed. */
   readonly following: boolean
-  /** How many keys are known. */
+  /** Number of known keys. */
   readonly keys: number
-  /** How many revocations are held. */
+  /** Number of known revocations. */
   readonly entries: number
 }
 
 export interface Verifier {
   /**
-   * The claims of a good token.
+   * Verifies a token and returns its claims.
    * @throws VerificationError
    */
   verify(token: string): Promise<AccessTokenClaims>
-  /** Discovery, keys and the first list are there. Not needed: `verify` waits by itself. */
+  /** Resolves when metadata, keys and the first list are loaded. Optional, because `verify` waits too. */
   ready(): Promise<void>
   readonly status: VerifierStatus
-  /** Ends the long poll and all timers. A forgotten close keeps no process alive. */
+  /** Ends the long poll and all timers. A verifier that is not closed keeps no process alive. */
   close(): Promise<void>
 }
 
 /**
- * Verifies access tokens of one issuer for one service, without asking anybody about a token. Nothing
- * is fetched before the first `verify` or `ready`.
+ * Creates a verifier of access tokens of one issuer for one service. It makes no network call per token, and
+ * fetches nothing before the first `verify` or `ready`.
  * @throws TypeError when an option is wrong
  */
 export function createVerifier(options: VerifierOptions): Verifier {
@@ -57,7 +57,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return new OfflineVerifier(settings)
 }
 
-/** As long as the issuer writes the claims of a token. */
+/** The longest payload that the issuer writes. */
 const maxPayloadLength = 8192
 
 class OfflineVerifier implements Verifier {
@@ -65,13 +65,13 @@ class OfflineVerifier implements Verifier {
   readonly #keys: KeySet
   readonly #feed: RevocationFeed | undefined
   readonly #lists: RevocationSet | undefined
-  readonly #remembered: SignatureCache
+  readonly #cache: SignatureCache
   readonly #connection = new IssuerConnection()
   readonly #closing = new AbortController()
 
   constructor(settings: Settings) {
     this.#settings = settings
-    this.#remembered = new SignatureCache(settings.rememberTokens)
+    this.#cache = new SignatureCache(settings.rememberTokens)
     const get = settings.fetch ?? this.#connection.get
     const services = { ...settings, get, signal: this.#closing.signal }
     const onProblem = this.#problem('discovery')
@@ -83,9 +83,9 @@ class OfflineVerifier implements Verifier {
       maxStaleSeconds: settings.jwksMaxStaleSeconds,
       onProblem: this.#problem('keys'),
       onKeys: (kids, changed) => {
-        if (changed) this.#tell({ type: 'keys', kids })
+        if (changed) this.#emit({ type: 'keys', kids })
         const { revocationsUri } = discovery.metadata ?? {}
-        // Metadata that no longer name a feed switch no check off.
+        // Metadata that no longer name a feed do not disable the check.
         if (revocationsUri && !services.signal.aborted) this.#feed?.follow(revocationsUri)
       },
     })
@@ -93,9 +93,9 @@ class OfflineVerifier implements Verifier {
     this.#lists = new RevocationSet({
       ...services,
       ...settings.revocations,
-      onList: (list) => this.#tell({ type: 'list', ...list }),
-      onStale: (staleSeconds) => this.#tell({ type: 'stale', staleSeconds }),
-      onFresh: () => this.#tell({ type: 'fresh' }),
+      onList: (list) => this.#emit({ type: 'list', ...list }),
+      onStale: (staleSeconds) => this.#emit({ type: 'stale', staleSeconds }),
+      onFresh: () => this.#emit({ type: 'fresh' }),
     })
     this.#feed = new RevocationFeed({
       ...services,
@@ -107,31 +107,31 @@ class OfflineVerifier implements Verifier {
   }
 
   async verify(token: string): Promise<AccessTokenClaims> {
-    const waiting = this.#prepare()
-    if (waiting) await staysFor(waiting)
+    const loading = this.#prepare()
+    if (loading) await keepAliveFor(loading)
     if (typeof token !== 'string' || token.length > 2 * maxPayloadLength) {
       throw new VerificationError('token_malformed', 'not a compact JWS')
     }
-    const digest = this.#remembered.digestOf(token)
-    const remembered = digest === undefined ? undefined : this.#remembered.get(digest)
-    // A key that is no longer published takes its tokens with it, however well they are known.
-    const isKnown = remembered && this.#keys.known(remembered.kid) === remembered.key
-    const verified = isKnown ? remembered : await this.#read(token)
+    const digest = this.#cache.digestOf(token)
+    const cached = digest === undefined ? undefined : this.#cache.get(digest)
+    // A key that is no longer published invalidates its cached tokens.
+    const isKnown = cached && this.#keys.known(cached.kid) === cached.key
+    const verified = isKnown ? cached : await this.#read(token)
     try {
       this.#assertLive(verified)
     } catch (error) {
-      if (digest !== undefined) this.#remembered.delete(digest)
+      if (digest !== undefined) this.#cache.delete(digest)
       throw error
     }
-    if (digest !== undefined && !isKnown) this.#remembered.add(digest, verified)
+    if (digest !== undefined && !isKnown) this.#cache.add(digest, verified)
     return verified.claims
   }
 
   async ready(): Promise<void> {
-    const waiting = this.#prepare()
-    if (waiting) await staysFor(waiting)
+    const loading = this.#prepare()
+    if (loading) await keepAliveFor(loading)
     if (!this.#feed?.following || this.status.staleSeconds < Number.POSITIVE_INFINITY) return
-    throw new VerificationError('revocations_stale', 'the first list of revocations did not come')
+    throw new VerificationError('revocations_stale', 'the first revocation list did not arrive')
   }
 
   get status(): VerifierStatus {
@@ -149,7 +149,7 @@ class OfflineVerifier implements Verifier {
     this.#connection.close()
   }
 
-  /** Nothing to wait for, nearly always. */
+  /** @returns a promise while keys or the first list are loading */
   #prepare(): Promise<void> | undefined {
     if (this.#closing.signal.aborted) {
       throw new VerificationError('keys_unavailable', 'the verifier was closed')
@@ -158,10 +158,10 @@ class OfflineVerifier implements Verifier {
     return keys ? keys.then(() => this.#feed?.first) : this.#feed?.first
   }
 
-  /** What never changes about a token: spelling, signature and claims. */
+  /** Checks everything about a token that cannot change: form, signature and claims. */
   async #read(token: string): Promise<VerifiedToken> {
     const jws = readJws(token, ['at+jwt'], maxPayloadLength)
-    const key = this.#keys.known(jws.kid) ?? (await staysFor(this.#keys.find(jws.kid)))
+    const key = this.#keys.known(jws.kid) ?? (await keepAliveFor(this.#keys.find(jws.kid)))
     await assertSignature(jws, key)
     const claims = frozen(readClaims(jws.payload, this.#settings))
     const marks = [markOf('jti', claims.jti), markOf('client', claims.client_id)]
@@ -169,7 +169,7 @@ class OfflineVerifier implements Verifier {
     return { claims, kid: jws.kid, key, marks: [...marks, markOf('kid', jws.kid)] }
   }
 
-  /** What changes: time, revocations, and whether we would know of them. */
+  /** Checks everything that can change: time, revocations, and the age of the revocation list. */
   #assertLive({ claims, marks }: VerifiedToken): void {
     const { now, clockToleranceSeconds, revocations } = this.#settings
     assertTime(claims, now().getTime() / 1000, clockToleranceSeconds)
@@ -182,36 +182,36 @@ class OfflineVerifier implements Verifier {
     }
     const isStale = this.#feed?.following ? this.#lists.checkStale() : true
     if (isStale && revocations.onStale === 'reject') {
-      throw new VerificationError('revocations_stale', 'the list of revocations is too old to tell')
+      throw new VerificationError('revocations_stale', 'the revocation list is too old')
     }
   }
 
   #problem(about: 'discovery' | 'keys' | 'revocations') {
     return (error: unknown) => {
       if (this.#closing.signal.aborted) return
-      this.#tell({ type: 'problem', about, reason: reasonOf(error) })
+      this.#emit({ type: 'problem', about, reason: reasonOf(error) })
     }
   }
 
-  /** Whoever listens cannot break what it listens to. */
-  #tell(event: VerifierEvent): void {
+  /** Ignores errors of the listener. */
+  #emit(event: VerifierEvent): void {
     try {
-      const told: unknown = this.#settings.onEvent(event)
-      if (told instanceof Promise) told.catch(() => undefined)
+      const result: unknown = this.#settings.onEvent(event)
+      if (result instanceof Promise) result.catch(() => undefined)
     } catch {
-      // Its own affair.
+      // An error of the listener must not affect verification.
     }
   }
 }
 
 /**
- * Sockets and timers of the verifier keep no process alive. A call of the service does, until it has
- * its answer: it ends with its own deadline.
+ * Keeps the process alive until the promise settles. The sockets and timers of the verifier do not, but a
+ * pending call of the service must; it ends by its own deadline.
  */
-async function staysFor<T>(answer: Promise<T>): Promise<T> {
+async function keepAliveFor<T>(result: Promise<T>): Promise<T> {
   const hold = setInterval(() => undefined, 60_000)
   try {
-    return await answer
+    return await result
   } finally {
     clearInterval(hold)
   }
