@@ -139,7 +139,7 @@ everywhere('one of the roles is enough, part of a role is none', async (t, start
     const answer = await withRoles(roles)
     t.is(answer.status, 403, String(roles))
     t.is(answer.challenge, 'Bearer realm="api", error="insufficient_scope"')
-    t.is(answer.body.error_description, 'the access token lacks a role')
+    t.is(answer.body.error_description, 'the access token lacks a required role')
   }
 })
 
