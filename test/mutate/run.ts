@@ -9,8 +9,8 @@ import { buildTests } from '../support/runner/build.ts'
 import { groupTests } from '../support/runner/groups.ts'
 import { openServices } from '../support/runner/services.ts'
 import { Closing } from '../support/server/closing.ts'
-import { type Fault, type FaultList, withFault } from './fault.ts'
-import { faultLists } from './faults.ts'
+import { type Fault, withFault } from './fault.ts'
+import { faultLists } from './faults/all.ts'
 
 /**
  * `npm run mutate -- [folder …] [--dry]`: the tests can fail. Puts one small fault at a time into a copy of
@@ -45,7 +45,7 @@ process.exitCode = survivors.length + misfits.length > 0 ? 1 : 0
 async function checkFit(): Promise<void> {
   for (const [name, { faults }] of chosen) {
     for (const fault of faults) {
-      const code = await readFile(join(root, compiledFile(fault)), 'utf8')
+      const code = await readFile(join(root, compiledFile(name, fault)), 'utf8')
       try {
         withFault(code, fault)
       } catch (error) {
@@ -66,11 +66,11 @@ async function runAll(): Promise<void> {
     await cp(join(root, part), join(copy, part), { recursive: true })
   }
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
-  for (const [, list] of chosen) {
-    const files = groups.filter((file) => list.tests.some((tests) => isIn(file, tests)))
-    for (const fault of list.faults) {
+  for (const [name, { tests, faults }] of chosen) {
+    const stages = tests.map((folder) => groups.filter((file) => isIn(file, folder)))
+    for (const fault of faults) {
       interruption.signal.throwIfAborted()
-      await tryFault(fault, list, { copy, files, environment })
+      await tryFault(name, fault, { copy, stages, environment })
     }
   }
 }
@@ -83,28 +83,24 @@ function isIn(file: string, tests: string): boolean {
 
 interface Run {
   readonly copy: string
-  readonly files: readonly string[]
+  /** The test files, folder by folder. */
+  readonly stages: readonly (readonly string[])[]
   readonly environment: NodeJS.ProcessEnv
 }
 
-async function tryFault(
-  fault: Fault,
-  { tests: [folder = ''] }: FaultList,
-  run: Run,
-): Promise<void> {
-  const label = `${fault.file}: ${oneLine(fault.old)} → ${oneLine(fault.new) || '(nothing)'}`
-  const compiled = join(run.copy, compiledFile(fault))
+async function tryFault(folder: string, fault: Fault, run: Run): Promise<void> {
+  const [file, old, replacement] = fault
+  const label = `${folder}/${file}: ${oneLine(old)} → ${oneLine(replacement) || '(nothing)'}`
+  const compiled = join(run.copy, compiledFile(folder, fault))
   const code = await readFile(compiled, 'utf8')
   try {
     await writeFile(compiled, withFault(code, fault))
   } catch {
+    // It was reported when the faults were checked.
     return
   }
   try {
-    const first = fault.first ? [`dist/${folder}/${fault.first}.test.js`] : []
-    const failure =
-      (first.length > 0 ? await firstFailure(first, run) : undefined) ??
-      (await firstFailure(run.files, run))
+    const failure = await firstFailure(run)
     if (failure === undefined) survivors.push(label)
     else noticed += 1
     console.log(failure === undefined ? `✘ ${label}` : `✔ ${label}\n    ${failure}`)
@@ -114,9 +110,18 @@ async function tryFault(
 }
 
 /** The first test that fails with the fault in place; undefined when all of them pass. */
-async function firstFailure(
+async function firstFailure({ stages, copy, environment }: Run): Promise<string | undefined> {
+  for (const files of stages) {
+    const failure = await runTests(files, copy, environment)
+    if (failure !== undefined) return failure
+  }
+  return undefined
+}
+
+async function runTests(
   files: readonly string[],
-  { copy, environment }: Run,
+  copy: string,
+  environment: NodeJS.ProcessEnv,
 ): Promise<string | undefined> {
   const ava = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
   const options = ['--fail-fast', '--concurrency', String(availableParallelism())]
@@ -144,7 +149,10 @@ async function firstFailure(
   return line.trim()
 }
 
-const compiledFile = ({ file }: Fault): string =>
-  join('dist', 'src', file.replace(/\.(c?)ts$/, '.$1js'))
+function compiledFile(folder: string, [file]: Fault): string {
+  return join('dist', 'src', folder, file.replace(/\.ts$/, '.js'))
+}
 
-const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,150 @@
+import type { FaultList } from '../fault.ts'
+
+export const sessions: FaultList = {
+  tests: ['test/sessions', 'test/grants', 'test/clients'],
+  faults: [
+    [
+      'refresh-token.ts',
+      'if (!timingSafeEqual(this.#mac(body), bytes.subarray(bodySize)))',
+      'if (false)',
+    ],
+    ['refresh-token.ts', "bytes.toString('base64url') !== text", 'false'],
+    ['refresh-token.ts', 'bytes.length !== tokenSize ||', ''],
+    ['session.ts', 'row.revoked_at === null && row.expires_at > now', 'row.expires_at > now'],
+    [
+      'session.ts',
+      '&& row.expires_at > now && row.idle_expires_at > now',
+      '&& row.idle_expires_at > now',
+    ],
+    ['session.ts', '&& row.idle_expires_at > now', ''],
+    [
+      'rotation-statement.ts',
+      'WHERE sid = $1 AND generation = $2 AND seed_digest = $3 AND client_id = $4',
+      'WHERE sid = $1 AND generation = $2 AND client_id = $4',
+    ],
+    [
+      'rotation-statement.ts',
+      'WHERE sid = $1 AND generation = $2 AND seed_digest = $3 AND client_id = $4',
+      'WHERE sid = $1 AND generation = $2 AND seed_digest = $3',
+    ],
+    [
+      'rotation-statement.ts',
+      'WHERE sid = $1 AND generation = $2 AND seed_digest',
+      'WHERE sid = $1 AND generation <= $2 AND seed_digest',
+    ],
+    [
+      'rotation-statement.ts',
+      'AND family.seed_digest = step.digest AND family.client_id = step.client_id',
+      'AND family.client_id = step.client_id',
+    ],
+    [
+      'rotation-statement.ts',
+      'AND family.seed_digest = step.digest AND family.client_id = step.client_id',
+      'AND family.seed_digest = step.digest',
+    ],
+    [
+      'rotation-statement.ts',
+      'JOIN users ON users.id = family.user_id AND users.disabled_at IS NULL',
+      'JOIN users ON users.id = family.user_id',
+    ],
+    [
+      'rotation-statement.ts',
+      'JOIN clients ON clients.id = family.client_id AND clients.disabled_at IS NULL',
+      'JOIN clients ON clients.id = family.client_id',
+    ],
+    [
+      'rotation-statement.ts',
+      'AND family.expires_at > step.now AND family.idle_expires_at > step.now',
+      'AND family.expires_at > step.now',
+    ],
+    [
+      'rotation-statement.ts',
+      'AND family.expires_at > step.now AND family.idle_expires_at > step.now',
+      'AND family.idle_expires_at > step.now',
+    ],
+    [
+      'rotation-statement.ts',
+      'LEAST(step.idle_expires_at, family.expires_at)',
+      'step.idle_expires_at',
+    ],
+    ['rotation-statement.ts', 'FROM advanced WHERE lost > 0', 'FROM advanced'],
+    ['rotation-statement.ts', 'AND client_id = $4 AND rotated_at = $8', 'AND client_id = $4'],
+    [
+      'rotation-statement.ts',
+      'outcomes[Number(row.at) - 1] = row',
+      'outcomes[Number(row.at) % rows.length] = row',
+    ],
+    [
+      'new-session.ts',
+      'Math.min(request.idleSeconds, request.absoluteSeconds)',
+      'request.idleSeconds',
+    ],
+    ['new-session.ts', 'WHERE users.id = $1 AND users.disabled_at IS NULL', 'WHERE users.id = $1'],
+    [
+      'new-session.ts',
+      "AND date_trunc('milliseconds', password_changed_at) = $2",
+      'AND $2::timestamptz IS NOT NULL',
+    ],
+    [
+      'new-session.ts',
+      'AND clients.id = $3 AND clients.disabled_at IS NULL',
+      'AND clients.id = $3',
+    ],
+    ['new-session.ts', 'WHERE users.id = ? AND users.disabled_at IS NULL', 'WHERE users.id = ?'],
+    ['new-session.ts', 'AND clients.id = ? AND clients.disabled_at IS NULL', 'AND clients.id = ?'],
+    [
+      'new-session.ts',
+      'WHERE (SELECT count(*) FROM live) < $5',
+      'WHERE (SELECT count(*) FROM live) <= $5 + 40',
+    ],
+    ['refresh-families.ts', 'row.generation > content.generation', 'false'],
+    [
+      'refresh-families.ts',
+      'if (row.user_disabled_at || row.client_disabled_at)',
+      'if (row.client_disabled_at)',
+    ],
+    [
+      'refresh-families.ts',
+      'if (row.user_disabled_at || row.client_disabled_at)',
+      'if (row.user_disabled_at)',
+    ],
+    ['refresh-families.ts', "keepSid ? live.whereNot('sid', keepSid) : live", 'live'],
+    ['refresh-families.ts', 'await revoke(...ended.map(({ sid }) => this.#revocationOf(sid)))', ''],
+    ['refresh-families.ts', '.offset(sessionsPerUser - 1)', '.offset(sessionsPerUser)'],
+    ['refresh-families.ts', 'row?.seed_digest.equals(digestOf(content.seed)) ? row', 'row ? row'],
+    ['refresh-rotation.ts', "if (row.client_id !== clientId) return 'other_client'", ''],
+    ['refresh-rotation.ts', "if (row.revoked_at) return 'revoked'", ''],
+    ['refresh-rotation.ts', "if (row.user_disabled_at) return 'user_disabled'", ''],
+    ['refresh-rotation.ts', 'secondsBetween(rotatedAt, now()) <= graceSeconds', 'true'],
+    ['refresh-rotation.ts', 'secondsBetween(rotatedAt, now()) <= graceSeconds', 'false'],
+    [
+      'refresh-rotation.ts',
+      'content.generation === row.generation - 1 ? row.rotated_at : null',
+      'row.rotated_at',
+    ],
+    ['refresh-rotation.ts', 'await this.#endReused(row, content.generation, presenter)', ''],
+    [
+      'refresh-rotation.ts',
+      'if (await unanswered.has(row.sid, rotatedAt)) return this.#redo(row, content, presenter)',
+      '',
+    ],
+    [
+      'refresh-rotation.ts',
+      'if (unanswered.isInDoubt) return this.#judgeLater(content, presenter)',
+      '',
+    ],
+    [
+      'refresh-rotation.ts',
+      'content.generation > before.generation && (await this.#isRevoked(content.sid))',
+      'false',
+    ],
+    [
+      'client-sessions.ts',
+      'WHERE revoked_at IS NULL AND sid = ANY (ARRAY( SELECT sid',
+      'WHERE sid = ANY (ARRAY( SELECT sid',
+    ],
+    ['expired-sessions.ts', '(idle_expires_at < ?', '(idle_expires_at > ?'],
+    ['unanswered-rotations.ts', 'if (mayBeDone(error)) this.note(sid, rotatedAt)', ''],
+    ['unanswered-rotations.ts', ".where('noted_at', '>', this.#oldest())", ''],
+  ],
+}

@@ -1,0 +1,71 @@
+import type { FaultList } from '../fault.ts'
+
+export const tokens: FaultList = {
+  tests: ['test/tokens', 'test/security', 'test/api/account', 'test/grants', 'test/mail'],
+  faults: [
+    [
+      'access-tokens.ts',
+      '!compactJws.test(token) || !isCanonical(token)',
+      '!compactJws.test(token)',
+    ],
+    ['access-tokens.ts', '!claims.success || !isOwnHeader(protectedHeader)', '!claims.success'],
+    ['access-tokens.ts', "algorithms: ['RS256'],", ''],
+    ['access-tokens.ts', "typ: 'at+jwt',", ''],
+    ['access-tokens.ts', 'issuer: this.#deps.issuer,', ''],
+    ['access-tokens.ts', 'isPublished && known.claims.exp > epochSeconds(now) ?', 'isPublished ?'],
+    [
+      'access-tokens.ts',
+      'isPublished && known.claims.exp > epochSeconds(now) ?',
+      'known.claims.exp > epochSeconds(now) ?',
+    ],
+    ['access-tokens.ts', "{ kind: 'jti', value: claims.jti },", ''],
+    ['access-tokens.ts', "{ kind: 'client', value: claims.client_id },", ''],
+    ['access-tokens.ts', "{ kind: 'kid', value: kid },", ''],
+    ['access-tokens.ts', 'if (claims.sid !== undefined)', 'if (false)'],
+    [
+      'api-keys.ts',
+      '.where({ id: request.userId, disabled_at: null })',
+      '.where({ id: request.userId })',
+    ],
+    ['api-keys.ts', 'known.getTime() !== person.password_changed_at.getTime()', 'false'],
+    ['api-keys.ts', 'if (!(await holdsSession(trx, request, now())))', 'if (false)'],
+    ['api-keys.ts', 'Number(held?.count) >= keysPerUser', 'Number(held?.count) > keysPerUser'],
+    ['api-keys.ts', '.forNoKeyUpdate()', ''],
+    ['api-keys.ts', "'users.disabled_at': null", ''],
+    ['api-keys.ts', '.whereRaw(ofLiveClient)', ''],
+    ['api-keys.ts', "live.whereNull('expires_at').orWhere('expires_at', '>', now())", 'live'],
+    ['api-keys.ts', 'this.end(change, { id, user_id: userId })', 'this.end(change, { id })'],
+    [
+      'api-keys.ts',
+      '.where({ sid, user_id: userId, revoked_at: null })',
+      '.where({ sid, user_id: userId })',
+    ],
+    [
+      'one-time-tokens.ts',
+      ".where({ digest: digestOf(token), purpose }) .where('expires_at', '>', this.#now()) .delete()",
+      '.where({ digest: digestOf(token), purpose }).delete()',
+    ],
+    [
+      'one-time-tokens.ts',
+      ".where({ digest: digestOf(token), purpose }) .where('expires_at', '>', this.#now()) .delete()",
+      ".where({ digest: digestOf(token) }).where('expires_at', '>', this.#now()).delete()",
+    ],
+    [
+      'one-time-tokens.ts',
+      ".onConflict(['user_id', 'purpose']) .merge(row)",
+      ".onConflict(['user_id', 'purpose']).ignore()",
+    ],
+    ['one-time-tokens.ts', "if (keepEmail !== null) links.whereNot('email', keepEmail)", ''],
+    ['mail-links.ts', "if (person.disabled_at) return 'not needed: the person is disabled'", ''],
+    [
+      'mail-links.ts',
+      'pointless(mail, person) ?? (await superseded(trx, mail))',
+      'pointless(mail, person)',
+    ],
+    ['mail-links.ts', 'person.password_changed_at > mail.createdAt', 'false'],
+    ['token-life.ts', 'if (spread < 1) return seconds', ''],
+    ['token-life.ts', 'seconds - leastLifeSeconds', 'seconds'],
+    ['token-lives.ts', 'GREATEST(access_token_lives.until, excluded.until)', 'excluded.until'],
+    ['claims.ts', 'sid === undefined || z.uuid().safeParse(sub).success', 'true'],
+  ],
+}
