@@ -1,7 +1,7 @@
 import proxyAddress from 'proxy-addr'
 import { z } from 'zod'
 
-/** What a variable may hold. A message never repeats the value: it may be a secret. */
+/** Rules for variables. Messages never repeat the value, because it may be a secret. */
 
 export const whole = (least: number, most: number) =>
   z
@@ -38,7 +38,7 @@ export const redisUrls = z
       text
         .split(',')
         .every((one) => /^rediss?:$/.test(URL.canParse(one) ? new URL(one).protocol : '')),
-    'must be redis:// or rediss:// URLs, parted by commas for a cluster, or none',
+    'must be redis:// or rediss:// URLs, separated by commas for a cluster, or none',
   )
 
 export const issuerUrl = url('http:', 'https:').refine(
@@ -53,16 +53,16 @@ export const networks = list.refine((items) => {
   } catch {
     return false
   }
-}, 'must be addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, parted by commas')
+}, 'must be addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas')
 
 export const masterKeys = list.refine(
   (items) => items.length > 0 && items.every((item) => /^[\w-]{42}[AEIMQUYcgkosw048]$/.test(item)),
-  'must be base64url of 32 bytes each, parted by commas',
+  'must be base64url of 32 bytes each, separated by commas',
 )
 
 export const origins = list.refine(
   (items) => items.every((item) => URL.canParse(item) && new URL(item).origin === item),
-  'must be origins such as https://app.example, parted by commas',
+  'must be origins such as https://app.example, separated by commas',
 )
 
 export const mailUrl = z

@@ -13,17 +13,17 @@ import {
   whole,
 } from './environment-rules.ts'
 
-/** One on each core: they are done at a lower priority, so that none has to be left free (ADR 21). */
+/** One per core: checks have a lower priority, so no core has to be left free (ADR 21). */
 const passwordConcurrency = Math.min(64, availableParallelism())
 
 /**
- * Each variable with its rule, what it is for, and its default; `absent` says in words what holds
- * without it where that is no fixed value. docs/configuration.md is made from this.
+ * Each variable with its rule, default and description. `absent` describes a default that is not a fixed
+ * value. docs/configuration.md and .env.example are generated from this.
  */
 export const variables = {
   NODE_ENV: oneOf('development', 'test', 'production')
     .default('development')
-    .describe('`production` refuses every default that is only good for trying out'),
+    .describe('`production` refuses defaults that are only good for development'),
   HOST: z
     .string()
     .optional()
@@ -47,32 +47,36 @@ export const variables = {
   DATABASE_PREPARED_STATEMENTS: flag
     .default(true)
     .describe(
-      'prepare the most frequent statements by name; `false` behind a pooler that hands on connections without them, such as PgBouncer before 1.21 in transaction mode',
+      'prepare the most frequent statements by name; `false` behind a pooler that does not support them, such as PgBouncer before 1.21 in transaction mode',
     ),
   DATABASE_ALLOW_NEWER: flag
     .default(false)
     .describe('start on a database that a newer release has migrated, to roll back by one release'),
   MIGRATE_ON_START: flag.optional().meta({
-    description: 'apply pending migrations at start, or else refuse to; see `signet migrate`',
+    description:
+      'apply pending migrations at start-up; `false` refuses to start instead, see `signet migrate`',
     absent: '`true`, in production `false`',
   }),
   REDIS_URL: redisUrls.optional().meta({
     description:
-      'Redis for fast revocation checks; for a cluster the URL of any node, or several separated by commas; `none`: PostgreSQL answers',
+      'Redis for fast revocation checks; for a cluster the URL of any node, or several separated by commas; with `none` PostgreSQL answers',
     absent: '`none`; required in production',
   }),
   REDIS_KEY_PREFIX: z
     .string()
     .default('')
-    .describe('put before every key, so that several installations can share a Redis'),
+    .describe('prefix of every key, so that several installations can share a Redis'),
   REDIS_TIMEOUT_MILLISECONDS: whole(10, 10_000)
     .default(250)
-    .describe('longest time for a Redis command; beyond it PostgreSQL is asked instead'),
-  DATA_DIR: z.string().default('.data').describe('where the embedded PostgreSQL keeps its files'),
+    .describe('longest time for a Redis command; beyond it PostgreSQL is used instead'),
+  DATA_DIR: z
+    .string()
+    .default('.data')
+    .describe('folder of the embedded PostgreSQL and of mails that are written to files'),
   KEYS_DIR: z.string().default('keys').describe('folder with the master key files'),
   MASTER_KEYS: masterKeys.optional().meta({
     description:
-      'master keys from a secret manager: base64url of 32 bytes each, parted by commas, the newest first',
+      'master keys from a secret manager: base64url of 32 bytes each, separated by commas, the newest first',
     absent: 'the files in `KEYS_DIR`',
   }),
   KEY_ROTATION_DAYS: whole(1, 3650).default(30).describe('how long a signing key signs'),
@@ -86,33 +90,31 @@ export const variables = {
   ACCESS_TOKEN_SECONDS: whole(30, 86_400)
     .default(900)
     .describe(
-      'longest life of an access token, unless the client has its own; each is up to a tenth, and at most 60 s, shorter',
+      'lifetime of access tokens, unless the client has its own; each is up to a tenth, and at most 60 s, shorter',
     ),
   ACCESS_TOKEN_MAX_SECONDS: whole(30, 86_400)
     .default(3600)
     .describe(
-      'the longest life that a client may be given; retired keys and revocations are kept for it',
+      'longest lifetime that a client can have; retired keys and revocations are kept for it',
     ),
   REFRESH_GRACE_SECONDS: whole(0, 300)
     .default(30)
-    .describe('how long a spent refresh token is answered with the same successor again'),
+    .describe('how long a spent refresh token returns the same successor again'),
   SESSION_IDLE_DAYS: whole(1, 3650)
     .default(7)
-    .describe(
-      'a session ends when it was not refreshed for so long, unless the client has its own',
-    ),
+    .describe('days without a refresh after which a session ends, unless the client has its own'),
   SESSION_ABSOLUTE_DAYS: whole(1, 3650)
     .default(30)
-    .describe('a session ends so long after the sign-in, unless the client has its own'),
+    .describe('days after the sign-in at which a session ends, unless the client has its own'),
   SESSIONS_PER_USER: whole(1, 10_000)
     .default(100)
-    .describe('live sessions of one person; a further sign-in ends the oldest'),
+    .describe('live sessions of one user; another sign-in ends the oldest'),
   ARGON2_MEMORY_KIB: whole(8192, 4_194_304)
     .default(19_456)
-    .describe('argon2id memory; hashes made with less are renewed at the next sign-in'),
+    .describe('argon2id memory; hashes with less are renewed at the next sign-in'),
   ARGON2_TIME_COST: whole(1, 20).default(2).describe('argon2id passes'),
   PASSWORD_CONCURRENCY: whole(1, 64).default(passwordConcurrency).meta({
-    description: 'password checks at once, each taking a core and `ARGON2_MEMORY_KIB`',
+    description: 'concurrent password checks, each with a core and `ARGON2_MEMORY_KIB`',
     absent: 'the number of cores, at most 64',
   }),
   PASSWORD_QUEUE_SECONDS: whole(1, 60)
@@ -120,34 +122,34 @@ export const variables = {
     .describe('longest wait for a password check; beyond it callers get 503 with Retry-After'),
   REGISTRATION: oneOf('open', 'closed')
     .default('open')
-    .describe('whether people may register themselves'),
+    .describe('`closed` disables registration; administrators can still add users'),
   UNVERIFIED_DAYS: whole(0, 3650)
     .default(30)
     .describe(
-      'a person who registered and has not verified their address is deleted after so many days; 0: never',
+      'days after which a user who registered and did not verify the address is deleted; 0: never',
     ),
   APP_URL: url('http:', 'https:').optional().meta({
     description:
-      'where your app has the pages `/verify-email` and `/reset-password` that links in mails lead to',
-    absent: '`ISSUER`, where this server has plain ones',
+      'base URL of the pages `/verify-email` and `/reset-password` of your app, to which mails link',
+    absent: '`ISSUER`, with the plain pages of this server',
   }),
   SMTP_URL: mailUrl.optional().meta({
     description: 'mail server, such as `smtps://user:password@mail.example`',
-    absent: 'mails become files in `DATA_DIR/outbox`; production wants it named, or `none`',
+    absent: 'mails become files in `DATA_DIR/outbox`; required in production, or `none`',
   }),
   MAIL_FROM: z
     .string()
     .default('Signet <no-reply@localhost>')
-    .describe('sender of mails; in production required with SMTP_URL'),
+    .describe('sender of mails; required in production with SMTP_URL'),
   BREACHED_PASSWORDS_URL: url('http:', 'https:').optional().meta({
     description: 'k-anonymity range service such as `https://api.pwnedpasswords.com/range/`',
     absent: 'no password is looked up',
   }),
-  API_KEYS_PER_USER: whole(0, 10_000).default(20).describe('API keys of one person'),
+  API_KEYS_PER_USER: whole(0, 10_000).default(20).describe('API keys of one user'),
   TRUSTED_PROXIES: networks
     .default([])
     .describe(
-      'addresses or networks (CIDR, or `loopback`, `linklocal`, `uniquelocal`) whose X-Forwarded-For counts',
+      'addresses or networks (CIDR, or `loopback`, `linklocal`, `uniquelocal`) whose X-Forwarded-For is used',
     ),
   CORS_ORIGINS: origins
     .default([])
@@ -157,34 +159,36 @@ export const variables = {
     .describe('longest time for a client to send a request'),
   ANSWER_TIMEOUT_SECONDS: whole(1, 3600)
     .default(60)
-    .describe('longest time for a client to read an answer, or the next piece of a long one'),
+    .describe('longest time for a client to read an answer, or the next part of a long one'),
   SHUTDOWN_SECONDS: whole(0, 300)
     .default(10)
-    .describe('how long requests under way may take to finish after SIGTERM'),
+    .describe('how long requests in progress may take to finish after SIGTERM'),
   SHUTDOWN_DELAY_SECONDS: whole(0, 300)
     .default(0)
     .describe(
-      'how long to go on answering after SIGTERM, with `/health/ready` saying 503, until load balancers have noticed',
+      'how long to keep answering after SIGTERM, with 503 from `/health/ready`, until load balancers have noticed',
     ),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
     .default('info')
     .describe('least severe level that is logged'),
   LOG_FORMAT: oneOf('json', 'pretty').optional().meta({
-    description: '`json` has one object a line, `pretty` is for people',
+    description: '`json` writes one object per line, `pretty` is for reading',
     absent: '`pretty`, in production `json`',
   }),
   METRICS_HOST: z
     .string()
     .default('127.0.0.1')
     .describe(
-      'address of the metrics port; the image sets `0.0.0.0`: publish that port on loopback or a network of your own',
+      'address of the metrics port; the image sets `0.0.0.0`: publish that port on loopback or a private network only',
     ),
   METRICS_PORT: whole(0, 65_535).optional().meta({
     description: 'port that serves Prometheus metrics',
-    absent: '`9464`; outside production any free port when that is taken',
+    absent: '`9464`; outside production any free port if that is taken',
   }),
   AUDIT_RETENTION_DAYS: whole(1, 36_500).default(400).describe('how long audit events are kept'),
-  JANITOR_SECONDS: whole(1, 86_400).default(60).describe('how often expired rows are looked for'),
+  JANITOR_SECONDS: whole(1, 86_400)
+    .default(60)
+    .describe('interval at which expired rows are deleted'),
 } as const
 
 export type Environment = z.output<z.ZodObject<typeof variables>>
