@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { masterKeysFrom } from '../src/keyring/master-keys.ts'
-import { sealedSecret } from '../src/keyring/sealed-secret.ts'
+import { sealedSecret } from '../src/keyring/sealing.ts'
 import { RefreshTokenCodec } from '../src/sessions/refresh-token.ts'
 import { openPostgres } from '../src/stores/postgres.ts'
 import { masterKeyText } from '../tools/fixtures.ts'

@@ -9,10 +9,10 @@ import { later } from '../clock.ts'
 import { SessionTokens } from '../grants/session-tokens.ts'
 import { SignIn } from '../grants/sign-in.ts'
 import { Janitor } from '../janitor/janitor.ts'
+import { generateKey } from '../keyring/key-material.ts'
 import { LiveKeyring } from '../keyring/live-keyring.ts'
 import { Rotation } from '../keyring/rotation.ts'
-import { sealedSecret } from '../keyring/sealed-secret.ts'
-import { generateKey } from '../keyring/signing-key.ts'
+import { sealedSecret } from '../keyring/sealing.ts'
 import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds } from '../keyring/timing.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
@@ -22,13 +22,12 @@ import { Bulkhead } from '../passwords/bulkhead.ts'
 import { Passwords } from '../passwords/passwords.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { RevocationLog } from '../revocations/revocation-log.ts'
-import { RevocationLookup } from '../revocations/revocation-lookup.ts'
-import { Revocations } from '../revocations/revocations.ts'
+import { RevocationLookup, Revocations } from '../revocations/revocations.ts'
 import { RevokedIndex } from '../revocations/revoked-index.ts'
 import { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { RefreshRotation } from '../sessions/refresh-rotation.ts'
 import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
-import { RotationBatch } from '../sessions/rotation-statement.ts'
+import { RotationBatch } from '../sessions/rotation-batch.ts'
 import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
 import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
@@ -87,7 +86,7 @@ export async function createServices(runtime: Runtime) {
   const audit = new AuditLog(db, now)
 
   const signingKeys = new SigningKeys(db, masterKeys)
-  const keyring = new LiveKeyring(signingKeys)
+  const keyring = new LiveKeyring(signingKeys, now)
   const revocationLog = new RevocationLog(db, now)
   const feed = new RevocationFeed({
     log: revocationLog,
@@ -112,7 +111,7 @@ export async function createServices(runtime: Runtime) {
   const revocations = new Revocations({
     db,
     log: revocationLog,
-    lookup: new RevocationLookup({ statements, now }),
+    lookup: new RevocationLookup(statements, now),
     index,
     onDecided: () => feed.pollSoon(),
   })
@@ -159,7 +158,7 @@ export async function createServices(runtime: Runtime) {
     revocations,
     audit,
     unanswered,
-    steps: new RotationBatch(statements, config.DATABASE_TIMEOUT_SECONDS),
+    batch: new RotationBatch(statements, config.DATABASE_TIMEOUT_SECONDS),
     now,
     graceSeconds: config.REFRESH_GRACE_SECONDS,
   })

@@ -1,4 +1,5 @@
 import type { Now } from '../clock.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** Who changes something: an administrator or the person, by a session; nobody on the command line. */
@@ -156,16 +157,9 @@ export class AuditLog {
     const [{ seen, last }] = rows
     return { seen: Number(seen), cursor: last ?? cursor }
   }
-
-  /** Deletes up to `limit` events older than `before`. */
-  async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
-    return db('audit_events')
-      .whereIn('id', (old) =>
-        old.select('id').from('audit_events').where('at', '<', before).orderBy('at').limit(limit),
-      )
-      .delete()
-  }
 }
+
+export const oldEvents: ExpiringRows = { table: 'audit_events', columns: ['at'] }
 
 /** The part of the log that use cases need. */
 export type AuditTrail = Pick<AuditLog, 'record' | 'recordChange'>

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { later } from '../clock.ts'
 import { OperatorError } from '../errors.ts'
-import { readKey } from '../keyring/own-key.ts'
+import { readKey } from '../keyring/key-material.ts'
 import { propagationSeconds, signsNoMoreSeconds } from '../keyring/timing.ts'
 import { withServices } from '../server/open-runtime.ts'
 import {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { OperatorError } from '../errors.ts'
 import { createMasterKey, readMasterKeys } from '../keyring/master-keys.ts'
-import { masterKeysInUse, rewrap } from '../keyring/rewrap.ts'
+import { masterKeysInUse, rewrap } from '../keyring/sealing.ts'
 import { loadConfig, withServices } from '../server/open-runtime.ts'
 import { answers, example } from './output.ts'
 

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
+import { digestSecret } from '../oauth/opaque-token.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { Client } from './client.ts'
 import { assertionAlgorithms } from './public-keys.ts'
@@ -61,7 +62,7 @@ export class ClientAssertions {
       .db('client_assertions')
       .insert({
         client_id: clientId,
-        jti_digest: createHash('sha256').update(jti).digest(),
+        jti_digest: digestSecret(jti),
         expires_at: new Date((exp + toleranceSeconds) * 1000),
       })
       .onConflict(['client_id', 'jti_digest'])
@@ -69,13 +70,9 @@ export class ClientAssertions {
       .returning('client_id')
     return inserted.length === 1 ? undefined : 'its jti was used before'
   }
+}
 
-  async prune(before: Date, limit: number, db: Db = this.#deps.db): Promise<number> {
-    const { rowCount } = await db.raw<{ rowCount: number }>(
-      `DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
-         SELECT ctid FROM client_assertions WHERE expires_at < ? LIMIT ?))`,
-      [before, limit],
-    )
-    return rowCount
-  }
+export const expiredAssertions: ExpiringRows = {
+  table: 'client_assertions',
+  columns: ['expires_at'],
 }

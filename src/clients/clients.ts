@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import type { Actor, AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Change, Revocations } from '../revocations/revocations.ts'
-import { endSomeOfClient, hasLive } from '../sessions/client-sessions.ts'
+import { endSomeOfClient, hasLive } from '../sessions/ended-sessions.ts'
 import type { ApiKeys } from '../tokens/api-keys.ts'
 import {
   type Client,

@@ -42,7 +42,7 @@ export function revocation(deps: Dependencies): Middleware {
 
 async function revokeSession(deps: Dependencies, ctx: Context, token: string): Promise<void> {
   const { families, revocations, audit } = deps
-  const owner = await families.owner(token)
+  const owner = await families.findByAnyGeneration(token)
   if (!owner) return
   if (owner.clientId !== ctx.state.client.id) return refuse(deps, ctx, { sid: owner.sid })
   await revocations.decide(async (change) => {

@@ -134,7 +134,7 @@ export class SessionTokens {
 
   async #narrowed({ content, client, narrowing }: RefreshRequest) {
     if (!content || !narrowing || !narrows(narrowing)) return undefined
-    const session = await this.#deps.families.findDecoded(content)
+    const session = await this.#deps.families.find(content)
     return session?.clientId === client.id ? grantableOf(session, client, narrowing) : undefined
   }
 }

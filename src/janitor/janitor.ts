@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
+import { deleteExpired, type ExpiringRows, oldestExpiry } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** Deletes one kind of rows. */
@@ -153,38 +154,30 @@ export class Janitor {
   }
 }
 
-interface ExpiredRows {
-  readonly name: string
-  /** Default: the name. */
-  readonly table?: string
-  /** SQL for the time of the oldest row. */
-  readonly oldest?: string
+interface ExpiredRowsTask {
+  /** The table, unless it is given. */
+  readonly name?: string
+  readonly rows: ExpiringRows
   readonly now: Now
-  /** How long rows are kept after that time. */
+  /** How long rows stay after their time. */
   readonly keepSeconds?: number
-  prune(before: Date, limit: number, db: Db): Promise<number>
 }
 
-/** A task that finds its rows by an index, oldest first. */
-export function expiredRowsTask({
-  name,
-  table = name,
-  oldest = 'min(expires_at)',
+/** A task that deletes rows found by an index, oldest first. */
+export const expiredRowsTask = ({
+  rows,
+  name = rows.table,
   now,
   keepSeconds = 0,
-  prune,
-}: ExpiredRows): CleanupTask {
-  return {
-    name,
-    async dueSince(db) {
-      const { rows } = await db.raw(`SELECT ${oldest} AS oldest FROM ${table}`)
-      const found: Date | null = rows[0].oldest
-      const due = found && later(found, keepSeconds)
-      return due && due < now() ? due : null
-    },
-    async sweep(db, limit) {
-      const rows = await prune(later(now(), -keepSeconds), limit, db)
-      return { rows, done: rows < limit }
-    },
-  }
-}
+}: ExpiredRowsTask): CleanupTask => ({
+  name,
+  async dueSince(db) {
+    const oldest = await oldestExpiry(db, rows)
+    const due = oldest && later(oldest, keepSeconds)
+    return due && due < now() ? due : null
+  },
+  async sweep(db, limit) {
+    const deleted = await deleteExpired(db, rows, later(now(), -keepSeconds), limit)
+    return { rows: deleted, done: deleted < limit }
+  },
+})

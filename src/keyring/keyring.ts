@@ -12,8 +12,8 @@ export interface Signer {
 }
 
 /**
- * All signing keys as one instance last read them. An immutable value: every change makes a new one,
- * so nobody sees it half changed, and what it answers depends on nothing but the time asked about.
+ * All signing keys as this instance last read them. An immutable value: a change makes a new one, so no
+ * reader sees it half changed, and its answers depend on nothing but the given time.
  */
 export class Keyring {
   readonly keys: readonly SigningKey[]
@@ -30,7 +30,7 @@ export class Keyring {
     return this.keys.find((key) => hasTurn(key, now) && this.#privateKeys.has(key.kid))
   }
 
-  /** @throws Error when no key signs now; the rotation keeps that from happening */
+  /** @throws Error if no key signs now, which the rotation prevents */
   signer(now: Date): Signer {
     const kid = this.active(now)?.kid
     const privateKey = kid === undefined ? undefined : this.#privateKeys.get(kid)
@@ -42,7 +42,7 @@ export class Keyring {
     return this.keys.some((key) => key.kid === kid && key.revokedAt !== null)
   }
 
-  /** The key that a token of this server was signed by, while it is published. */
+  /** The key of a token of this server, while it is published. */
   verificationKey(kid: string, now: Date): KeyObject | undefined {
     const key = this.keys.find((candidate) => candidate.kid === kid)
     return key && isPublished(key, now) ? this.#publicKeys.get(kid) : undefined
@@ -51,11 +51,6 @@ export class Keyring {
   /** RFC 7517 §5: public halves only. */
   jwks(now: Date): JSONWebKeySet {
     return { keys: this.#published(now).map((key): JWK => key.publicJwk) }
-  }
-
-  /** Seconds that the JWKS may be cached: until the published set changes, at most five minutes. */
-  jwksMaxAge(now: Date): number {
-    return maxAge(now, this.jwksChangesAt(now))
   }
 
   /** When the published set changes next by the clock alone, if it does. */
@@ -72,7 +67,7 @@ export class Keyring {
   }
 }
 
-/** Counts down to the change, so that no cache outlives it. */
+/** Seconds that a JWKS may be cached: until the published set changes, at most five minutes. */
 export const maxAge = (now: Date, changesAt: Date | undefined): number =>
   changesAt
     ? Math.min(jwksMaxAgeSeconds, Math.ceil(secondsBetween(now, changesAt)))

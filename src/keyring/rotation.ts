@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
-import { appendKeys, type ChainChange, chain, howManyMissing, type KeyEvent } from './key-chain.ts'
+import type { KeyMaterial } from './key-material.ts'
 import {
   aboutToSign,
   planRotation,
@@ -9,33 +9,45 @@ import {
   tooSoon,
   unknownFor,
 } from './rotation-plan.ts'
-import { type KeyMaterial, keyState } from './signing-key.ts'
+import { hasTurn, keyState, type SigningKey } from './signing-key.ts'
 import type { SigningKeys, StoredKey } from './signing-keys.ts'
-import { afterlifeSeconds, type Timing, tellingSeconds } from './timing.ts'
+import {
+  afterlifeSeconds,
+  nextTurn,
+  publishedUntil,
+  type Timing,
+  tellingSeconds,
+} from './timing.ts'
+
+export interface KeyEvent {
+  readonly event: 'key.created' | 'key.imported' | 'key.rotation_planned' | 'key.revoked'
+  readonly kid: string
+  readonly detail?: Readonly<Record<string, unknown>>
+}
 
 interface Dependencies {
   readonly signingKeys: SigningKeys
   readonly now: Now
   readonly timing: Timing
   readonly generate: () => Promise<KeyMaterial>
-  /** Writes what happened into the transaction in which it happens. */
+  /** Records an event in the transaction of the change. */
   readonly record: (trx: Knex.Transaction, event: KeyEvent) => Promise<void>
-  /** Tells the other instances after the commit that a key was revoked. */
+  /** Notifies the other instances, after the commit, that a key was revoked. */
   readonly announce: () => Promise<void>
 }
 
-/** What a revocation has led to. */
+/** The result of a key's revocation. */
 export interface KeyRevocation {
   readonly kid: string
   readonly signer: string
-  /** For so many seconds verifiers that cache the JWKS may not know the signer. */
+  /** How long verifiers that cache the JWKS may not know the signer, in seconds. */
   readonly signerUnknownFor: number
 }
 
 /**
- * Keeps the chain of signing keys: always one that signs and one that is published to follow it.
- * Every change only writes timestamps, under the lock of the table; RSA keys are made before the
- * transaction and thrown away when it finds that another instance was first.
+ * Maintains the chain of signing keys: always one that signs and one that is published to follow it.
+ * A change only writes timestamps, under the lock of the table. RSA keys are generated before the
+ * transaction, and discarded if another instance was first.
  */
 export class Rotation {
   readonly #deps: Dependencies
@@ -44,7 +56,7 @@ export class Rotation {
     this.#deps = deps
   }
 
-  /** Makes what is missing: two keys at the first start, then a successor whenever the last one took over. */
+  /** Creates missing keys: two at the first start, then a successor whenever the last one took over. */
   async ensure(): Promise<boolean> {
     const { signingKeys, timing, now } = this.#deps
     await signingKeys.keepPublished(afterlifeSeconds(timing), now())
@@ -58,7 +70,7 @@ export class Rotation {
     })
   }
 
-  /** What `rotate` would do now. */
+  /** Says what `rotate` would do now. */
   async plan(emergency: boolean): Promise<RotationPlan> {
     const { signingKeys, timing } = this.#deps
     const now = this.#deps.now()
@@ -66,8 +78,8 @@ export class Rotation {
   }
 
   /**
-   * Moves to the published successor as soon as every verifier can know it, or in an emergency now.
-   * @throws RotationRefused when an emergency rotation comes too soon and `acceptTooSoon` is not set
+   * Moves to the published successor as soon as every verifier can know it; in an emergency, now.
+   * @throws RotationError if an emergency rotation comes too soon and `acceptTooSoon` is not set
    */
   async rotate(options: { emergency: boolean; acceptTooSoon?: boolean }): Promise<RotationPlan> {
     await this.ensure()
@@ -91,9 +103,9 @@ export class Rotation {
   }
 
   /**
-   * Takes a leaked key out at once. If it signed, its successor signs from now on; if it was the
+   * Removes a leaked key at once. If it signed, its successor signs from now on; if it was the
    * successor, another one is published.
-   * @throws RotationRefused when there is no such key or it is revoked already
+   * @throws RotationError if there is no such key or it is revoked already
    */
   async revoke(kid: string): Promise<KeyRevocation> {
     const { signingKeys, record, announce } = this.#deps
@@ -116,9 +128,9 @@ export class Rotation {
   }
 
   /**
-   * Publishes a key of one's own as the successor; the successor so far, which never signed, leaves.
+   * Publishes an imported key as the successor; the current successor, which never signed, is withdrawn.
    * @returns when it signs
-   * @throws RotationRefused when the key is here already, or the successor so far is about to sign
+   * @throws RotationError if the key exists already, or the current successor is about to sign
    */
   async import(material: KeyMaterial): Promise<Date> {
     await this.ensure()
@@ -148,4 +160,46 @@ export class Rotation {
   async #generate(count: number): Promise<KeyMaterial[]> {
     return Promise.all(Array.from({ length: count }, () => this.#deps.generate()))
   }
+}
+
+/** A change of the chain in progress: the keys that it is decided on, and when. */
+interface ChainChange {
+  readonly trx: Knex.Transaction
+  readonly keys: readonly StoredKey[]
+  readonly at: Date
+}
+
+/** The keys that sign, now and later, in their order. */
+const chain = (keys: readonly StoredKey[], now: Date): StoredKey[] =>
+  keys.filter((key) => hasTurn(key, now) && key.privateJwe !== null)
+
+/** How many keys are missing of the two that there must be: one that signs and one to follow it. */
+const howManyMissing = (keys: readonly StoredKey[]): number => Math.max(0, 2 - keys.length)
+
+/**
+ * Appends keys to the chain, each taking over from the one before it. Their generations follow those
+ * that the change was decided on, so the unique index refuses a decision on fewer keys.
+ * @returns when the last of them signs
+ */
+async function appendKeys(
+  { signingKeys, timing, record }: Dependencies,
+  { trx, keys, at }: ChainChange,
+  event: 'key.created' | 'key.imported',
+  fresh: readonly KeyMaterial[],
+  detail: Readonly<Record<string, unknown>> = {},
+): Promise<Date> {
+  const stored = await signingKeys.all(trx)
+  let generation = keys.at(-1)?.generation ?? 0
+  let last: Pick<SigningKey, 'kid' | 'signsFrom'> | undefined = chain(stored, at).at(-1)
+  for (const material of fresh) {
+    generation += 1
+    const signsFrom: Date = last ? nextTurn(last.signsFrom, at, timing) : at
+    await signingKeys.insert(trx, material, { generation, publishedAt: at, signsFrom })
+    await record(trx, { event, kid: material.kid, detail: { ...detail, signsFrom } })
+    if (last) {
+      await signingKeys.stopSigning(trx, last.kid, signsFrom, publishedUntil(signsFrom, timing))
+    }
+    last = { kid: material.kid, signsFrom }
+  }
+  return last?.signsFrom ?? at
 }

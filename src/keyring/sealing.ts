@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
+import type { Knex } from 'knex'
+import type { Db } from '../stores/postgres.ts'
 import { MasterKeyError, type MasterKeys } from './master-keys.ts'
 
 /**
  * Seals a secret for the database: JWE, `dir`, A256GCM (RFC 7516), under the newest master key. The
- * name of the row is in the protected header, so that a sealed text moved to another row opens no more.
+ * name of the row is in the protected header, so that a sealed text does not open in another row.
  */
 export function seal(masterKeys: MasterKeys, name: string, secret: Uint8Array): Promise<string> {
   return new CompactEncrypt(secret)
@@ -11,7 +14,7 @@ export function seal(masterKeys: MasterKeys, name: string, secret: Uint8Array): 
     .encrypt(masterKeys.derive('sealing'))
 }
 
-/** @throws MasterKeyError when the master key is not at hand or the sealed text was changed */
+/** @throws MasterKeyError if the master key is missing or the sealed text was changed */
 export async function unseal(
   masterKeys: MasterKeys,
   name: string,
@@ -46,3 +49,77 @@ const changed = (name: string, cause: unknown) =>
     `The secret ${name} in the database does not open: it was changed. Restore it from a backup.`,
     { cause },
   )
+
+/**
+ * A random secret that all instances share, created once and stored sealed. Rewrapping changes only
+ * the seal, so a new master key ends no session.
+ */
+export async function sealedSecret(
+  db: Db,
+  masterKeys: MasterKeys,
+  name: string,
+  now: Date,
+): Promise<Uint8Array> {
+  const sealed = await readSealed(db, name)
+  if (sealed) return unseal(masterKeys, name, sealed)
+  await db('sealed_secrets')
+    .insert({
+      name,
+      secret_jwe: await seal(masterKeys, name, randomBytes(32)),
+      master_key_id: masterKeys.newest.id,
+      created_at: now,
+    })
+    .onConflict('name')
+    .ignore()
+  // Another instance may have been first: the secret is the one in the table.
+  return unseal(masterKeys, name, (await readSealed(db, name)) ?? '')
+}
+
+async function readSealed(db: Db, name: string): Promise<string | undefined> {
+  const row = await db('sealed_secrets').where({ name }).first('secret_jwe')
+  return row?.secret_jwe
+}
+
+/**
+ * Seals everything again with the newest master key. A row changes only if it was not changed
+ * meanwhile, so a rewrap may run beside a rotation and may be repeated.
+ * @returns how many secrets were sealed again
+ */
+export async function rewrap(db: Knex, masterKeys: MasterKeys): Promise<number> {
+  const keys = await rewrapTable(db, masterKeys, 'signing_keys', 'kid', 'private_jwe')
+  return keys + (await rewrapTable(db, masterKeys, 'sealed_secrets', 'name', 'secret_jwe'))
+}
+
+/** The ids of the master keys that the database still needs. */
+export async function masterKeysInUse(db: Knex): Promise<string[]> {
+  const keys = db('signing_keys').whereNotNull('private_jwe').select('master_key_id')
+  const secrets = db('sealed_secrets').select('master_key_id')
+  const rows: { master_key_id: string }[] = await keys.union([secrets])
+  return rows.map((row) => row.master_key_id)
+}
+
+async function rewrapTable(
+  db: Knex,
+  masterKeys: MasterKeys,
+  table: string,
+  nameColumn: string,
+  sealedColumn: string,
+): Promise<number> {
+  const rows: Record<string, string>[] = await db(table)
+    .whereNotNull(sealedColumn)
+    .whereNot('master_key_id', masterKeys.newest.id)
+    .select(nameColumn, sealedColumn)
+  let moved = 0
+  for (const row of rows) {
+    const name = row[nameColumn] ?? ''
+    const sealed = row[sealedColumn] ?? ''
+    const secret = await unseal(masterKeys, name, sealed)
+    moved += await db(table)
+      .where({ [nameColumn]: name, [sealedColumn]: sealed })
+      .update({
+        [sealedColumn]: await seal(masterKeys, name, secret),
+        master_key_id: masterKeys.newest.id,
+      })
+  }
+  return moved
+}

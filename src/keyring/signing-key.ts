@@ -1,8 +1,6 @@
-import { generateKeyPair, type KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
-import { calculateJwkThumbprint, type JWK } from 'jose'
+import type { JWK } from 'jose'
 
-/** What is public of a signing key, and its times. Its state follows from them and the clock. */
+/** The public part of a signing key and its times. Its state follows from them and the clock. */
 export interface SigningKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string
@@ -10,7 +8,7 @@ export interface SigningKey {
   readonly publicJwk: JWK
   readonly publishedAt: Date
   readonly signsFrom: Date
-  /** null: until a successor is planned. */
+  /** null until a successor is planned. */
   readonly signsUntil: Date | null
   readonly publishedUntil: Date | null
   readonly revokedAt: Date | null
@@ -26,40 +24,16 @@ export function keyState(key: SigningKey, now: Date): KeyState {
 }
 
 /**
- * From the moment that it is written: an instance whose clock is behind that of the one which wrote
- * the key publishes it too.
+ * A key is published from the moment it is written, whatever its times: an instance whose clock is
+ * behind that of the writer publishes it too.
  */
 export const isPublished = (key: SigningKey, now: Date): boolean =>
   ['upcoming', 'active', 'retiring'].includes(keyState(key, now))
 
 /**
- * Has not stopped signing. By generation, the first key that has a turn signs and the second is
- * published to follow it. Where every clock is right, that says the same as `signsFrom`; where one is
+ * Whether a key signs or will sign. In order of generation the first such key signs and the second
+ * is published to follow it. With correct clocks this says the same as `signsFrom`; with one that is
  * behind, or was set back, there is still exactly one key that signs.
  */
 export const hasTurn = (key: SigningKey, now: Date): boolean =>
   !key.revokedAt && (key.signsUntil === null || key.signsUntil > now)
-
-/** A fresh or imported key before it has a place in the chain. */
-export interface KeyMaterial {
-  readonly kid: string
-  readonly publicJwk: JWK
-  readonly privateKey: KeyObject
-}
-
-export async function generateKey(bits: number): Promise<KeyMaterial> {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: bits })
-  const material = await describeKey(privateKey)
-  // One in 64 thumbprints starts like an option: `keys revoke` must not trip over it at night.
-  return material.kid.startsWith('-') ? generateKey(bits) : material
-}
-
-export async function describeKey(privateKey: KeyObject): Promise<KeyMaterial> {
-  const { kty, n, e } = privateKey.export({ format: 'jwk' }) as {
-    kty: string
-    n: string
-    e: string
-  }
-  const kid = await calculateJwkThumbprint({ kty, n, e })
-  return { kid, publicJwk: { kty, n, e, alg: 'RS256', use: 'sig', kid }, privateKey }
-}

@@ -2,9 +2,10 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { Knex } from 'knex'
 import type { Db } from '../stores/postgres.ts'
+import type { KeyMaterial } from './key-material.ts'
 import type { MasterKeys } from './master-keys.ts'
 import { seal, unseal } from './sealing.ts'
-import type { KeyMaterial, SigningKey } from './signing-key.ts'
+import type { SigningKey } from './signing-key.ts'
 
 interface Row {
   kid: string
@@ -38,7 +39,7 @@ export class SigningKeys {
     return rows.map(fromRow)
   }
 
-  /** Opens the private half of a key that still has one. */
+  /** Opens the private half of a key, if it still has one. */
   async privateKey(key: StoredKey): Promise<KeyObject | undefined> {
     if (key.privateJwe === null) return undefined
     const der = await unseal(this.#masterKeys, key.kid, key.privateJwe)
@@ -46,8 +47,8 @@ export class SigningKeys {
   }
 
   /**
-   * One change of the chain at a time, over all instances: the lock stops other writers and no
-   * reader. What a caller decides inside is decided on what is really there.
+   * Makes one change of the chain at a time, over all instances: the lock stops other writers and no
+   * reader, so a decision inside is based on the current rows.
    */
   change<T>(work: (trx: Knex.Transaction, keys: StoredKey[]) => Promise<T>): Promise<T> {
     return this.#db.transaction(async (trx) => {
@@ -56,7 +57,7 @@ export class SigningKeys {
     })
   }
 
-  /** The unique generation makes of two successors that are inserted at once one, whatever the lock. */
+  /** The unique generation lets only one of two concurrent successors in, even without the lock. */
   async insert(
     trx: Knex.Transaction,
     { kid, publicJwk, privateKey }: KeyMaterial,
@@ -78,7 +79,7 @@ export class SigningKeys {
     })
   }
 
-  // Below, LEAST: an instance whose clock is behind may act on what another one has just written.
+  // LEAST below: an instance whose clock is behind may act on a row that another one has just written.
 
   async startSigning(trx: Knex.Transaction, kid: string, signsFrom: Date): Promise<void> {
     await trx('signing_keys')
@@ -102,7 +103,7 @@ export class SigningKeys {
       })
   }
 
-  /** A key that never signed leaves without a trace in any verifier's memory. */
+  /** Takes back a key that never signed: no token names it. */
   async withdraw(trx: Knex.Transaction, kid: string, now: Date): Promise<void> {
     await trx('signing_keys')
       .where({ kid })
@@ -119,7 +120,7 @@ export class SigningKeys {
     await trx('signing_keys').where({ kid }).update({ revoked_at: now, private_jwe: null })
   }
 
-  /** Keeps every key published for so long after it stops signing: the life of tokens may have grown. */
+  /** Keeps keys published for `seconds` after they stop signing: the lifetime of tokens may have grown. */
   async keepPublished(seconds: number, now: Date): Promise<void> {
     await this.#db.raw(
       `UPDATE signing_keys SET published_until = signs_until + make_interval(secs => ?)

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { later, type Now, secondsBetween } from '../clock.ts'
-import type { Db } from '../stores/postgres.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { MailData, MailTemplate } from './outbox.ts'
 import { templateNames } from './templates.ts'
 import { sendSeconds } from './transport.ts'
@@ -41,6 +41,15 @@ export const delaySeconds = (attempts: number): number =>
 
 /** Longer than an attempt can take, so that no other sender starts one meanwhile. */
 const leaseSeconds = sendSeconds + 30
+
+const isFinished = '(sent_at IS NOT NULL OR given_up_at IS NOT NULL)'
+
+/** Mails that were sent or given up. */
+export const finishedMail: ExpiringRows = {
+  table: 'outgoing_mail',
+  columns: ['created_at'],
+  where: isFinished,
+}
 
 /** The table `outgoing_mail`, as its senders see it. */
 export class MailQueue {
@@ -110,27 +119,12 @@ export class MailQueue {
     return { waiting: Number(row.waiting), oldestSeconds: Math.max(0, oldestSeconds) }
   }
 
-  /** Deletes up to `limit` finished mails older than `before`. */
-  async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
-    return db('outgoing_mail')
-      .whereIn('id', (old) =>
-        old
-          .select('id')
-          .from('outgoing_mail')
-          .where('created_at', '<', before)
-          .whereRaw('(sent_at IS NOT NULL OR given_up_at IS NOT NULL)')
-          .orderBy('created_at')
-          .limit(limit),
-      )
-      .delete()
-  }
-
   /** Deletes the address of a deleted person as soon as their last mail is finished. */
   async #forgetFarewells(ids: readonly string[]): Promise<void> {
     await this.#db('outgoing_mail')
       .whereIn('id', ids)
       .where({ template: 'account_deleted' })
-      .whereRaw('(sent_at IS NOT NULL OR given_up_at IS NOT NULL)')
+      .whereRaw(isFinished)
       .delete()
   }
 

@@ -76,6 +76,11 @@ export class Outbox {
     )
   }
 
+  /** Deletes every mail to an address, sent or not. */
+  async withdraw(trx: Knex.Transaction, email: string): Promise<void> {
+    await trx('outgoing_mail').whereRaw('lower(recipient) = lower(?)', [email]).delete()
+  }
+
   /**
    * Mails the verification link again, at most once an hour. It is one statement for every account, so
    * that its duration tells nothing: for an unknown or verified person it inserts no row.

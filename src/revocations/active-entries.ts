@@ -1,23 +1,50 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { hash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { epochSeconds } from '../clock.ts'
-import { type FeedCursor, openDigest } from './feed-cursor.ts'
-import { type Entries, GroupedDigests, type Groups } from './grouped-digests.ts'
-import { type Part, PrefixOrder } from './prefix-order.ts'
-import { digestBytes, revocationDigest } from './revocation-digest.ts'
+import {
+  digestBytes,
+  type Entries,
+  GroupedDigests,
+  type Groups,
+  type Part,
+  PrefixOrder,
+  revocationDigest,
+} from './digest-groups.ts'
 import type { LogChanges, LoggedRevocation, LogPosition } from './revocation-log.ts'
 
-/** Which digests: from a place in the list on, or those of one part. */
+/**
+ * How far a reader of the feed has come, sent to it and back as the opaque `seq`: the history, the
+ * transaction number below which it has everything, and a digest of the open entries that it has
+ * beyond that, so that it is not answered at once with what it has just received.
+ */
+export interface FeedCursor extends LogPosition {
+  readonly open: string
+}
+
+const spelling = /^([\w-]{8})\.(\d{1,19})(?:\.([\w-]{8}))?$/
+
+/** @returns undefined for anything that this server did not write: such a reader gets the full list */
+export function parseCursor(text: string | undefined): FeedCursor | undefined {
+  const [, history, watermark, open = ''] = spelling.exec(text ?? '') ?? []
+  if (history === undefined || watermark === undefined) return undefined
+  return { history, watermark: BigInt(watermark), open }
+}
+
+export const spellCursor = ({ history, watermark, open }: FeedCursor): string =>
+  [history, watermark, ...(open ? [open] : [])].join('.')
+
+/** The digests from a place in the list on, or those of one part. */
 export type Selection = { readonly index: number } | Part
 
 /** Expiry is rounded up to it, so that entries share a group and the list stays small. */
 const groupSeconds = 60
-/** Entries that are looked at before other work of the process has its turn: some milliseconds. */
+/** Entries that are read before other work of the process gets its turn: some milliseconds. */
 const sliceEntries = 10_000
 
 /**
- * The live entries as one instance knows them, in the order of their arrival: 28 bytes each. Entries of
+ * The live entries that this instance knows, in the order of their arrival: 28 bytes each. Entries of
  * transactions at or above the watermark are open: one that was numbered earlier may still commit among
- * them. They are told with every list, until they are settled.
+ * them. They are part of every list until they are settled.
  */
 export class ActiveEntries {
   #length = 0
@@ -25,9 +52,8 @@ export class ActiveEntries {
   #expiries = new Uint32Array(1024)
   /** The highest transaction number up to each place, so that it rises whatever the order of arrival. */
   #xids = new Float64Array(1024)
-  #open: readonly LoggedRevocation[] = []
-  #openDigest = ''
-  /** By the digests that are sorted: a copy of them has none yet. */
+  readonly #open = new OpenEntries()
+  /** By the buffer that was sorted: a copy of it has no order yet. */
   readonly #orders = new WeakMap<Buffer, { length: number; order: Promise<PrefixOrder> }>()
   #packedOpen: Promise<Entries> | undefined
   #position: LogPosition
@@ -36,7 +62,7 @@ export class ActiveEntries {
     this.#position = position
   }
 
-  /** Reads all pages; other work has its turn after each. */
+  /** Reads all pages; other work gets its turn after each. */
   static async load(
     position: LogPosition,
     pages: AsyncIterable<readonly LoggedRevocation[]>,
@@ -47,41 +73,41 @@ export class ActiveEntries {
       list.#length = await list.#settle(page.filter(({ xid }) => xid < position.watermark))
       open.push(...page.filter(({ xid }) => xid >= position.watermark))
     }
-    list.#setOpen(open)
+    list.#open.replace(open)
     return list
   }
 
   get size(): number {
-    return this.#length + this.#open.length
+    return this.#length + this.#open.size
   }
 
-  /** What a reader is given that knows all of this list. */
+  /** The cursor of a reader that has all of this list. */
   get cursor(): FeedCursor {
-    return { ...this.#position, open: this.#openDigest }
+    return { ...this.#position, open: this.#open.digest }
   }
 
   /**
-   * Takes over what the log says since the watermark. The position moves when all of it is here.
-   * @returns whether an entry came that was not here
+   * Takes over what the log says since the watermark. The position moves once all of it is here.
+   * @returns whether an entry came or went
    */
   async advance({ entries, history, watermark }: LogChanges): Promise<boolean> {
-    // New entries stand at the end. A long transaction may leave very many of them open.
-    const isSame = entries.length === this.#open.length && entries.at(-1) === this.#open.at(-1)
+    const isSame = this.#open.has(entries)
     if (isSame && watermark === this.#position.watermark) return false
-    const wereOpen = this.#openDigest
-    // Both at once: a list that is made during the settling must not have entries twice.
+    // Length and position at once: a list that is made during the settling must not have entries twice.
     this.#length = await this.#settle(entries.filter(({ xid }) => xid < watermark))
     this.#position = { history, watermark }
-    this.#setOpen(entries.filter(({ xid }) => xid >= watermark))
-    return openDigest(entries.map(({ seq }) => seq)) !== wereOpen
+    if (this.#open.replace(entries.filter(({ xid }) => xid >= watermark))) {
+      this.#packedOpen = undefined
+    }
+    return !isSame
   }
 
-  /** @returns how many there are then; until the caller takes it over, none of the new ones counts */
+  /** @returns the new length; until the caller sets it, none of the new entries counts */
   async #settle(settled: readonly LoggedRevocation[]): Promise<number> {
     let length = this.#length
     this.#makeRoom(length + settled.length)
     for (const [at, entry] of settled.entries()) {
-      if (at > 0 && at % sliceEntries === 0) await turn()
+      if (at > 0 && at % sliceEntries === 0) await nextTurn()
       const before = length > 0 ? (this.#xids[length - 1] as number) : 0
       revocationDigest(entry).copy(this.#digests, length * digestBytes)
       this.#expiries[length] = groupOf(entry.expiresAt)
@@ -91,16 +117,9 @@ export class ActiveEntries {
     return length
   }
 
-  #setOpen(open: readonly LoggedRevocation[]): void {
-    const digest = openDigest(open.map(({ seq }) => seq))
-    if (digest !== this.#openDigest) this.#packedOpen = undefined
-    this.#open = open
-    this.#openDigest = digest
-  }
-
   /**
-   * Where in the list begins what the reader does not have.
-   * @returns undefined when there is nothing; 0 is the full list
+   * The place in the list from which on the reader lacks entries.
+   * @returns undefined if it lacks none; 0 means the full list
    */
   since({ history, watermark, open }: FeedCursor): number | undefined {
     if (history !== this.#position.history || watermark > this.#position.watermark) return 0
@@ -111,31 +130,31 @@ export class ActiveEntries {
       if ((this.#xids[middle] as number) < watermark) low = middle + 1
       else high = middle
     }
-    const nothing = low === this.#length && open === this.#openDigest
+    const nothing = low === this.#length && open === this.#open.digest
     return nothing ? undefined : this.#inSteps(low)
   }
 
   /**
-   * A reader that is further behind is told more than it lacks: so that however far behind each of
-   * many readers is, only a handful of different answers has to be made.
+   * Rounds what a reader lacks up to a power of two: however far behind each of many readers is, only a
+   * handful of different documents is made.
    */
   #inSteps(index: number): number {
     const missing = this.#length - index
-    const told = missing === 0 ? 0 : 2 ** Math.ceil(Math.log2(missing))
-    return Math.max(0, this.#length - told)
+    const rounded = missing === 0 ? 0 : 2 ** Math.ceil(Math.log2(missing))
+    return Math.max(0, this.#length - rounded)
   }
 
-  /** How many entries a list has that begins at this place. */
+  /** The number of entries of a list that begins at this place. */
   sizeFrom(index: number): number {
     return this.size - index
   }
 
-  /** Who is as far as this has everything. */
+  /** A reader with this cursor has everything. */
   get unchangedSince(): FeedCursor {
-    return { ...this.#position, watermark: this.#after(this.#length), open: this.#openDigest }
+    return { ...this.#position, watermark: this.#after(this.#length), open: this.#open.digest }
   }
 
-  /** From which transaction on nothing is missing in what begins at this place. */
+  /** A list that begins at this place has everything since this cursor. */
   knownFrom(index: number): FeedCursor | undefined {
     if (index === 0) return undefined
     return { ...this.#position, watermark: this.#after(index), open: '' }
@@ -146,12 +165,12 @@ export class ActiveEntries {
   }
 
   /**
-   * The entries of now without those that have expired. The list may change meanwhile: what was there is kept
-   * by nobody else then, because pruning copies.
+   * The current entries; expired ones are left out. The list may change meanwhile: pruning makes a copy
+   * and leaves these buffers alone.
    */
   async select(selection: Selection, now: Date): Promise<Groups> {
     const settled = { digests: this.#digests, expiries: this.#expiries, length: this.#length }
-    this.#packedOpen ??= pack(this.#open)
+    this.#packedOpen ??= pack(this.#open.entries)
     const packedOpen = this.#packedOpen
     const grouped = new GroupedDigests(epochSeconds(now))
     if ('of' in selection) {
@@ -165,7 +184,7 @@ export class ActiveEntries {
     return grouped.groups
   }
 
-  /** Made once for all parts. Entries that came since are looked at one by one, until they are many. */
+  /** Made once for all parts. Entries that came since are scanned one by one, until they are many. */
   #orderOf({ digests, length }: Entries): Promise<PrefixOrder> {
     const known = this.#orders.get(digests)
     if (known && length - known.length <= sliceEntries) return known.order
@@ -174,7 +193,7 @@ export class ActiveEntries {
     return order
   }
 
-  /** Forgets what has expired. Places in the list are others afterwards. */
+  /** Removes expired entries. Places in the list change. */
   prune(now: Date): void {
     const after = epochSeconds(now)
     const [digests, expiries, xids, length] = [
@@ -214,11 +233,52 @@ export class ActiveEntries {
   }
 }
 
+/** Entries that are not settled, and a digest of which they are, kept up to date by what changes. */
+class OpenEntries {
+  #bySeq = new Map<string, LoggedRevocation>()
+  /** XOR of the hashes of all `seq`: the same on every instance, in whatever order they came. */
+  readonly #sum = Buffer.alloc(6)
+
+  get size(): number {
+    return this.#bySeq.size
+  }
+
+  get entries(): readonly LoggedRevocation[] {
+    return [...this.#bySeq.values()]
+  }
+
+  get digest(): string {
+    return this.size === 0 ? '' : this.#sum.toString('base64url')
+  }
+
+  /** Whether these are the open entries. */
+  has(entries: readonly LoggedRevocation[]): boolean {
+    return entries.length === this.size && entries.every(({ seq }) => this.#bySeq.has(seq))
+  }
+
+  /** @returns whether anything changed */
+  replace(entries: readonly LoggedRevocation[]): boolean {
+    if (this.has(entries)) return false
+    const before = this.#bySeq
+    this.#bySeq = new Map(entries.map((entry) => [entry.seq, entry]))
+    for (const seq of this.#bySeq.keys()) if (!before.has(seq)) this.#toggle(seq)
+    for (const seq of before.keys()) if (!this.#bySeq.has(seq)) this.#toggle(seq)
+    return true
+  }
+
+  #toggle(seq: string): void {
+    const digest = hash('sha256', seq, 'buffer')
+    for (let at = 0; at < this.#sum.length; at += 1) {
+      this.#sum[at] = (this.#sum[at] as number) ^ (digest[at] as number)
+    }
+  }
+}
+
 async function pack(entries: readonly LoggedRevocation[]): Promise<Entries> {
   const digests = Buffer.alloc(entries.length * digestBytes)
   const expiries = new Uint32Array(entries.length)
   for (const [at, entry] of entries.entries()) {
-    if (at > 0 && at % sliceEntries === 0) await turn()
+    if (at > 0 && at % sliceEntries === 0) await nextTurn()
     revocationDigest(entry).copy(digests, at * digestBytes)
     expiries[at] = groupOf(entry.expiresAt)
   }

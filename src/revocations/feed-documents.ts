@@ -1,11 +1,14 @@
-import { createHash, type KeyObject, sign } from 'node:crypto'
-import { setImmediate as turn } from 'node:timers/promises'
+import { createHash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { epochSeconds, type Now } from '../clock.ts'
-import type { LiveKeyring } from '../keyring/live-keyring.ts'
-import type { ActiveEntries, Selection } from './active-entries.ts'
-import { type FeedCursor, spellCursor } from './feed-cursor.ts'
-import type { Groups } from './grouped-digests.ts'
-import type { Part } from './prefix-order.ts'
+import { encodePayload, type LiveKeyring } from '../keyring/live-keyring.ts'
+import {
+  type ActiveEntries,
+  type FeedCursor,
+  type Selection,
+  spellCursor,
+} from './active-entries.ts'
+import type { Groups, Part } from './digest-groups.ts'
 
 /** A signed list, ready to be sent. */
 export interface FeedDocument {
@@ -14,7 +17,7 @@ export interface FeedDocument {
   readonly etag: string
 }
 
-/** What a reader is told: news from a place on, all of it, one part of all, or that there is nothing new. */
+/** What a reader gets: entries from a place on, one part of all of them, or that nothing is new. */
 export type Wanted = Selection | 'nothing'
 
 interface Dependencies {
@@ -22,20 +25,20 @@ interface Dependencies {
   readonly issuer: string
   readonly now: Now
   readonly onSigned?: () => void
-  /** Of documents that are kept for the next reader. */
+  /** Limit for documents that are kept for the next reader. */
   readonly mostKeptBytes?: number
 }
 
 interface Kept {
-  /** 0 while it is being made. */
+  /** 0 while the document is being made. */
   bytes: number
   readonly readAt: number
-  /** For how long it may be handed out although there is news, which the reader then asks for. */
+  /** Until when it may be served although there are newer entries, which the reader then asks for. */
   readonly lastsUntil: number
   readonly document: Promise<FeedDocument>
 }
 
-/** The claims of a list without its entries; docs/verifying.md says what they mean. */
+/** The claims of a list, except its entries; docs/verifying.md explains them. */
 interface FeedClaims extends Partial<Part> {
   readonly iss: string
   readonly iat: number
@@ -43,17 +46,17 @@ interface FeedClaims extends Partial<Part> {
   readonly since?: string
 }
 
-/** A list is signed again, with the time of a later reading, when it has become so old. */
+/** After so long a list is signed again, with the time of a later reading. */
 const resignSeconds = { full: 5, delta: 1 }
-/** Three divisions of a list of 1.5 million entries. */
+/** A list of 1.5 million entries in three different divisions. */
 const usualKeptBytes = 128 * 1024 * 1024
-/** A full list of more entries is not made anew for each of them. */
+/** A full list of more entries is not made again for each new one. */
 const lastingEntries = 10_000
 
 /**
- * Lists are signed when the first reader asks and kept until the next change: a reader more costs
- * nothing. Their `iat` is when the log was read, so that a list from an instance which lost its database shows
- * its age.
+ * Signs a list when the first reader asks and keeps it until the next change: further readers cost
+ * nothing. `iat` is when the log was read, so a list from an instance that lost its database shows its
+ * age; it is signed even if the keyring is stale (ADR 34).
  */
 export class FeedDocuments {
   readonly #deps: Dependencies
@@ -63,8 +66,8 @@ export class FeedDocuments {
     this.#deps = deps
   }
 
-  /** Something changed: what was signed before is not the whole truth any more. */
-  forget({ isNews }: { readonly isNews: boolean }): void {
+  /** Drops documents that lack an entry. */
+  invalidate({ isNews }: { readonly isNews: boolean }): void {
     const at = performance.now()
     for (const [key, { lastsUntil }] of this.#kept) {
       if (!isNews || lastsUntil <= at) this.#kept.delete(key)
@@ -80,21 +83,21 @@ export class FeedDocuments {
     const lasts = isFull(wanted) && list.size > lastingEntries
     const document = this.#make(list, wanted, read)
     const lastsUntil = lasts ? performance.now() + seconds * 1000 : 0
-    const made: Kept = { bytes: 0, readAt: read, lastsUntil, document }
+    const entry: Kept = { bytes: 0, readAt: read, lastsUntil, document }
     this.#kept.delete(key)
-    this.#kept.set(key, made)
+    this.#kept.set(key, entry)
     document.then(
       ({ jwt }) => {
-        made.bytes = jwt.length
+        entry.bytes = jwt.length
         this.#limit()
       },
-      // The next one who asks tries again.
+      // The next reader tries again.
       () => this.#kept.delete(key),
     )
     return document
   }
 
-  /** The oldest go first. */
+  /** Drops the oldest documents above the limit. */
   #limit(): void {
     const { mostKeptBytes = usualKeptBytes } = this.#deps
     let sum = 0
@@ -107,7 +110,7 @@ export class FeedDocuments {
   }
 
   async #make(list: ActiveEntries, wanted: Wanted, read: number): Promise<FeedDocument> {
-    // All of it at once, before anything else has its turn: entries and position belong together.
+    // In one turn, without await: entries and position belong together.
     const known = knownBefore(list, wanted)
     const claims: FeedClaims = {
       iss: this.#deps.issuer,
@@ -120,10 +123,9 @@ export class FeedDocuments {
     return this.#sign(claims, (await groups) ?? new Map())
   }
 
-  /** In steps of some milliseconds each, whatever the number of entries. */
+  /** Works in steps of some milliseconds each, however many entries there are. */
   async #sign(claims: FeedClaims, groups: Groups): Promise<FeedDocument> {
-    const { keyring, now, onSigned } = this.#deps
-    const { kid, privateKey } = keyring.current.signer(now())
+    const { keyring, onSigned } = this.#deps
     const content = createHash('sha256').update(
       JSON.stringify([claims.since === undefined, claims.part, claims.of]),
     )
@@ -132,16 +134,15 @@ export class FeedDocuments {
       const member = `"${expiry}":"${digests.toString('base64url')}"`
       content.update(member)
       members.push(member)
-      if (member.length > longMember) await turn()
+      if (member.length > longMember) await nextTurn()
     }
-    const payload = `${JSON.stringify(claims).slice(0, -1)},"revoked":{${members.join()}}}`
-    await turn()
-    const input = `${headerOf(kid, claims)}.${Buffer.from(payload, 'latin1').toString('base64url')}`
-    await turn()
-    const signature = await signed(Buffer.from(input, 'latin1'), privateKey)
+    const json = `${JSON.stringify(claims).slice(0, -1)},"revoked":{${members.join()}}}`
+    await nextTurn()
+    const payload = encodePayload(json)
+    await nextTurn()
+    const jwt = await keyring.signEvenIfStale(typOf(claims), payload)
     onSigned?.()
-    const etag = `W/"${content.digest('base64url').slice(0, 22)}"`
-    return { jwt: `${input}.${signature}`, etag }
+    return { jwt, etag: `W/"${content.digest('base64url').slice(0, 22)}"` }
   }
 }
 
@@ -155,7 +156,7 @@ const isFull = (wanted: Wanted): boolean =>
 const keyOf = (wanted: Wanted): string =>
   wanted === 'nothing' ? wanted : Object.values(wanted).join('/')
 
-/** The more parts there are, the longer each is kept: so that the cost has a limit. */
+/** The more parts there are, the longer each is kept, which limits the cost. */
 const secondsOf = (wanted: Wanted): number =>
   isPart(wanted)
     ? Math.max(resignSeconds.full, wanted.of / 8)
@@ -166,17 +167,6 @@ function knownBefore(list: ActiveEntries, wanted: Wanted): FeedCursor | undefine
   return isPart(wanted) ? undefined : list.knownFrom(wanted.index)
 }
 
-/** A part has a type of its own: who does not know of parts must not take one for everything. */
-function headerOf(kid: string, { of }: FeedClaims): string {
-  const typ = of === undefined ? 'revocations+jwt' : 'revocations-part+jwt'
-  return Buffer.from(JSON.stringify({ alg: 'RS256', typ, kid })).toString('base64url')
-}
-
-/** On another thread, hashing included. */
-function signed(input: Buffer, key: KeyObject): Promise<string> {
-  return new Promise((resolve, reject) => {
-    sign('sha256', input, key, (error, signature) =>
-      error ? reject(error) : resolve(signature.toString('base64url')),
-    )
-  })
-}
+/** A part has a type of its own: a reader that does not know parts must not take one for everything. */
+const typOf = ({ of }: FeedClaims): string =>
+  of === undefined ? 'revocations+jwt' : 'revocations-part+jwt'

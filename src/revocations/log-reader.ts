@@ -1,16 +1,16 @@
 import type { Bookmark, LogChanges, LoggedRevocation, RevocationLog } from './revocation-log.ts'
 
 export interface ReadChanges extends LogChanges {
-  /** Those of `entries` that were not told before. */
+  /** Those of `entries` that are new. */
   readonly fresh: readonly LoggedRevocation[]
-  /** Another history, or numbers that went back: the database was restored, and all must be read anew. */
+  /** The history changed or numbers went back: the database was restored, and all must be read again. */
   readonly isRestored: boolean
 }
 
 /**
- * Reads the log on, each entry once. Entries of transactions at or above the watermark are kept and told again:
- * one that was numbered earlier may still commit among them (ADR 4). So a long transaction costs
- * memory, and no statement that reads the same rows twice a second.
+ * Follows the log and reads each entry once. Entries of transactions at or above the watermark are kept
+ * and returned again: one that was numbered earlier may still commit among them (ADR 4). So a long
+ * transaction costs memory, and no statement reads the same rows twice a second.
  */
 export class LogReader {
   readonly #log: RevocationLog
@@ -26,17 +26,17 @@ export class LogReader {
     return this.#bookmark
   }
 
-  /** Noted before all live entries are read, so that nothing falls between the two. */
+  /** Takes the position before all live entries are read, so that nothing falls between the two. */
   async begin(): Promise<Bookmark> {
     if (await this.#log.hasForeign()) await this.#log.renumber()
     const here = await this.#log.bookmark()
-    // The first turn reads the open entries once more and keeps them.
+    // The first call of `next` reads the open entries once more and keeps them.
     this.#bookmark = { ...here, ceiling: here.watermark, running: [] }
     this.#open.clear()
     return this.#bookmark
   }
 
-  /** What committed since the last turn. */
+  /** Reads what committed since the last call. */
   async next(): Promise<ReadChanges> {
     const before = this.#bookmark ?? (await this.begin())
     const { bookmark, fresh } = await this.#read(before)
@@ -52,7 +52,7 @@ export class LogReader {
     return { history, watermark, entries, fresh, isRestored: false }
   }
 
-  /** To the minute: all instances then keep the same ones, and their readers are told at most once a minute. */
+  /** To the minute: all instances then keep the same entries, and their readers see a change at most once a minute. */
   #dropExpired(): void {
     const minute = this.#log.minute()
     if (minute.getTime() === this.#droppedUntil) return
@@ -71,7 +71,7 @@ export class LogReader {
       hasForeign ||= page.hasForeign
       for (const entry of page.entries) if (!this.#open.has(entry.seq)) fresh.push(entry)
     }
-    // With their new numbers they come with the next turn.
+    // With their new numbers they come with the next call.
     if (hasForeign) await this.#log.renumber()
     return { bookmark, fresh }
   }

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
-import { ActiveEntries } from './active-entries.ts'
-import { type FeedCursor, parseCursor } from './feed-cursor.ts'
+import { ActiveEntries, type FeedCursor, parseCursor } from './active-entries.ts'
+import { mostParts, type Part } from './digest-groups.ts'
 import { type FeedDocument, FeedDocuments, type Wanted } from './feed-documents.ts'
 import { LogReader } from './log-reader.ts'
-import { mostParts, type Part } from './prefix-order.ts'
 import type { RevocationLog } from './revocation-log.ts'
 
 interface Dependencies {
@@ -17,32 +16,32 @@ interface Dependencies {
   readonly mostKeptBytes?: number
 }
 
-/** What a reader asks for. */
+/** The request of a reader. */
 export interface FeedRequest {
   readonly since?: string | undefined
-  /** How long to wait for news, in seconds; 0: not at all. */
+  /** How long to wait for new entries; 0 means not at all. */
   readonly waitSeconds: number
-  /** Whether the reader knows that everything may come in parts. */
+  /** Whether the reader understands a list in parts. */
   readonly inParts?: boolean
-  /** Raised when the reader has gone. */
+  /** Aborted when the reader has closed its connection. */
   readonly gone?: AbortSignal
 }
 
-/** What became of a question, when it is no document. */
+/** Why a request gets no document. */
 export type FeedRefusal = 'too_large' | 'other_parts'
 
-/** Beyond it readers are answered at once: they ask again, and nothing grows here. */
+/** With more waiting readers, the next are answered at once and ask again: nothing grows here. */
 const maxWaiting = 10_000
 const pruneSeconds = 60
-const hasteMilliseconds = 50
-/** A document of so many entries is 14 MB: what readers before there were parts take in one piece. */
+const soonMilliseconds = 50
+/** A document of so many entries has 14 MB, which verifiers that do not know parts still accept. */
 const mostEntries = 500_000
-/** 0.9 MB at most on average, and half of it at least. */
+/** A part has at most 0.9 MB on average, and at least half of it. */
 const partEntries = 32_768
 
 /**
- * The log as those see it who ask neither PostgreSQL nor Redis: an instance reads it twice a second,
- * keeps the live entries in memory and tells its readers of new ones as soon as it knows them.
+ * The log for verifiers, which ask neither PostgreSQL nor Redis: an instance reads it twice a second,
+ * keeps the live entries in memory and answers waiting readers as soon as it learns of new ones.
  */
 export class RevocationFeed {
   readonly #deps: Dependencies
@@ -50,9 +49,9 @@ export class RevocationFeed {
   readonly #reader: LogReader
   readonly #waiting = new Set<() => void>()
   #list: ActiveEntries | undefined
-  /** False until the list is that of the place where the reader goes on. */
+  /** Whether the list belongs to the position from which the reader goes on. */
   #loaded = false
-  /** Before the statement that read it was sent: nothing committed earlier is missing. */
+  /** When the statement that read it was sent: nothing committed earlier is missing. */
   #readAt = new Date(0)
   #prunedAt = new Date(0)
   #running: Promise<void> = Promise.resolve()
@@ -83,7 +82,7 @@ export class RevocationFeed {
     return this.follow()
   }
 
-  /** Reads what is new, in a turn that begins after this call. Who calls meanwhile shares the next one. */
+  /** Reads new entries, in a run that begins after this call. Calls during a run share the next one. */
   follow(): Promise<void> {
     this.#next ??= this.#running
       .catch(() => undefined)
@@ -95,13 +94,13 @@ export class RevocationFeed {
     return this.#next
   }
 
-  /** Something was revoked here: readers should not have to wait for the next turn. */
+  /** Reads soon, after a revocation by this instance: readers should not wait for the next run. */
   pollSoon(): void {
-    // It fails when the database does, and the next turn says so.
+    // It fails when the database does, which the next run reports.
     if (this.#list && !this.#draining) this.#followSoon().catch(() => undefined)
   }
 
-  /** @returns undefined while the log was never read */
+  /** @returns undefined until the log was read once */
   async read(request: FeedRequest): Promise<FeedDocument | FeedRefusal | undefined> {
     const { since, waitSeconds, inParts = false, gone } = request
     const cursor = parseCursor(since)
@@ -121,8 +120,8 @@ export class RevocationFeed {
   }
 
   /**
-   * One part of everything. Instances may differ by a step in how many parts there are; other divisions are not
-   * made: their documents would be many, or long.
+   * One part of the list. Instances may differ by a step in the number of parts; other divisions are
+   * refused, as their documents would be many, or long.
    */
   async readPart(part: Part): Promise<FeedDocument | FeedRefusal | undefined> {
     const list = this.#list
@@ -133,22 +132,22 @@ export class RevocationFeed {
     return this.#documents.document(list, part, this.#readAt)
   }
 
-  /** Answers everybody who waits and lets nobody wait any more. */
+  /** Answers all waiting readers, and from now on every reader at once. */
   drain(): void {
     this.#draining = true
     this.#wake()
   }
 
-  /** A turn that all who ask for one within a moment share: however many ask, it is no storm. */
+  /** Calls within a moment share one run, however many they are. */
   #followSoon(): Promise<void> {
-    this.#soon ??= sleep(hasteMilliseconds, undefined, { ref: false }).then(() => {
+    this.#soon ??= sleep(soonMilliseconds, undefined, { ref: false }).then(() => {
       this.#soon = undefined
       return this.follow()
     })
     return this.#soon
   }
 
-  /** Another instance has told a reader more than this one knows: it reads on, before it says otherwise. */
+  /** Reads on if the reader has learned more from another instance than this one knows. */
   async #catchUpWith(cursor: FeedCursor | undefined): Promise<void> {
     const known = this.#list?.cursor
     if (!cursor || !known || cursor.history !== known.history) return
@@ -182,18 +181,18 @@ export class RevocationFeed {
     if (!this.#list || !this.#loaded) return this.#load(readAt)
     const changes = await this.#reader.next()
     if (changes.isRestored) return this.#load(readAt)
-    // A key that leaked leaves the JWKS now, not with the next turn of those who tend the keys.
+    // A leaked key leaves the JWKS now, not with the next regular reading of the keys.
     const hasKey = changes.fresh.some(({ kind }) => kind === 'kid')
     if (hasKey) await this.#deps.keyring.reread().catch(() => undefined)
     const news = await this.#list.advance(changes)
     this.#readAt = readAt
-    // Not even a list that lasts may go on bearing the signature of a key that leaked.
-    if (news) this.#documents.forget({ isNews: !hasKey })
+    // Not even a list that may be served longer keeps the signature of a leaked key.
+    if (news) this.#documents.invalidate({ isNews: !hasKey })
     this.#prune(readAt)
     if (news) this.#wake()
   }
 
-  /** The position is noted first: what commits during the reading comes with the next turn. */
+  /** Takes the position first: entries that commit during the reading come with the next run. */
   async #load(readAt: Date): Promise<void> {
     const { log } = this.#deps
     this.#loaded = false
@@ -202,7 +201,7 @@ export class RevocationFeed {
     this.#loaded = true
     this.#readAt = readAt
     this.#prunedAt = readAt
-    this.#documents.forget({ isNews: false })
+    this.#documents.invalidate({ isNews: false })
     this.#wake()
   }
 
@@ -210,11 +209,11 @@ export class RevocationFeed {
     if (at.getTime() - this.#prunedAt.getTime() < pruneSeconds * 1000) return
     this.#prunedAt = at
     this.#list?.prune(at)
-    this.#documents.forget({ isNews: true })
+    this.#documents.invalidate({ isNews: true })
   }
 }
 
-/** @returns undefined for what is too long for one document, to a reader that takes nothing else */
+/** @returns undefined if the list is too long for one document and the reader does not know parts */
 function wantedOf(
   list: ActiveEntries,
   index: number | undefined,

@@ -1,18 +1,22 @@
 import { createHash } from 'node:crypto'
 import { later, type Now } from '../clock.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
-/** What can be revoked: one access token, a session, all of a client, all that a key signed. */
+/** What is revoked: one access token, a session, all tokens of a client, all that a key signed. */
 export type RevocationKind = 'jti' | 'sid' | 'client' | 'kid'
 
 export interface Revocation {
   readonly kind: RevocationKind
   readonly value: string
-  /** When the last token that it can concern has expired. */
+  /** When the last token that it can match has expired. */
   readonly expiresAt: Date
-  /** Of a single token: the session, or else the client, that it belongs to. */
+  /** For a single token: its session, or its client if it has none. */
   readonly belongsTo?: string
 }
+
+/** A token is revoked by its own id, its session, its client or its key. */
+export type RevocationSubject = Pick<Revocation, 'kind' | 'value'>
 
 /** An entry as the log has it. */
 export interface LoggedRevocation extends Revocation {
@@ -21,15 +25,15 @@ export interface LoggedRevocation extends Revocation {
   readonly xid: bigint
 }
 
-/** How far a reader of the log has come. */
+/** The position of a reader of the log. */
 export interface LogPosition {
-  /** Transaction numbers mean something within one history only: a restored database has another. */
+  /** Transaction numbers are comparable within one history only: a restored database has another. */
   readonly history: string
-  /** All that transactions below this number did has been read. */
+  /** Everything that transactions below this number wrote has been read. */
   readonly watermark: bigint
 }
 
-/** A position to the letter: which transactions had ended when the log was read. */
+/** An exact position: which transactions had ended when the log was read. */
 export interface Bookmark extends LogPosition {
   /** No transaction from this number on had begun. */
   readonly ceiling: bigint
@@ -52,7 +56,7 @@ interface Row {
 export interface LogPage {
   readonly bookmark: Bookmark
   readonly entries: readonly LoggedRevocation[]
-  /** Whether entries were left out that bear numbers of another cluster. */
+  /** Whether entries were skipped because their numbers are those of another cluster. */
   readonly hasForeign: boolean
 }
 
@@ -63,7 +67,7 @@ interface BookmarkRow {
   readonly snapshot: string
 }
 
-/** The durable, append-only log of revocations: the truth that Redis and the verifiers copy. */
+/** The durable, append-only log of revocations, which Redis and the verifiers copy. */
 export class RevocationLog {
   readonly #db: Db
   readonly #now: Now
@@ -75,9 +79,9 @@ export class RevocationLog {
   }
 
   /**
-   * Part of the transaction that decided it. What ends more than one token is remembered for as long as
-   * any instance's tokens live (`tokens/token-lives.ts`), whatever is configured here and now. A recovered entry
-   * keeps its own expiry: it ended tokens that were issued before.
+   * Appends entries in the transaction that decided them. An entry that ends more than one token is kept
+   * for as long as any instance's tokens live (`access_token_lives`), whatever is configured here and
+   * now. A recovered entry keeps its own expiry: it ended tokens that were issued before.
    * @returns the entries as they were written
    */
   async append(
@@ -86,7 +90,7 @@ export class RevocationLog {
     { areRecovered = false } = {},
   ): Promise<readonly Revocation[]> {
     if (revocations.length === 0) return []
-    // As arrays: the number of parameters of a statement is limited.
+    // Arrays, because the number of parameters of a statement is limited.
     const now = this.#now()
     const { rows } = await db.raw<{ rows: Row[] }>(
       `INSERT INTO revocations (kind, value, revoked_at, expires_at, belongs_to)
@@ -97,7 +101,10 @@ export class RevocationLog {
               AS entry (kind, value, expires_at, belongs_to)
        RETURNING *`,
       [
-        ...[now, areRecovered, now, now],
+        now,
+        areRecovered,
+        now,
+        now,
         revocations.map(({ kind }) => kind),
         revocations.map(({ value }) => value),
         revocations.map(({ expiresAt }) => expiresAt),
@@ -108,8 +115,8 @@ export class RevocationLog {
   }
 
   /**
-   * How many single tokens of a session, or of a client, are revoked now. Until the transaction ends nobody else
-   * counts the same, so that all of them together do not exceed a limit.
+   * The number of single tokens of a session or client that are revoked now. No other transaction counts
+   * the same until this one ends, so that together they do not exceed a limit.
    */
   async singlesOf(trx: Db, belongsTo: string): Promise<number> {
     await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [belongsTo])
@@ -121,9 +128,9 @@ export class RevocationLog {
   }
 
   /**
-   * What committed since the bookmark was set, a page at a time, and the bookmark to go on from: that of
-   * the first page, so that what commits during the reading is read again. Row numbers would not do: they
-   * are handed out before the commit, so a row can appear below one already read.
+   * Entries that committed since the bookmark, a page at a time, and the bookmark to go on from: that of
+   * the first page, so that entries which commit during the reading are read again. Row numbers would not
+   * do: they are assigned before the commit, so a row can appear below one that was already read.
    */
   async *newer(than: Bookmark, pageSize = mostInPage): AsyncGenerator<LogPage> {
     let [bookmark, afterXid, afterSeq] = [undefined as Bookmark | undefined, '0', '0']
@@ -160,8 +167,8 @@ export class RevocationLog {
   }
 
   /**
-   * Numbers entries that were restored from another cluster as if they were written now: they bear
-   * transaction numbers that this cluster has yet to reach, and no reader can place them.
+   * Gives entries that were restored from another cluster a current transaction number: this cluster has
+   * yet to reach theirs, and no reader can place them.
    * @returns how many
    */
   async renumber(pageSize = mostInPage): Promise<number> {
@@ -221,7 +228,7 @@ export class RevocationLog {
   }
 
   /**
-   * Those of these revocations that the log has nothing about. One that is about to expire is not lost: by
+   * Those of the given revocations that the log does not have. One that is about to expire is not lost: by
    * another clock it has expired here already.
    */
   async lackedOf(held: readonly Revocation[]): Promise<Revocation[]> {
@@ -236,21 +243,15 @@ export class RevocationLog {
     )
     return rows.flatMap(({ at }) => revocations[Number(at) - 1] ?? [])
   }
-
-  /** Deletes up to `limit` entries that concern no living token any more. */
-  async prune(before: Date, limit: number, db: Db = this.#db): Promise<number> {
-    return db('revocations')
-      .whereIn('seq', (old) =>
-        old.select('seq').from('revocations').where('expires_at', '<', before).limit(limit),
-      )
-      .delete()
-  }
 }
 
-/** What a statement brings well within its time limit, also on a machine that is busy. */
+/** Entries that no token can match any more. */
+export const expiredRevocations: ExpiringRows = { table: 'revocations', columns: ['expires_at'] }
+
+/** A statement reads so many entries well within its time limit, even on a busy machine. */
 const mostInPage = 5000
 
-/** Clocks of Redis, PostgreSQL and this machine differ by less. */
+/** The clocks of Redis, PostgreSQL and this machine differ by less. */
 const expiringSeconds = 10
 
 const fromRow = (row: Row): LoggedRevocation => ({
@@ -275,11 +276,11 @@ const foreign = `EXISTS (SELECT FROM revocations WHERE xid >= ${ceilingNow})`
 const here = `pg_snapshot_xmin(pg_current_snapshot()) AS watermark, ${ceilingNow} AS ceiling,
   pg_current_snapshot()::text AS snapshot`
 
-/** insufficient_privilege, undefined_function, feature_not_supported: the same with every attempt. */
+/** insufficient_privilege, undefined_function, feature_not_supported: permanent errors. */
 const notOffered = new Set(['42501', '42883', '0A000'])
 
 const databaseAlone = '(SELECT oid FROM pg_database WHERE datname = current_database())::text'
 
-/** A restore into a new cluster changes the first, a recovery or a failover the second. */
+/** A restore into a new cluster changes the first part, a recovery or a failover the second. */
 const clusterAndTimeline = `concat_ws(':', (SELECT system_identifier FROM pg_control_system()),
   left(pg_walfile_name(pg_current_wal_lsn()), 8), ${databaseAlone})`

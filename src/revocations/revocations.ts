@@ -1,21 +1,24 @@
 import type { Knex } from 'knex'
 import type { Actor } from '../audit/audit-log.ts'
+import type { Now } from '../clock.ts'
+import { BatchQueue } from '../stores/batch-queue.ts'
+import { type Statements, statement } from '../stores/statements.ts'
+import { isUnavailable } from '../stores/unavailable.ts'
 import { LogReader } from './log-reader.ts'
-import type { Revocation, RevocationLog } from './revocation-log.ts'
-import type { RevocationLookup, RevocationSubject } from './revocation-lookup.ts'
+import type { Revocation, RevocationLog, RevocationSubject } from './revocation-log.ts'
 import type { RevokedIndex } from './revoked-index.ts'
 
 interface Dependencies {
   readonly db: Knex
   readonly log: RevocationLog
   readonly lookup: RevocationLookup
-  /** Absent without Redis: then the log alone answers. */
+  /** Absent without Redis: then only the log answers. */
   readonly index: RevokedIndex | undefined
-  /** Told after each commit that revoked something. */
+  /** Called after each commit that revoked something. */
   readonly onDecided?: () => void
 }
 
-/** More than so many entries at once are copied to Redis by one instance for all. */
+/** If more entries come at once, one instance copies them to Redis for all. */
 const mostCopied = 1000
 
 /** A change in progress: what its parts need to take part in it. */
@@ -27,13 +30,13 @@ export interface Change {
 }
 
 /**
- * What is revoked. Deciding a revocation and writing it are one transaction; Redis is told right
- * after the commit, and again by the follower of every instance should that fail.
+ * Decides and answers what is revoked. A decision and its log entries are one transaction; they are
+ * copied to Redis right after the commit, and by the follower of every instance if that fails.
  */
 export class Revocations {
   readonly #deps: Dependencies
   readonly #reader: LogReader
-  /** Without the log, Redis is not kept up to date: then it is not asked either. */
+  /** Without the log Redis is not kept up to date, so it is not asked either. */
   #follows = true
 
   constructor(deps: Dependencies) {
@@ -41,13 +44,13 @@ export class Revocations {
     this.#reader = new LogReader(deps.log)
   }
 
-  /** Where following begins is noted before the first fill, so that nothing falls between the two. */
+  /** Takes the position to follow from before the first fill, so that nothing falls between the two. */
   async start(): Promise<void> {
     await this.mark()
     await this.#deps.index?.start()
   }
 
-  /** What is followed from: enough for a command, which copies what it decides and asks nothing. */
+  /** Takes the position alone: enough for a command, which copies its decisions and asks nothing. */
   async mark(): Promise<void> {
     if (this.#deps.index) await this.#reader.begin()
   }
@@ -71,7 +74,7 @@ export class Revocations {
     return result
   }
 
-  /** Whether any of these is revoked: Redis when it can be relied on, else the log. */
+  /** Whether any of these is revoked: asks Redis while it is trusted, otherwise the log. */
   async isRevokedAny(subjects: readonly RevocationSubject[]): Promise<boolean> {
     const answer = this.#follows ? await this.#deps.index?.isRevokedAny(subjects) : undefined
     if (answer !== undefined) return answer
@@ -80,8 +83,8 @@ export class Revocations {
   }
 
   /**
-   * Copies to Redis what was committed since the last call by anyone: also what an instance decided
-   * that could not reach Redis or died between its commit and its copy.
+   * Copies to Redis what any instance has committed since the last call: also decisions of an instance
+   * that could not reach Redis, or died between its commit and its copy.
    */
   async follow(): Promise<void> {
     const { index } = this.#deps
@@ -94,10 +97,48 @@ export class Revocations {
       await this.#reader.begin()
       index.suspectHistory()
     }
-    // One instance copies them for all: what is missing here is found when it is filled.
+    // One instance copies them for all; this one finds out when it fills Redis.
     if (fresh.length > mostCopied) index.distrust('more was revoked at once than each copies')
     else await index.copy(fresh)
     this.#follows = true
     await index.tend(this.#reader.position)
   }
 }
+
+/** Looks for the value alone, the first column of the index: a value hardly ever has two kinds. */
+const revokedAmong = statement(
+  'revoked_among',
+  'SELECT kind, value FROM revocations WHERE value = ANY($1) AND expires_at > $2',
+)
+
+/** Asks the log in PostgreSQL; questions that arrive while it answers share the next statement. */
+export class RevocationLookup {
+  readonly #statements: Statements
+  readonly #now: Now
+  readonly #batches = new BatchQueue<readonly RevocationSubject[], boolean>({
+    run: (batch) => this.#find(batch),
+    // A read can be repeated in halves, unless PostgreSQL itself fails.
+    isAtomicFailure: (error) => !isUnavailable(error),
+  })
+
+  constructor(statements: Statements, now: Now) {
+    this.#statements = statements
+    this.#now = now
+  }
+
+  isRevokedAny(subjects: readonly RevocationSubject[]): Promise<boolean> {
+    return this.#batches.add(subjects)
+  }
+
+  async #find(batch: readonly (readonly RevocationSubject[])[]): Promise<boolean[]> {
+    const values = new Set(batch.flatMap((subjects) => subjects.map(({ value }) => value)))
+    const rows = await this.#statements.run<RevocationSubject>(revokedAmong, [
+      [...values],
+      this.#now(),
+    ])
+    const revoked = new Set(rows.map(nameOf))
+    return batch.map((subjects) => subjects.some((subject) => revoked.has(nameOf(subject))))
+  }
+}
+
+const nameOf = ({ kind, value }: RevocationSubject): string => `${kind}:${value}`

@@ -1,56 +1,59 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
+import { BatchQueue } from '../stores/batch-queue.ts'
 import type { RedisClient } from '../stores/redis.ts'
-import { SharedCopy } from './redis-copy-lease.ts'
-import type { Bookmark, Revocation, RevocationLog } from './revocation-log.ts'
-import type { RevocationSubject } from './revocation-lookup.ts'
-import { type FoundValues, TickBatcher } from './tick-batcher.ts'
+import type { Bookmark, Revocation, RevocationLog, RevocationSubject } from './revocation-log.ts'
+import { SharedCopy } from './shared-copy.ts'
 
 interface Dependencies {
   readonly redis: RedisClient
   readonly log: RevocationLog
   readonly now: Now
-  /** Writes to the log what Redis holds and the log lacks, after the history of the log has changed. */
+  /** Writes to the log what Redis holds and the log lacks, once the history of the log has changed. */
   readonly recover?: (held: AsyncIterable<readonly Revocation[]>) => Promise<unknown>
-  /** Told when Redis is trusted and when it is not, with the reason. */
+  /** Called when Redis becomes trusted and when it no longer is, with the reason. */
   readonly onTrust?: (trusted: boolean, reason: string) => void
 }
 
 /**
- * A key of this instance beside the entries, raised with every write to them. A Redis that lost
- * writes (a flush, a restart from a snapshot, a failover to a replica that lagged) has lost the
- * count too or shows an older one, because it keeps the order of what one connection wrote.
+ * A counter of this instance beside the entries, incremented with every write. A Redis that lost writes
+ * (a flush, a restart from a snapshot, a failover to a lagging replica) has lost the counter too or
+ * shows an older value, because it keeps the order of writes of one connection.
  */
 interface Count {
   readonly key: string
   sent: number
 }
 
-/** Written at once: a moment of work for the event loop, and for Redis. */
+/** Entries written at once: a moment of work for the event loop, and for Redis. */
 const pageSize = 1000
 
-/** Outlived by far by an instance that runs, which writes every second. */
+/** Much longer than the second between two writes of a running instance. */
 const countSeconds = 600
 
 /**
- * The copy of the revocation log in Redis, which answers "is this revoked" in one round trip. It only
- * answers while it is known to be whole: filled from the log since the last doubt, and with the count
- * of this instance as it left it. Else: undefined, ask the log.
+ * The copy of the revocation log in Redis, which answers "is this revoked" in one round trip. It
+ * answers only while it is known to be complete: filled from the log since the last doubt, and with the
+ * counter of this instance unchanged. Otherwise it answers undefined, and the log is asked.
  */
 export class RevokedIndex {
   readonly #deps: Dependencies
   readonly #prefix: string
   readonly #shared: SharedCopy
-  /** Of the filling that is trusted or under way. Whatever raises a doubt takes it away. */
+  /** The counter of the fill that is trusted or in progress; a doubt removes it. */
   #count: Count | undefined
   #started = false
   #whole = false
-  /** The log may lack what Redis holds, until one instance has written that to it. */
+  /** The log may lack entries that Redis holds, until one instance has written them to it. */
   #recovering = false
   #filling: Promise<void> | undefined
-  #told: string | undefined
-  readonly #turn = new TickBatcher((keys) => this.#find(keys))
+  #logged: string | undefined
+  /** Redis answers sooner than it pays to wait for a batch in flight. */
+  readonly #batches = new BatchQueue<readonly string[], boolean | undefined>({
+    start: 'tick',
+    run: (questions) => this.#find(questions),
+  })
 
   constructor(deps: Dependencies) {
     this.#deps = deps
@@ -60,8 +63,8 @@ export class RevokedIndex {
   }
 
   /**
-   * From now on every connection that becomes ready is refilled from the log. Without it entries are
-   * copied and nothing is asked: all that a command needs.
+   * Fills Redis from the log, now and whenever a connection becomes ready. Without it entries are copied
+   * and Redis is never asked: all that a command needs.
    */
   async start(): Promise<void> {
     const { redis } = this.#deps
@@ -72,7 +75,7 @@ export class RevokedIndex {
     await this.fill()
   }
 
-  /** Its connection is about to be closed, which is no news. */
+  /** The connection is about to be closed, which is not worth a log line. */
   stop(): void {
     this.#started = false
   }
@@ -81,19 +84,18 @@ export class RevokedIndex {
     return this.#whole
   }
 
-  /** @returns undefined when Redis cannot be relied on now */
-  async isRevokedAny(marks: readonly RevocationSubject[]): Promise<boolean | undefined> {
+  /** @returns undefined while Redis cannot be relied on */
+  async isRevokedAny(subjects: readonly RevocationSubject[]): Promise<boolean | undefined> {
     if (!this.#whole) return undefined
-    const found = await this.#turn.find(marks.map(({ kind, value }) => this.#key(kind, value)))
-    return found?.some((value) => value !== null)
+    return this.#batches.add(subjects.map(({ kind, value }) => this.#key(kind, value)))
   }
 
-  /** Whether Redis holds one of these that the log may have forgotten: asked beside the log. */
-  async remembersAny(marks: readonly RevocationSubject[]): Promise<boolean> {
+  /** Whether Redis holds one of these that the log may have lost: asked in addition to the log. */
+  async remembersAny(subjects: readonly RevocationSubject[]): Promise<boolean> {
     const { redis } = this.#deps
     if (!this.#recovering || redis.status !== 'ready') return false
     try {
-      const found = await redis.mget(marks.map(({ kind, value }) => this.#key(kind, value)))
+      const found = await redis.mget(subjects.map(({ kind, value }) => this.#key(kind, value)))
       return found.some((value) => value !== null)
     } catch {
       this.#recovering = false
@@ -101,29 +103,37 @@ export class RevokedIndex {
     }
   }
 
-  /** The log has another history: Redis may hold what it lacks, and lack what it holds. */
+  /** The log was restored: Redis may hold entries that it lacks, and lack entries that it holds. */
   suspectHistory(): void {
     this.#recovering = true
     this.distrust('the log went back to an earlier state')
   }
 
-  async #find(keys: readonly string[]): Promise<FoundValues> {
-    if (!this.#whole || !this.#count) return undefined
+  /** All questions in one round trip; undefined for each when Redis cannot be relied on. */
+  async #find(questions: readonly (readonly string[])[]): Promise<(boolean | undefined)[]> {
+    const unknown = questions.map(() => undefined)
+    if (!this.#whole || !this.#count) return unknown
     const expected = String(this.#count.sent)
     try {
-      const [count, ...found] = await this.#deps.redis.mget(this.#count.key, ...keys)
-      if (count === expected) return found
+      const [count, ...found] = await this.#deps.redis.mget(this.#count.key, ...questions.flat())
+      if (count === expected) {
+        let at = 0
+        return questions.map(({ length }) => {
+          at += length
+          return found.slice(at - length, at).some((value) => value !== null)
+        })
+      }
       this.distrust('it lost entries')
     } catch {
       this.distrust('it does not answer in time')
     }
     void this.fill()
-    return undefined
+    return unknown
   }
 
   /**
-   * Copies entries that are committed, also to a Redis that this instance does not trust now: others
-   * may. What is missed by a filling under way makes it start again, for it may have passed the place.
+   * Copies committed entries, even to a Redis that this instance does not trust now, as others may. If
+   * it fails during a fill, the fill starts again, as it may have passed that place.
    */
   async copy(revocations: readonly Revocation[]): Promise<void> {
     if (revocations.length === 0 || this.#deps.redis.status !== 'ready') return
@@ -137,8 +147,8 @@ export class RevokedIndex {
   }
 
   /**
-   * Finds out about a loss before somebody asks, and tries again after one.
-   * @param position up to which everything was copied: others need not copy it again
+   * Detects a loss before a question does, and fills Redis again after one.
+   * @param position up to which everything was copied: other instances need not copy it again
    */
   async tend(position?: Bookmark): Promise<void> {
     if (!this.#started) return
@@ -154,7 +164,7 @@ export class RevokedIndex {
     }
   }
 
-  /** Refills Redis from the log, one filling at a time; what is revoked meanwhile is copied as usual. */
+  /** Fills Redis from the log, one fill at a time; revocations meanwhile are copied as usual. */
   fill(): Promise<void> {
     this.#filling ??= this.#fill().finally(() => {
       this.#filling = undefined
@@ -165,7 +175,7 @@ export class RevokedIndex {
   distrust(reason: string): void {
     this.#whole = false
     this.#count = undefined
-    this.#tell(reason)
+    this.#notify(reason)
   }
 
   async #fill(): Promise<void> {
@@ -176,7 +186,7 @@ export class RevokedIndex {
     this.#count = count
     try {
       if (await this.#evicts()) return this.distrust(evicting)
-      // Counted before the first entry, so that a flush in the middle of that one shows as well.
+      // Counts before the first entry, so that a flush during that one is noticed as well.
       await this.#write([], count)
       const here = await log.bookmark()
       const mark = await this.#shared.mark()
@@ -186,13 +196,13 @@ export class RevokedIndex {
       if (!filled) return this.distrust('another instance fills it')
       this.#whole = true
       this.#recovering = false
-      this.#tell(undefined)
+      this.#notify(undefined)
     } catch (error) {
       this.distrust(`it could not be filled: ${(error as Error).message}`)
     }
   }
 
-  /** What was committed since the mark; one instance for all when that is much. */
+  /** Copies what was committed since the mark; if that is much, one instance does it for all. */
   async #catchUp(mark: Bookmark, count: Count): Promise<boolean> {
     let end: Bookmark | undefined
     for await (const { bookmark, entries } of this.#deps.log.newer(mark, pageSize)) {
@@ -205,7 +215,7 @@ export class RevokedIndex {
     return true
   }
 
-  /** Everything, by one instance for all; the others find its mark. */
+  /** Copies everything: one instance does it for all, and the others find its mark. */
   async #fillAnew(here: Bookmark, count: Count): Promise<boolean> {
     this.#recovering = true
     if (!(await this.#shared.lease())) return false
@@ -235,7 +245,7 @@ export class RevokedIndex {
       const milliseconds = expiresAt.getTime() - this.#deps.now().getTime()
       if (milliseconds > 0) pipeline.set(this.#key(kind, value), '1', 'PX', milliseconds)
     }
-    // Behind the entries: who has the count has them too.
+    // Behind the entries: a Redis with this count has them too.
     const expected = count && ++count.sent
     if (count) pipeline.incr(count.key).expire(count.key, countSeconds)
     const results = (await pipeline.exec()) ?? []
@@ -244,7 +254,7 @@ export class RevokedIndex {
     if (count && results.at(-2)?.[1] !== expected) throw new Error('it lost entries')
   }
 
-  /** A Redis that evicts would forget a revocation and keep the count. */
+  /** A Redis that evicts keys could drop a revocation and keep the count. */
   async #evicts(): Promise<boolean> {
     const { redis } = this.#deps
     const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis]
@@ -255,13 +265,13 @@ export class RevokedIndex {
     })
   }
 
-  /** Only what is new, or a Redis that stays away would fill the log. */
-  #tell(doubt: string | undefined): void {
+  /** Logs only changes, or a Redis that stays away would fill the log. */
+  #notify(doubt: string | undefined): void {
     if (!this.#started) return
-    const news = doubt ?? 'it holds the whole log'
-    if (news === this.#told) return
-    this.#told = news
-    this.#deps.onTrust?.(doubt === undefined, news)
+    const message = doubt ?? 'it holds the whole log'
+    if (message === this.#logged) return
+    this.#logged = message
+    this.#deps.onTrust?.(doubt === undefined, message)
   }
 
   #key(kind: string, value: string): string {

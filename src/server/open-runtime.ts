@@ -11,7 +11,7 @@ import {
   masterKeysFrom,
   readMasterKeys,
 } from '../keyring/master-keys.ts'
-import { masterKeysInUse } from '../keyring/rewrap.ts'
+import { masterKeysInUse } from '../keyring/sealing.ts'
 import { keepReading, mostOffsetSeconds, openDatabaseClock } from '../stores/database-clock.ts'
 import type { EmbeddedPostgres } from '../stores/embedded/embedded-postgres.ts'
 import { findRedis, type RedisClient } from '../stores/redis.ts'

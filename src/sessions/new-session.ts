@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import { later } from '../clock.ts'
+import { digestSecret } from '../oauth/opaque-token.ts'
 import { type Statements, statement } from '../stores/statements.ts'
-import { digestOf } from './refresh-token.ts'
 import type { SessionRow } from './session.ts'
 
 export interface NewSession {
@@ -27,7 +27,7 @@ export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow 
     client_id: request.clientId,
     scope: [...request.scope],
     audience: [...request.audience],
-    seed_digest: digestOf(seed),
+    seed_digest: digestSecret(seed),
     generation: 0,
     auth_time: request.authTime,
     amr: [...request.amr],

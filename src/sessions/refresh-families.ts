@@ -2,16 +2,12 @@ import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
+import { digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
 import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { Statements } from '../stores/statements.ts'
 import { beginAtOnce, isWelcome, type NewSession, rowOf } from './new-session.ts'
-import {
-  digestOf,
-  type RefreshTokenCodec,
-  type RefreshTokenContent,
-  seedSize,
-} from './refresh-token.ts'
+import { type RefreshTokenCodec, type RefreshTokenContent, seedBytes } from './refresh-token.ts'
 import {
   type EndReason,
   type FamilyRow,
@@ -48,7 +44,7 @@ export class RefreshFamilies {
    */
   async begin(request: NewSession): Promise<{ session: Session; token: string } | undefined> {
     const { codec, statements, sessionsPerUser } = this.#deps
-    const seed = randomBytes(seedSize)
+    const seed = randomBytes(seedBytes)
     const now = this.#deps.now()
     const row = rowOf(request, seed, now)
     const beginning = await beginAtOnce(statements, row, request, now, sessionsPerUser)
@@ -76,14 +72,9 @@ export class RefreshFamilies {
   }
 
   /** The live session of a token that is its newest, for introspection and revocation. */
-  async find(token: string): Promise<Session | undefined> {
-    const content = this.#deps.codec.decode(token)
-    return content && this.findDecoded(content)
-  }
-
-  /** The same for a token that was decoded already. */
-  async findDecoded(content: RefreshTokenContent): Promise<Session | undefined> {
-    const row = await this.look(content)
+  async find(token: string | RefreshTokenContent): Promise<Session | undefined> {
+    const content = this.#contentOf(token)
+    const row = content && (await this.load(content))
     // A token that is ahead of its row is the newest: the row has lost generations with its database.
     if (!row || row.generation > content.generation) return undefined
     if (row.user_disabled_at || row.client_disabled_at) return undefined
@@ -94,19 +85,16 @@ export class RefreshFamilies {
    * Whose session a token of any generation belongs to, live or not: a spent token still ends its
    * session when it is revoked.
    */
-  async owner(
-    token: string,
+  async findByAnyGeneration(
+    token: string | RefreshTokenContent,
   ): Promise<{ sid: string; userId: string; clientId: string } | undefined> {
-    const content = this.#deps.codec.decode(token)
-    return content && this.ownerOfDecoded(content)
+    const content = this.#contentOf(token)
+    const row = content && (await this.load(content))
+    return row && { sid: row.sid, userId: row.user_id, clientId: row.client_id }
   }
 
-  /** The same for a token that was decoded already. */
-  async ownerOfDecoded(
-    content: RefreshTokenContent,
-  ): Promise<{ sid: string; userId: string; clientId: string } | undefined> {
-    const row = await this.look(content)
-    return row && { sid: row.sid, userId: row.user_id, clientId: row.client_id }
+  #contentOf(token: string | RefreshTokenContent): RefreshTokenContent | undefined {
+    return typeof token === 'string' ? this.#deps.codec.decode(token) : token
   }
 
   /** Ends live sessions and revokes every access token that they gave: the `sid` of each goes out. */
@@ -162,7 +150,7 @@ export class RefreshFamilies {
   }
 
   /** The family that a token belongs to, with its person and client; undefined when the token is not its own. */
-  async look(content: RefreshTokenContent): Promise<FamilyRow | undefined> {
+  async load(content: RefreshTokenContent): Promise<FamilyRow | undefined> {
     const row: FamilyRow | undefined = await this.#deps
       .db('refresh_families')
       .join('users', 'users.id', 'refresh_families.user_id')
@@ -174,7 +162,7 @@ export class RefreshFamilies {
         'users.disabled_at as user_disabled_at',
         'clients.disabled_at as client_disabled_at',
       )
-    return row?.seed_digest.equals(digestOf(content.seed)) ? row : undefined
+    return row?.seed_digest.equals(digestSecret(content.seed)) ? row : undefined
   }
 
   /** The oldest sessions make room for the one that begins. */

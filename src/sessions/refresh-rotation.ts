@@ -1,33 +1,34 @@
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
+import { digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
-import { digestOf, type RefreshTokenCodec, type RefreshTokenContent } from './refresh-token.ts'
-import type { Advanced, RotationBatch, RotationRequest } from './rotation-statement.ts'
+import type { RefreshTokenCodec, RefreshTokenContent } from './refresh-token.ts'
+import type { Advanced, RotationBatch, RotationRequest } from './rotation-batch.ts'
 import { type FamilyRow, isLive, type Session, sessionOf } from './session.ts'
 import type { UnansweredRotations } from './unanswered-rotations.ts'
 
 interface Dependencies {
   readonly codec: RefreshTokenCodec
-  readonly steps: RotationBatch
+  readonly batch: RotationBatch
   readonly families: RefreshFamilies
   readonly revocations: Revocations
   readonly audit: AuditTrail
   readonly unanswered: UnansweredRotations
   readonly now: Now
-  /** How long a spent token is answered with the same successor again. */
+  /** How long a spent token is answered with the same successor. */
   readonly graceSeconds: number
 }
 
-/** Who presents the token. */
+/** The request that presents a token. */
 export interface Presenter {
   readonly clientId: string
   /** How long the session may stay idle after this refresh. */
   readonly idleSeconds: number
   readonly ip?: string | undefined
-  /** Whether nobody waits for the answer any more. */
+  /** Whether the caller has closed its connection. */
   readonly hasLeft?: (() => Promise<boolean>) | undefined
-  /** Whether it has waited for what other instances know. */
+  /** The request has waited for other instances to record unanswered rotations. */
   readonly hasWaited?: boolean
 }
 
@@ -41,7 +42,7 @@ export interface Rotated {
   readonly rotatedAt: Date
 }
 
-/** What became of a refresh: returned and never thrown, so that nothing decided is rolled back. */
+/** The outcome of a refresh: returned and never thrown, so that no decision is rolled back. */
 export type Rotation = Rotated | { readonly outcome: RotationFailure }
 
 export type RotationFailure =
@@ -55,7 +56,7 @@ export type RotationFailure =
   | 'reused'
   | 'abandoned'
 
-/** PostgreSQL came to it when nobody waited any more. It passes: the caller is answered 503. */
+/** PostgreSQL ran the statement after its caller had given up. Temporary: answered with 503. */
 class RotationTooLateError extends Error {
   override readonly name = 'RotationTooLateError'
   readonly code = 'ETIMEDOUT'
@@ -65,7 +66,7 @@ class RotationTooLateError extends Error {
   }
 }
 
-/** PostgreSQL still fails, so another instance may know why nobody was answered. It passes: the caller is answered 503. */
+/** PostgreSQL still fails, and another instance may have an unanswered rotation to record. Temporary: answered with 503. */
 class RotationInDoubtError extends Error {
   override readonly name = 'RotationInDoubtError'
   readonly code = 'ETIMEDOUT'
@@ -84,64 +85,67 @@ export class RefreshRotation {
   }
 
   /**
-   * One round trip lets exactly one of many callers win, and says whose session it is and whether they
-   * are still welcome. No row is the signal to look why.
+   * One round trip lets exactly one of many callers win, and checks session, person and client. No row
+   * means that something did not match: then a second query finds out what.
    */
   async rotate(content: RefreshTokenContent | undefined, presenter: Presenter): Promise<Rotation> {
-    const { steps, unanswered } = this.#deps
+    const { batch, unanswered } = this.#deps
     if (!content) return { outcome: 'forged' }
-    const step = this.#step(content, presenter)
-    const row = await unanswered.watch(step.sid, step.now, steps.take(step))
+    const request = this.#requestOf(content, presenter)
+    const row = await unanswered.watch(request.sid, request.now, batch.rotate(request))
     return row
-      ? this.#answer('rotated', row, step.now, content)
+      ? this.#answer('rotated', row, request.now, content)
       : this.#diagnose(content, presenter)
   }
 
-  /** The caller was not told of this rotation after all: the token is not spent. */
+  /** The answer did not reach the caller: the token is not spent. */
   noteUnanswered({ session, rotatedAt }: Rotated): void {
     this.#deps.unanswered.note(session.sid, rotatedAt)
   }
 
-  #step({ sid, generation, seed }: RefreshTokenContent, presenter: Presenter): RotationRequest {
+  #requestOf(
+    { sid, generation, seed }: RefreshTokenContent,
+    presenter: Presenter,
+  ): RotationRequest {
     const { clientId, idleSeconds } = presenter
     const now = this.#deps.now()
     const idleExpiresAt = later(now, idleSeconds)
-    return { sid, generation, digest: digestOf(seed), clientId, now, idleExpiresAt }
+    return { sid, generation, digest: digestSecret(seed), clientId, now, idleExpiresAt }
   }
 
   async #diagnose(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
-    const row = await this.#deps.families.look(content)
+    const row = await this.#deps.families.load(content)
     const refusal = this.#refusal(row, presenter)
     if (!row || refusal) return { outcome: refusal ?? 'unknown' }
     return content.generation < row.generation
       ? this.#judgeSpent(row, content, presenter)
-      : this.#waitForTurn(row, content, presenter)
+      : this.#waitForRow(row, content, presenter)
   }
 
-  /** Nothing speaks against it but that somebody had locked the row, or that the row is behind. */
-  async #waitForTurn(
+  /** The row was locked, or is behind its token: waits for it. */
+  async #waitForRow(
     before: FamilyRow,
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { steps, families, unanswered } = this.#deps
+    const { batch, families, unanswered } = this.#deps
     if (content.generation > before.generation && (await this.#isRevoked(content.sid))) {
       return { outcome: 'revoked' }
     }
-    const step = this.#step(content, presenter)
-    const turn = steps.rotateAlone(step, presenter.ip)
-    const advanced = await unanswered.watch(step.sid, step.now, turn)
+    const request = this.#requestOf(content, presenter)
+    const rotation = batch.rotateAlone(request, presenter.ip)
+    const advanced = await unanswered.watch(request.sid, request.now, rotation)
     if (advanced) {
       const outcome = advanced.lost > 0 ? 'ahead' : 'rotated'
-      return this.#answer(outcome, advanced, step.now, content)
+      return this.#answer(outcome, advanced, request.now, content)
     }
-    const row = await families.look(content)
+    const row = await families.load(content)
     const refusal = this.#refusal(row, presenter)
     if (!row || refusal) return { outcome: refusal ?? 'unknown' }
     return this.#judgeSpent(row, content, presenter)
   }
 
-  /** A database that has lost generations may have lost the end of the session too: Redis knows it. */
+  /** A database that has lost generations may have lost the end of the session too; Redis has it. */
   #isRevoked(sid: string): Promise<boolean> {
     return this.#deps.revocations.isRevokedAny([{ kind: 'sid', value: sid }])
   }
@@ -161,23 +165,23 @@ export class RefreshRotation {
     presenter: Presenter,
   ): Promise<Rotation> {
     const { now, graceSeconds, unanswered } = this.#deps
-    // Not spent after all: the statement came too late, or the database went back meanwhile.
+    // Not spent after all: the statement ran too late, or the database was restored meanwhile.
     if (content.generation >= row.generation) throw new RotationTooLateError()
     const rotatedAt = content.generation === row.generation - 1 ? row.rotated_at : null
     if (rotatedAt) {
-      if (await unanswered.has(row.sid, rotatedAt)) return this.#redo(row, content, presenter)
+      if (await unanswered.has(row.sid, rotatedAt)) return this.#repeat(row, content, presenter)
       if (secondsBetween(rotatedAt, now()) <= graceSeconds) {
         return this.#answer('repeated', row, rotatedAt, content)
       }
       if (unanswered.isInDoubt) return this.#judgeLater(content, presenter)
     }
-    // Read late, by an instance that stood still: its caller went on elsewhere, with a newer token.
+    // An instance that was paused reads late: its caller went on elsewhere, with a newer token.
     if (await presenter.hasLeft?.()) return { outcome: 'abandoned' }
     await this.#endReused(row, content.generation, presenter)
     return { outcome: 'reused' }
   }
 
-  /** Another instance may know why nobody was answered, and be about to write it. A request waits for it once. */
+  /** Another instance may be about to record this rotation as unanswered. A request waits for that once. */
   async #judgeLater(content: RefreshTokenContent, presenter: Presenter): Promise<Rotation> {
     if (presenter.hasWaited) throw new RotationInDoubtError()
     await this.#deps.unanswered.settle()
@@ -186,23 +190,24 @@ export class RefreshRotation {
   }
 
   /**
-   * A rotation that nobody was told of is done once more, as if it had not been: for whoever comes first.
-   * The session shows a new time then, from which the grace is counted.
+   * Repeats a rotation that was never answered, for the first request that asks. The session gets a new
+   * time, from which the grace period counts.
    */
-  async #redo(
+  async #repeat(
     row: FamilyRow,
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { steps, unanswered } = this.#deps
-    const step = this.#step(content, presenter)
-    const redone = await unanswered.watch(step.sid, step.now, steps.redo(step, row.rotated_at))
-    return redone
-      ? this.#answer('repeated', redone, step.now, content)
+    const { batch, unanswered } = this.#deps
+    const request = this.#requestOf(content, presenter)
+    const rotation = batch.rotateAgain(request, row.rotated_at)
+    const repeated = await unanswered.watch(request.sid, request.now, rotation)
+    return repeated
+      ? this.#answer('repeated', repeated, request.now, content)
       : this.#diagnose(content, presenter)
   }
 
-  /** The token was spent and comes again, so it is in two hands: nobody keeps the session. */
+  /** A spent token came back, so two parties have it: the session ends for both. */
   #endReused(row: FamilyRow, generation: number, { clientId, ip }: Presenter): Promise<void> {
     const { families, revocations, audit } = this.#deps
     return revocations.decide(async (change) => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import pg from 'pg'
 import { later, type Now } from '../clock.ts'
-import type { Db } from '../stores/postgres.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { isUnavailable } from '../stores/unavailable.ts'
 
@@ -124,19 +124,6 @@ export class UnansweredRotations {
     await this.#writing
   }
 
-  async prune(before: Date, limit: number, db: Db): Promise<number> {
-    return db('unanswered_rotations')
-      .whereIn(['sid', 'rotated_at'], (old) =>
-        old
-          .select('sid', 'rotated_at')
-          .from('unanswered_rotations')
-          .where('noted_at', '<', before)
-          .orderBy('noted_at')
-          .limit(limit),
-      )
-      .delete()
-  }
-
   get #doubtMilliseconds(): number {
     return this.#troubleAt + settleMilliseconds - performance.now()
   }
@@ -172,6 +159,11 @@ export class UnansweredRotations {
       }
     }
   }
+}
+
+export const oldUnanswered: ExpiringRows = {
+  table: 'unanswered_rotations',
+  columns: ['noted_at'],
 }
 
 const keyOf = ({ sid, rotatedAt }: Unanswered): string => `${sid} ${rotatedAt.getTime()}`

@@ -1,74 +1,93 @@
-/** What became of one of several things that were done together. */
-type Waiting<Item, Outcome> = {
+interface Waiting<Item, Outcome> {
   readonly item: Item
   readonly resolve: (outcome: Outcome) => void
   readonly reject: (error: unknown) => void
 }
 
 interface Options<Item, Outcome> {
-  /** Does them in one go, and gives the outcome of each at its place. */
+  /** Does the items together and returns the outcome of each at its place. */
   readonly run: (items: readonly Item[]) => Promise<readonly Outcome[]>
-  /** Whether this failure left nothing done, and lies in what was asked: then parts may go well. */
-  readonly isAtomicFailure: (error: unknown) => boolean
-  readonly maxBatch: number
-  /** How long one go may hold up those who come after it: then the next begins beside it. */
-  readonly maxLingerMilliseconds: number
+  /**
+   * When a batch starts. `idle`: at once, unless a batch is in flight; then the items that arrive
+   * meanwhile are the next batch. `tick`: at the end of each turn of the event loop, for a store that
+   * answers so fast that waiting for a batch in flight would cost more than it saves.
+   */
+  readonly start?: 'idle' | 'tick'
+  /** Whether an error left nothing done and may be due to a single item: then the halves are tried. */
+  readonly isAtomicFailure?: (error: unknown) => boolean
+  readonly maxBatch?: number
+  /** How long a batch delays the next one; after that they overlap. */
+  readonly maxLingerMilliseconds?: number
 }
 
-/**
- * Does together what arrives while the last go is under way. Who comes while nothing is under way is
- * done at once and waits for nobody, so that gathering costs no time when there is little to do.
- */
+/** Batches items that arrive together, so that they share a round trip. */
 export class BatchQueue<Item, Outcome> {
-  readonly #options: Options<Item, Outcome>
+  readonly #options: Required<Options<Item, Outcome>>
   #waiting: Waiting<Item, Outcome>[] = []
   #busy = false
 
   constructor(options: Options<Item, Outcome>) {
-    this.#options = options
+    this.#options = {
+      start: 'idle',
+      isAtomicFailure: () => false,
+      maxBatch: 100,
+      maxLingerMilliseconds: 50,
+      ...options,
+    }
   }
 
-  do(item: Item): Promise<Outcome> {
+  add(item: Item): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject })
-      if (!this.#busy) this.#flush()
+      if (this.#busy) return
+      this.#busy = true
+      if (this.#options.start === 'idle') this.#flush()
+      else setImmediate(() => this.#flushTick())
     })
+  }
+
+  /** Everything that was asked in this turn; the next turn does not wait for the outcome. */
+  #flushTick(): void {
+    const batch = this.#waiting
+    this.#waiting = []
+    this.#busy = false
+    void this.#settle(batch)
   }
 
   #flush(): void {
     const { maxBatch, maxLingerMilliseconds } = this.#options
-    const group = this.#waiting.splice(0, maxBatch)
+    const batch = this.#waiting.splice(0, maxBatch)
     this.#busy = true
-    let holdsUp = true
+    let isDelaying = true
     const next = () => {
-      if (!holdsUp) return
-      holdsUp = false
+      if (!isDelaying) return
+      isDelaying = false
       this.#busy = false
       if (this.#waiting.length > 0) this.#flush()
     }
-    const impatient = setTimeout(next, maxLingerMilliseconds).unref()
-    void this.#settle(group).finally(() => {
-      clearTimeout(impatient)
+    const linger = setTimeout(next, maxLingerMilliseconds).unref()
+    void this.#settle(batch).finally(() => {
+      clearTimeout(linger)
       next()
     })
   }
 
-  /** Each half again, until a failure is only that of the one whose it is. */
-  async #settle(group: readonly Waiting<Item, Outcome>[]): Promise<void> {
+  /** Splits a batch that failed until the error is that of a single item. */
+  async #settle(batch: readonly Waiting<Item, Outcome>[]): Promise<void> {
     const { run, isAtomicFailure } = this.#options
     try {
-      const outcomes = await run(group.map(({ item }) => item))
-      group.forEach(({ resolve }, at) => {
+      const outcomes = await run(batch.map(({ item }) => item))
+      batch.forEach(({ resolve }, at) => {
         resolve(outcomes[at] as Outcome)
       })
     } catch (error) {
-      if (group.length > 1 && isAtomicFailure(error)) {
-        const half = Math.ceil(group.length / 2)
+      if (batch.length > 1 && isAtomicFailure(error)) {
+        const half = Math.ceil(batch.length / 2)
         await Promise.all(
-          [group.slice(0, half), group.slice(half)].map((part) => this.#settle(part)),
+          [batch.slice(0, half), batch.slice(half)].map((part) => this.#settle(part)),
         )
       } else {
-        for (const { reject } of group) reject(error)
+        for (const { reject } of batch) reject(error)
       }
     }
   }

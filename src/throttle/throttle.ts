@@ -1,4 +1,4 @@
-import type { Db } from '../stores/postgres.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { CounterKeys } from './counter-keys.ts'
 import type { Counters } from './counters.ts'
 import type { FactsFor, Kind, Limits } from './limits.ts'
@@ -64,14 +64,11 @@ export class Throttle {
   async countFailure<K extends Kind>(kind: K, facts: FactsFor<K>): Promise<void> {
     await this.attempt(kind, facts)
   }
+}
 
-  /** Deletes counters of PostgreSQL whose window ended before `before`. Redis expires its own. */
-  async prune(before: Date, limit: number, db: Db): Promise<number> {
-    const { rowCount } = await db.raw<{ rowCount: number }>(
-      `DELETE FROM throttle WHERE ctid = ANY (ARRAY(
-         SELECT ctid FROM throttle WHERE expire < ? LIMIT ?))`,
-      [before.getTime(), limit],
-    )
-    return rowCount
-  }
+/** Counters of PostgreSQL; those of Redis expire by themselves. */
+export const endedCounters: ExpiringRows = {
+  table: 'throttle',
+  columns: ['expire'],
+  areMilliseconds: true,
 }

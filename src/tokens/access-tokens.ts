@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { errors, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
-import type { RevocationSubject } from '../revocations/revocation-lookup.ts'
+import type { RevocationSubject } from '../revocations/revocation-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { type AccessTokenClaims, accessTokenClaims, isOwnHeader } from './claims.ts'
-import { signToken } from './signature.ts'
-import { SignatureCache } from './signature-cache.ts'
 import { tokenLife } from './token-life.ts'
 
 /** What a token says of the person that it acts for: RFC 9068 §2.2.1 and §2.2.3.1. */
@@ -54,10 +53,16 @@ const mostPayloadLength = 8192
 /** Three base64url parts and nothing else: jose would pass over white space and padding. */
 const compactJws = new RegExp(`^[\\w-]{1,2048}\\.[\\w-]{1,${mostPayloadLength}}\\.[\\w-]{1,1024}$`)
 
+/**
+ * Tokens whose signature was verified lately, by digest: introspection meets the same ones again and
+ * again. Expiry, the key and revocation are still checked every time.
+ */
+export const createSignatureCache = () => new LRUCache<string, VerifiedAccessToken>({ max: 2000 })
+
 /** Signs and verifies access tokens: JWT profile of RFC 9068, RS256. */
 export class AccessTokens {
   readonly #deps: Dependencies
-  readonly #verified = new SignatureCache()
+  readonly #verified = createSignatureCache()
 
   constructor(deps: Dependencies) {
     this.#deps = deps
@@ -85,7 +90,7 @@ export class AccessTokens {
         roles: [...person.roles],
       }),
     }
-    const token = await keyring.sign(now, (signer) => signToken(signer, claims))
+    const token = await keyring.sign('at+jwt', claims)
     // The server cannot revoke a token that it does not read. Its other parts are always short enough.
     if (token.lastIndexOf('.') - token.indexOf('.') > mostPayloadLength + 1) throw tooLong()
     return { token, expiresIn }
@@ -97,13 +102,14 @@ export class AccessTokens {
    */
   async verify(token: string): Promise<VerifiedAccessToken | undefined> {
     const now = this.#deps.now()
-    const known = this.#verified.recall(token)
-    if (known) {
-      const isPublished = this.#deps.keyring.current.verificationKey(known.kid, now) !== undefined
-      return isPublished && known.claims.exp > epochSeconds(now) ? known : undefined
+    const digest = hash('sha256', token, 'base64')
+    const cached = this.#verified.get(digest)
+    if (cached) {
+      const isPublished = this.#deps.keyring.current.verificationKey(cached.kid, now) !== undefined
+      return isPublished && cached.claims.exp > epochSeconds(now) ? cached : undefined
     }
     const verified = await this.#check(token, now)
-    if (verified) this.#verified.remember(token, verified)
+    if (verified) this.#verified.set(digest, verified)
     return verified
   }
 
@@ -135,13 +141,13 @@ export class AccessTokens {
 
   /** Whether the token, its session, its client or its key has been revoked. */
   isRevoked({ kid, claims }: VerifiedAccessToken): Promise<boolean> {
-    const marks: RevocationSubject[] = [
+    const subjects: RevocationSubject[] = [
       { kind: 'jti', value: claims.jti },
       { kind: 'client', value: claims.client_id },
       { kind: 'kid', value: kid },
     ]
-    if (claims.sid !== undefined) marks.push({ kind: 'sid', value: claims.sid })
-    return this.#deps.revocations.isRevokedAny(marks)
+    if (claims.sid !== undefined) subjects.push({ kind: 'sid', value: claims.sid })
+    return this.#deps.revocations.isRevokedAny(subjects)
   }
 }
 

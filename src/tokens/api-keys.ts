@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
+import { createSecret, digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocation, RevocationLog } from '../revocations/revocation-log.ts'
 import type { Change, Revocations } from '../revocations/revocations.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** A key that a person made for a program. */
@@ -91,7 +92,7 @@ export class ApiKeys {
    */
   async create(request: NewApiKey): Promise<{ key: ApiKey; secret: string } | undefined> {
     const { db, now, audit, outbox, keysPerUser } = this.#deps
-    const secret = prefix + randomBytes(32).toString('base64url')
+    const secret = createSecret(prefix)
     return db.transaction(async (trx) => {
       // The lock makes the count true for two that come at once.
       const person = await trx('users')
@@ -110,7 +111,7 @@ export class ApiKeys {
           user_id: request.userId,
           name: request.name,
           client_id: request.clientId,
-          digest: digestOf(secret),
+          digest: digestSecret(secret),
           scope: [...request.scope],
           audience: [...request.audience],
           created_at: now(),
@@ -182,7 +183,7 @@ export class ApiKeys {
     const { db, now } = this.#deps
     const row: (Row & { roles: string[] }) | undefined = await db('api_keys')
       .join('users', 'users.id', 'api_keys.user_id')
-      .where({ digest: digestOf(secret), 'users.disabled_at': null })
+      .where({ digest: digestSecret(secret), 'users.disabled_at': null })
       .whereRaw(ofLiveClient)
       .where((live) => live.whereNull('expires_at').orWhere('expires_at', '>', now()))
       .first('api_keys.*', 'users.roles')
@@ -216,14 +217,6 @@ export class ApiKeys {
     return { rows: rows.length, done: rows.length < limit }
   }
 
-  async prune(before: Date, limit: number, db: Db = this.#deps.db): Promise<number> {
-    return db('api_keys')
-      .whereIn('id', (old) =>
-        old.select('id').from('api_keys').where('expires_at', '<', before).limit(limit),
-      )
-      .delete()
-  }
-
   #revocationOf({ id }: { readonly id: string }): Revocation {
     const { now, rememberSeconds } = this.#deps
     return { kind: 'sid', value: id, expiresAt: later(now(), rememberSeconds) }
@@ -236,7 +229,9 @@ export class ApiKeys {
   }
 }
 
-/** Whoever ends the client or the session waits for the key, and then finds it. */
+export const expiredApiKeys: ExpiringRows = { table: 'api_keys', columns: ['expires_at'] }
+
+/** Locks client and session: a transaction that ends one of them waits for the key, and then ends it. */
 async function holdsSession(
   trx: Knex.Transaction,
   { userId, clientId, sid }: NewApiKey,
@@ -258,8 +253,6 @@ async function holdsSession(
 
 const ofLiveClient = `(client_id IS NULL OR EXISTS (
   SELECT FROM clients WHERE clients.id = api_keys.client_id AND clients.disabled_at IS NULL))`
-
-const digestOf = (secret: string): Buffer => createHash('sha256').update(secret).digest()
 
 const keyOf = (row: Row): ApiKey => ({
   id: row.id,

@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { later, type Now } from '../clock.ts'
+import { createSecret, digestSecret } from '../oauth/opaque-token.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
 export type TokenPurpose = 'email_verification' | 'password_reset'
@@ -21,8 +22,6 @@ export interface NewToken extends Holder {
   readonly bits?: Buffer
 }
 
-const prefix = 'sot_'
-
 /** Tokens in links of mails: 256 bits, stored as a digest, valid for one use. */
 export class OneTimeTokens {
   readonly #now: Now
@@ -33,9 +32,9 @@ export class OneTimeTokens {
 
   /** Issues a token, which replaces the person's earlier one of that purpose. */
   async issue(db: Db, { purpose, userId, email, seconds, bits }: NewToken): Promise<string> {
-    const token = prefix + (bits ?? randomBytes(32)).toString('base64url')
+    const token = createSecret('sot_', bits)
     const row = {
-      digest: digestOf(token),
+      digest: digestSecret(token),
       email,
       created_at: this.#now(),
       expires_at: later(this.#now(), seconds),
@@ -50,7 +49,7 @@ export class OneTimeTokens {
   /** Finds the owner of a valid token without spending it. */
   async peek(db: Db, { purpose, token }: Presented): Promise<Holder | undefined> {
     const row = await db('one_time_tokens')
-      .where({ digest: digestOf(token), purpose })
+      .where({ digest: digestSecret(token), purpose })
       .where('expires_at', '>', this.#now())
       .first()
     return row && { userId: row.user_id, email: row.email }
@@ -59,7 +58,7 @@ export class OneTimeTokens {
   /** Spends a token by deleting its row: of several concurrent uses exactly one gets the owner. */
   async spend(db: Db, { purpose, token }: Presented): Promise<Holder | undefined> {
     const [row] = await db('one_time_tokens')
-      .where({ digest: digestOf(token), purpose })
+      .where({ digest: digestSecret(token), purpose })
       .where('expires_at', '>', this.#now())
       .delete()
       .returning('*')
@@ -77,14 +76,9 @@ export class OneTimeTokens {
     if (keepEmail !== null) links.whereNot('email', keepEmail)
     await links.delete()
   }
-
-  async prune(before: Date, limit: number, db: Db): Promise<number> {
-    return db('one_time_tokens')
-      .whereIn('digest', (old) =>
-        old.select('digest').from('one_time_tokens').where('expires_at', '<', before).limit(limit),
-      )
-      .delete()
-  }
 }
 
-const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest()
+export const expiredOneTimeTokens: ExpiringRows = {
+  table: 'one_time_tokens',
+  columns: ['expires_at'],
+}

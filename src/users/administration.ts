@@ -133,7 +133,7 @@ export class UserAdministration {
   /** ASVS 6.3.7. Mails to the address that name no person are deleted as well. */
   async #notifyDeleted(trx: Knex.Transaction, { id, email, emailVerifiedAt }: User, actor: Actor) {
     if (!email) return
-    await trx('outgoing_mail').whereRaw('lower(recipient) = lower(?)', [email]).delete()
+    await this.#deps.outbox.withdraw(trx, email)
     if (!emailVerifiedAt) return
     const data = actor.actorId === id ? { ip: actor.ip } : {}
     await this.#deps.outbox.put(trx, { template: 'account_deleted', to: email, data })

@@ -1,5 +1,6 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
+import { deleteSessionsOf } from '../sessions/ended-sessions.ts'
 import type { Db } from '../stores/postgres.ts'
 import type { UserAdministration } from './administration.ts'
 import { adminRole, UserError, type UserRow } from './user.ts'
@@ -39,11 +40,7 @@ export const eraseDeletedUsers = (audit: AuditLog, now: Now) => ({
 
 async function eraseSome(db: Db, audit: AuditLog, person: DeletedUser, limit: number) {
   const { id, audit_cursor: from } = person
-  const { rowCount: sessions } = await db.raw(
-    `DELETE FROM refresh_families WHERE sid = ANY (ARRAY(
-       SELECT sid FROM refresh_families WHERE user_id = ? LIMIT ?))`,
-    [id, limit],
-  )
+  const sessions = await deleteSessionsOf(db, id, limit)
   const { seen, cursor } = await audit.erase(id, from, limit, db)
   const finished = sessions < limit && seen < limit
   const row = db('deleted_users').where({ id })

@@ -8,7 +8,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { later } from '../../src/clock.ts'
-import { generateKey } from '../../src/keyring/signing-key.ts'
+import { generateKey } from '../../src/keyring/key-material.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { freshToken, signerOf, tend } from './tend.ts'
 

@@ -1,5 +1,5 @@
 import { later } from '../../src/clock.ts'
-import type { Keyring } from '../../src/keyring/keyring.ts'
+import { type Keyring, maxAge } from '../../src/keyring/keyring.ts'
 import { isPublished, keyState } from '../../src/keyring/signing-key.ts'
 import type { StoredKey } from '../../src/keyring/signing-keys.ts'
 import {
@@ -73,7 +73,7 @@ export class History {
 
   /** Nobody who caches the JWKS as long as it may sees another set than who asks again. */
   #inspectMaxAge(stored: readonly StoredKey[], keyring: Keyring, now: Date): void {
-    const seconds = keyring.jwksMaxAge(now)
+    const seconds = maxAge(now, keyring.jwksChangesAt(now))
     check(seconds >= 1 && seconds <= 300, `max-age is ${seconds}`)
     const before = later(now, seconds - 1)
     const names = (at: Date) => stored.filter((key) => isPublished(key, at)).map(({ kid }) => kid)

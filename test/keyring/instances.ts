@@ -1,10 +1,9 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
-import type { KeyEvent } from '../../src/keyring/key-chain.ts'
+import type { KeyMaterial } from '../../src/keyring/key-material.ts'
 import { LiveKeyring } from '../../src/keyring/live-keyring.ts'
-import { Rotation } from '../../src/keyring/rotation.ts'
-import type { KeyMaterial } from '../../src/keyring/signing-key.ts'
+import { type KeyEvent, Rotation } from '../../src/keyring/rotation.ts'
 import { SigningKeys } from '../../src/keyring/signing-keys.ts'
 import { type Timing, tellingSeconds } from '../../src/keyring/timing.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
@@ -41,7 +40,7 @@ export class Instance {
     this.now = () => new Date(clock.now().getTime() + 1000 * (options.skewSeconds ?? 0))
     this.#timing = options.timing ?? timing
     this.signingKeys = new SigningKeys(db, masterKeys)
-    this.keyring = new LiveKeyring(this.signingKeys)
+    this.keyring = new LiveKeyring(this.signingKeys, this.now)
     this.rotation = new Rotation({
       signingKeys: this.signingKeys,
       now: this.now,

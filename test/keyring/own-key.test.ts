@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import test from 'ava'
-import { readKey } from '../../src/keyring/own-key.ts'
+import { readKey } from '../../src/keyring/key-material.ts'
 
 const rsa = (modulusLength: number, publicExponent = 65_537) =>
   generateKeyPairSync('rsa', { modulusLength, publicExponent })

@@ -1,4 +1,6 @@
 import test from 'ava'
+import { finishedMail } from '../../src/mail/mail-queue.ts'
+import { deleteExpired } from '../../src/stores/delete-expired.ts'
 import { openMailRoom, openSender } from '../support/mail/mail-room.ts'
 import { smtpError, startMailbox } from '../support/mail/mailbox.ts'
 
@@ -213,9 +215,12 @@ test('old mails leave the table in batches, those that still wait do not', async
   await room.sender.run()
   await room.put({ ...changed, to: 'waiting@people.example' })
   const before = new Date(room.clock.now().getTime() + 1000)
-  t.is(await room.sender.queue.prune(new Date(0), 10), 0)
+  t.is(await deleteExpired(room.db, finishedMail, new Date(0), 10), 0)
   t.deepEqual(
-    [await room.sender.queue.prune(before, 2), await room.sender.queue.prune(before, 2)],
+    [
+      await deleteExpired(room.db, finishedMail, before, 2),
+      await deleteExpired(room.db, finishedMail, before, 2),
+    ],
     [2, 1],
   )
   t.deepEqual(

@@ -1,21 +1,24 @@
 // Alone: it measures the delay of the event loop.
-import { generateKeyPairSync } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import type { LiveKeyring } from '../../src/keyring/live-keyring.ts'
+import { LiveKeyring } from '../../src/keyring/live-keyring.ts'
 import { ActiveEntries } from '../../src/revocations/active-entries.ts'
-import type { Part } from '../../src/revocations/prefix-order.ts'
+import type { Part } from '../../src/revocations/digest-groups.ts'
 import { type FeedRequest, RevocationFeed } from '../../src/revocations/revocation-feed.ts'
 import type {
   LogChanges,
   LoggedRevocation,
   RevocationLog,
 } from '../../src/revocations/revocation-log.ts'
+import { storedKey, stubSigningKeys } from '../keyring/stub-keys.ts'
 
 const now = () => new Date('2026-01-01T00:00:00Z')
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const keyring = { current: { signer: () => ({ kid: 'k', privateKey }) } } as unknown as LiveKeyring
+const keyring = new LiveKeyring(
+  stubSigningKeys(async () => [storedKey('k', 1)]),
+  now,
+)
+await keyring.reread()
 
 /** A log of so many entries, of which each transaction wrote ten; a database would take minutes to fill. */
 function logOf(count: number, settled = count): RevocationLog {

@@ -1,7 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { RevocationLog } from '../../src/revocations/revocation-log.ts'
-import { RevocationLookup } from '../../src/revocations/revocation-lookup.ts'
-import { Revocations } from '../../src/revocations/revocations.ts'
+import { RevocationLookup, Revocations } from '../../src/revocations/revocations.ts'
 import { RevokedIndex } from '../../src/revocations/revoked-index.ts'
 import { openRedis } from '../../src/stores/redis.ts'
 import { eventually } from '../../tools/eventually.ts'
@@ -54,7 +53,7 @@ async function byHand(t: ExecutionContext) {
   const now = server.clock.now
   const log = new RevocationLog(server.db, now)
   const index = new RevokedIndex({ redis, log, now })
-  const lookup = new RevocationLookup({ statements: server.services.statements, now })
+  const lookup = new RevocationLookup(server.services.statements, now)
   const revocations = new Revocations({ db: server.db, log, lookup, index })
   await revocations.start()
   await eventually(() => index.trusted, 'Redis is filled')

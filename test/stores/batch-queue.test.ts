@@ -1,8 +1,8 @@
 import test from 'ava'
 import { BatchQueue } from '../../src/stores/batch-queue.ts'
 
-/** Goes that end when the test says so. */
-function stage({ maxBatch = 10, maxLingerMilliseconds = 60_000 } = {}) {
+/** Batches that end when the test says so. */
+function controlledQueue({ maxBatch = 10, maxLingerMilliseconds = 60_000 } = {}) {
   const goes: { items: readonly string[]; end: (error?: Error) => void }[] = []
   const batches = new BatchQueue<string, string>({
     run: (items) =>
@@ -20,9 +20,9 @@ function stage({ maxBatch = 10, maxLingerMilliseconds = 60_000 } = {}) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-test('who comes first waits for nobody; who comes meanwhile goes together, in order', async (t) => {
-  const { goes, batches, items } = stage({ maxBatch: 3 })
-  const done = Promise.all([...'abcdef'].map((item) => batches.do(item)))
+test('an item that finds the queue idle runs at once; items that arrive meanwhile share the next batches', async (t) => {
+  const { goes, batches, items } = controlledQueue({ maxBatch: 3 })
+  const done = Promise.all([...'abcdef'].map((item) => batches.add(item)))
   t.deepEqual(items(), ['a'])
   for (const at of [0, 1, 2]) {
     goes[at]?.end()
@@ -30,14 +30,14 @@ test('who comes first waits for nobody; who comes meanwhile goes together, in or
   }
   t.deepEqual(items(), ['a', 'bcd', 'ef'])
   t.deepEqual(await done, [...'ABCDEF'])
-  void batches.do('g')
+  void batches.add('g')
   t.deepEqual(items().at(-1), 'g')
 })
 
-test('a failure that did nothing is found out by halves: the others get their outcome', async (t) => {
-  const { goes, batches } = stage()
-  const first = batches.do('-')
-  const done = Promise.allSettled([...'abcxefgh'].map((item) => batches.do(item)))
+test('an atomic failure is traced to its item by halves; the others get their outcome', async (t) => {
+  const { goes, batches } = controlledQueue()
+  const first = batches.add('-')
+  const done = Promise.allSettled([...'abcxefgh'].map((item) => batches.add(item)))
   goes[0]?.end()
   await first
   for (let at = 1; at < 12; at += 1) {
@@ -50,28 +50,45 @@ test('a failure that did nothing is found out by halves: the others get their ou
   t.is(goes.length, 8)
 })
 
-test('a failure that may have done something is that of all: nothing is done twice', async (t) => {
-  const { goes, batches, items } = stage()
-  const first = batches.do('-')
-  const done = Promise.allSettled([...'abc'].map((item) => batches.do(item)))
+test('a failure that may have had effects rejects the whole batch: nothing is done twice', async (t) => {
+  const { goes, batches, items } = controlledQueue()
+  const first = batches.add('-')
+  const done = Promise.allSettled([...'abc'].map((item) => batches.add(item)))
   goes[0]?.end()
   await first
   await turn()
   goes[1]?.end(new Error('the connection is lost'))
   t.deepEqual(new Set((await done).map(({ status }) => status)), new Set(['rejected']))
   t.deepEqual(items(), ['-', 'abc'])
-  void batches.do('d')
+  void batches.add('d')
   t.deepEqual(items(), ['-', 'abc', 'd'])
 })
 
-test('a go that does not end holds up those behind it only for a moment', async (t) => {
-  const { goes, batches, items } = stage({ maxLingerMilliseconds: 1 })
-  const hanging = batches.do('a')
-  const second = batches.do('b')
+test('a stuck batch delays the next one only for maxLingerMilliseconds', async (t) => {
+  const { goes, batches, items } = controlledQueue({ maxLingerMilliseconds: 1 })
+  const hanging = batches.add('a')
+  const second = batches.add('b')
   while (goes.length < 2) await new Promise((resolve) => setTimeout(resolve, 1))
   t.deepEqual(items(), ['a', 'b'])
   goes[1]?.end()
   t.is(await second, 'B')
   goes[0]?.end()
   t.is(await hanging, 'A')
+})
+
+test('with start: tick, everything asked in one turn of the event loop shares a batch', async (t) => {
+  const sizes: number[] = []
+  const batches = new BatchQueue<number, number>({
+    start: 'tick',
+    run: async (items) => {
+      sizes.push(items.length)
+      await turn()
+      return items.map((item) => item * 2)
+    },
+  })
+  const first = Promise.all([1, 2, 3].map((item) => batches.add(item)))
+  await turn()
+  t.is(await batches.add(4), 8, 'it does not wait for the batch in flight')
+  t.deepEqual(await first, [2, 4, 6])
+  t.deepEqual(sizes, [3, 1])
 })

@@ -1,12 +1,13 @@
 import test from 'ava'
 import { Redis } from 'ioredis'
+import { deleteExpired } from '../../src/stores/delete-expired.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openRedis } from '../../src/stores/redis.ts'
 import { isUnavailable } from '../../src/stores/unavailable.ts'
 import { CounterKeys } from '../../src/throttle/counter-keys.ts'
 import { Counters } from '../../src/throttle/counters.ts'
 import { limits } from '../../src/throttle/limits.ts'
-import { Throttle } from '../../src/throttle/throttle.ts'
+import { endedCounters, Throttle } from '../../src/throttle/throttle.ts'
 import { startRedisServer } from '../../tools/redis-server.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
 import { guess, letThrough, openThrottle, refusal, stores, tryPassword } from './open-throttle.ts'
@@ -194,7 +195,7 @@ test('the janitor takes away what is over, in batches, and leaves what counts', 
   for (let i = 0; i < 5; i += 1) await throttle.attempt('emailChange', { person: 'old 0' })
   for (let i = 0; i < 5; i += 1) await throttle.attempt('emailChange', { person: 'new' })
   const swept = []
-  for (let i = 0; i < 4; i += 1) swept.push(await throttle.prune(clock.now(), 10, db))
+  for (let i = 0; i < 4; i += 1) swept.push(await deleteExpired(db, endedCounters, clock.now(), 10))
   t.deepEqual(swept, [10, 10, 4, 0])
   for (const person of ['old 0', 'new']) {
     t.truthy(await refusal(() => throttle.attempt('emailChange', { person })))

@@ -1,23 +1,23 @@
 import test from 'ava'
-import { SignatureCache } from '../../src/tokens/signature-cache.ts'
+import { createSignatureCache } from '../../src/tokens/access-tokens.ts'
 import { app } from '../../tools/fixtures.ts'
 import { startServer } from '../support/server/start-server.ts'
 
 const token = (jti: string) => ({ kid: 'k', claims: { jti } }) as never
 
-test('the memory of checked signatures is bounded, and what is asked for stays', (t) => {
-  const tokens = new SignatureCache()
-  tokens.remember('first', token('first'))
-  tokens.remember('second', token('second'))
+test('the cache of verified signatures is bounded and keeps the tokens in use', (t) => {
+  const tokens = createSignatureCache()
+  tokens.set('first', token('first'))
+  tokens.set('second', token('second'))
   for (let at = 0; at < 1999; at += 1) {
-    t.truthy(tokens.recall('first'))
-    tokens.remember(`${at}`, token(`${at}`))
+    t.truthy(tokens.get('first'))
+    tokens.set(`${at}`, token(`${at}`))
   }
-  t.is(tokens.recall('second'), undefined)
-  t.like(tokens.recall('first'), { claims: { jti: 'first' } })
+  t.is(tokens.get('second'), undefined)
+  t.like(tokens.get('first'), { claims: { jti: 'first' } })
 })
 
-test('RFC 7662 §2.2: a remembered token ends with its life, its key and its revocation', async (t) => {
+test('RFC 7662 §2.2: a cached token ends with its life, its key and its revocation', async (t) => {
   const server = await startServer(t)
   const fresh = async () => {
     const { access_token, expires_in } = (await server.clientCredentials()).body
@@ -43,7 +43,7 @@ test('RFC 7662 §2.2: a remembered token ends with its life, its key and its rev
   await inactive(orphan.access_token)
 })
 
-test('a remembered token is known by every letter: another spelling is another token', async (t) => {
+test('a cached token under another spelling is another token', async (t) => {
   const server = await startServer(t)
   const { access_token } = (await server.clientCredentials()).body
   t.true((await server.introspect(access_token, app)).body.active)

@@ -104,7 +104,7 @@ async function endReplacedSessions(
   ctx: Context,
 ) {
   const refresh = cookieMode.refreshToken(ctx)
-  const owner = refresh === undefined ? undefined : await families.owner(refresh)
+  const owner = refresh === undefined ? undefined : await families.findByAnyGeneration(refresh)
   if (owner) await userSessions.end(owner.userId, owner.sid, ctx.state.ip)
   const access = readCookie(ctx, accessCookie)
   const { sid, sub } = (access && (await accessTokens.verify(access))?.claims) || {}

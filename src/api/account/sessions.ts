@@ -67,7 +67,7 @@ function refresh(deps: Dependencies): Operation {
       if (token === undefined)
         throw new Problem('unauthenticated', { detail: 'No refresh token was sent.' })
       const content = codec.decode(token)
-      const owner = content && (await families.ownerOfDecoded(content))
+      const owner = content && (await families.findByAnyGeneration(content))
       const client = owner && (await apiClients.forRefresh(owner.clientId))
       if (!client) throw signInAgain('no session of a client of this API')
       const refreshed = await sessionTokens.refresh({

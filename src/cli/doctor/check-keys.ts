@@ -4,7 +4,7 @@ import { later } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { LiveKeyring } from '../../keyring/live-keyring.ts'
 import { type MasterKeys, masterKeysFrom, readMasterKeys } from '../../keyring/master-keys.ts'
-import { masterKeysInUse } from '../../keyring/rewrap.ts'
+import { masterKeysInUse } from '../../keyring/sealing.ts'
 import { hasTurn, type SigningKey } from '../../keyring/signing-key.ts'
 import { SigningKeys } from '../../keyring/signing-keys.ts'
 import { explain } from '../../server/explain.ts'
@@ -67,7 +67,7 @@ async function checkSigningKeys(
 ): Promise<Finding[]> {
   const none = 'none yet: the first start creates two'
   if (!masterKeys) return [ok(signingCheck, none)]
-  const live = new LiveKeyring(new SigningKeys(db, masterKeys))
+  const live = new LiveKeyring(new SigningKeys(db, masterKeys), () => now)
   const problem = await live.reread().then(() => undefined, explain)
   if (problem !== undefined) {
     return [

@@ -5,7 +5,7 @@ import {
   type Advanced,
   RotationBatch,
   type RotationRequest,
-} from '../../src/sessions/rotation-statement.ts'
+} from '../../src/sessions/rotation-batch.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { Statements } from '../../src/stores/statements.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
@@ -24,7 +24,7 @@ async function prepare(t: ExecutionContext, { instances = 1, sessions = 20 } = {
       asked.push(Array.isArray(values[0]) ? values[0].length : 1)
       return statements.run(statement, values)
     }
-    return { ...postgres, asked, steps: new RotationBatch({ run } as Statements, 20) }
+    return { ...postgres, asked, batch: new RotationBatch({ run } as Statements, 20) }
   })
   const [{ db }] = opened as [(typeof opened)[0]]
   const [user] = await db('users').pluck('id')
@@ -39,7 +39,7 @@ async function prepare(t: ExecutionContext, { instances = 1, sessions = 20 } = {
       ...{ expires_at: new Date(now.getTime() + 30 * day) },
     })),
   )
-  const stepOf = (
+  const requestOf = (
     sid: string,
     generation = 0,
     different: Partial<RotationRequest> = {},
@@ -52,16 +52,16 @@ async function prepare(t: ExecutionContext, { instances = 1, sessions = 20 } = {
     opened,
     db,
     sids,
-    stepOf,
-    steps: opened[0]?.steps as RotationBatch,
+    requestOf,
+    batch: opened[0]?.batch as RotationBatch,
     asked: opened[0]?.asked,
   }
 }
 
 const generations = (rows: (Advanced | undefined)[]) => rows.map((row) => row?.generation)
 
-test('steps that arrive together are one statement, and each gets its own outcome', async (t) => {
-  const { steps, sids, stepOf, asked, db } = await prepare(t)
+test('rotations that arrive together are one statement, and each gets its own outcome', async (t) => {
+  const { batch, sids, requestOf, asked, db } = await prepare(t)
   const wrong: Partial<RotationRequest>[] = [
     { generation: 1 },
     { digest: Buffer.alloc(32) },
@@ -70,7 +70,7 @@ test('steps that arrive together are one statement, and each gets its own outcom
     { sid: uuidv7() },
   ]
   const rows = await Promise.all(
-    sids.map((sid, at) => steps.take(stepOf(sid, 0, wrong[at - 1] ?? {}))),
+    sids.map((sid, at) => batch.rotate(requestOf(sid, 0, wrong[at - 1] ?? {}))),
   )
   t.deepEqual(asked, [1, 19])
   t.deepEqual(generations(rows), [1, ...Array(5).fill(undefined), ...Array(14).fill(1)])
@@ -82,29 +82,29 @@ test('steps that arrive together are one statement, and each gets its own outcom
   t.deepEqual(stored, Array(5).fill(0))
 })
 
-test('a step in a group does just what a step alone does', async (t) => {
-  const { steps, sids, stepOf, db } = await prepare(t, { sessions: 3 })
+test('a rotation in a batch does what a rotation alone does', async (t) => {
+  const { batch, sids, requestOf, db } = await prepare(t, { sessions: 3 })
   const last = new Date(Date.now() + 90 * day)
   await db('refresh_families').update({ amr: ['pwd', 'otp'] })
   const rows = await Promise.all(
-    sids.map((sid) => steps.take(stepOf(sid, 0, { idleExpiresAt: last }))),
+    sids.map((sid) => batch.rotate(requestOf(sid, 0, { idleExpiresAt: last }))),
   )
   const plain = rows.map((row) => ({ ...row, sid: undefined, at: undefined }))
   t.deepEqual(plain[1], plain[0])
   t.deepEqual(plain[2], plain[0])
   t.deepEqual(rows[1]?.idle_expires_at, rows[1]?.expires_at, 'the whole session ends first')
   const stored = await db('refresh_families').orderBy('sid').pluck('rotated_at')
-  t.deepEqual(stored, Array(3).fill(stepOf('').now))
+  t.deepEqual(stored, Array(3).fill(requestOf('').now))
 })
 
-test('RFC 9700 §4.14.2: each generation has one winner, in groups and over two instances', async (t) => {
-  const { opened, sids, stepOf, db } = await prepare(t, { instances: 2 })
+test('RFC 9700 §4.14.2: each generation has one winner, in batches and over two instances', async (t) => {
+  const { opened, sids, requestOf, db } = await prepare(t, { instances: 2 })
   for (let round = 0; round < 60; round += 1) {
-    const callers = Array.from({ length: 6 }, (_, at) => opened[at % 2]?.steps as RotationBatch)
+    const callers = Array.from({ length: 6 }, (_, at) => opened[at % 2]?.batch as RotationBatch)
     const mixed = round % 2 === 0 ? sids : [...sids].reverse()
     const outcomes = await Promise.all(
-      callers.flatMap((steps, at) =>
-        (at % 3 === 0 ? sids : mixed).map((sid) => steps.take(stepOf(sid, round))),
+      callers.flatMap((batch, at) =>
+        (at % 3 === 0 ? sids : mixed).map((sid) => batch.rotate(requestOf(sid, round))),
       ),
     )
     const winners = outcomes.flatMap((row) => row?.sid ?? []).sort()
@@ -112,14 +112,14 @@ test('RFC 9700 §4.14.2: each generation has one winner, in groups and over two 
   }
   t.deepEqual(await db('refresh_families').distinct('generation'), [{ generation: 60 }])
   const together = opened.flatMap(({ asked }) => asked).filter((count) => count > 1)
-  t.true(together.length > 60, 'the race was one of groups')
+  t.true(together.length > 60, 'the race was one of batches')
 })
 
-test('a stranger in the same group takes no turn away from whom it belongs to', async (t) => {
-  const { steps, sids, stepOf } = await prepare(t, { sessions: 5 })
+test('another client in the same batch does not prevent the rotation of the right one', async (t) => {
+  const { batch, sids, requestOf } = await prepare(t, { sessions: 5 })
   const clients = ['other', 'app', 'other']
   const rows = await Promise.all(
-    sids.flatMap((sid) => clients.map((clientId) => steps.take(stepOf(sid, 0, { clientId })))),
+    sids.flatMap((sid) => clients.map((clientId) => batch.rotate(requestOf(sid, 0, { clientId })))),
   )
   t.deepEqual(
     generations(rows),
@@ -127,30 +127,55 @@ test('a stranger in the same group takes no turn away from whom it belongs to', 
   )
 })
 
-test('a locked row holds up nobody else; alone, it is waited for', async (t) => {
-  const { steps, sids, stepOf, db } = await prepare(t)
+test('a locked row delays no other; a rotation alone waits for it', async (t) => {
+  const { batch, sids, requestOf, db } = await prepare(t)
   const [locked = ''] = sids.slice(-1)
   const waiting = await db.transaction(async (trx) => {
     await trx('refresh_families').where({ sid: locked }).forUpdate().first()
-    const rows = await Promise.all(sids.map((sid) => steps.take(stepOf(sid))))
+    const rows = await Promise.all(sids.map((sid) => batch.rotate(requestOf(sid))))
     t.deepEqual(generations(rows), [...Array(19).fill(1), undefined])
-    return { row: steps.rotateAlone(stepOf(locked)) }
+    return { row: batch.rotateAlone(requestOf(locked)) }
   })
   t.is((await waiting.row)?.generation, 1)
 })
 
-test('a row that cannot be written refuses only its own caller', async (t) => {
-  const { steps, sids, stepOf, db } = await prepare(t)
+test('a row that cannot be written fails only its own caller', async (t) => {
+  const { batch, sids, requestOf, db } = await prepare(t)
   const poisoned = sids[7]
   await db.raw(`
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'poisoned'; END $$;
     CREATE TRIGGER refuse BEFORE UPDATE ON refresh_families FOR EACH ROW
       WHEN (OLD.sid = '${poisoned}') EXECUTE FUNCTION refuse()`)
-  // PostgreSQL tells of a failure a moment before it lets go of the rows.
-  const turn = async (step: RotationRequest) => (await steps.take(step)) ?? steps.rotateAlone(step)
-  const settled = await Promise.allSettled(sids.map((sid) => turn(stepOf(sid))))
+  // PostgreSQL reports an error a moment before it releases the row locks.
+  const turn = async (request: RotationRequest) =>
+    (await batch.rotate(request)) ?? batch.rotateAlone(request)
+  const settled = await Promise.allSettled(sids.map((sid) => turn(requestOf(sid))))
   const refused = settled.flatMap(({ status }, at) => (status === 'rejected' ? sids[at] : []))
   t.deepEqual(refused, [poisoned])
   t.is((await db('refresh_families').where({ generation: 1 })).length, 19)
+})
+
+test('a person or client disabled by SQL alone gets no rotation, by no statement', async (t) => {
+  const { batch, sids, requestOf, db } = await prepare(t, { sessions: 4 })
+  const [spent = '', ...fresh] = sids
+  const [alone = '', ...together] = fresh
+  t.is((await batch.rotate(requestOf(spent)))?.generation, 1)
+  const { now } = requestOf(spent)
+  for (const [table, which] of [
+    ['users', {}],
+    ['clients', { id: 'app' }],
+  ] as const) {
+    await db(table).where(which).update({ disabled_at: now })
+    const rows = await Promise.all([
+      batch.rotate(requestOf(alone)),
+      ...together.map((sid) => batch.rotate(requestOf(sid))),
+      batch.rotateAlone(requestOf(alone)),
+      batch.rotateAgain(requestOf(spent), now),
+    ])
+    t.deepEqual(generations(rows), Array(5).fill(undefined), table)
+    await db(table).where(which).update({ disabled_at: null })
+  }
+  t.is((await batch.rotateAgain(requestOf(spent), now))?.generation, 1)
+  t.is((await batch.rotateAlone(requestOf(alone)))?.generation, 1)
 })

@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { Cluster } from 'ioredis'
+import type { Knex } from 'knex'
 import { later, type Now } from '../clock.ts'
 import type { RedisClient } from '../stores/redis.ts'
-import type { Bookmark, Revocation, RevocationKind } from './revocation-log.ts'
+import type { Bookmark, Revocation, RevocationKind, RevocationLog } from './revocation-log.ts'
 
 interface Dependencies {
   readonly redis: RedisClient
   readonly now: Now
-  /** What the names of all keys here begin with. */
+  /** The prefix of all keys of the copy. */
   readonly prefix: string
 }
 
-/** The longest that an instance which dies while it fills keeps the others from it. */
+/** For how long an instance that dies while it fills Redis keeps the others from filling it. */
 const leaseMilliseconds = 15_000
 const scanCount = 1000
 
-/** Only behind what it vouches for: who wrote the count has everything in this very Redis. */
+/** Sets the mark only if the count is that of the instance: then this very Redis has its entries. */
 const markScript = `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2]) return 1`
 
@@ -25,9 +26,9 @@ const spelling = /^([\w-]{8})\.(\d{1,19}):(\d{1,19}):([\d,]*)$/
 const releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
 /**
- * What instances tell each other through Redis about the copy of the log in it: up to which position
- * it is whole, and who fills it now (ADR 26). The mark is written behind the entries, so that a Redis which
- * falls back to an earlier state falls back to an earlier mark as well, which is true of it.
+ * What instances share through Redis about the copy of the log in it: up to which position it is
+ * complete, and which instance fills it now (ADR 26). The mark is written behind the entries, so a Redis
+ * that falls back to an earlier state falls back to the mark of that state.
  */
 export class SharedCopy {
   readonly #deps: Dependencies
@@ -50,7 +51,7 @@ export class SharedCopy {
     return { history, watermark: BigInt(low), ceiling: BigInt(high), running: list }
   }
 
-  /** @returns false when the count is another one: then Redis is not what this instance has written to */
+  /** @returns false if the count differs: then this is not the Redis that the instance has written to */
   async vouch(position: Bookmark, count: { key: string; sent: number }): Promise<boolean> {
     const { history, watermark, ceiling, running } = position
     const mark = `${history}.${watermark}:${ceiling}:${running.join()}`
@@ -59,7 +60,7 @@ export class SharedCopy {
     return done === 1
   }
 
-  /** Takes or keeps the right to fill Redis for all. */
+  /** Takes or renews the right to fill Redis for all instances. */
   async lease(): Promise<boolean> {
     const { redis } = this.#deps
     const taken = await redis.set(this.#leaseKey, this.#id, 'PX', leaseMilliseconds, 'NX')
@@ -72,7 +73,7 @@ export class SharedCopy {
     await this.#deps.redis.eval(releaseScript, 1, this.#leaseKey, this.#id)
   }
 
-  /** Everything that Redis holds, a page at a time. */
+  /** All entries in Redis, a page at a time. */
   async *held(): AsyncGenerator<Revocation[]> {
     const { redis, prefix } = this.#deps
     const before = `${redis.options.keyPrefix ?? ''}${prefix}:`
@@ -102,4 +103,33 @@ export class SharedCopy {
       return milliseconds > 0 ? [{ kind, value, expiresAt }] : []
     })
   }
+}
+
+interface Recovery {
+  readonly db: Knex
+  readonly log: RevocationLog
+  /** Ends, in the transaction, what these revocations had ended. */
+  readonly end: (trx: Knex.Transaction, revocations: readonly Revocation[]) => Promise<void>
+}
+
+/**
+ * Writes revocations to the log that it has lost and Redis still holds: those of the seconds that a
+ * failover or a restore has lost (ADR 26). Each keeps its expiry. Repeating it changes nothing.
+ * @returns how many it wrote
+ */
+export async function recover(
+  { db, log, end }: Recovery,
+  held: AsyncIterable<readonly Revocation[]>,
+): Promise<number> {
+  let sum = 0
+  for await (const page of held) {
+    const lost = await log.lackedOf(page)
+    if (lost.length === 0) continue
+    await db.transaction(async (trx) => {
+      await log.append(trx, lost, { areRecovered: true })
+      await end(trx, lost)
+    })
+    sum += lost.length
+  }
+  return sum
 }

@@ -1,9 +1,41 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { describeKey, type KeyMaterial } from './signing-key.ts'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto'
+import { promisify } from 'node:util'
+import { calculateJwkThumbprint, type JWK } from 'jose'
+
+/** A generated or imported key before it has its place in the chain. */
+export interface KeyMaterial {
+  readonly kid: string
+  readonly publicJwk: JWK
+  readonly privateKey: KeyObject
+}
+
+export async function generateKey(bits: number): Promise<KeyMaterial> {
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: bits })
+  const material = await describeKey(privateKey)
+  // One in 64 thumbprints starts with `-`, which `signet keys revoke` would read as an option.
+  return material.kid.startsWith('-') ? generateKey(bits) : material
+}
+
+async function describeKey(privateKey: KeyObject): Promise<KeyMaterial> {
+  const { kty, n, e } = privateKey.export({ format: 'jwk' }) as {
+    kty: string
+    n: string
+    e: string
+  }
+  const kid = await calculateJwkThumbprint({ kty, n, e })
+  return { kid, publicJwk: { kty, n, e, alg: 'RS256', use: 'sig', kid }, privateKey }
+}
 
 /**
- * Takes an RSA private key of one's own, PKCS #8 or PKCS #1 PEM.
- * @throws TypeError with a sentence for the operator when it is none that RS256 can be signed with
+ * Reads an RSA private key of the operator, PKCS #8 or PKCS #1 PEM.
+ * @throws TypeError with a sentence for the operator if RS256 cannot use the key
  */
 export async function readKey(pem: string): Promise<KeyMaterial> {
   const key = parse(pem)
