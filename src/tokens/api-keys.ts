@@ -238,8 +238,11 @@ async function holdsSession(
   now: Date,
 ): Promise<boolean> {
   if (clientId !== undefined) {
-    const client = trx('clients').where({ id: clientId, disabled_at: null })
-    if (!(await client.forShare().first('id'))) return false
+    const client = await trx('clients')
+      .where({ id: clientId, disabled_at: null })
+      .forShare()
+      .first('id')
+    if (!client) return false
   }
   if (sid === undefined) return true
   const session = await trx('refresh_families')

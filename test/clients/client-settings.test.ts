@@ -5,8 +5,8 @@ import type { Command } from 'commander'
 import { client, clientChanges, newClient } from '../../src/api/admin/client-schemas.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { type Setting, settingColumns, settings } from '../../src/clients/client-settings.ts'
-import { register } from '../support/clients/clients.ts'
 import { root } from '../../tools/root.ts'
+import { register } from '../support/clients/clients.ts'
 import { startServer } from '../support/server/start-server.ts'
 
 const declared: readonly Setting[] = Object.values(settings)
