@@ -79,7 +79,7 @@ export interface RecordedEvent {
   detail: Record<string, unknown>
 }
 
-export interface AuditFilter {
+interface AuditFilter {
   readonly userId?: string | undefined
   readonly clientId?: string | undefined
   readonly event?: string | undefined

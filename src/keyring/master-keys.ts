@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { OperatorError } from '../errors.ts'
 
 /** One master key: 256 random bits that never enter the database. */
-export interface MasterKey {
+interface MasterKey {
   /** Names the key beside what it sealed: the start of its SHA-256, which gives nothing away. */
   readonly id: string
   readonly secret: Buffer
@@ -51,7 +51,7 @@ export class MasterKeys {
   }
 }
 
-export function parseMasterKey(text: string, source: string): MasterKey {
+function parseMasterKey(text: string, source: string): MasterKey {
   const secret = Buffer.from(text.trim(), 'base64url')
   if (secret.length !== 32 || secret.toString('base64url') !== text.trim()) {
     throw new MasterKeyError(`The master key in ${source} is not base64url of 32 bytes.`)

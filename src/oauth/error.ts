@@ -15,9 +15,9 @@ const statuses = {
   temporarily_unavailable: 503,
 } as const
 
-export type OAuthErrorCode = keyof typeof statuses
+type OAuthErrorCode = keyof typeof statuses
 
-export interface OAuthErrorOptions {
+interface OAuthErrorOptions {
   /** What the log should know and the caller should not. */
   readonly cause?: unknown
   /** Overrides the status of the table, for instance 413 or 415. */

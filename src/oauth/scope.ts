@@ -6,7 +6,7 @@ const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
 export const offlineAccess = 'offline_access'
 
 /** Splits a `scope` parameter; each token once, in the order given. */
-export function parseScope(scope: string): string[] {
+function parseScope(scope: string): string[] {
   const tokens = scope.split(' ').filter((token) => token !== '')
   if (!tokens.every((token) => scopeToken.test(token))) throw malformed()
   return [...new Set(tokens)]

@@ -1,6 +1,6 @@
 import type { Bookmark, LogChanges, LoggedRevocation, RevocationLog } from './revocation-log.ts'
 
-export interface ReadChanges extends LogChanges {
+interface ReadChanges extends LogChanges {
   /** Those of `entries` that are new. */
   readonly fresh: readonly LoggedRevocation[]
   /** The history changed or numbers went back: the database was restored, and all must be read again. */

@@ -53,7 +53,7 @@ interface Row {
   xid: string
 }
 
-export interface LogPage {
+interface LogPage {
   readonly bookmark: Bookmark
   readonly entries: readonly LoggedRevocation[]
   /** Whether entries were skipped because their numbers are those of another cluster. */

@@ -21,7 +21,7 @@ interface Dependencies {
 }
 
 /** The request that presents a token. */
-export interface Presenter {
+interface Presenter {
   readonly clientId: string
   /** How long the session may stay idle after this refresh. */
   readonly idleSeconds: number
@@ -32,7 +32,7 @@ export interface Presenter {
   readonly hasWaited?: boolean
 }
 
-export interface Rotated {
+interface Rotated {
   /** `ahead`: rotated, and the database had lost generations of it. */
   readonly outcome: 'rotated' | 'repeated' | 'ahead'
   readonly session: Session

@@ -19,7 +19,7 @@ export interface RotationRequest {
 export type Advanced = SessionColumns & { generation: number; roles: string[] }
 
 /** The same, after a rotation that waited. `lost`: how many generations the database had lost. */
-export type CaughtUp = Advanced & { lost: number }
+type CaughtUp = Advanced & { lost: number }
 
 const answer = `family.sid, family.user_id, family.client_id, family.scope, family.audience,
   family.auth_time, family.amr, family.generation, family.idle_expires_at, family.expires_at`

@@ -1,37 +1,69 @@
 import { hash, randomUUID } from 'node:crypto'
 import { errors, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
+import { z } from 'zod'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { RevocationSubject } from '../revocations/revocation-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
-import { type AccessTokenClaims, accessTokenClaims, isOwnHeader } from './claims.ts'
-import { tokenLife } from './token-life.ts'
+import { tokenLife } from './token-lives.ts'
 
-/** What a token says of the person that it acts for: RFC 9068 §2.2.1 and §2.2.3.1. */
-export interface PersonClaims {
-  /** The session: public, ends the token when it is revoked. */
+/** No control characters: PostgreSQL accepts no NUL in a text. */
+const name = z.string().regex(/^\P{Cc}+$/u)
+const audience = z.union([name, z.array(name).min(1)])
+
+/**
+ * The claims of an access token of this server, RFC 9068 §2.2. Read as strictly as they are written:
+ * even a token with a genuine signature must not bring a list where a name is looked up.
+ */
+const accessTokenClaims = z
+  .looseObject({
+    iss: name,
+    sub: name,
+    aud: audience,
+    exp: z.int(),
+    iat: z.int(),
+    jti: z.uuid(),
+    client_id: name,
+    scope: z.string(),
+    sid: z.uuid().optional(),
+    auth_time: z.int().optional(),
+    amr: z.array(name).optional(),
+    roles: z.array(name).optional(),
+  })
+  // A token with a session acts for a person, and `sub` is the person's id.
+  .refine(({ sub, sid }) => sid === undefined || z.uuid().safeParse(sub).success)
+
+export type AccessTokenClaims = z.output<typeof accessTokenClaims>
+
+/** The header that this server writes: a key or an extension in it is not its own. */
+const isOwnHeader = (header: object): boolean =>
+  Object.keys(header).every((member) => ['alg', 'typ', 'kid'].includes(member))
+
+/** The claims about the person that a token acts for: RFC 9068 §2.2.1 and §2.2.3.1. */
+interface PersonClaims {
+  /** The session: public; its revocation ends the token. */
   readonly sid: string
   readonly authTime: Date
   readonly amr: readonly string[]
   readonly roles: readonly string[]
 }
 
-export interface AccessTokenRequest {
+interface AccessTokenRequest {
   /** The person, or the client when it acts for itself: RFC 9068 §2.2. */
   readonly subject: string
   readonly clientId: string
   readonly audience: readonly string[]
   readonly scope: readonly string[]
-  /** The longest life: this one may be a little shorter. */
+  /** The longest lifetime; this token may live a little shorter. */
   readonly seconds: number
   readonly person?: PersonClaims
 }
 
 export interface IssuedAccessToken {
   readonly token: string
-  /** Its life, RFC 6749 §5.1. */
+  /** Its lifetime in seconds, RFC 6749 §5.1. */
   readonly expiresIn: number
 }
 
@@ -50,7 +82,7 @@ interface Dependencies {
 /** Longest claims of a token that is read, in base64url. */
 const mostPayloadLength = 8192
 
-/** Three base64url parts and nothing else: jose would pass over white space and padding. */
+/** Three base64url parts and nothing else: jose would ignore white space and padding. */
 const compactJws = new RegExp(`^[\\w-]{1,2048}\\.[\\w-]{1,${mostPayloadLength}}\\.[\\w-]{1,1024}$`)
 
 /**
@@ -97,8 +129,8 @@ export class AccessTokens {
   }
 
   /**
-   * The token, when this server signed it and it has not expired; whether it is revoked is another
-   * question. Undefined for everything else, whatever it is: RFC 8725 §3, RFC 9068 §4.
+   * The token, if this server signed it and it has not expired; `isRevoked` checks revocation.
+   * Undefined for everything else, whatever it is: RFC 8725 §3, RFC 9068 §4.
    */
   async verify(token: string): Promise<VerifiedAccessToken | undefined> {
     const now = this.#deps.now()
@@ -157,7 +189,7 @@ const tooLong = () =>
     'the access token would be too long: ask for fewer scopes or resources',
   )
 
-/** The last character of a signature has bits to spare: one spelling of a token and no other. */
+/** The last character of a signature has unused bits: a token has one spelling and no other. */
 function isCanonical(token: string): boolean {
   const signature = token.slice(token.lastIndexOf('.') + 1)
   return Buffer.from(signature, 'base64url').toString('base64url') === signature

@@ -25,7 +25,7 @@ export interface ApiKey {
 }
 
 /** A key that was presented and is good, with the person it acts for. */
-export interface LiveApiKey extends ApiKey {
+interface LiveApiKey extends ApiKey {
   readonly roles: readonly string[]
 }
 

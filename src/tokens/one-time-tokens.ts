@@ -10,12 +10,12 @@ export interface Presented {
   readonly token: string
 }
 
-export interface Holder {
+interface Holder {
   readonly userId: string
   readonly email: string
 }
 
-export interface NewToken extends Holder {
+interface NewToken extends Holder {
   readonly purpose: TokenPurpose
   readonly seconds: number
   /** 256 unpredictable bits; random when absent. */

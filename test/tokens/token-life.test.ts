@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import test from 'ava'
-import { tokenLife } from '../../src/tokens/token-life.ts'
+import { tokenLife } from '../../src/tokens/token-lives.ts'
 
 const jti = (first: string) => `${first}-0000-4000-8000-000000000000`
 
