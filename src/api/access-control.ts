@@ -12,7 +12,7 @@ import { Problem } from './problem.ts'
 export const accountScope = 'account'
 export const adminScope = 'admin'
 
-/** Who is asking. */
+/** The caller of an operation. */
 export interface Person {
   readonly user: User
   /** The session, or the API key, that the token comes from. */
@@ -30,9 +30,9 @@ interface Dependencies {
 }
 
 /**
- * Lets people in: RFC 6750 with a token for this server's own API, from the header or, in cookie mode,
- * from the cookie. The token says who; whether they are still welcome and still an administrator is
- * asked of the table, so that a role taken away counts at once (ASVS 8.3.2).
+ * Authorizes people: RFC 6750 with a token for this server's own API, from the header or, in cookie mode,
+ * from the cookie. The token says who it is; whether they are enabled and an administrator is read from the
+ * database, so that a change of roles takes effect at once (ASVS 8.3.2).
  */
 export class AccessControl {
   readonly #deps: Dependencies
@@ -42,10 +42,10 @@ export class AccessControl {
   }
 
   /** @throws Problem 401 or 403 with the challenge of RFC 6750 §3 */
-  async admit(ctx: Context, access: Access): Promise<Person | undefined> {
+  async authorize(ctx: Context, access: Access): Promise<Person | undefined> {
     if (access === 'public') return undefined
-    if (access === 'optional') return this.#ifSignedIn(ctx)
-    const token = await this.#presented(ctx)
+    if (access === 'optional') return this.#authorizeIfSignedIn(ctx)
+    const token = await this.#tokenOf(ctx)
     const verified = await this.#deps.accessTokens.verify(token)
     const { sid, sub, client_id: clientId, scope } = verified?.claims ?? {}
     const audiences = [verified?.claims.aud].flat()
@@ -61,25 +61,25 @@ export class AccessControl {
     if (access === 'administrator' && !user.roles.includes(adminRole)) {
       throw new Problem('forbidden')
     }
-    // A key that leaks must not make another one, nor end what a person would need to notice it.
-    const looks = ctx.method === 'GET' && access === 'person'
-    if (verified.claims.amr?.includes(apiKeyMethod) && !looks) {
-      throw new Problem('forbidden', { detail: 'an API key cannot do this: sign in' })
+    // A leaked key must not create another one, nor end what a person would need to notice it.
+    const isReading = ctx.method === 'GET' && access === 'person'
+    if (verified.claims.amr?.includes(apiKeyMethod) && !isReading) {
+      throw new Problem('forbidden', { detail: 'API keys cannot do this: sign in instead' })
     }
     return { user, sid, clientId, token: verified }
   }
 
-  /** A header has to be good. A cookie comes unasked: what a browser still holds keeps nobody out. */
-  async #ifSignedIn(ctx: Context): Promise<Person | undefined> {
-    if (ctx.get('authorization') !== '') return this.admit(ctx, 'person')
+  /** A token in the header must be valid. An expired cookie is ignored: browsers send cookies unasked. */
+  async #authorizeIfSignedIn(ctx: Context): Promise<Person | undefined> {
+    if (ctx.get('authorization') !== '') return this.authorize(ctx, 'person')
     if (readCookie(ctx, accessCookie) === undefined) return undefined
-    return this.admit(ctx, 'person').catch((error) => {
+    return this.authorize(ctx, 'person').catch((error) => {
       if (error instanceof Problem) return undefined
       throw error
     })
   }
 
-  async #presented(ctx: Context): Promise<string> {
+  async #tokenOf(ctx: Context): Promise<string> {
     const [authorization, ...more] = authorizationHeaders(ctx.req)
     if (more.length > 0) throw severalTokens()
     if (authorization !== undefined) {
@@ -98,7 +98,7 @@ export class AccessControl {
 const noToken = () =>
   new Problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer realm="signet"' } })
 
-/** RFC 6750 §2 and §3.1: a token comes in one way, once. */
+/** RFC 6750 §2 and §3.1: a token is sent in one way, once. */
 const severalTokens = () =>
   new Problem('malformed-request', {
     detail: 'send one Authorization header, not several',
@@ -107,7 +107,7 @@ const severalTokens = () =>
 
 const invalidToken = () =>
   new Problem('unauthenticated', {
-    detail: 'the access token is not valid here',
+    detail: 'the access token is not valid for this API',
     headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_token"' },
   })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import absolutePath from 'swagger-ui-dist/absolute-path.js'
 import type { Middleware } from '../http/context.ts'
 
-/** The files of Swagger UI that the page needs, and nothing else of the folder. */
+/** The files of Swagger UI that the page needs. */
 const assets: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -30,7 +30,7 @@ const page = `<!doctype html>
 const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#docs', deepLinking: true, docExpansion: 'list' })
 `
 
-/** All from this server: no CDN, no inline script. Swagger UI writes styles and data: images itself. */
+/** Everything comes from this server. Swagger UI needs inline styles and data: images. */
 export const docsPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -48,7 +48,7 @@ export const docs: Middleware = (ctx) => {
   ctx.body = page
 }
 
-/** Read once and shared by all answers: a copy for each would let slow readers fill the memory. */
+/** Read once and shared by all answers: with a copy for each, slow readers could fill the memory. */
 const files = new Map<string, Promise<Buffer>>()
 
 function fileOf(name: string): Promise<Buffer> {
@@ -60,7 +60,7 @@ function fileOf(name: string): Promise<Buffer> {
   return read
 }
 
-/** What the page loads. */
+/** Serves the files that the page loads. */
 export const docsAsset: Middleware = async (ctx) => {
   const { name = '' } = (ctx as unknown as { params: { name?: string } }).params
   if (name === 'start.js') {

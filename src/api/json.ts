@@ -5,7 +5,7 @@ import { Problem } from './problem.ts'
 
 const jsonType = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 
-/** Reads a JSON body. A compressed one is not taken: it could be a thousand times larger inside. */
+/** @throws Problem when the body is not JSON in UTF-8, is too large, or is compressed */
 export async function readJson(ctx: Context): Promise<unknown> {
   if (!jsonType.test(ctx.get('content-type'))) throw new Problem('unsupported-media-type')
   const body = await readBody(ctx, {
@@ -15,20 +15,20 @@ export async function readJson(ctx: Context): Promise<unknown> {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
     const value = JSON.parse(text, storable)
-    // RFC 8259 §4: with two members of one name, two readers may see two different requests.
-    if (namesTwice(text)) throw malformed('an object names a member twice')
+    // RFC 8259 §4: with two members of the same name, two readers may see two different requests.
+    if (hasDuplicateMember(text)) throw malformed('an object has two members of the same name')
     return value
   } catch (cause) {
     if (cause instanceof Problem) throw cause
     throw new Problem('malformed-request', {
       detail: 'the body is not valid JSON',
-      cause: whereOf(cause),
+      cause: positionOf(cause),
     })
   }
 }
 
-/** V8 quotes the text around an error, which may be a password: the log gets its position and no more. */
-function whereOf(error: unknown): string {
+/** V8 quotes the text around an error, which may be a password; only the position is logged. */
+function positionOf(error: unknown): string {
   if (!(error instanceof SyntaxError)) return 'not UTF-8'
   const [, position] = / at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(error.message) ?? []
   return position === undefined ? 'not JSON' : `not JSON at position ${position}`
@@ -36,17 +36,17 @@ function whereOf(error: unknown): string {
 
 const malformed = (detail: string) => new Problem('malformed-request', { detail })
 
-/** PostgreSQL stores neither NUL nor half a character, and no honest text holds one. */
+/** Refuses what PostgreSQL cannot store: NUL and unpaired surrogates. */
 function storable(name: string, value: unknown): unknown {
   for (const text of [name, value]) {
     if (typeof text !== 'string' || !/[\0\p{Cs}]/u.test(text)) continue
-    throw malformed('a string holds a NUL character or half a surrogate pair')
+    throw malformed('a string contains a NUL character or an unpaired surrogate')
   }
   return value
 }
 
-/** Whether an object of a valid JSON text names a member twice, whichever way it is spelled. */
-function namesTwice(text: string): boolean {
+/** Finds equal member names also when they are escaped differently. The text is valid JSON. */
+function hasDuplicateMember(text: string): boolean {
   const open: Set<string>[] = []
   for (const [token, member] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
     if (token === '{') open.push(new Set())
@@ -62,18 +62,18 @@ function namesTwice(text: string): boolean {
 
 /**
  * Checks input against its schema.
- * @throws Problem naming every field that is wrong at once
+ * @throws Problem `invalid-fields` that lists every invalid field
  */
 export function checked<Schema extends ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   throw new Problem('invalid-fields', {
     errors: result.error.issues.flatMap((issue) => {
-      // Each unknown member is a mistake of its own: nobody assigns by guessing names.
+      // Each unknown member is an error, so nothing is assigned by guessing names.
       const names = issue.code === 'unrecognized_keys' ? issue.keys : [undefined]
       return names.map((name) => ({
         pointer: pointerTo(name === undefined ? issue.path : [...issue.path, name]),
-        detail: name === undefined ? issue.message : 'this field is not known here',
+        detail: name === undefined ? issue.message : 'unknown field',
       }))
     }),
   })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi'
 import { grantTypes } from '../clients/client-settings.ts'
 
-/** The OAuth surface for OpenAPI. Its rules are those of the RFCs; a test compares it with real answers. */
+/** The OAuth endpoints for OpenAPI. Their rules are in the RFCs; a test compares this with real answers. */
 
 const form = 'application/x-www-form-urlencoded'
 const oauthError = z
@@ -35,7 +35,7 @@ const tokenResponse = z
 
 const introspection = z
   .looseObject({ active: z.boolean() })
-  .meta({ id: 'Introspection', description: 'RFC 7662; nothing but `active` when it is false' })
+  .meta({ id: 'Introspection', description: 'RFC 7662; only `active` when it is false' })
 
 const post = (
   summary: string,
@@ -49,7 +49,7 @@ const post = (
     required: true,
     content: { [form]: { schema: z.object({ ...fields, ...clientFields }) } },
   },
-  responses: { ...answer, default: json('What went wrong', oauthError) },
+  responses: { ...answer, default: json('An error', oauthError) },
 })
 
 const get = (tag: string, summary: string, schema: z.ZodType): ZodOpenApiOperationObject => ({
@@ -62,8 +62,8 @@ const health = z.object({ status: z.string(), checks: z.record(z.string(), z.str
 
 const readiness: ZodOpenApiOperationObject = {
   tags: ['Health'],
-  summary: 'Whether it should get traffic',
-  responses: { 200: json('It should', health), 503: json('It should not', health) },
+  summary: 'Check whether this instance is ready for traffic',
+  responses: { 200: json('Ready', health), 503: json('Not ready', health) },
 }
 
 const status = (summary: string): ZodOpenApiOperationObject => {
@@ -71,7 +71,7 @@ const status = (summary: string): ZodOpenApiOperationObject => {
   return {
     tags: ['Health'],
     summary,
-    responses: { 200: json('Yes', answer), 503: json('No', answer) },
+    responses: { 200: json('Ready', answer), 503: json('Not ready', answer) },
   }
 }
 
@@ -86,26 +86,30 @@ const file = (summary: string): ZodOpenApiOperationObject => ({
 
 const revocationsList: ZodOpenApiOperationObject = {
   tags: ['Discovery'],
-  summary: 'The live revocations, signed, for services that verify tokens by themselves',
+  summary:
+    'Get the signed list of active revocations, for services that verify tokens by themselves',
   requestParams: {
     query: z.object({
       since: z
         .string()
         .optional()
-        .meta({ description: '`seq` of the last list: only what is new' }),
-      wait: z.int().min(0).max(30).optional().meta({ description: 'seconds to wait for news' }),
-      part: z
+        .meta({ description: '`seq` of the last list: return only newer entries' }),
+      wait: z
         .int()
         .min(0)
+        .max(30)
         .optional()
-        .meta({ description: 'everything may come in parts; with `of`: this part' }),
-      of: z.int().min(2).optional().meta({ description: 'how many parts there are' }),
+        .meta({ description: 'seconds to wait for newer entries' }),
+      part: z.int().min(0).optional().meta({
+        description: '0 allows the list to be returned in parts; with `of`: the part to return',
+      }),
+      of: z.int().min(2).optional().meta({ description: 'the number of parts' }),
     }),
   },
   responses: {
     200: { description: 'The list', content: { 'application/jwt': { schema: z.string() } } },
-    304: { description: 'The list that the caller has' },
-    400: json('A parameter is wrong, the list has other parts, or is too long', oauthError),
+    304: { description: 'The list has not changed' },
+    400: json('A parameter is invalid, or the list is divided differently or too long', oauthError),
   },
 }
 
@@ -136,8 +140,8 @@ export const oauthPaths: ZodOpenApiPathsObject = {
     }),
   },
   '/oauth/introspect': {
-    post: post('Ask about a token (RFC 7662)', aboutToken, {
-      200: json('What it is', introspection),
+    post: post('Introspect a token (RFC 7662)', aboutToken, {
+      200: json('The state of the token', introspection),
     }),
   },
   '/.well-known/jwks.json': {
@@ -145,27 +149,23 @@ export const oauthPaths: ZodOpenApiPathsObject = {
   },
   '/.well-known/revocations': { get: revocationsList },
   '/.well-known/oauth-authorization-server': {
-    get: get(
-      'Discovery',
-      'What this server offers (RFC 8414)',
-      z.looseObject({ issuer: z.string() }),
-    ),
+    get: get('Discovery', 'Server metadata (RFC 8414)', z.looseObject({ issuer: z.string() })),
   },
-  '/health/live': { get: get('Health', 'Whether the process runs', z.looseObject({})) },
+  '/health/live': { get: get('Health', 'Check whether the process runs', z.looseObject({})) },
   '/health/ready': { get: readiness },
-  '/api/v1/health': { get: status('Whether this instance is ready') },
-  '/api/v1/health/database': { get: status('Whether its database answers') },
+  '/api/v1/health': { get: status('Check whether this instance is ready') },
+  '/api/v1/health/database': { get: status('Check whether its database answers') },
   '/openapi.json': { get: get('Discovery', 'This description', z.looseObject({})) },
   '/docs': { get: file('A page that renders this description') },
   '/docs/{name}': {
     get: {
-      ...file('What the page loads'),
+      ...file('A file of that page'),
       requestParams: { path: z.object({ name: z.string() }) },
     },
   },
 }
 
-/** These lie at the root of the host, wherever the issuer is: RFC 8414 §3.1. */
+/** At the root of the host, whatever the path of the issuer: RFC 8414 §3.1. */
 export const atRoot: readonly string[] = [
   '/.well-known/oauth-authorization-server',
   '/health/live',

@@ -18,13 +18,13 @@ interface Dependencies {
 const maxAgeSeconds = 300
 
 /**
- * OpenAPI 3.1 of every endpoint. The JSON API is described by the very schemas that check what comes
- * in and cut what goes out, so the description cannot lie.
+ * OpenAPI 3.1 of every endpoint. The schemas that check the input and trim the output of the JSON API
+ * describe it too, so the description is always right.
  */
 export function openApi(deps: Dependencies): ReadDocument {
   let document: CachedDocument | undefined
   return () => {
-    // Made at the first call: a server that nobody asks pays nothing for it.
+    // Created at the first request, so that starting is not slower.
     document ??= cachedDocument(JSON.stringify(describe(deps)), maxAgeSeconds)
     return document
   }
@@ -54,7 +54,7 @@ export function describe({
   })
 }
 
-/** Paths are told from the issuer on; what lies at the root of its host says so. */
+/** Paths are relative to the issuer; those at the root of its host name their own server. */
 function pathsOf({ origin, pathname }: URL): ZodOpenApiPathsObject {
   const path = pathname.replace(/\/$/, '')
   if (path === '') return oauthPaths
@@ -89,7 +89,7 @@ function describeOperation(one: Operation): ZodOpenApiOperationObject {
     responses: {
       ...Object.fromEntries(Object.entries(one.responses).map(describeResponse)),
       default: {
-        description: 'What went wrong, RFC 9457',
+        description: 'An error, RFC 9457',
         content: { 'application/problem+json': { schema: problem } },
       },
     },
@@ -101,14 +101,14 @@ const describeResponse = ([status, { description, schema }]: [
   Operation['responses'][number],
 ]) => [status, { description, ...(schema && { content: { 'application/json': { schema } } }) }]
 
-/** Stable names for generated clients: the method and the path. */
+/** A stable name for generated clients, from the method and the path. */
 const operationId = ({ method, path }: Operation): string =>
   `${method}_${path
     .replace('/api/v1/', '')
     .replace(/[{}]/g, '')
     .replace(/[^a-z0-9]+/gi, '_')}`
 
-/** The empty requirement says that it works without, too. */
+/** An empty requirement means that authentication is optional. */
 function securityOf(access: Access) {
   if (access === 'public') return {}
   const session = [{ bearer: [] }, { cookie: [] }]

@@ -7,22 +7,19 @@ import type { AccessControl, Person } from './access-control.ts'
 import { checked, readJson } from './json.ts'
 import { type FieldProblem, Problem } from './problem.ts'
 
-/**
- * Who may call: anybody, anybody with their session if they bring one, a signed-in person, or an
- * administrator.
- */
+/** Who may call: anyone, anyone (signed in or not), a signed-in person, or an administrator. */
 export type Access = 'public' | 'optional' | 'person' | 'administrator'
 
 export interface Reply {
   readonly status: number
-  /** A stream is JSON already, written as its schema says; an error in it ends the connection. */
+  /** A stream is JSON already and follows its schema; an error in it ends the connection. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
   /** `Set-Cookie` values. */
   readonly cookies?: readonly string[]
 }
 
-/** What a handler gets: input that has passed its schema, and who is asking. */
+/** The input of a handler, checked against its schemas, and the caller. */
 export interface Call<Body, Form, Query, Path, Who> {
   readonly body: Body
   readonly form: Form
@@ -36,7 +33,7 @@ export interface Call<Body, Form, Query, Path, Who> {
 
 export interface ResponseDescription {
   readonly description: string
-  /** Absent: no body. What it does not name does not leave the server. */
+  /** Without it there is no body. Fields that it does not name do not leave the server. */
   readonly schema?: ZodType
 }
 
@@ -44,7 +41,7 @@ type Parsed<Schema> = Schema extends ZodType ? output<Schema> : undefined
 
 interface Definition<Body, Form, Query, Path, Kind extends Access> {
   readonly method: 'get' | 'post' | 'patch' | 'delete'
-  /** With `{name}` for a part that varies, as OpenAPI writes it. */
+  /** With `{name}` for a parameter, as in OpenAPI. */
   readonly path: string
   readonly tag: string
   readonly summary: string
@@ -52,10 +49,7 @@ interface Definition<Body, Form, Query, Path, Kind extends Access> {
   readonly body?: Body
   /** An `application/x-www-form-urlencoded` body instead of JSON. */
   readonly form?: Form
-  /**
-   * Asked when a body breaks its schema: which rules it breaks that no schema can know, so that all that
-   * is wrong is named at once.
-   */
+  /** Finds errors that no schema can know, when the body breaks its schema: all are reported at once. */
   readonly alsoWrong?: (body: unknown, ip: string) => Promise<FieldProblem[]>
   readonly query?: Query
   readonly pathParams?: Path
@@ -71,7 +65,7 @@ interface Definition<Body, Form, Query, Path, Kind extends Access> {
   ): Promise<Reply>
 }
 
-/** One endpoint of the JSON API: what validates it also describes it. */
+/** One endpoint of the JSON API. The schemas that validate it also describe it in OpenAPI. */
 export type Operation = Definition<
   ZodType | undefined,
   ZodType | undefined,
@@ -80,7 +74,7 @@ export type Operation = Definition<
   Access
 >
 
-/** Keeps the types of the schemas for the handler, and forgets them outside. */
+/** Keeps the types of the schemas for the handler and erases them outside. */
 export const operation = <
   Kind extends Access,
   Body extends ZodType | undefined = undefined,
@@ -91,7 +85,7 @@ export const operation = <
   definition: Definition<Body, Form, Query, Path, Kind>,
 ): Operation => definition as unknown as Operation
 
-/** Mounts endpoints: who is asking, what is asked, and an answer by its schema. */
+/** Mounts operations: authorize the caller, check the input, answer by the schema. */
 export function mount(
   router: Router<RequestState>,
   operations: readonly Operation[],
@@ -106,7 +100,7 @@ export function mount(
 
 function answering(one: Operation, accessControl: AccessControl): Middleware {
   return async (ctx) => {
-    const person = await accessControl.admit(ctx, one.access)
+    const person = await accessControl.authorize(ctx, one.access)
     const reply = await one.handle({
       body: one.body && (await checkedBody(one, one.body, ctx)),
       form: one.form && checked(one.form, await readForm(ctx)),
@@ -121,19 +115,19 @@ function answering(one: Operation, accessControl: AccessControl): Middleware {
   }
 }
 
-/** PostgreSQL stores no NUL, so nothing can be found by one. */
+/** PostgreSQL stores no NUL, so nothing can be found by it. */
 function inUrl<T extends object>(values: T): T {
   if (
     Object.values(values)
       .flat()
       .some((value) => String(value).includes('\0'))
   ) {
-    throw new Problem('malformed-request', { detail: 'the address holds a NUL character' })
+    throw new Problem('malformed-request', { detail: 'the URL contains a NUL character' })
   }
   return values
 }
 
-/** RFC 9112 §6: whether one follows the head. */
+/** Whether a body follows the head: RFC 9112 §6. */
 const hasBody = (ctx: Context): boolean =>
   ctx.get('transfer-encoding') !== '' || !['', '0'].includes(ctx.get('content-length'))
 
@@ -144,9 +138,9 @@ async function checkedBody(one: Operation, schema: ZodType, ctx: Context): Promi
     return checked(schema, body)
   } catch (error) {
     if (!(error instanceof Problem && one.alsoWrong)) throw error
-    const named = new Set(error.errors.map(({ pointer }) => pointer))
+    const reported = new Set(error.errors.map(({ pointer }) => pointer))
     const more = await one.alsoWrong(body, ctx.state.ip)
-    const errors = [...error.errors, ...more.filter(({ pointer }) => !named.has(pointer))]
+    const errors = [...error.errors, ...more.filter(({ pointer }) => !reported.has(pointer))]
     throw new Problem('invalid-fields', { errors })
   }
 }
@@ -158,7 +152,7 @@ function send(
 ): void {
   const described = one.responses[status]
   if (!described)
-    throw new Error(`${one.method} ${one.path} answers ${status}, which it does not describe`)
+    throw new Error(`${one.method} ${one.path} answers ${status}, which is not among its responses`)
   ctx.status = status
   ctx.set(headers)
   if (cookies.length > 0) ctx.append('set-cookie', [...cookies])

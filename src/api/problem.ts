@@ -2,13 +2,13 @@ import type { Context } from '../http/context.ts'
 import { asOAuthError, type ErrorFormat, type Refusal } from '../http/error-boundary.ts'
 import { ThrottledError, throttledFields } from '../throttle/throttled.ts'
 
-/** One field of a request that is wrong; `pointer` is a JSON Pointer into the body (RFC 6901). */
+/** One invalid field of a request; `pointer` is a JSON Pointer into the body (RFC 6901). */
 export interface FieldProblem {
   readonly pointer: string
   readonly detail: string
 }
 
-/** The problems that the JSON API knows: RFC 9457 wants each type stable, with one title. */
+/** Status and title of each problem type. RFC 9457: types are stable and have one title each. */
 export const problems = {
   'malformed-request': [400, 'The request is malformed'],
   'unusable-token': [400, 'The link or code is no longer valid'],
@@ -31,15 +31,15 @@ export const problems = {
 export type ProblemType = keyof typeof problems
 
 export interface ProblemOptions {
-  /** What is wrong this time; goes out. */
+  /** What is wrong this time; the caller reads it. */
   readonly detail?: string
   readonly errors?: readonly FieldProblem[]
   readonly headers?: Readonly<Record<string, string>>
-  /** What the log should know and the caller should not. */
+  /** For the log alone. */
   readonly cause?: unknown
 }
 
-/** A refusal of the JSON API in the form of RFC 9457. The cause stays in the log. */
+/** An error of the JSON API in the form of RFC 9457. Its cause is logged and not sent. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly type: ProblemType

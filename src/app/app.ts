@@ -15,17 +15,17 @@ export interface App {
   readonly issuer: string
   readonly services: Services
   readonly handler: RequestListener
-  /** Method and path of all that is mounted, for whoever describes it. */
+  /** Method and path of each route of the API. */
   readonly routes: readonly string[]
-  /** Makes what is missing, reads the keys, and begins the work in the background. */
+  /** Creates missing keys, reads the keyring and starts the background jobs. */
   start(): Promise<void>
-  /** Readiness says no from now on, so that no new traffic is sent here. */
+  /** Readiness fails from now on, so that no new traffic is sent here. */
   drain(): void
-  /** Ends the work in the background. */
+  /** Stops the background jobs. */
   stop(): Promise<void>
 }
 
-/** Puts the rooms behind the routes, and says when which of them works. */
+/** Creates the services and mounts the routes on them. */
 export async function createApp(runtime: Runtime): Promise<App> {
   const { config, log } = runtime
   const services = await createServices(runtime)
@@ -45,7 +45,7 @@ export async function createApp(runtime: Runtime): Promise<App> {
   koa.use(requests.middleware)
   koa.use(routes.middleware)
   koa.on('error', (error) =>
-    log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'an answer could not be sent'),
+    log[hungUp(error) ? 'debug' : 'error']({ err: error }, 'a response could not be sent'),
   )
   registerGauges(runtime, services)
 
@@ -70,7 +70,7 @@ export async function createApp(runtime: Runtime): Promise<App> {
   }
 }
 
-/** So long after the last write that failed the disk counts as full. */
+/** The disk counts as full for this long after the last write that failed. */
 const fullDiskSeconds = 60
 
 function healthChecks(
@@ -86,7 +86,7 @@ function healthChecks(
       const seconds = Math.abs(databaseClock?.offsetSeconds ?? 0).toFixed(0)
       return `differs from the clock of PostgreSQL by ${seconds} s: synchronize both with NTP`
     },
-    // Refreshes go on, and no other instance has another disk: no reason to send traffic elsewhere.
+    // Refreshes still work, and all instances share the disk, so traffic need not go elsewhere.
     disk: async () => {
       const seconds = fullDisk?.secondsSince
       if (seconds === undefined || seconds > fullDiskSeconds) return undefined

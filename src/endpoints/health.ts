@@ -1,25 +1,25 @@
 import { within } from '../clock.ts'
 import type { Middleware } from '../http/context.ts'
 
-/** Answers `undefined` when all is well, else what is wrong. */
+/** Resolves to `undefined` when all is well, otherwise to a description of the problem. */
 export type HealthCheck = () => Promise<string | undefined>
 
-/** Longer than this is an answer too: a check that hangs is a check that failed. */
+/** A check that takes longer has failed. */
 const checkSeconds = 2
 
-/** The process runs and its event loop turns. Nothing else: restarting it would not bring the database back. */
+/** The process runs. Stores are not checked: a restart would not bring the database back. */
 export const live: Middleware = (ctx) => {
   ctx.set('cache-control', 'no-store')
   ctx.body = { status: 'ok' }
 }
 
 /**
- * Whether this instance should get traffic; for those who run it with each thing that it needs by name,
- * for strangers the status alone.
+ * Whether this instance should get traffic.
+ * @param detail every check by name for operators, or the status alone for strangers
  */
 export function ready(
   checks: Readonly<Record<string, HealthCheck>>,
-  told: 'all' | 'status' = 'all',
+  detail: 'all' | 'status' = 'all',
 ): Middleware {
   return async (ctx) => {
     const results = await Promise.all(
@@ -29,7 +29,7 @@ export function ready(
     ctx.status = ok ? 200 : 503
     ctx.set('cache-control', 'no-store')
     const status = ok ? 'ok' : 'unavailable'
-    ctx.body = told === 'status' ? { status } : { status, checks: Object.fromEntries(results) }
+    ctx.body = detail === 'status' ? { status } : { status, checks: Object.fromEntries(results) }
   }
 }
 

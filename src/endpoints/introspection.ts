@@ -17,15 +17,15 @@ interface Dependencies {
 }
 
 /**
- * RFC 7662. `token_type_hint` is not needed: the two kinds of token cannot be mistaken for each other.
- * Whatever is not a live token that this client may know of is `{"active": false}` and no more.
+ * RFC 7662. `token_type_hint` is not needed, because the kinds of token cannot be mistaken for each other. A
+ * token that is not active, or that this client may not introspect, is `{"active": false}` and nothing else.
  */
 export function introspection(deps: Dependencies): Middleware {
   return async (ctx) => {
     const token = ctx.state.params.require('token')
-    const found = await describeToken(deps, ctx.state.client, token)
-    deps.metrics.introspections.inc({ active: String(found !== undefined) })
-    ctx.body = found ?? { active: false }
+    const description = await describeToken(deps, ctx.state.client, token)
+    deps.metrics.introspections.inc({ active: String(description !== undefined) })
+    ctx.body = description ?? { active: false }
   }
 }
 
@@ -35,10 +35,10 @@ function describeToken(deps: Dependencies, client: Client, token: string) {
   return describeAccessToken(deps, client, token)
 }
 
-/** For a service that was given an API key: it may know what it may introspect. */
+/** For a service that received an API key. */
 async function describeApiKey({ apiKeys, issuer }: Dependencies, client: Client, token: string) {
   const key = await apiKeys.verify(token)
-  if (!key || !mayKnowAudience(client, key.audience)) return undefined
+  if (!key || !mayIntrospectAudience(client, key.audience)) return undefined
   return {
     active: true,
     token_type: 'api_key',
@@ -55,7 +55,7 @@ async function describeApiKey({ apiKeys, issuer }: Dependencies, client: Client,
 
 async function describeAccessToken({ accessTokens }: Dependencies, client: Client, token: string) {
   const verified = await accessTokens.verify(token)
-  if (!verified || !mayKnow(client, verified)) return undefined
+  if (!verified || !mayIntrospect(client, verified)) return undefined
   if (await accessTokens.isRevoked(verified)) return undefined
   return { active: true, token_type: 'Bearer', ...verified.claims }
 }
@@ -81,9 +81,9 @@ const describe = (session: Session) => ({
   ),
 })
 
-/** RFC 7662 §4: its own tokens, and those for the audiences that it was allowed to introspect. */
-const mayKnow = (client: Client, { claims }: VerifiedAccessToken): boolean =>
-  claims.client_id === client.id || mayKnowAudience(client, [claims.aud].flat())
+/** RFC 7662 §4: a client's own tokens, and those for the audiences that it was allowed to introspect. */
+const mayIntrospect = (client: Client, { claims }: VerifiedAccessToken): boolean =>
+  claims.client_id === client.id || mayIntrospectAudience(client, [claims.aud].flat())
 
-const mayKnowAudience = (client: Client, audience: readonly string[]): boolean =>
+const mayIntrospectAudience = (client: Client, audience: readonly string[]): boolean =>
   client.introspects.includes('*') || audience.some((one) => client.introspects.includes(one))

@@ -10,10 +10,10 @@ interface Dependencies {
 
 const maxAgeSeconds = 300
 
-/** The feed never hands out an older list while its database answers: read twice a second, signed again every 5 s. */
+/** The feed serves no older list while its database answers: it reads twice a second and signs again every 5 s. */
 export const feedStalenessSeconds = 10
 
-/** RFC 8414: what is really there and nothing else. Cached once: it depends on no request. */
+/** RFC 8414. Created once, because it depends on no request. */
 export function metadata({ issuer, grants }: Dependencies): ReadDocument {
   const confidential = authenticationMethods.filter((method) => method !== 'none')
   const document = {
@@ -22,7 +22,7 @@ export function metadata({ issuer, grants }: Dependencies): ReadDocument {
     token_endpoint: `${issuer}/oauth/token`,
     token_endpoint_auth_methods_supported: authenticationMethods,
     token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
-    // Required by §2 although nothing here uses an authorization endpoint: an empty list says so.
+    // Required by §2. There is no authorization endpoint, so the list is empty.
     response_types_supported: [],
     grant_types_supported: grants.map((grant) => grant.type),
     revocation_endpoint: `${issuer}/oauth/revoke`,
@@ -31,7 +31,7 @@ export function metadata({ issuer, grants }: Dependencies): ReadDocument {
     introspection_endpoint: `${issuer}/oauth/introspect`,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
-    // Not registered: docs/verifying.md says what they mean.
+    // Not registered with IANA; described in docs/verifying.md.
     revocations_uri: `${issuer}/.well-known/revocations`,
     revocations_staleness_seconds: feedStalenessSeconds,
   }

@@ -20,15 +20,15 @@ interface Dependencies {
   readonly throttle: Throttle
 }
 
-/** So many access tokens of a session are revoked one by one; the next one ends the session. */
-const mostOfSession = 10
-/** Of a client that acts for itself, or of an API key: beyond it, revocation has to wait. */
-const mostOfOthers = 1000
+/** Access tokens of one session that are revoked one by one; the next one ends the session. */
+const maxOfSession = 10
+/** The same of a client that acts for itself, or of an API key; the next one is refused for a while. */
+const maxOfOthers = 1000
 
 /**
- * RFC 7009. A refresh token ends its session and every access token of it; an access token ends
- * alone. What is no token, or the token of another client, answers 200 as well and changes nothing:
- * so a client learns nothing about tokens that are not its own.
+ * RFC 7009. Revoking a refresh token ends its session and all access tokens of it; revoking an access token
+ * ends that token alone. An invalid token, or one of another client, changes nothing and is answered with
+ * 200 too: a client learns nothing about tokens that are not its own.
  */
 export function revocation(deps: Dependencies): Middleware {
   return async (ctx) => {
@@ -64,9 +64,9 @@ async function revokeAccessToken(deps: Dependencies, ctx: Context, token: string
   await deps.revocations.decide(async (change) => {
     const { trx, revoke } = change
     const singles = await deps.revocationLog.singlesOf(trx, belongsTo)
-    if (sid !== undefined && singles >= mostOfSession && (await endSession(deps, ctx, change, sid)))
+    if (sid !== undefined && singles >= maxOfSession && (await endSession(deps, ctx, change, sid)))
       return
-    if (singles >= mostOfOthers) throw tooMany()
+    if (singles >= maxOfOthers) throw tooMany()
     await revoke({ kind: 'jti', value: jti, expiresAt, belongsTo })
     const detail = { jti }
     await deps.audit.record(
@@ -76,7 +76,7 @@ async function revokeAccessToken(deps: Dependencies, ctx: Context, token: string
   })
 }
 
-/** A session whose tokens are revoked one by one ends: one entry stands for all of them from then on. */
+/** Ends a session whose tokens were revoked one by one: one entry then replaces all of theirs. */
 async function endSession(
   { families, audit }: Dependencies,
   ctx: Context,
@@ -86,20 +86,24 @@ async function endSession(
   const ended = await families.end(change, { sid }, 'token_revoked')
   if (ended.length === 0) return false
   const { client, ip } = ctx.state
-  const detail = { tokens: mostOfSession }
+  const detail = { tokens: maxOfSession }
   await audit.record({ event: 'session.revoked', clientId: client.id, sid, ip, detail }, change.trx)
   return true
 }
 
 /** RFC 7009 §2.2.1: the token is still valid, and the client may try again. */
 const tooMany = () =>
-  new OAuthError('temporarily_unavailable', 'too many single tokens of this client are revoked', {
-    headers: { 'retry-after': '60' },
-  })
+  new OAuthError(
+    'temporarily_unavailable',
+    'too many access tokens were revoked one by one, try again later',
+    {
+      headers: { 'retry-after': '60' },
+    },
+  )
 
 /**
- * RFC 7009 §2.1: the token was not issued to this client. Whoever repeats that fills no audit trail,
- * and is answered as before: another answer would tell that the token is a live one.
+ * RFC 7009 §2.1: the token was issued to another client. Beyond a limit that is no longer audited, so that
+ * nobody can flood the audit log; the answer stays the same, or it would reveal that the token is active.
  */
 async function refuse(
   { audit, throttle }: Dependencies,

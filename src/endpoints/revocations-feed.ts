@@ -4,12 +4,12 @@ import { OAuthError } from '../oauth/error.ts'
 import type { FeedDocument } from '../revocations/feed-documents.ts'
 import type { FeedRefusal, RevocationFeed } from '../revocations/revocation-feed.ts'
 
-/** Proxies and load balancers end a request that is silent for longer. */
+/** Proxies and load balancers cut off requests that are silent for longer. */
 const longestWaitSeconds = 30
 
 /**
- * The live revocations as a signed list of digests, for verifiers that ask nobody about a token. It
- * is public: it says how many there are, and names nothing. docs/verifying.md has its format.
+ * The active revocations as a signed list of digests, for services that verify tokens by themselves. It is
+ * public: it shows how many there are, and identifies none. The format is described in docs/verifying.md.
  */
 export function revocationsFeed({ feed }: { readonly feed: RevocationFeed }): Middleware {
   const bodies = new WeakMap<FeedDocument, string | Buffer>()
@@ -34,39 +34,50 @@ async function documentFor(ctx: Context, feed: RevocationFeed): Promise<FeedDocu
   const of = numberOf('of', parameter(ctx, 'of'))
   const wait = since === undefined ? 0 : (numberOf('wait', parameter(ctx, 'wait')) ?? 0)
   const waitSeconds = Math.min(wait, longestWaitSeconds)
-  if (part !== undefined && of !== undefined) return found(await feed.readPart({ part, of }))
-  if (part) throw new OAuthError('invalid_request', 'part needs of')
+  if (part !== undefined && of !== undefined) return documentOf(await feed.readPart({ part, of }))
+  if (part) throw new OAuthError('invalid_request', 'part requires of')
   const leaving = new AbortController()
   const leave = () => leaving.abort()
   ctx.res.once('close', leave)
   const request = { since, waitSeconds, inParts: part === 0, gone: leaving.signal }
   const document = await feed.read(request).finally(() => ctx.res.off('close', leave))
-  return found(document)
+  return documentOf(document)
 }
 
-function found(document: FeedDocument | FeedRefusal | undefined): FeedDocument {
+function documentOf(document: FeedDocument | FeedRefusal | undefined): FeedDocument {
   if (document === undefined) {
     const options = { headers: { 'retry-after': '1' } }
-    throw new OAuthError('temporarily_unavailable', 'the log was not read yet', options)
+    throw new OAuthError(
+      'temporarily_unavailable',
+      'the revocations have not been read yet, try again',
+      options,
+    )
   }
   if (document === 'too_large') {
-    throw new OAuthError('invalid_request', 'the list is too long for one answer: ask with part=0')
+    throw new OAuthError(
+      'invalid_request',
+      'the list is too long for one answer: fetch it in parts, beginning with part=0',
+    )
   }
   if (document === 'other_parts') {
-    throw new OAuthError('invalid_request', 'the list has other parts: begin with part=0')
+    throw new OAuthError(
+      'invalid_request',
+      'the list is divided differently now: begin again with part=0',
+    )
   }
   return document
 }
 
-/** Koa's `ctx.URL` is empty when the `Host` of the request is odd. */
+/** Not from Koa's `ctx.URL`, which is empty when the `Host` header is malformed. */
 function parameter(ctx: Context, name: string): string | undefined {
   const [value, ...more] = new URLSearchParams(ctx.querystring).getAll(name)
-  if (more.length > 0) throw new OAuthError('invalid_request', `${name} is repeated`)
+  if (more.length > 0) throw new OAuthError('invalid_request', `${name} must not be repeated`)
   return value || undefined
 }
 
 function numberOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  if (!/^\d{1,5}$/.test(text)) throw new OAuthError('invalid_request', `${name} is a whole number`)
+  if (!/^\d{1,5}$/.test(text))
+    throw new OAuthError('invalid_request', `${name} must be a whole number`)
   return Number(text)
 }

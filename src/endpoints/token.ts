@@ -10,8 +10,8 @@ interface Dependencies {
 }
 
 /**
- * The token endpoint, RFC 6749 §3.2: finds the grant, checks that the client may use it, and does
- * what all grants share, so that none can forget it.
+ * The token endpoint, RFC 6749 §3.2: finds the grant, checks that the client may use it, and does what all
+ * grants have in common.
  */
 export function token({ grants, metrics }: Dependencies): Middleware {
   const byType = new Map<string, Grant>(grants.map((grant) => [grant.type, grant]))
@@ -42,11 +42,11 @@ export function token({ grants, metrics }: Dependencies): Middleware {
 function chosenGrant(ctx: Context, byType: ReadonlyMap<string, Grant>): Grant {
   const grant = byType.get(ctx.state.params.require('grant_type'))
   if (!grant) {
-    const known = [...byType.keys()].join(', ')
-    throw new OAuthError('unsupported_grant_type', `this server knows the grants ${known}`)
+    const supported = [...byType.keys()].join(', ')
+    throw new OAuthError('unsupported_grant_type', `the supported grant types are ${supported}`)
   }
   if (!ctx.state.client.grantTypes.includes(grant.type)) {
-    throw new OAuthError('unauthorized_client', 'this client may not use this grant')
+    throw new OAuthError('unauthorized_client', 'this client is not allowed to use this grant type')
   }
   return grant
 }

@@ -3,29 +3,29 @@ import type { Context, Middleware } from './context.ts'
 
 const beatMilliseconds = 250
 const stallMilliseconds = 1000
-/** What lay in the sockets is read within this time. */
+/** Requests that arrived during a stall are read within this time. */
 const carefulMilliseconds = 5000
 
-/** Notices that this process stood still: stopped, swapped out, or busy with one thing for a second. */
+/** Notices that the event loop stood still for a second: the process was stopped, swapped out, or busy. */
 export class StallWatch {
   readonly #beat: NodeJS.Timeout
   #lastTurn = performance.now()
   #carefulUntil = 0
 
   constructor() {
-    this.#beat = setInterval(() => this.#look(), beatMilliseconds).unref()
+    this.#beat = setInterval(() => this.#check(), beatMilliseconds).unref()
   }
 
-  /** Whether it stood still a moment ago. Sockets are read before timers are looked at: so it looks itself. */
+  /** True for a few seconds after a stall. Sockets may be read before the timer fires, so this checks as well. */
   stoodStill(): boolean {
-    return this.#look() < this.#carefulUntil
+    return this.#check() < this.#carefulUntil
   }
 
   stop(): void {
     clearInterval(this.#beat)
   }
 
-  #look(): number {
+  #check(): number {
     const now = performance.now()
     if (now - this.#lastTurn > stallMilliseconds) this.#carefulUntil = now + carefulMilliseconds
     this.#lastTurn = now
@@ -34,8 +34,8 @@ export class StallWatch {
 }
 
 /**
- * Whether the connection of the caller is closed. That it is comes after the request, in the next turns of
- * the event loop, however long ago both were sent.
+ * Whether the caller has closed the connection. Node sees the end one or two turns of the event loop after
+ * the request, however long ago both were sent.
  */
 export async function hasLeft({ req, res }: Context): Promise<boolean> {
   await turn()
@@ -43,12 +43,12 @@ export async function hasLeft({ req, res }: Context): Promise<boolean> {
   return req.socket.destroyed || req.socket.readableEnded || res.destroyed
 }
 
-/** The status that proxies log for a caller who closed the connection. Nobody is there to read it. */
+/** The status that proxies log when the caller closed the connection; only the log shows it. */
 const closedRequest = 499
 
 /**
- * After a stall, work is not done for callers who have given up meanwhile. They have repeated it elsewhere, and a
- * refresh that is done twice looks like a theft.
+ * After a stall, drops requests of callers that have given up meanwhile. They have retried elsewhere, and a
+ * refresh token that is used twice looks stolen.
  */
 export function ignoreAbandoned(stalls: StallWatch): Middleware {
   return (ctx, next) => {

@@ -2,19 +2,16 @@ import type { IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import proxyAddress from 'proxy-addr'
 
-/** Finds out where a request came from: seen through these proxies and no others. */
+/** Returns the address of a request's caller, believing only these proxies. */
 export const callerAddress = (
   trustedProxies: readonly string[],
 ): ((request: IncomingMessage) => string) =>
   trustedProxies.length > 0 ? throughProxies(trustedProxies) : directAddress
 
-/** Where the caller has hung up already, nobody. */
+/** The address of a caller that has already closed the connection. */
 const nobody = '0.0.0.0'
 
-/**
- * The nearest caller that is no trusted proxy. Where a proxy forwards what is no address, the proxy
- * itself.
- */
+/** The nearest caller that is not a trusted proxy; the proxy itself when it forwards no address. */
 function throughProxies(trusted: readonly string[]): (request: IncomingMessage) => string {
   const compiled = proxyAddress.compile([...trusted])
   const trust = (address: string, distance: number) => compiled(plainAddress(address), distance)
@@ -26,7 +23,7 @@ function throughProxies(trusted: readonly string[]): (request: IncomingMessage) 
 
 const addresses = new WeakMap<Socket, string>()
 
-/** Whoever is on the other end of the connection, looked at once for each. */
+/** The peer of the connection, read once per connection. */
 function directAddress({ socket }: IncomingMessage): string {
   const known = addresses.get(socket)
   if (known !== undefined) return known
@@ -37,8 +34,8 @@ function directAddress({ socket }: IncomingMessage): string {
 }
 
 /**
- * IPv4 in IPv6 clothes is IPv4. The zone of a link-local address is known to this host alone. Some gateways
- * forward the port as well: `192.0.2.1:5678`, `[2001:db8::1]:5678`.
+ * Strips what does not belong to the address: the IPv6 prefix of a mapped IPv4 address, the zone of a
+ * link-local address, and a port, which some gateways forward: `192.0.2.1:5678`, `[2001:db8::1]:5678`.
  */
 const plainAddress = (address = ''): string =>
   address

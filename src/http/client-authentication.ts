@@ -19,17 +19,17 @@ interface Dependencies {
 
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** What a client presents: exactly one proof, or none when it is public. */
+/** A client presents exactly one proof, or none when it is public. */
 type Credentials =
   | { readonly method: 'secret'; readonly id: string; readonly secret: string }
   | { readonly method: 'assertion'; readonly id: string; readonly assertion: string }
   | { readonly method: 'none'; readonly id: string }
 
 /**
- * RFC 6749 §2.3 and RFC 7523 §2.2. Unknown client, wrong secret and wrong method are one answer in one
- * time: nobody learns which clients exist. The credentials are checked before failures are counted, so
- * a client with the right ones is let in however many wrong ones came from its address: a secret has
- * 256 random bits, and verifying an assertion costs less than signing one token.
+ * RFC 6749 §2.3 and RFC 7523 §2.2. An unknown client, a wrong secret and a wrong method get the same answer
+ * in the same time, so that nobody learns which clients exist. The credentials are checked before failures
+ * are counted: the right ones are accepted however many wrong ones came from the same address. That is safe,
+ * because a secret has 256 random bits, and cheap, because verifying an assertion costs less than signing a token.
  */
 export function authenticateClient({
   clients,
@@ -44,8 +44,8 @@ export function authenticateClient({
     let known = await clients.find(credentials.id)
     let refusal = await check(known, credentials, assertions)
     if (refusal !== undefined && known?.isCached) {
-      // A secret made at another instance is good here at once. And each refusal has cost one query:
-      // a faster one would tell that there is such a client.
+      // A secret that another instance has just issued is accepted at once. And every refusal costs one
+      // query: a faster one would reveal that the client exists.
       known = await clients.findAnew(credentials.id)
       refusal = await check(known, credentials, assertions)
     }
@@ -64,13 +64,13 @@ export function authenticateClient({
   }
 }
 
-/** RFC 7009 §2.1 and RFC 7662 §2.1 can want more than a name that anybody knows. */
+/** For endpoints at which a client id, which anyone may know, is not enough: RFC 7662 §2.1. */
 export const confidentialOnly: Middleware = (ctx, next) => {
   if (isPublic(ctx.state.client)) throw failed('a public client')
   return next()
 }
 
-/** @returns why the client is not believed; undefined when it is */
+/** @returns the reason of the refusal, for the log; undefined when the credentials are right */
 async function check(
   known: CachedClient | undefined,
   credentials: Credentials,
@@ -102,15 +102,15 @@ function readCredentials(headers: readonly string[], params: Params): Credential
   const assertion = params.get('client_assertion')
   const proofs = [...headers, secret, assertion].filter((proof) => proof !== undefined)
   if (proofs.length > 1) {
-    throw new OAuthError('invalid_request', 'use one way to authenticate the client, not several')
+    throw new OAuthError('invalid_request', 'use one client authentication method, not several')
   }
   const [authorization] = headers
   if (authorization !== undefined) return sameId(readBasic(authorization), id)
   if (assertion !== undefined) return sameId(readAssertion(assertion, params), id)
   if (id === undefined) throw failed('no client named')
   return secret === undefined
-    ? { method: 'none', id: known(id) }
-    : { method: 'secret', id: known(id), secret }
+    ? { method: 'none', id: validId(id) }
+    : { method: 'secret', id: validId(id), secret }
 }
 
 /** RFC 6749 §2.3.1: both halves are form-encoded before they are joined. */
@@ -121,14 +121,14 @@ function readBasic(authorization: string): Credentials {
   const at = decoded.indexOf(':')
   if (at < 1) throw failed('malformed Basic credentials')
   try {
-    const id = known(formDecode(decoded.slice(0, at)))
+    const id = validId(formDecode(decoded.slice(0, at)))
     return { method: 'secret', id, secret: formDecode(decoded.slice(at + 1)) }
   } catch {
     throw failed('malformed Basic credentials')
   }
 }
 
-/** Which client an assertion speaks for is its `sub`; whether that is true is decided by its keys. */
+/** The `sub` of an assertion names the client; the signature is checked later, with the keys of that client. */
 function readAssertion(assertion: string, params: Params): Credentials {
   if (params.get('client_assertion_type') !== jwtBearer) {
     throw new OAuthError('invalid_request', `client_assertion_type must be ${jwtBearer}`)
@@ -136,7 +136,7 @@ function readAssertion(assertion: string, params: Params): Credentials {
   try {
     const [, payload = ''] = assertion.split('.')
     const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
-    return { method: 'assertion', id: known(String(sub)), assertion }
+    return { method: 'assertion', id: validId(String(sub)), assertion }
   } catch {
     throw failed('malformed assertion')
   }
@@ -144,16 +144,16 @@ function readAssertion(assertion: string, params: Params): Credentials {
 
 function sameId(credentials: Credentials, id: string | undefined): Credentials {
   if (id === undefined || id === credentials.id) return credentials
-  throw new OAuthError('invalid_request', 'client_id names another client than the credentials')
+  throw new OAuthError('invalid_request', 'client_id does not match the client credentials')
 }
 
-/** What cannot be the id of a client is not worth a query. */
-function known(id: string): string {
+/** Refuses a text that cannot be a client id without a query. */
+function validId(id: string): string {
   if (!/^[A-Za-z0-9._~-]{1,100}$/.test(id)) throw failed('no client id')
   return id
 }
 
-/** RFC 6749 §5.2: 401 with the scheme that would do. */
+/** RFC 6749 §5.2: 401 with the scheme to use. */
 const failed = (cause: string | undefined) =>
   new OAuthError('invalid_client', 'client authentication failed', {
     cause,

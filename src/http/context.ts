@@ -3,32 +3,32 @@ import type { Client } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** More for the one line that a request gets in the log. Named, so that no secret gets there by mistake. */
+/** Members of a request's log line. They are listed by name, so that no secret gets there by accident. */
 export interface RequestFacts {
   clientId?: string
   userId?: string
   grant?: string
-  /** What the caller was told. */
+  /** The error code or problem type of the answer. */
   error?: string | undefined
-  /** What the caller was not told. */
+  /** The cause of an error; the caller does not see it. */
   cause?: unknown
-  /** What an operator can do about it. */
+  /** A hint for the operator. */
   advice?: string
-  /** The limit that the request went over. */
+  /** The limit that the request exceeded. */
   policy?: string
 }
 
-/** What the doors on the way have found out about a request. Each member names the door that sets it. */
+/** What the middleware has learned about a request. Each member names the file that sets it. */
 export interface RequestState {
   /** request-log */
   requestId: string
   /** request-log: the caller, seen through trusted proxies only. */
   ip: string
-  /** request-log: writes with the request's id. */
+  /** request-log: adds the request's id to each line. */
   readonly log: Log
   /** request-log */
   readonly facts: RequestFacts
-  /** form */
+  /** request-body */
   params: Params
   /** client-authentication */
   client: Client

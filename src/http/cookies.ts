@@ -1,20 +1,20 @@
 import type { Context } from './context.ts'
 
-/** `__Host-`: from this very host, over https, for every path (RFC 6265bis §4.1.3). */
+/** `__Host-`: set by this host, over https, for every path (RFC 6265bis §4.1.3). */
 export const accessCookie = '__Host-signet_access'
 
-/** `__Host-` as well: a sibling subdomain must not be able to set it. So it goes to every path. */
+/** `__Host-` too, so that a sibling subdomain cannot set it. The price is that it is sent to every path. */
 export const refreshCookie = '__Host-signet_refresh'
 
-/** What the release before reads and writes, at one path. Goes with the release after this one. */
+/** Used by the previous release, at one path. Remove it in the next release. */
 export const formerRefreshCookie = '__Secure-signet_refresh'
 
-/** Says that this browser has signed in as this person before. */
+/** Marks a browser in which this person has signed in before. */
 export const deviceCookie = '__Secure-signet_device'
 
 export interface CookieOptions {
   readonly path: string
-  /** 0 takes the cookie away. */
+  /** 0 deletes the cookie. */
   readonly maxAgeSeconds: number
 }
 
@@ -25,7 +25,7 @@ export const setCookie = (
 ): string =>
   `${name}=${value}; Path=${path}; Max-Age=${maxAgeSeconds}; Secure; HttpOnly; SameSite=Strict`
 
-/** The first cookie of that name; values of ours need no decoding. */
+/** The first cookie of that name. Our values need no decoding. */
 export function readCookie(ctx: Context, name: string): string | undefined {
   for (const pair of ctx.get('cookie').split(';')) {
     const at = pair.indexOf('=')

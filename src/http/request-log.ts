@@ -16,7 +16,7 @@ interface Dependencies {
 /** A request that has been answered. */
 export interface Answered {
   readonly arrival: Arrival
-  /** The pattern that it was found by. */
+  /** The pattern of the route, or `none`. */
   readonly route: string
   readonly method: string
   readonly path: string
@@ -24,7 +24,7 @@ export interface Answered {
   readonly facts?: RequestFacts
 }
 
-/** What is known of a request before anything is done about it. */
+/** What is known of a request when it arrives. */
 export interface Arrival {
   readonly requestId: string
   readonly ip: string
@@ -32,27 +32,27 @@ export interface Arrival {
 }
 
 /**
- * Gives each request an id, finds out where it came from, counts it and writes one line when it is
- * answered. Only the path is logged: a query might hold what does not belong into a log.
+ * Gives each request an id, determines its caller, counts it and writes one line when it is answered. Only
+ * the path is logged, because a query may hold secrets.
  */
 export class RequestLog {
   readonly #deps: Dependencies
   readonly #addressOf: (request: IncomingMessage) => string
   readonly #lines: Log
   readonly #ignoresProxies: boolean
-  #saidSo = false
+  #warned = false
 
   constructor(deps: Dependencies) {
     this.#deps = deps
     this.#addressOf = callerAddress(deps.trustedProxies)
-    // What is in a line is named below and in RequestFacts: looking for secrets would cost more than all else.
+    // The members of a line are listed below and in RequestFacts; redaction would cost more than all the rest.
     this.#lines = deps.log.child({}, { redact: [] })
     this.#ignoresProxies = deps.trustedProxies.length === 0
   }
 
-  /** The first door of all. */
+  /** Must be the first middleware. */
   readonly middleware: Middleware = async (ctx, next) => {
-    mendTarget(ctx)
+    normalizeTarget(ctx)
     const arrival = this.arrive(ctx.req)
     ctx.state = new State(arrival, this.#deps.log)
     ctx.res.setHeader('x-request-id', arrival.requestId)
@@ -68,13 +68,16 @@ export class RequestLog {
     return { requestId, ip: this.#addressOf(request), startedAt: performance.now() }
   }
 
-  /** Every caller has the address of the proxy, for the limits too. A stranger may send it as well: once is enough. */
+  /**
+   * Behind a proxy that is not listed, all callers share its address and its limits. Anyone can send the
+   * header, so it is logged once.
+   */
   #noteProxy(): void {
     this.#deps.metrics.forwardedIgnored.inc()
-    if (this.#saidSo) return
-    this.#saidSo = true
+    if (this.#warned) return
+    this.#warned = true
     this.#deps.log.warn(
-      'X-Forwarded-For arrives and is ignored: name the proxy in TRUSTED_PROXIES if there is one',
+      'X-Forwarded-For is ignored: if there is a proxy, list it in TRUSTED_PROXIES',
     )
   }
 
@@ -89,12 +92,12 @@ export class RequestLog {
   }
 }
 
-/** A log of its own is made for a request when something happens that is worth a line of its own. */
+/** Creates the log of a request when it is first used: most requests need only their one line. */
 class State implements RequestState {
   readonly requestId: string
   readonly ip: string
   readonly facts: RequestFacts = {}
-  // Named by the doors behind.
+  // Set by later middleware.
   declare params: Params
   declare client: Client
   readonly #parent: Log
@@ -113,20 +116,20 @@ class State implements RequestState {
 }
 
 /**
- * RFC 9112 §3.2: a target is a path, or a whole URL as a proxy is asked for one. All else (`*`, `http://[`)
- * is answered like a path where nothing is, and so is what Node's URL parser would read as another path: it
- * takes a backslash for a slash, and a proxy that guards paths does not.
+ * RFC 9112 §3.2: a target is a path, or a whole URL as sent to a proxy. Everything else (`*`, `http://[`)
+ * becomes `/`, where nothing is mounted. So does a target with a backslash: Node's URL parser reads it as a
+ * slash, and a proxy that protects paths does not.
  */
-function mendTarget({ req }: Context): void {
+function normalizeTarget({ req }: Context): void {
   const [, path] = /^(?:https?:\/\/[^/?#\\\s]*)?(\/[^#\\\s]*)$/i.exec(req.url ?? '') ?? []
   req.url = path ?? '/'
 }
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-/** A made-up method must not make a new time series. */
+/** An invented method must not create a new time series. */
 const knownMethod = (method: string): string => (knownMethods.has(method) ? method : 'other')
 
-/** The caller went away, which is no mistake of this server: any stranger can do it all day. */
+/** The caller closed the connection: not a bug of this server, and any stranger can cause it. */
 export const hungUp = (error: Error & { code?: string }): boolean =>
   /^(HPE_\w+|ECONNRESET|ECONNABORTED|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/.test(error.code ?? '')
