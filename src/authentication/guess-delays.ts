@@ -1,7 +1,6 @@
 import type { Counters } from '../throttle/counters.ts'
-import type { Rule } from '../throttle/limiters.ts'
 import type { DelayLimits } from '../throttle/limits.ts'
-import type { Point } from '../throttle/taken-together.ts'
+import type { Point, Rule } from '../throttle/redis-scripts.ts'
 import { ThrottledError } from '../throttle/throttled.ts'
 
 /** Names the limit in RateLimit fields. */

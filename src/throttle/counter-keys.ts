@@ -4,8 +4,8 @@ import type { Facts, Limit, Trait } from './limits.ts'
 import { addressOf, networkOf } from './networks.ts'
 
 /**
- * Names of counters: keyed digests of one length, so that a store that leaks says neither who signed
- * in nor from where. A digest without a key would not do: all IPv4 addresses are soon listed.
+ * Names of counters: keyed digests of one length, so that a leaked store reveals neither who signed in
+ * nor from where. A digest without a key is not enough, because all IPv4 addresses can be enumerated.
  */
 export class CounterKeys {
   readonly #key: Buffer
@@ -19,7 +19,7 @@ export class CounterKeys {
     return this.#digest(policy, ...per.map((trait) => factOf(trait, facts)))
   }
 
-  /** The same for an account that exists and one that does not. */
+  /** By the name that was given, so that unknown accounts are counted in the same way. */
   account(account: string): string {
     return this.#digest('account', foldIdentifier(account))
   }

@@ -1,33 +1,55 @@
 import { once } from 'node:events'
 import { Redis } from 'ioredis'
-import { type RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible'
-import { type Limiters, limitersFor, type Rule, type Stores } from './limiters.ts'
-import { defineScripts, type Point, type TakenTogether, takeTogether } from './taken-together.ts'
+import type { Pool } from 'pg'
+import {
+  type RateLimiterAbstract,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from 'rate-limiter-flexible'
+import type { RedisClient } from '../stores/redis.ts'
+import {
+  defineScripts,
+  type Point,
+  prefixOf,
+  type Rule,
+  type TakenTogether,
+  takeTogether,
+} from './redis-scripts.ts'
 
 export interface Count {
   readonly points: number
   readonly millisecondsLeft: number
 }
 
-/** A point that was taken, where it was taken. */
+/** A point that was taken, whether or not the limit allows it. */
 export interface Taken extends Count {
   readonly allowed: boolean
-  /** In the store that it came from: another one would owe a point that it never had. */
+  /** In the store that it was taken from: the other one would get a negative count. */
   giveBack(): Promise<unknown>
 }
 
-interface Dependencies extends Stores {
-  /** Told when PostgreSQL counts instead of Redis, and when Redis counts again. */
+interface Dependencies {
+  readonly pool: Pool
+  readonly redis: RedisClient | undefined
+  /** Called when PostgreSQL starts to count instead of Redis, and when Redis counts again. */
   readonly onAway?: ((away: boolean, reason: string) => void) | undefined
 }
 
-/** A Redis that failed is tried again by one request in so many milliseconds; the others do not wait. */
+/** The same rule in each store. */
+interface Limiters {
+  readonly redis: RateLimiterAbstract | undefined
+  readonly postgres: RateLimiterAbstract
+}
+
+/** One request in this time tries a Redis that has failed; the others do not wait for it. */
 const probeMilliseconds = 1000
 const connectMilliseconds = 1000
 
 /**
- * Counters that all instances share, in Redis where there is one. Redis away: PostgreSQL counts, from
- * zero. Both away: the error of PostgreSQL is thrown, so that nobody goes uncounted (ASVS 16.5.3).
+ * Counters that all instances share, in Redis if it is configured. While Redis fails, PostgreSQL counts
+ * from zero. While both fail, the error of PostgreSQL is thrown, so that no attempt goes uncounted
+ * (ASVS 16.5.3).
  */
 export class Counters {
   readonly #deps: Dependencies
@@ -49,14 +71,15 @@ export class Counters {
     const { redis } = this.#deps
     if (!redis || redis.status === 'ready') return
     await once(redis, 'ready', { signal: AbortSignal.timeout(connectMilliseconds) }).catch(
-      (error: Error) => this.#turn(true, error.message),
+      (error: Error) => this.#setAway(true, error.message),
     )
   }
 
   /**
-   * Takes a point of each in one round trip, if nothing is at `unless` and no limit is reached by it.
-   * @returns undefined when they have to be taken one after the other: also without a Redis that answers,
-   *   and in a cluster, where one script sees one of them
+   * Takes a point of each counter in one round trip, unless one of them would reach its limit or there
+   * is the counter `unless`.
+   * @returns undefined when the points must be taken one by one: then, while Redis fails or is absent,
+   *   and in a cluster, where a script sees the counters of one node only
    */
   async takeTogether(points: readonly Point[], unless: Point): Promise<TakenTogether | undefined> {
     const { redis } = this.#deps
@@ -69,14 +92,14 @@ export class Counters {
     }
   }
 
-  /** Takes a point, if there is one or not: what is beyond the limit counts as well. */
+  /** Takes a point; points beyond the limit are counted as well. */
   take(rule: Rule, key: string, seconds = rule.windowSeconds): Promise<Taken> {
-    return this.#ask(rule, async (limiter) => {
+    return this.#run(rule, async (limiter) => {
       let allowed = true
       const giveBack = () => limiter.reward(key, 1, { customDuration: seconds })
       const taken = await limiter.consume(key, 1, { customDuration: seconds }).catch((refusal) => {
-        // A Redis that is only slow takes it all the same, and PostgreSQL takes it again: a right
-        // password would cost a point for good. The same connection brings this right behind it.
+        // A slow Redis takes the point as well as PostgreSQL, which would cost a right password a point
+        // for good. The same connection delivers this refund after the point.
         if (isLate(refusal)) giveBack().catch(() => undefined)
         if (!(refusal instanceof RateLimiterRes)) throw refusal
         allowed = false
@@ -87,37 +110,37 @@ export class Counters {
   }
 
   read(rule: Rule, key: string): Promise<Count | undefined> {
-    return this.#ask(rule, async (limiter) => {
+    return this.#run(rule, async (limiter) => {
       const found = await limiter.get(key)
       return found ? countOf(found) : undefined
     })
   }
 
   async put(rule: Rule, key: string, points: number): Promise<void> {
-    await this.#ask(rule, (limiter) => limiter.set(key, points, rule.windowSeconds))
+    await this.#run(rule, (limiter) => limiter.set(key, points, rule.windowSeconds))
   }
 
   async forget(rule: Rule, key: string): Promise<void> {
-    await this.#ask(rule, (limiter) => limiter.delete(key))
+    await this.#run(rule, (limiter) => limiter.delete(key))
   }
 
-  async #ask<T>(rule: Rule, ask: (limiter: RateLimiterAbstract) => Promise<T>): Promise<T> {
+  async #run<T>(rule: Rule, work: (limiter: RateLimiterAbstract) => Promise<T>): Promise<T> {
     const { redis, postgres } = this.#limitersFor(rule)
     if (redis && this.#mayTryRedis()) {
       try {
-        const answer = await ask(redis)
-        this.#turn(false, 'it answers')
-        return answer
+        const result = await work(redis)
+        this.#setAway(false, 'it answers')
+        return result
       } catch (error) {
         this.#failed(error as Error)
       }
     }
-    return ask(postgres)
+    return work(postgres)
   }
 
   #failed({ message }: Error): void {
     this.#probeAt = performance.now() + probeMilliseconds
-    this.#turn(true, message)
+    this.#setAway(true, message)
   }
 
   #mayTryRedis(): boolean {
@@ -127,25 +150,50 @@ export class Counters {
     return true
   }
 
-  #turn(away: boolean, reason: string): void {
+  #setAway(away: boolean, reason: string): void {
     if (this.#away === away) return
     this.#away = away
     this.#deps.onAway?.(away, reason)
   }
 
   #limitersFor(rule: Rule): Limiters {
-    const known = this.#limiters.get(rule.policy)
-    if (known) return known
-    const made = limitersFor(rule, this.#deps)
-    this.#limiters.set(rule.policy, made)
-    return made
+    const existing = this.#limiters.get(rule.policy)
+    if (existing) return existing
+    const limiters = createLimiters(rule, this.#deps)
+    this.#limiters.set(rule.policy, limiters)
+    return limiters
   }
 }
 
-/** What ioredis says of a command that was sent and has not been answered in time. */
+function createLimiters(rule: Rule, { pool, redis }: Dependencies): Limiters {
+  const options = {
+    keyPrefix: prefixOf(rule),
+    points: rule.points,
+    duration: rule.windowSeconds,
+  }
+  return {
+    redis:
+      redis &&
+      new RateLimiterRedis({ ...options, storeClient: redis, rejectIfRedisNotReady: true }),
+    postgres: new RateLimiterPostgres({
+      ...options,
+      storeType: 'pool',
+      // The library names its statements, which PgBouncer in transaction mode may not know.
+      storeClient: {
+        query: ({ text = '', values = [] as unknown[] }) => pool.query(text, values),
+      },
+      tableName: 'throttle',
+      tableCreated: true,
+      // The janitor deletes expired rows, on one instance at a time.
+      clearExpiredByTimeout: false,
+    }),
+  }
+}
+
+/** The error of ioredis for a command that was sent and not answered in time. */
 const isLate = (error: unknown): boolean => (error as Error).message === 'Command timed out'
 
 function countOf({ consumedPoints, msBeforeNext }: RateLimiterRes): Count {
-  if (!Number.isFinite(consumedPoints)) throw new Error('the store answered without a count')
+  if (!Number.isFinite(consumedPoints)) throw new Error('the store returned no count')
   return { points: consumedPoints, millisecondsLeft: msBeforeNext }
 }

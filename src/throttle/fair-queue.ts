@@ -1,9 +1,9 @@
 /**
- * Waiting lines, one for each source, that are served in turn: whoever sends a thousand at once waits
- * for a thousand of their own, and somebody else for one of them.
+ * One queue for each source; the queues are served in turn. A source with a thousand items waits for its
+ * own thousand, and another source waits for one of them.
  */
 export class FairQueue<T> {
-  /** In the order in which the sources have their turn. None of them is empty. */
+  /** In the order in which the sources are served. None is empty. */
   readonly #lines = new Map<string, T[]>()
   #size = 0
 
@@ -18,7 +18,7 @@ export class FairQueue<T> {
     this.#size += 1
   }
 
-  /** The next in turn; its source goes behind all others. */
+  /** Removes the next item; its source is served last from now on. */
   shift(): T | undefined {
     for (const [source, line] of this.#lines) {
       const item = line.shift()
@@ -36,12 +36,12 @@ export class FairQueue<T> {
     if (index >= 0) this.#take(source, line, index)
   }
 
-  /** Whether another line would still be as long as this source's with one more, if it lost one. */
+  /** Whether another source would keep at least as many items as this one gets, if it lost one. */
   mayDisplace(source: string): boolean {
     return this.#longest()[1].length > (this.#lines.get(source)?.length ?? 0) + 1
   }
 
-  /** Takes out the last one of the longest line, to make room for one of this source. */
+  /** Removes the last item of the longest queue, to make room for one of this source. */
   displace(source: string): T | undefined {
     if (!this.mayDisplace(source)) return undefined
     const [longest, line] = this.#longest()

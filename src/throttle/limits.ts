@@ -1,7 +1,7 @@
-/** What a limit counts by: an IPv4 address or an IPv6 /64, an IPv4 /24 or an IPv6 /48, … */
+/** What a limit counts by. `address`: an IPv4 address or an IPv6 /64; `network`: an IPv4 /24 or an IPv6 /48. */
 export type Trait = 'address' | 'network' | 'email' | 'person' | 'client' | 'link'
 
-/** So many points in a window that begins with the first. The policy names it in RateLimit fields. */
+/** A number of points in a window that begins with the first. The policy is its name in RateLimit fields. */
 export interface Limit {
   readonly policy: string
   readonly points: number
@@ -21,18 +21,18 @@ const limit = <const Per extends readonly Trait[]>(
 ) => ({ policy, points, windowSeconds, per })
 
 /**
- * Every limit, in the order in which it is asked: what the caller has alone, then what it shares with
- * neighbours, then what belongs to somebody else. So whoever is refused uses up nothing of others.
- * (ASVS 6.1.1 wants them written down: here they are.)
+ * Every limit (ASVS 6.1.1), in the order in which it is checked: first what concerns only the caller, then
+ * what it shares with its neighbours, then what concerns somebody else. A caller who is refused uses up
+ * nothing of the others.
  */
 export const limits = {
-  // Each attempt counts. A short window, because strangers behind one address share it; one address
-  // cannot use up what its network has.
+  // Every attempt counts. The window is short, because strangers may share an address; one address
+  // cannot use up the limit of its network.
   registration: [
     limit('registration', 20, 10 * minute, ['address']),
     limit('registration-network', 200, hour, ['network']),
   ],
-  // Nobody's mailbox is filled by strangers who come from everywhere.
+  // Strangers cannot flood a mailbox from many addresses.
   registrationMail: [limit('registration-email', 5, hour, ['email'])],
   passwordReset: [
     limit('password-reset-address', 30, hour, ['address']),
@@ -43,46 +43,46 @@ export const limits = {
     limit('verification', 3, hour, ['person']),
   ],
   emailChange: [limit('email-change', 5, hour, ['person'])],
-  // Each ends sessions, is mailed, and takes two password checks.
+  // Each change ends sessions, sends a mail, and takes two password checks.
   passwordChange: [limit('password-change', 10, hour, ['person'])],
   personalDataExport: [limit('personal-data-export', 10, hour, ['person'])],
   usernameChange: [limit('username-change', 10, hour, ['person'])],
   apiKeyCreation: [limit('api-key-creation', 20, hour, ['person'])],
 
-  // Only failures count. GuessDelays adds what an account can bear.
+  // Only failures count. GuessDelays adds the limit of an account.
   signIn: [
     limit('sign-in-address', 100, hour, ['address']),
     limit('sign-in-network', 1000, hour, ['network']),
   ],
-  // Whoever holds a stolen session must not find out the password with it.
+  // A stolen session must not reveal the password.
   passwordConfirmation: [limit('password-confirmation', 10, 15 * minute, ['person'])],
-  // The reader of an address must not guess the password of its account. A day, because the link lives so long.
+  // The reader of an address must not guess the password of its account. The link is valid for a day.
   linkConfirmation: [limit('link-confirmation', 10, day, ['link'])],
-  // Each try with a link that is good, of which many may be refused for their password.
+  // Attempts with a valid link, many of which may be refused for their password.
   linkPassword: [limit('link-password', 20, hour, ['person'])],
-  // Links and client secrets cannot be guessed and are checked first: the limits refuse failures only,
-  // so that a flood of them costs no rows and no caller with the right one.
+  // Links and client secrets cannot be guessed and are checked first. The limits refuse only failures, so
+  // that a flood writes no rows and never refuses a caller with the right secret.
   oneTimeToken: [limit('one-time-token', 30, 15 * minute, ['address'])],
-  // Beyond it a refused revocation leaves no audit event; the answer stays the same.
+  // Beyond these limits a refused revocation leaves no audit event; the answer stays the same.
   foreignRevocation: [
     limit('revocation-refused', 10, hour, ['client', 'address']),
     limit('revocation-refused-client', 100, hour, ['client']),
   ],
-  // A client that keeps sending an old secret uses up little of what its neighbours share.
+  // A client that keeps sending an old secret uses up little of its neighbours' limit.
   clientAuthentication: [
     limit('client-authentication', 30, 15 * minute, ['client', 'address']),
     limit('client-authentication-address', 300, 15 * minute, ['address']),
   ],
 }
 
-/** How failures to sign in to one account, from one device or from all unknown ones, slow down. */
+/** Growing delays after failed sign-ins to one account, from one device or from all unknown devices. */
 export interface DelayLimits {
-  /** Failures that cost no waiting. */
+  /** Failures without a delay. */
   readonly freeFailures: number
-  /** Doubles with each further failure. */
+  /** Doubles with each failure. */
   readonly firstDelaySeconds: number
   readonly longestDelaySeconds: number
-  /** Everything is forgotten after so long without a failure. */
+  /** All failures are forgotten after this time without one. */
   readonly forgetSeconds: number
 }
 
@@ -96,7 +96,7 @@ export const delayLimits: DelayLimits = {
 export type Kind = keyof typeof limits
 export type Limits = { readonly [K in Kind]: readonly Limit[] }
 
-/** What a caller knows about whoever attempts something. Nothing of it is stored in clear. */
+/** Facts about an attempt. They are stored only as keyed digests. */
 export interface Facts {
   readonly ip: string
   readonly email: string
@@ -108,7 +108,7 @@ export interface Facts {
 
 type FactOf<T extends Trait> = T extends 'address' | 'network' ? 'ip' : Extract<T, keyof Facts>
 
-/** The facts that the limits of a kind count by. */
+/** The facts that the limits of one kind count by. */
 export type FactsFor<K extends Kind> = Pick<
   Facts,
   FactOf<(typeof limits)[K][number]['per'][number]>

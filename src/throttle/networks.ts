@@ -1,15 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** Everything that is no address shares one bucket, so that garbage buys no new one. */
+/** All invalid addresses share one bucket, so that garbage gets no bucket of its own. */
 const unknown = 'unknown'
 
 /**
- * Whom an address stands for: one IPv4 address, or one IPv6 /64, which a household or a rented
- * machine has as a whole and may pick 2^64 addresses from.
+ * The unit of one caller: an IPv4 address, or an IPv6 /64, because a household or a rented machine has a
+ * whole /64 to choose addresses from.
  */
 export const addressOf = (ip: string): string => cut(ip, 4, 4)
 
-/** The neighbourhood: an IPv4 /24, an IPv6 /48, which is what a site gets. */
+/** The unit of one site: an IPv4 /24 or an IPv6 /48. */
 export const networkOf = (ip: string): string => cut(ip, 3, 3)
 
 function cut(ip: string, octets: number, groups: number): string {
@@ -21,7 +21,7 @@ function cut(ip: string, octets: number, groups: number): string {
   return `${words.slice(0, groups).join(':')}::/${groups * 16}`
 }
 
-/** The eight groups without leading zeros; URL writes every spelling of an address in one way. */
+/** The eight groups without leading zeros. URL normalizes every spelling of an address. */
 function groupsOf(ip: string): string[] | undefined {
   if (!isIPv6(ip)) return undefined
   const [head = '', tail] = new URL(`http://[${ip}]`).hostname.slice(1, -1).split('::')
@@ -30,7 +30,7 @@ function groupsOf(ip: string): string[] | undefined {
   return [...before, ...Array(8 - before.length - after.length).fill('0'), ...after]
 }
 
-/** ::ffff:0:0/96, RFC 4291 §2.5.5.2: IPv4 in IPv6 clothes. */
+/** An IPv4-mapped address, ::ffff:0:0/96: RFC 4291 §2.5.5.2. */
 function mappedIPv4(words: readonly string[]): string | undefined {
   if (words.slice(0, 6).join(':') !== '0:0:0:0:0:ffff') return undefined
   const bits = words.slice(6).map((word) => Number.parseInt(word, 16))

@@ -1,14 +1,14 @@
-/** Where somebody stands with a limit. */
+/** The state of a limit for one caller. */
 export interface Quota {
   readonly policy: string
   readonly limit: number
   readonly windowSeconds: number
   readonly remaining: number
-  /** Until there is more. */
+  /** Until points are available again. */
   readonly resetSeconds: number
 }
 
-/** Too many attempts: the caller should come back in so many seconds. */
+/** Too many attempts; the caller should retry after `retryAfterSeconds`. */
 export class ThrottledError extends Error {
   override readonly name = 'ThrottledError'
   readonly quota: Quota
@@ -18,10 +18,10 @@ export class ThrottledError extends Error {
     this.quota = quota
   }
 
-  /** What helps beside waiting, said alike for every account. */
+  /** What helps besides waiting; the same for every account. */
   get advice(): string | undefined {
     if (this.quota.policy !== 'sign-in') return undefined
-    return 'Sign-ins to this account fail too often. Wait, or reset the password by mail.'
+    return 'Too many failed sign-ins to this account. Wait, or reset the password by email.'
   }
 
   get retryAfterSeconds(): number {

@@ -88,7 +88,7 @@ test('ASVS 6.3.1: a stranger’s guessing delays strangers, not the device that 
 
   const locked = await guessUntilLocked((password) => login(password))
   t.deepEqual(fields(locked), throttled('"sign-in";q=5;w=86400'))
-  t.regex(locked.body.detail, /reset the password by mail/)
+  t.regex(locked.body.detail, /reset the password by email/)
   const answers = [
     login(goodPassword),
     login(goodPassword, { device_token: foreign }),

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Redis, Result } from 'ioredis'
-import { nameOf, type Rule } from './limiters.ts'
+
+/** A limit in a window of whole seconds, counted under a name of its own. */
+export interface Rule {
+  readonly policy: string
+  readonly points: number
+  readonly windowSeconds: number
+}
 
 /** A counter of one rule. */
 export interface Point {
@@ -8,28 +14,33 @@ export interface Point {
   readonly key: string
 }
 
+/** The prefix of a rule's counters, in either store. */
+export const prefixOf = ({ policy }: Rule): string => `throttle:${policy}`
+
+const nameOf = ({ rule, key }: Point): string => `${prefixOf(rule)}:${key}`
+
 /** Points that were taken together. */
 export interface TakenTogether {
   /**
-   * Once, however often it is asked.
-   * @param forgotten counters that are over with it, whatever they count
+   * Gives the points back; only the first call has an effect.
+   * @param forgotten counters to delete with it, whatever they count
    */
   giveBack(forgotten?: readonly Point[]): Promise<unknown>
 }
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    /** Their number, then the keys: what must not be there, the receipt, and the counters. */
+    /** The number of keys, then: the counter that must not exist, the receipt, the counters to take from. */
     takePoints(...args: (string | number)[]): Result<0 | 1, Context>
-    /** Their number, then the keys: the receipt, counters to forget, and those to give back to. */
+    /** The number of keys, then: the receipt, the counters to delete, the counters to give back to. */
     givePointsBack(...args: (string | number)[]): Result<null, Context>
   }
 }
 
-/** How long a receipt is kept: nobody waits longer for one password. */
+/** Lifetime of a receipt: no password check takes longer. */
 const receiptSeconds = 60
 
-/** ARGV: how long a receipt is kept; of each counter the points of its limit and its window. */
+/** ARGV: the lifetime of the receipt; then for each counter its limit and its window. */
 const takePoints = `
   if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
   for i = 3, #KEYS do
@@ -43,7 +54,7 @@ const takePoints = `
   redis.call('SET', KEYS[2], 1, 'EX', ARGV[1])
   return 1`
 
-/** ARGV: how many of the counters are to be forgotten. */
+/** ARGV: the number of counters to delete. */
 const givePointsBack = `
   for i = 2, ARGV[1] + 1 do redis.call('DEL', KEYS[i]) end
   if redis.call('DEL', KEYS[1]) == 0 then return end
@@ -51,16 +62,16 @@ const givePointsBack = `
     if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('DECR', KEYS[i]) end
   end`
 
-/** Called once for each connection. */
+/** To be called once for each connection. */
 export function defineScripts(redis: Redis): void {
   redis.defineCommand('takePoints', { lua: takePoints })
   redis.defineCommand('givePointsBack', { lua: givePointsBack })
 }
 
 /**
- * Takes a point of each in one round trip, or none: none where a limit would be reached by it, and
- * none while there is anything at `unless`.
- * @throws what ioredis throws; what a late Redis takes all the same is given back
+ * Takes a point of each counter in one round trip, or none at all: when one of them would reach its
+ * limit, and while there is the counter `unless`.
+ * @throws the error of ioredis; points that a late Redis takes nevertheless are given back
  */
 export async function takeTogether(
   redis: Redis,
