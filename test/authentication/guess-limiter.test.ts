@@ -142,7 +142,7 @@ for (const store of stores) {
     t.is(await letThrough(20, () => fail()), 5)
   })
 
-  test(`${store}, ASVS 6.3.1: an account that nobody has answers exactly as one that is there`, async (t) => {
+  test(`${store}, ASVS 6.3.1: an unknown account → the same answers as for a known one`, async (t) => {
     const opened = await openThrottle(t, store)
     const { fail } = guessing(opened)
     const answers = async (facts: Partial<SignInFacts>) => {
@@ -164,13 +164,13 @@ for (const store of stores) {
     )
   })
 
-  test(`${store}: other spellings of an account are the same account`, async (t) => {
+  test(`${store}: spellings of one account → they share its failures`, async (t) => {
     const { fail } = guessing(await openThrottle(t, store))
     const spellings = ['Ada', 'ADA', ' ada ', 'ａｄａ', 'aDa', 'ada', 'AdA', 'adA']
     t.is(await letThrough(8, async (i) => fail({ account: spellings[i] ?? '' })), 5)
   })
 
-  test(`${store}: a known device is let in while strangers are locked out, from a blocked network too`, async (t) => {
+  test(`${store}: strangers are locked out → a known device still signs in, also from a blocked network`, async (t) => {
     const { fail, succeed, wait } = guessing(await openThrottle(t, store))
     const signedIn = await succeed()
     const deviceToken = signedIn?.deviceToken
@@ -185,7 +185,7 @@ for (const store of stores) {
     t.true((await wait()) > 0, 'the strangers stay out')
   })
 
-  test(`${store}: a known device has the same delays, which lock out nobody else`, async (t) => {
+  test(`${store}: failures on a known device → delays on that device only`, async (t) => {
     const { fail, succeed } = guessing(await openThrottle(t, store))
     const stolen = (await succeed())?.deviceToken
     const other = (await succeed())?.deviceToken
@@ -194,7 +194,7 @@ for (const store of stores) {
     t.is(await letThrough(50, () => fail()), 5)
   })
 
-  test(`${store}: a device token that is forged, another's, old or cut counts as none`, async (t) => {
+  test(`${store}: a device token that is forged, foreign, expired or truncated → the device is unknown`, async (t) => {
     const opened = await openThrottle(t, store)
     const { fail, succeed, wait } = guessing(opened)
     const own = (await succeed())?.deviceToken ?? ''
@@ -218,7 +218,7 @@ for (const store of stores) {
     t.true((await wait({ deviceToken: own })) > 0)
   })
 
-  test(`${store}: a sign-in clears the failures of the account on this device, not of the IP`, async (t) => {
+  test(`${store}: a sign-in → forgets the failures of the account on this device, not those of the IP`, async (t) => {
     const opened = await openThrottle(t, store)
     const { fail, succeed, wait } = guessing(opened)
     for (let i = 0; i < 20; i += 1) {
@@ -229,7 +229,7 @@ for (const store of stores) {
     t.true((await wait({ account: 'one more' })) > 0)
   })
 
-  test(`${store}: a sign-in in the middle of delays ends them`, async (t) => {
+  test(`${store}: a sign-in during the delays → they end`, async (t) => {
     const opened = await openThrottle(t, store)
     const { fail, succeed } = guessing(opened)
     for (let i = 0; i < 5; i += 1) await fail()
@@ -238,12 +238,12 @@ for (const store of stores) {
     t.is(await letThrough(20, (i) => fail({ ip: elsewhere(i) })), 5)
   })
 
-  test(`${store}: right passwords cost nothing, however many come from one IP`, async (t) => {
+  test(`${store}: 120 right passwords from one IP → none is refused`, async (t) => {
     const { succeed } = guessing(await openThrottle(t, store))
     for (let i = 0; i < 120; i += 1) t.truthy(await succeed({ account: `person-${i % 7}` }))
   })
 
-  test(`${store}: a check that could not be made counts as none`, async (t) => {
+  test(`${store}: a password that could not be checked → no failure is counted`, async (t) => {
     const opened = await openThrottle(t, store)
     const { fail, wait } = guessing(opened)
     const overloaded = (facts: Partial<SignInFacts> = {}) =>
@@ -261,7 +261,7 @@ for (const store of stores) {
     t.is(await wait(), 2)
   })
 
-  test(`${store}: a guess that was refused unchecked uses up nothing of the IP`, async (t) => {
+  test(`${store}: a guess that was refused unchecked → the limit of the IP is unchanged`, async (t) => {
     const { fail } = guessing(await openThrottle(t, store))
     t.is(await letThrough(120, () => fail()), 5)
     t.is(await letThrough(100, (i) => fail({ account: `somebody-${i}` })), 95)
@@ -280,7 +280,7 @@ for (const store of stores) {
     for (const door of doors) t.is(await letThrough(20, () => fail(door)), 5)
   })
 
-  test(`${store}: a device is made known without a password, as after a reset by mail`, async (t) => {
+  test(`${store}: a device token without a sign-in, as after a reset by mail → the device is known`, async (t) => {
     const { guesses } = await openThrottle(t, store)
     const { fail, succeed } = guessing({ guesses })
     for (let i = 0; i < 5; i += 1) await fail()

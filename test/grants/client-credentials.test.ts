@@ -3,7 +3,7 @@ import { readToken, register, registerPublic } from '../support/clients/clients.
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('RFC 6749 §4.4.3: a client that acts for itself gets no refresh token, whatever it asks', async (t) => {
+test('RFC 6749 §4.4.3: a client that acts for itself → never gets a refresh token', async (t) => {
   const server = await startServer(t)
   const always = await register(server, 'always', { refreshTokens: 'always' })
   for (const as of [undefined, always]) {
@@ -17,7 +17,7 @@ test('RFC 6749 §4.4.3: a client that acts for itself gets no refresh token, wha
   t.is(await server.db('refresh_families').first(), undefined)
 })
 
-test('RFC 6749 §4.4: a public client cannot act for itself', async (t) => {
+test('RFC 6749 §4.4: a public client → cannot act for itself', async (t) => {
   const server = await startServer(t)
   const mobile = await registerPublic(server, 'mobile')
   const answer = await server.clientCredentials(mobile, null)
@@ -29,7 +29,7 @@ test('RFC 6749 §4.4: a public client cannot act for itself', async (t) => {
   await t.throwsAsync(forced.update({ grant_types: grantTypes }), undefined, 'nor by hand')
 })
 
-test('ASVS 10.4.4: a client without the grant is told so', async (t) => {
+test('ASVS 10.4.4: a client without the grant → unauthorized_client', async (t) => {
   const server = await startServer(t)
   const login = await register(server, 'login', { grantTypes: ['password'] })
   const answer = await server.clientCredentials({}, login)
@@ -39,7 +39,7 @@ test('ASVS 10.4.4: a client without the grant is told so', async (t) => {
   })
 })
 
-test('a client without a person needs no person to exist', async (t) => {
+test('a client that acts for itself → works without any person', async (t) => {
   const server = await startServer(t)
   await server.db('users').delete()
   const { body } = await server.clientCredentials({ username: 'ada', password: 'x', sub: 'ada' })

@@ -4,7 +4,7 @@ import { readToken, register, registerPublic } from '../support/clients/clients.
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('RFC 9700 §2.4, ASVS 10.4.4: only a first-party client that has the grant sees passwords', async (t) => {
+test('RFC 9700 §2.4, ASVS 10.4.4: a client without the grant or of a third party → no password grant', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const stranger = await register(server, 'stranger', {
     firstParty: false,
@@ -21,7 +21,7 @@ test('RFC 9700 §2.4, ASVS 10.4.4: only a first-party client that has the grant 
   t.is(await server.db('refresh_families').first(), undefined)
 })
 
-test('a client of others cannot be registered for the password grant, nor turned into one', async (t) => {
+test('a third-party client → cannot be registered or changed for the password grant', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const attempt = register(server, 'stranger', { firstParty: false, grantTypes: ['password'] })
   const error = await t.throwsAsync(attempt)
@@ -29,7 +29,7 @@ test('a client of others cannot be registered for the password grant, nor turned
   await t.throwsAsync(server.db('clients').where({ id: 'app' }).update({ first_party: false }))
 })
 
-test('RFC 6749 §5.1: the answer is a bearer token, its life and its scope', async (t) => {
+test('RFC 6749 §5.1: the answer → a bearer token, its lifetime and its scope', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const { status, body } = await server.signIn()
   t.is(status, 200)
@@ -40,7 +40,7 @@ test('RFC 6749 §5.1: the answer is a bearer token, its life and its scope', asy
   t.true(body.expires_in <= 900 && body.expires_in >= 840)
 })
 
-test('RFC 9700 §4.14.2: a refresh token comes if asked for, always, or never', async (t) => {
+test('RFC 9700 §4.14.2: a refresh token → on request, always, or never, as the client is set', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const always = await register(server, 'always', { refreshTokens: 'always' })
   const never = await register(server, 'never', { refreshTokens: 'never' })
@@ -65,7 +65,7 @@ test('RFC 9700 §4.14.2: a refresh token comes if asked for, always, or never', 
   }
 })
 
-test('a sign-in without a refresh token is a session too, and lasts as long as its token', async (t) => {
+test('a sign-in without a refresh token → a session as long as its access token', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const { body } = await server.signIn({ scope: 'read' })
   const { sid, iat } = readToken(body.access_token).claims
@@ -73,7 +73,7 @@ test('a sign-in without a refresh token is a session too, and lasts as long as i
   t.is(Math.round((session.expires_at.getTime() - iat * 1000) / 1000 / 60), 15)
 })
 
-test('a public first-party client signs people in and refreshes by its name alone', async (t) => {
+test('a public first-party client → signs people in and refreshes with its id alone', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const mobile = await registerPublic(server, 'mobile')
   const signedIn = await server.signIn(mobile, null)
@@ -83,7 +83,7 @@ test('a public first-party client signs people in and refreshes by its name alon
   t.is(refreshed.status, 200, refreshed.text)
 })
 
-test('a name is found in every spelling that is the same name, a password only as it was set', async (t) => {
+test('every spelling of a name → signs in; another spelling of the password → does not', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   await server.services.users.create({ username: 'Ünal', password: 'pässword-Ω', roles: [] })
   for (const username of ['Ünal', 'ünal', 'ÜNAL', 'U\u0308nal']) {
@@ -97,7 +97,7 @@ test('a name is found in every spelling that is the same name, a password only a
   }
 })
 
-test('ASVS 6.2.8: a password is compared whole', async (t) => {
+test('ASVS 6.2.8: a part of the password → refused', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const password = 'seven blue kites over the harbour wall, '.repeat(4).slice(0, 128)
   await server.services.users.create({ username: 'long', password, roles: [] })
@@ -113,7 +113,7 @@ test('ASVS 6.2.8: a password is compared whole', async (t) => {
   }
 })
 
-test('ASVS 1.2.4: names and passwords that look like code are only wrong', async (t) => {
+test('ASVS 1.2.4: names and passwords that look like code → refused as wrong', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const odd = [
     ...["' OR '1'='1", "ada'--", '"; DROP TABLE users; --', "'; SELECT pg_sleep(30) --", '\\', '%'],
@@ -139,7 +139,7 @@ test('ASVS 1.2.4: names and passwords that look like code are only wrong', async
   t.is((await server.signIn()).status, 200, 'ada is still there')
 })
 
-test('RFC 6749 §4.3.2: both name and password are needed', async (t) => {
+test('RFC 6749 §4.3.2: a missing name or password → invalid_request', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   for (const [name, form] of Object.entries({
     username: { password: ada.password },

@@ -4,7 +4,7 @@ import { readToken, register } from '../support/clients/clients.ts'
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('RFC 6749 §6: a refresh narrows the token, never the session', async (t) => {
+test('RFC 6749 §6: a narrowed refresh → narrows the token, not the session', async (t) => {
   const server = await startServer(t)
   let { body } = await server.signIn({ scope: 'read write offline_access' })
   const turns: [string | undefined, string][] = [
@@ -25,7 +25,7 @@ test('RFC 6749 §6: a refresh narrows the token, never the session', async (t) =
   }
 })
 
-test('RFC 6749 §6, RFC 9700 §4.14.2: a refresh never goes beyond what was granted', async (t) => {
+test('RFC 6749 §6, RFC 9700 §4.14.2: a refresh for more than was granted → refused', async (t) => {
   const server = await startServer(t)
   const { body } = await server.signIn({ scope: 'read offline_access' })
   const tooMuch = [
@@ -47,7 +47,7 @@ test('RFC 6749 §6, RFC 9700 §4.14.2: a refresh never goes beyond what was gran
 /** The turn that a refresh token belongs to stands after its sid. */
 const readTurn = (token: string) => Buffer.from(token.slice(4), 'base64url').readUInt32BE(16)
 
-test('RFC 8707 §2.2: a refresh chooses among the resources of the session', async (t) => {
+test('RFC 8707 §2.2: a refresh with a resource → one of the session’s resources', async (t) => {
   const server = await startServer(t)
   const both = await server.signIn({ resource: [orders, invoices] })
   t.deepEqual(readToken(both.body.access_token).claims.aud, [orders, invoices])
@@ -65,7 +65,7 @@ test('RFC 8707 §2.2: a refresh chooses among the resources of the session', asy
   t.is((await server.refresh(narrow.body.refresh_token)).status, 200, 'which spends no token')
 })
 
-test('RFC 6749 §6: a refresh token is worth nothing to another client, and says nothing to it', async (t) => {
+test('RFC 6749 §6: a refresh token of another client → invalid_grant, as for any other', async (t) => {
   const server = await startServer(t)
   const thief = await register(server, 'thief', { scopes: ['read', 'offline_access', 'steal'] })
   const { body } = await server.signIn()
@@ -82,7 +82,7 @@ test('RFC 6749 §6: a refresh token is worth nothing to another client, and says
   t.is((await server.refresh(body.refresh_token)).status, 200, 'its owner goes on')
 })
 
-test('what a client has lost since the sign-in is left out of the next token', async (t) => {
+test('a client loses scopes and audiences → the next token has them no more', async (t) => {
   const server = await startServer(t)
   const { body } = await server.signIn({ resource: [orders, invoices] })
   const change = { scopes: ['read', 'offline_access'], defaultScopes: ['read'] }
@@ -94,7 +94,7 @@ test('what a client has lost since the sign-in is left out of the next token', a
   isOAuthError(t, more, 'write', { error: 'invalid_scope' })
 })
 
-test('ASVS 8.3.2: roles that were given or taken show in the next token', async (t) => {
+test('ASVS 8.3.2: changed roles → in the next token', async (t) => {
   const server = await startServer(t)
   const { body } = await server.signIn()
   await server

@@ -28,7 +28,7 @@ async function prepare(t: ExecutionContext<unknown>, more: object = {}) {
   return { server, person, grace, key, service, ask }
 }
 
-test('RFC 8693 §2.2: a key becomes a short access token of its person, and nothing longer', async (t) => {
+test('RFC 8693 §2.2: an API key → a short access token of its person, and no refresh token', async (t) => {
   const { server, person, key, ask } = await prepare(t)
   const { status, headers, body } = await ask()
   t.is(status, 200)
@@ -44,7 +44,7 @@ test('RFC 8693 §2.2: a key becomes a short access token of its person, and noth
   t.deepEqual(readToken((await ask()).body.access_token).claims.roles, ['reader'])
 })
 
-test('RFC 8693 §2.1: scope and audience get narrower, and never wider than the key', async (t) => {
+test('RFC 8693 §2.1: scope and audience of an exchange → never wider than those of the key', async (t) => {
   const { ask } = await prepare(t)
   const { body } = await ask({ scope: 'read', audience: orders })
   t.is(body.scope, 'read')
@@ -58,7 +58,7 @@ test('RFC 8693 §2.1: scope and audience get narrower, and never wider than the 
   }
 })
 
-test('RFC 8693 §2.1: other kinds of tokens and delegation are refused', async (t) => {
+test('RFC 8693 §2.1: other token types and delegation → refused', async (t) => {
   const { server, service, ask } = await prepare(t)
   const own = await server.signIn()
   const type = 'urn:ietf:params:oauth:token-type:'
@@ -87,7 +87,7 @@ test('RFC 8693 §2.1: other kinds of tokens and delegation are refused', async (
   t.is((await ask(right)).status, 200)
 })
 
-test('RFC 8693 §2.1: only a confidential client that was given the grant exchanges', async (t) => {
+test('RFC 8693 §2.1: a public client or one without the grant → no exchange', async (t) => {
   const { server, key, ask } = await prepare(t)
   t.is((await ask({}, app)).body.error, 'unauthorized_client')
   const wrong = await ask({}, { id: 'service', secret: 'scs_wrong' })
@@ -98,7 +98,7 @@ test('RFC 8693 §2.1: only a confidential client that was given the grant exchan
   await t.throwsAsync(() => registerPublic(server, 'public', { grantTypes }))
 })
 
-test('no token outlives the key that it came from', async (t) => {
+test('a key that expires soon → its access token expires with it', async (t) => {
   const { server, ask } = await prepare(t, { expires_in_days: 1 })
   const { expires_in: full } = (await ask()).body
   t.true(full > 60)
@@ -110,7 +110,7 @@ test('no token outlives the key that it came from', async (t) => {
   t.is((await ask()).body.error, 'invalid_grant')
 })
 
-test('a key that is revoked while it is exchanged leaves no token that lives', async (t) => {
+test('a key is revoked during its exchange → no token stays valid', async (t) => {
   const { server, grace, service } = await prepare(t)
   for (let round = 0; round < 10; round += 1) {
     const { body } = await grace.post('api-keys', {
@@ -130,7 +130,7 @@ test('a key that is revoked while it is exchanged leaves no token that lives', a
   }
 })
 
-test('RFC 8693 §2.2.1: a service gets no audience by a key that it does not have itself', async (t) => {
+test('RFC 8693 §2.2.1: an audience that the service itself does not have → refused', async (t) => {
   const { server, key } = await prepare(t)
   const few = { ...exchange.client(server), audiences: [orders, 'https://own.example'] }
   const service = await register(server, 'narrow', few)

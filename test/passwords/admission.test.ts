@@ -15,19 +15,19 @@ function batches(admission: Admission, seconds: number, count: number, from = 0)
   })
 }
 
-test('while all are in time everybody is let in', (t) => {
+test('work that is in time → all of it is admitted', (t) => {
   const admission = new Admission({ targetSeconds: 2, least: 4 })
   t.deepEqual(batches(admission, 1.9, 3), [200, 200, 200])
 })
 
-test('late ones let fewer in: once for all that were late together, down to the least', (t) => {
+test('late work → the limit shrinks once per batch, down to the minimum', (t) => {
   const admission = new Admission({ targetSeconds: 2, least: 4 })
   const late = batches(admission, 5, 30)
   t.deepEqual(late.slice(0, 3), [200, 160, 128])
   t.is(late.at(-1), 4, 'some are always let in, who find out that it is over')
 })
 
-test('when they are in time again more and more are let in, until everybody is', (t) => {
+test('work is in time again → the limit grows until all of it is admitted', (t) => {
   const admission = new Admission({ targetSeconds: 2, least: 4 })
   batches(admission, 5, 30)
   const recovering = batches(admission, 0.1, 500, 1000)

@@ -31,7 +31,7 @@ async function passwordsBeside(t: ExecutionContext<unknown>, answer: RangeAnswer
   return { service, lines, passwords, counted }
 }
 
-test('ASVS 6.2.12: a breached password is refused, with a reason that a program can read', async (t) => {
+test('ASVS 6.2.12: a breached password → refused with a code', async (t) => {
   const { passwords, counted } = await passwordsBeside(t, listing({ [stolen]: 3 }))
   const refused = await t.throwsAsync(passwords.hash(stolen), { instanceOf: PasswordError })
   t.deepEqual(
@@ -44,7 +44,7 @@ test('ASVS 6.2.12: a breached password is refused, with a reason that a program 
   t.is(await counted('unknown'), 1)
 })
 
-test('the range service learns five digits of a digest, and asks for padding hide how many match', async (t) => {
+test('a lookup → sends five digits of a digest and requests padding', async (t) => {
   const { passwords, service } = await passwordsBeside(t, listing({}))
   await passwords.hash(stolen)
   const [request] = service.asked
@@ -55,12 +55,12 @@ test('the range service learns five digits of a digest, and asks for padding hid
   t.is(service.asked.length, 1, 'a password that is refused anyway leaves no trace outside')
 })
 
-test('an entry whose count is 0 is padding, not a breach', async (t) => {
+test('an entry with a count of 0 → padding, not a breach', async (t) => {
   const { passwords } = await passwordsBeside(t, listing({ [stolen]: 0 }))
   t.deepEqual(await passwords.assess(stolen), [])
 })
 
-test('the list is searched for the normal form of a password, whatever the case of its digits', async (t) => {
+test('a lookup → searches the NFKC form and ignores the case of hex digits', async (t) => {
   const lower: RangeAnswer = (response) => response.end(`${sha1(stolen).slice(5).toLowerCase()}:7`)
   const { passwords } = await passwordsBeside(t, lower)
   const wide = stolen.replaceAll('a', 'ａ')
@@ -90,7 +90,7 @@ for (const [what, answer] of Object.entries(faults)) {
   })
 }
 
-test('a range service that never ends fills no memory', async (t) => {
+test('an endless answer of the range service → bounded memory', async (t) => {
   let bytes = 0
   const { passwords, counted } = await passwordsBeside(t, (response) => {
     response.on('error', () => undefined)
@@ -105,14 +105,14 @@ test('a range service that never ends fills no memory', async (t) => {
   t.true(bytes < 32 * 1_048_576, `${bytes}`)
 })
 
-test('a range service that does not answer in time keeps nobody out', async (t) => {
+test('a range service that does not answer in time → the password is accepted', async (t) => {
   const silent: RangeAnswer = () => undefined
   const { passwords, counted } = await passwordsBeside(t, silent, 50)
   t.regex(await passwords.hash(stolen), /^\$argon2id\$/)
   t.is(await counted('failed'), 1)
 })
 
-test('a range service that trickles is given up in time as well', async (t) => {
+test('a range service that answers byte by byte → abandoned in time', async (t) => {
   const trickling: RangeAnswer = (response) => {
     const timer = setInterval(() => response.write(`${'0'.repeat(35)}:1\r\n`), 10)
     response.on('close', () => clearInterval(timer))
@@ -122,7 +122,7 @@ test('a range service that trickles is given up in time as well', async (t) => {
   t.is(await counted('failed'), 1)
 })
 
-test('ASVS 15.3.2: a redirect of the range service is not followed', async (t) => {
+test('ASVS 15.3.2: a redirect of the range service → not followed', async (t) => {
   const elsewhere = await startRangeService(t, listing({ [stolen]: 3 }))
   const { passwords, counted } = await passwordsBeside(t, (response, prefix) =>
     response.writeHead(302, { location: `${elsewhere.url}${prefix}` }).end(),

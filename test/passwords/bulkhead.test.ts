@@ -26,7 +26,7 @@ async function admitted<T>(bulkhead: Bulkhead, work: () => Promise<T>, ip?: stri
   return await work()
 }
 
-test('never more than so many at once, and all get their turn in order', async (t) => {
+test('more jobs than the limit → they run in order, never more than the limit at once', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 3, queueSeconds: 60 })
   let running = 0
   let most = 0
@@ -48,7 +48,7 @@ test('never more than so many at once, and all get their turn in order', async (
   t.deepEqual([bulkhead.running, bulkhead.waiting], [0, 0])
 })
 
-test('who comes at the moment a place is free does not overtake who waits', async (t) => {
+test('a job that arrives when a place becomes free → does not overtake waiting jobs', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 60 })
   const [first, waiting, newcomer] = [job(), job(), job()]
   const all = [bulkhead.run(first.run), bulkhead.run(waiting.run)]
@@ -64,7 +64,7 @@ test('who comes at the moment a place is free does not overtake who waits', asyn
   await Promise.all(all)
 })
 
-test('a job that fails, in either way, gives its place back', async (t) => {
+test('a job that throws or rejects → its place becomes free', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 2, queueSeconds: 60 })
   const throwing = () => {
     throw new Error('at once')
@@ -83,7 +83,7 @@ test('a job that fails, in either way, gives its place back', async (t) => {
   t.is(await bulkhead.run(async () => 'done'), 'done')
 })
 
-test('a wait longer than the deadline is a refusal, and no place is lost by it', async (t) => {
+test('a job waits beyond the deadline → refused, and no place is lost', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 0.05 })
   const long = job()
   const holding = bulkhead.run(long.run)
@@ -104,7 +104,7 @@ test('a wait longer than the deadline is a refusal, and no place is lost by it',
   t.deepEqual([bulkhead.running, bulkhead.waiting], [0, 0])
 })
 
-test('a queue that could only time out is refused at once', async (t) => {
+test('a job that could only time out → refused at once', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 1 })
   const long = job()
   const holding = bulkhead.run(long.run)
@@ -149,7 +149,7 @@ function flooded(ip: string) {
   return { bulkhead, order, come, flood, finish }
 }
 
-test('who sends a thousand at once is served in turn with somebody who sends one', async (t) => {
+test('one source sends a thousand jobs and another sends one → they are served in turn', async (t) => {
   const { bulkhead, order, come, flood, finish } = flooded('192.0.2.1')
   const guest = come('guest', '192.0.2.2')
   await settled()
@@ -161,7 +161,7 @@ test('who sends a thousand at once is served in turn with somebody who sends one
   t.is(order.length, 1000)
 })
 
-test('in a full queue nobody takes the place of who waits for no more than they do', async (t) => {
+test('a full queue → a source displaces only sources with more waiting jobs', async (t) => {
   const { come, flood, order, finish } = flooded('192.0.2.1')
   const more = come('one more', '192.0.2.1')
   const guests = Array.from({ length: 499 }, (_, index) => come(`guest ${index}`, '192.0.2.2'))
@@ -177,7 +177,7 @@ test('in a full queue nobody takes the place of who waits for no more than they 
   t.is(order.length, 1000)
 })
 
-test('where everybody waits for one check, who comes later takes nobody’s place', async (t) => {
+test('every source waits for one job → a later source displaces none', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 20 })
   const holder = job()
   const held = bulkhead.run(holder.run)
@@ -192,7 +192,7 @@ test('where everybody waits for one check, who comes later takes nobody’s plac
   t.deepEqual([...new Set(await Promise.all(all))], ['done'])
 })
 
-test('an IPv6 /64 is one address, so that 2^64 of them have one line', async (t) => {
+test('addresses of one IPv6 /64 → one queue', async (t) => {
   const { come, finish } = flooded('2001:db8:1:2::1')
   const neighbour = come('a neighbour', '2001:db8:1:2:ffff::9')
   const elsewhere = come('elsewhere', '2001:db8:1:3::1')
@@ -201,7 +201,7 @@ test('an IPv6 /64 is one address, so that 2^64 of them have one line', async (t)
   t.is(await neighbour, 'OverloadedError')
 })
 
-test('what would be refused at its check is refused before anything is done for it', async (t) => {
+test('work whose job would be refused → refused before it starts', async (t) => {
   const { bulkhead, come, finish } = flooded('192.0.2.1')
   let begun = 0
   const begin = (ip: string) =>
@@ -224,7 +224,7 @@ test('what would be refused at its check is refused before anything is done for 
   t.is(await begin('192.0.2.1'), 'done', 'and who comes when it is over')
 })
 
-test('after a stall a handful of callers is let in as before', async (t) => {
+test('a handful of callers after a stall → all are admitted', async (t) => {
   const queueSeconds = 0.2
   const bulkhead = new Bulkhead({ concurrency: 2, queueSeconds })
   const handful = async (work: () => Promise<unknown>) => {
@@ -239,7 +239,7 @@ test('after a stall a handful of callers is let in as before', async (t) => {
   t.deepEqual(await handful(settled), allIn)
 })
 
-test('those who are refused together are told to come back at different times', async (t) => {
+test('jobs that are refused together → different Retry-After times', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 2 })
   const holder = job()
   const all = Array.from({ length: 400 }, () => bulkhead.run(holder.run))
@@ -251,7 +251,7 @@ test('those who are refused together are told to come back at different times', 
   t.deepEqual([...new Set(told)].sort(), [2, 3, 4])
 })
 
-test('a storm from everywhere, with failures and deadlines in it, leaves nothing behind', async (t) => {
+test('a storm of jobs with failures and timeouts → no place and no waiting job is left', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 3, queueSeconds: 0.05 })
   const counts = { running: 0, most: 0, started: 0 }
   const outcomes = { done: 0, failed: 0, refused: 0 }
@@ -286,7 +286,7 @@ test('a storm from everywhere, with failures and deadlines in it, leaves nothing
   t.true(outcomes.refused > 0 && outcomes.done > 0)
 })
 
-test('ASVS 15.2.2: more sign-ins than can be checked are 503 with Retry-After, the rest is not', async (t) => {
+test('ASVS 15.2.2: more sign-ins than can be checked → 503 with Retry-After, other requests are answered', async (t) => {
   const server = await startServer(t, {
     environment: {
       ...{ PASSWORD_CONCURRENCY: '1', PASSWORD_QUEUE_SECONDS: '1' },

@@ -47,7 +47,7 @@ const formats: Record<string, string> = {
 const hashOf = async ({ db }: TestServer, username: string): Promise<string> =>
   (await db('users').where({ username }).first()).password_hash
 
-test('whoever was imported signs in with the password they had and becomes argon2id (D5)', async (t) => {
+test('an imported person signs in with the old password → the hash becomes argon2id', async (t) => {
   const server = await startServer(t)
   const people = Object.entries(formats).map(([format, password_hash]) => ({
     username: format.replaceAll(' ', '-'),
@@ -78,7 +78,7 @@ const published = [
   ],
 ] as const
 
-test('the published vectors of bcrypt hold, and passwords that are too short by now still sign in', async (t) => {
+test('published vectors of bcrypt → verified, also passwords that are now too short', async (t) => {
   const server = await startServer(t)
   const people = published.map(([, hash], i) => ({ username: `p${i}`, password_hash: hash }))
   t.deepEqual(await bringIn(server, people), [])
@@ -88,7 +88,7 @@ test('the published vectors of bcrypt hold, and passwords that are too short by 
   }
 })
 
-test('ASVS 6.2.8: bcrypt saw 72 bytes of a password; argon2id, which replaces it, sees them all', async (t) => {
+test('ASVS 6.2.8: a bcrypt hash covers 72 bytes → the argon2id hash that replaces it covers all', async (t) => {
   const server = await startServer(t)
   const [long, password_hash] = published[3]
   await bringIn(server, [{ username: 'bo', password_hash }])
@@ -97,7 +97,7 @@ test('ASVS 6.2.8: bcrypt saw 72 bytes of a password; argon2id, which replaces it
   t.is((await server.signIn({ username: 'bo', password: long })).status, 200)
 })
 
-test('ASVS 6.2.8: a NUL does not stand for the NUL that bcrypt puts between repetitions', async (t) => {
+test('ASVS 6.2.8: a password with a NUL → does not match the repetition of bcrypt', async (t) => {
   const bulkhead = new Bulkhead({ concurrency: 2, queueSeconds: 60 })
   const passwords = new Passwords(bulkhead, { memoryKib: 8192, timeCost: 1 })
   const [, hash] = published[0]
@@ -115,7 +115,7 @@ const ofTyped = [
   ],
 ] as const
 
-test('a password that was hashed as typed, not normalised, signs in', async (t) => {
+test('a hash of the password as typed, not normalized → the person signs in', async (t) => {
   const server = await startServer(t)
   t.not(typed.normalize('NFKC'), typed)
   const people = ofTyped.map(([username, password_hash]) => ({ username, password_hash }))
@@ -145,7 +145,7 @@ const tooMuch: Record<string, string> = {
   'the password itself': password,
 }
 
-test('ASVS 15.2.2: no hash makes a login compute for minutes: import and sign-in refuse it', async (t) => {
+test('ASVS 15.2.2: a hash that would take minutes → refused by import and sign-in', async (t) => {
   const server = await startServer(t)
   for (const [what, password_hash] of Object.entries(tooMuch)) {
     const username = what.replaceAll(' ', '-').replaceAll(',', '')
@@ -161,7 +161,7 @@ test('ASVS 15.2.2: no hash makes a login compute for minutes: import and sign-in
   }
 })
 
-test('nobody signs in as a person without a password, whatever they present', async (t) => {
+test('a person without a password → no password signs in', async (t) => {
   const server = await startServer(t)
   const unusable = '!Zn4pVYIEbHkYpTiHtlZ5YOeRSkzJ1ZxIBzVQHQ3x'
   await bringIn(server, [{ username: 'bo' }, { username: 'cy', password_hash: unusable }])

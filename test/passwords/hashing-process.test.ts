@@ -50,7 +50,7 @@ async function begin(t: ExecutionContext, { does, ...options }: Beginning = {}) 
   return { hashing, lines, logged, starts }
 }
 
-test('every kind of hash is checked there as it is here', async (t) => {
+test('each hash format → the same result in the hashing process as in this one', async (t) => {
   const { hashing, logged } = await begin(t)
   t.deepEqual(logged(), [], 'it is not started before there is a password')
   const made = await hashing.hash(password, cheap)
@@ -81,7 +81,7 @@ test('every kind of hash is checked there as it is here', async (t) => {
   t.is(hashing.deaths, 0)
 })
 
-test('what cannot be computed fails without a word of it, and the next is answered', async (t) => {
+test('a job that fails → an error without secrets, and the next job is answered', async (t) => {
   const { hashing, lines } = await begin(t)
   const impossible = '$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$x+I+U1deK0c1FGsx+w1jhS2f'
   const error = await t.throwsAsync(hashing.verify(impossible, password, cheap))
@@ -92,7 +92,7 @@ test('what cannot be computed fails without a word of it, and the next is answer
   t.false(lines.join().includes('c2Fsd'))
 })
 
-test('ASVS 16.2.5: one that dies each time is tried twice, once a second, and no password is logged', async (t) => {
+test('ASVS 16.2.5: a process that always dies → each job is tried twice, once a second, no password is logged', async (t) => {
   const crash = 'process.stderr.write(JSON.stringify(asked)); process.exit(7)'
   const { hashing, lines, logged, starts } = await begin(t, { does: crash })
   const hash = await hashingHere.hash(password, cheap)
@@ -116,14 +116,14 @@ test('ASVS 16.2.5: one that dies each time is tried twice, once a second, and no
   t.true(performance.now() - beganAt >= 990, 'not more than one in a second')
 })
 
-test('a program that is not there is one that dies', async (t) => {
+test('a missing program → handled as a process that dies', async (t) => {
   const { hashing, logged } = await begin(t, { program: '/nowhere/at-all.js' })
   await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingUnavailableError })
   t.is(hashing.deaths, 2)
   t.is(logged().filter(({ level }) => level === 50).length, 2)
 })
 
-test('a process that gives no answer is ended, as one that has died', async (t) => {
+test('a process that does not answer → killed and replaced', async (t) => {
   const { hashing, logged } = await begin(t, { does: '', answerSeconds: 0.3 })
   await t.throwsAsync(hashing.hash(password, cheap), { instanceOf: HashingUnavailableError })
   t.is(hashing.deaths, 2)
@@ -135,7 +135,7 @@ test('a process that gives no answer is ended, as one that has died', async (t) 
   for (const { pid } of deaths) await eventually(() => isGone(pid), 'it has ended')
 })
 
-test('it gets no secret, no debugger and no terminal of the server', async (t) => {
+test('the hashing process → has no secret, no debugger and no terminal of the server', async (t) => {
   process.env.MASTER_KEYS = 'a secret of the server'
   process.env.NODE_OPTIONS = '--max-http-header-size=16384'
   process.execArgv.push('--max-http-header-size=16384')
@@ -157,7 +157,7 @@ test('it gets no secret, no debugger and no terminal of the server', async (t) =
   t.regex(env.GLIBC_TUNABLES, /^glibc\.malloc\.hugetlb=1:/, 'huge pages, where there are any')
 })
 
-test('a system that refuses the priority is told of once, and passwords are checked', async (t) => {
+test('the system refuses the lower priority → one warning, and passwords are checked', async (t) => {
   const { hashing, logged } = await begin(t, {
     does: `
       process.send({ kind: 'ready', priorityRefused: 'EPERM' })
@@ -172,7 +172,7 @@ test('a system that refuses the priority is told of once, and passwords are chec
   t.like(warnings[0], { why: 'EPERM' })
 })
 
-test('without a process that stays up, sign-ins are 503 with Retry-After', async (t) => {
+test('the hashing process does not stay up → sign-ins are 503 with Retry-After', async (t) => {
   const { hashing } = await begin(t, {
     does: `if (job.password !== 'right') process.exit(1)
       process.send({ kind: 'done', id, result: true })`,
@@ -192,7 +192,7 @@ test('without a process that stays up, sign-ins are 503 with Retry-After', async
   t.is((await server.signIn({ password: 'right' })).status, 200)
 })
 
-test('one password more than there are threads is on its way, and no more', async (t) => {
+test('many jobs → at most one more than there are threads is in flight', async (t) => {
   const { hashing } = await begin(t, {
     does: `
       globalThis.held = [...globalThis.held ?? [], id]
@@ -212,7 +212,7 @@ test('one password more than there are threads is on its way, and no more', asyn
   )
 })
 
-test('who still waits when the server stops is told so', async (t) => {
+test('the server stops → waiting jobs are rejected', async (t) => {
   const { hashing, logged } = await begin(t, { does: '' })
   const waiting = hashing.hash(password, cheap)
   const refused = t.throwsAsync(waiting, { instanceOf: HashingUnavailableError })

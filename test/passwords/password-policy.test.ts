@@ -15,7 +15,7 @@ const passwords = new Passwords(
 const codes = async (password: string, personal: string[] = []) =>
   (await passwords.assess(password, personal)).map(({ code }) => code)
 
-test('ASVS 6.2.1: 7 characters are refused and 8 are taken, counted as people count', async (t) => {
+test('ASVS 6.2.1: 7 characters → refused; 8 characters, as people count them → accepted', async (t) => {
   t.deepEqual(await codes('x7#kQp2'), ['too_short'])
   t.deepEqual(await codes('x7#kQp2!'), [])
   // Seven, each of two UTF-16 units; and eight that NFKC makes seven of.
@@ -24,7 +24,7 @@ test('ASVS 6.2.1: 7 characters are refused and 8 are taken, counted as people co
   t.deepEqual(await codes('x7#kQpe\u0301'), ['too_short'])
 })
 
-test('ASVS 6.2.9: 64 and 128 characters are taken, 129 are not', async (t) => {
+test('ASVS 6.2.9: 64 and 128 characters → accepted; 129 → refused', async (t) => {
   const long = (length: number) =>
     'vigil ember quartz '
       .repeat(7)
@@ -35,7 +35,7 @@ test('ASVS 6.2.9: 64 and 128 characters are taken, 129 are not', async (t) => {
   t.deepEqual(await codes(long(129)), ['too_long'])
 })
 
-test('ASVS 6.2.4: the most frequent passwords are refused', async (t) => {
+test('ASVS 6.2.4: the most frequent passwords → refused', async (t) => {
   t.deepEqual(await codes('password1'), ['guessable'])
   t.deepEqual(await codes('qwertyuiop'), ['guessable'])
   t.deepEqual(await codes('12345678'), ['guessable'])
@@ -58,7 +58,7 @@ for (const password of [
   'qwertyuiopasdfghjkl',
   'letmein!'.repeat(16),
 ]) {
-  test(`a password that a program guesses soon is refused: ${password}`, async (t) => {
+  test(`a password that is easy to guess → refused: ${password}`, async (t) => {
     t.deepEqual(await codes(password), ['guessable'])
   })
 }
@@ -71,12 +71,12 @@ for (const password of [
   '  leading and trailing  ',
   'a\u0000b\u0007c quiet bell',
 ]) {
-  test(`ASVS 6.2.5: no rule asks for kinds of characters: ${JSON.stringify(password)}`, async (t) => {
+  test(`ASVS 6.2.5: any kind of characters → accepted: ${JSON.stringify(password)}`, async (t) => {
     t.deepEqual(await codes(password), [])
   })
 }
 
-test('ASVS 6.2.11: what the person and the place are called is no password', async (t) => {
+test('ASVS 6.2.11: the names of the person and the installation → refused as passwords', async (t) => {
   const ada = ['ada.lovelace', 'ada@analytical.example', 'Ada King Lovelace']
   for (const password of [
     'ada.lovelace',
@@ -94,7 +94,7 @@ test('ASVS 6.2.11: what the person and the place are called is no password', asy
   t.deepEqual(await codes('analytical quarrel 19'), [], 'it is a good one for everybody else')
 })
 
-test('a refusal says why in words for people and codes for programs', async (t) => {
+test('a refused password → a sentence for people and a code for programs', async (t) => {
   const server = await startServer(t)
   const refused = await t.throwsAsync(
     server.services.users.create({ username: 'bo', password: 'password1' }),
@@ -111,7 +111,7 @@ test('a refusal says why in words for people and codes for programs', async (t) 
   t.is((await server.db('users').where({ username: 'bo' })).length, 0)
 })
 
-test.serial('ASVS 1.3.12: no password keeps the server busy, however it is made', async (t) => {
+test.serial('ASVS 1.3.12: any password → assessed in bounded time', async (t) => {
   await passwords.assess('x7#kQp2!')
   const slowest = { milliseconds: 0, password: '' }
   for (const part of [
@@ -135,7 +135,7 @@ test.serial('ASVS 1.3.12: no password keeps the server busy, however it is made'
   t.true(slowest.milliseconds < 400, JSON.stringify(slowest))
 })
 
-test('strange words of a person do no harm', async (t) => {
+test('unusual names of a person → passwords are assessed', async (t) => {
   const strange = ['__proto__', 'constructor', '', '@', 'x'.repeat(5000), '\ud800', '🜁'.repeat(300)]
   t.deepEqual(await codes('purple monkey lamp rivers', strange), [])
 })

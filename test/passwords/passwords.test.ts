@@ -22,7 +22,7 @@ function countedPasswords() {
   return { passwords, checks: () => checks }
 }
 
-test('ASVS 6.2.1 and 6.2.9: 8 to 128 characters, counted as people count them', async (t) => {
+test('ASVS 6.2.1, 6.2.9: 8 to 128 characters, as people count them → accepted', async (t) => {
   const { passwords } = countedPasswords()
   for (const length of [8, 64, 128]) {
     for (const letter of ['a', 'é', '密', '🦊']) {
@@ -37,7 +37,7 @@ test('ASVS 6.2.1 and 6.2.9: 8 to 128 characters, counted as people count them', 
   }
 })
 
-test('ASVS 6.2.8: a password is compared as it is, to its last character', async (t) => {
+test('ASVS 6.2.8: a password that differs in one character → does not match', async (t) => {
   const { passwords } = countedPasswords()
   const password = `Pässwörd ${'x'.repeat(100)} end`
   const made = await passwords.hash(password)
@@ -56,7 +56,7 @@ test('ASVS 6.2.8: a password is compared as it is, to its last character', async
   }
 })
 
-test('one password typed on two keyboards is one password (NFKC)', async (t) => {
+test('one password in two Unicode forms → both match (NFKC)', async (t) => {
   const { passwords } = countedPasswords()
   const composed = 'caf\u00e9 \u212bngstr\u00f6m \uff11\uff12'
   const decomposed = 'cafe\u0301 A\u030angstro\u0308m 12'
@@ -64,7 +64,7 @@ test('one password typed on two keyboards is one password (NFKC)', async (t) => 
   t.true(await passwords.matches(composed, await passwords.hash(decomposed)))
 })
 
-test('the longest password of combining characters can be used to sign in', async (t) => {
+test('the longest password of combining characters → signs in', async (t) => {
   const { passwords } = countedPasswords()
   // Four code points become one: 512 sent for 128 that count.
   const vowels = Array.from({ length: 128 }, (_, i) => 'αηω'[(i * i + (i >> 2)) % 3])
@@ -73,7 +73,7 @@ test('the longest password of combining characters can be used to sign in', asyn
   t.true(await passwords.matches(decomposed, await passwords.hash(decomposed)))
 })
 
-test('ASVS 6.3.8: an unknown person costs one check, as a known one does', async (t) => {
+test('ASVS 6.3.8: an unknown person → one password check, as for a known one', async (t) => {
   const { passwords, checks } = countedPasswords()
   const made = await passwords.hash(ada.password)
   const costs: number[] = []
@@ -91,7 +91,7 @@ test('ASVS 6.3.8: an unknown person costs one check, as a known one does', async
   t.deepEqual(costs, [1, 1, 1, 1, 1])
 })
 
-test('over HTTP an unknown, a wrong and a disabled person are one answer', async (t) => {
+test('an unknown person, a wrong password and a disabled person → one answer over HTTP', async (t) => {
   const server = await startServer(t)
   const answers = [
     await server.signIn({ password: 'wrong password' }),
@@ -106,7 +106,7 @@ test('over HTTP an unknown, a wrong and a disabled person are one answer', async
   }
 })
 
-test('ASVS 11.2.2: a hash of other parameters is renewed at the next sign-in', async (t) => {
+test('ASVS 11.2.2: a hash with other parameters → renewed at the next sign-in', async (t) => {
   const server = await startServer(t, {
     environment: { ARGON2_MEMORY_KIB: '9216', ARGON2_TIME_COST: '2' },
   })
@@ -123,7 +123,7 @@ test('ASVS 11.2.2: a hash of other parameters is renewed at the next sign-in', a
   t.is(await stored(), renewed, 'and once')
 })
 
-test('a renewal does not bring back a password that was changed meanwhile', async (t) => {
+test('the password changes during a renewal → the new password stays', async (t) => {
   const server = await startServer(t, { environment: { ARGON2_TIME_COST: '2' } })
   for (let round = 0; round < 10; round += 1) {
     const old = await hash(ada.password, { memoryCost: 8192, timeCost: 1, parallelism: 1 })

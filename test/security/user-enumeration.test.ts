@@ -34,7 +34,7 @@ function seen({ status, headers, text }: Answer): string {
   return JSON.stringify([status, kept, text])
 }
 
-test('ASVS 6.3.8: unknown, disabled and wrong password are one answer, byte by byte', async (t) => {
+test('ASVS 6.3.8: unknown, disabled and wrong password → one answer, byte by byte', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   await withGrace(server)
   const expected = seen(await server.signIn(attempts['a wrong password']))
@@ -47,7 +47,7 @@ test('ASVS 6.3.8: unknown, disabled and wrong password are one answer, byte by b
   t.is(seen(known), seen(unknown), 'nor does a further mistake tell them apart')
 })
 
-test('ASVS 6.3.8: each of them costs one password check, no more and no less', async (t) => {
+test('ASVS 6.3.8: unknown, disabled and wrong password → exactly one password check', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   await withGrace(server)
   const { bulkhead } = server.services
@@ -67,7 +67,7 @@ test('ASVS 6.3.8: each of them costs one password check, no more and no less', a
   t.is(checks, 1, 'as the right password does')
 })
 
-test('ASVS 6.3.8: and the same time of the processor, in the middle of many tries', async (t) => {
+test('ASVS 6.3.8: unknown, disabled and wrong password → the same median CPU time', async (t) => {
   const environment = { ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' }
   const server = await startServer(t, { unthrottled: true, environment })
   await withGrace(server)

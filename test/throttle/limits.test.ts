@@ -18,7 +18,7 @@ for (const store of stores) {
     }
   })
 
-  test(`${store}: a window that is over begins anew`, async (t) => {
+  test(`${store}: the end of a window → a new window begins`, async (t) => {
     const { throttle, age } = await openThrottle(t, store)
     const create = () => throttle.attempt('apiKeyCreation', { person })
     t.is(await letThrough(30, create), 20)
@@ -29,7 +29,7 @@ for (const store of stores) {
     t.is(await letThrough(30, create), 20)
   })
 
-  test(`${store}: an attempt tells which limit is nearest and how much is left of it`, async (t) => {
+  test(`${store}: an attempt → returns the limit that is nearest to its end`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     const ask = () => throttle.attempt('passwordReset', { ip, email: 'ada@mail.example' })
     const quota = { policy: 'password-reset', limit: 3, windowSeconds: 3600 }
@@ -54,7 +54,7 @@ for (const store of stores) {
     t.is(await letThrough(40, (i) => ask(`${i}@mail.example`)), 30)
   })
 
-  test(`${store}: an IP that is refused uses up nothing of somebody else's address`, async (t) => {
+  test(`${store}: a refused IP → the limit of an email address is unchanged`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     const ask = (email: string, from = ip) => throttle.attempt('passwordReset', { ip: from, email })
     await letThrough(30, (i) => ask(`${i}@mail.example`))
@@ -62,7 +62,7 @@ for (const store of stores) {
     t.is(await letThrough(10, () => ask('ada@mail.example', '198.51.100.1')), 3)
   })
 
-  test(`${store}: a network has a limit of its own, which a refused neighbour uses up no more`, async (t) => {
+  test(`${store}: a network has its own limit → refused attempts do not use it up`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     const register = (host: number) => throttle.attempt('registration', { ip: `192.0.2.${host}` })
     t.is(await letThrough(300, () => register(1)), 20)
@@ -71,12 +71,12 @@ for (const store of stores) {
     t.is(await refusal(() => throttle.attempt('registration', { ip: '192.0.3.1' })), undefined)
   })
 
-  test(`${store}, ASVS 6.6.3: one-time tokens cannot be tried on and on`, async (t) => {
+  test(`${store}, ASVS 6.6.3: attempts with one-time tokens → limited`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     t.is(await letThrough(60, () => throttle.countFailure('oneTimeToken', { ip })), 30)
   })
 
-  test(`${store}: a person's own limits leave other persons alone`, async (t) => {
+  test(`${store}: one person reaches their limits → other people are not affected`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     const other = person.replace('8057', '8058')
     t.is(await letThrough(10, () => throttle.attempt('emailChange', { person })), 5)
@@ -84,7 +84,7 @@ for (const store of stores) {
     t.is(await letThrough(10, () => throttle.attempt('verification', { ip, person })), 3)
   })
 
-  test(`${store}: confirming with a password costs nothing when it is right`, async (t) => {
+  test(`${store}: confirmations with the right password → no points are used`, async (t) => {
     const { throttle } = await openThrottle(t, store)
     const confirm = (right: boolean) =>
       guess(throttle, 'passwordConfirmation', { person }, async () => right || undefined)
@@ -100,7 +100,7 @@ for (const store of stores) {
     t.is((await refusal(() => confirm(true)))?.quota.policy, 'password-confirmation')
   })
 
-  test(`${store}: failures of one client are 30, of all clients of an address 300`, async (t) => {
+  test(`${store}: failures of clients → limited to 30 per client and 300 per address`, async (t) => {
     const { throttle, beside } = await openThrottle(t, store)
     const instances = [throttle, (await beside()).throttle]
     const fail = (client: string, i = 0, from = ip) =>

@@ -21,7 +21,7 @@ const ownRedis = async (t: { teardown(fn: () => Promise<void>): void }, settings
   return server
 }
 
-test('who signs in as usual asks Redis twice', async (t) => {
+test('a usual sign-in → two commands to Redis', async (t) => {
   const { guesses, redis } = await openThrottle(t, 'redis')
   if (!(redis instanceof Redis)) return t.fail('no cluster is asked so')
   let asked = 0
@@ -34,7 +34,7 @@ test('who signs in as usual asks Redis twice', async (t) => {
   t.is(asked, 2)
 })
 
-test('Redis killed: PostgreSQL counts, all limits hold, and Redis counts again when it is back', async (t) => {
+test('Redis is killed and restarted → PostgreSQL counts meanwhile, all limits hold', async (t) => {
   const server = await ownRedis(t)
   const opened = await openThrottle(t, 'redis', { redisUrl: server.url })
   const { throttle, guesses, turns, postgres } = opened
@@ -60,7 +60,7 @@ test('Redis killed: PostgreSQL counts, all limits hold, and Redis counts again w
   t.is(await letThrough(20, ask), 3, 'a Redis that has forgotten everything counts from zero')
 })
 
-test('Redis frozen: only one request in a second waits for it, and limits hold', async (t) => {
+test('Redis is frozen → one request a second waits for it, all limits hold', async (t) => {
   const server = await ownRedis(t)
   const { throttle, guesses, turns } = await openThrottle(t, 'redis', { redisUrl: server.url })
   const ask = () => throttle.attempt('passwordReset', device)
@@ -77,7 +77,7 @@ test('Redis frozen: only one request in a second waits for it, and limits hold',
   t.deepEqual(turns, [true])
 })
 
-test('Redis full: PostgreSQL counts', async (t) => {
+test('Redis is full → PostgreSQL counts', async (t) => {
   const server = await ownRedis(t, { maxmemory: '1' })
   const { throttle, guesses, turns } = await openThrottle(t, 'redis', { redisUrl: server.url })
   t.is(await letThrough(50, () => tryPassword(guesses, facts, async () => undefined)), 5)
@@ -85,7 +85,7 @@ test('Redis full: PostgreSQL counts', async (t) => {
   t.deepEqual(turns, [true])
 })
 
-test('ASVS 16.5.3: both stores away, nobody is let through uncounted', async (t) => {
+test('ASVS 16.5.3: both stores fail → no attempt goes uncounted', async (t) => {
   const server = await ownRedis(t)
   const databaseUrl = 'postgres://nobody@127.0.0.1:1/nothing'
   const { throttle, guesses } = await openThrottle(t, 'redis', {
@@ -113,7 +113,7 @@ test('ASVS 16.5.3: both stores away, nobody is let through uncounted', async (t)
   t.is(checked, 0)
 })
 
-test('a store that goes away during the check costs a right password nothing', async (t) => {
+test('the store fails during the check → the right password is accepted', async (t) => {
   const server = await ownRedis(t)
   const databaseUrl = 'postgres://nobody@127.0.0.1:1/nothing'
   const { guesses } = await openThrottle(t, 'redis', { redisUrl: server.url, databaseUrl })
@@ -124,7 +124,7 @@ test('a store that goes away during the check costs a right password nothing', a
   t.is(signedIn?.person.id, userId)
 })
 
-test('what is counted first is counted where the rest is: start waits for Redis, but not for long', async (t) => {
+test('start → waits for Redis, but only for a second', async (t) => {
   const server = await ownRedis(t)
   const postgres = openPostgres({ url: await copyTemplate(t), poolSize: 2, timeoutSeconds: 10 })
   t.teardown(() => postgres.close())
@@ -144,7 +144,7 @@ test('what is counted first is counted where the rest is: start waits for Redis,
 })
 
 for (const store of stores) {
-  test(`${store}: names of counters say neither who nor from where, and are short`, async (t) => {
+  test(`${store}: names of counters → short, and reveal neither people nor addresses`, async (t) => {
     const { throttle, guesses, dump } = await openThrottle(t, store)
     const long = { ...device, email: `${'x'.repeat(100_000)}@mail.example` }
     for (const one of [device, long]) {
@@ -169,7 +169,7 @@ for (const store of stores) {
   })
 }
 
-test('without Redis no statement is prepared by name, which PgBouncer might not know', async (t) => {
+test('without Redis → no statement is prepared by name, which PgBouncer might not know', async (t) => {
   const { throttle, guesses, postgres } = await openThrottle(t, 'postgres')
   await tryPassword(guesses, facts, async () => ({ id: userId }))
   await throttle.attempt('registration', facts)
@@ -181,13 +181,13 @@ test('without Redis no statement is prepared by name, which PgBouncer might not 
   for (const { rows } of await Promise.all(sessions)) t.is(rows[0].named, 0)
 })
 
-test('without Redis a counter waits for no disk', async (t) => {
+test('without Redis → counters are unlogged and do not wait for the disk', async (t) => {
   const { postgres } = await openThrottle(t, 'postgres')
   const [table] = await postgres.db('pg_class').where({ relname: 'throttle' })
   t.is(table.relpersistence, 'u', 'unlogged: a commit that wrote nothing else is not flushed')
 })
 
-test('the janitor takes away what is over, in batches, and leaves what counts', async (t) => {
+test('the janitor → deletes expired counters in batches and keeps the others', async (t) => {
   const { throttle, postgres, age, clock } = await openThrottle(t, 'postgres')
   const { db } = postgres
   for (let i = 0; i < 25; i += 1) await throttle.attempt('emailChange', { person: `old ${i}` })

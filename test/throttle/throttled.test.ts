@@ -2,7 +2,7 @@ import test from 'ava'
 import { addressOf, networkOf } from '../../src/throttle/networks.ts'
 import { rateLimitFields, ThrottledError, throttledFields } from '../../src/throttle/throttled.ts'
 
-test('RFC 6585 §4: a 429 says when to come back, and by which limit, in structured fields', (t) => {
+test('RFC 6585 §4: a 429 → Retry-After and the limit in structured fields', (t) => {
   const quota = { policy: 'sign-in', limit: 5, windowSeconds: 900, remaining: 0, resetSeconds: 55 }
   t.deepEqual(throttledFields(new ThrottledError(quota)), {
     'retry-after': '55',
@@ -32,13 +32,13 @@ const places: [ip: string, address: string, network: string][] = [
   ['1:2:3:4:5:6:7::', '1:2:3:4::/64', '1:2:3::/48'],
 ]
 
-test('an address stands for whoever has it: IPv4 alone, IPv6 a /64, in every spelling', (t) => {
+test('an address in every spelling → one bucket for an IPv4 address and for an IPv6 /64', (t) => {
   for (const [ip, address, network] of places) {
     t.deepEqual([addressOf(ip), networkOf(ip)], [address, network], ip)
   }
 })
 
-test('everything that is no address shares one bucket', (t) => {
+test('invalid addresses → one shared bucket', (t) => {
   for (const ip of [
     '',
     'x',

@@ -37,7 +37,7 @@ const asBefore = ({ db }: TestServer) => ({
 })
 
 // Serial, because it keeps the event loop to itself for a second.
-test.serial('the key of a name is the key of that key, for every character', (t) => {
+test.serial('the key of a key → the same key, for every character', (t) => {
   const unstable: string[] = []
   for (let code = 1; code < 0x110000; code += 1) {
     if (code >= 0xd800 && code < 0xe000) continue
@@ -62,7 +62,7 @@ test.serial('the key of a name is the key of that key, for every character', (t)
   }
 })
 
-test('ASVS 6.3.1: all spellings of a name share one counter of guesses', async (t) => {
+test('ASVS 6.3.1: spellings of one name → one counter of guesses', async (t) => {
   const server = await startServer(t, { environment })
   await addPerson(server, 'initiative')
   const bits = Array.from({ length: 16 }, (_, index) => index)
@@ -82,7 +82,7 @@ test('ASVS 6.3.1: all spellings of a name share one counter of guesses', async (
   t.is(answers.filter(({ status }) => status === 429).length, 16 - checked)
 })
 
-test('a person is found, and a name taken, in every spelling', async (t) => {
+test('every spelling of a name → finds the person, and is taken', async (t) => {
   const server = await startServer(t)
   const { id } = await addPerson(server, 'İnİtiative', { email: 'Ini@People.example' })
   for (const name of ['initiative', 'INITIATIVE', 'İNİTİATİVE']) {
@@ -93,7 +93,7 @@ test('a person is found, and a name taken, in every spelling', async (t) => {
   t.is(refused[0]?.reason, 'email: taken by somebody else')
 })
 
-test('a name written by the release before is found, kept unique, and gets its key', async (t) => {
+test('a name written by the release before → found, unique, and given its key', async (t) => {
   const server = await startServer(t)
   const before = asBefore(server)
   const { rows } = await before.insert('Όλγα', 'Olga@people.example')
@@ -117,7 +117,7 @@ test('a name written by the release before is found, kept unique, and gets its k
   t.is((await before.insert('gRACE')).rows.length, 0)
 })
 
-test('the schema goes back to the release before and forward again, and nobody is lost', async (t) => {
+test('migration down and up again → no person is lost', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'Grace')
   await undo(server)
@@ -129,7 +129,7 @@ test('the schema goes back to the release before and forward again, and nobody i
   t.is((await (await enter(server, 'GRACE', goodPassword)).get('me')).body.username, 'Grace')
 })
 
-test('people whose names become one are named by id, and the migration changes no row', async (t) => {
+test('people whose names become equal → the migration names their ids and changes no row', async (t) => {
   const server = await startServer(t)
   await undo(server)
   const before = asBefore(server)

@@ -23,7 +23,7 @@ async function prepare(server: TestServer) {
   return { issue, move, user: async () => services.users.find(holder.userId) }
 }
 
-test('ASVS 6.4.3: a reset link dies when the password is changed otherwise', async (t) => {
+test('ASVS 6.4.3: the password is changed by other means → a reset link becomes invalid', async (t) => {
   const server = await startServer(t)
   const { issue, user } = await prepare(server)
   const token = await issue()
@@ -34,7 +34,7 @@ test('ASVS 6.4.3: a reset link dies when the password is changed otherwise', asy
   t.truthy(await server.services.credentials.reset(await issue(), 'another lamp on the quay', ip))
 })
 
-test('a reset link sent to an address is worth nothing once the address is another', async (t) => {
+test('the address changes → a reset link to the old one becomes invalid', async (t) => {
   const server = await startServer(t)
   const { issue, move } = await prepare(server)
   const token = await issue()
@@ -46,7 +46,7 @@ test('a reset link sent to an address is worth nothing once the address is anoth
   t.is((await server.signIn()).status, 200, 'the password is what it was')
 })
 
-test('the old address is told where the account went, and a taken name is named', async (t) => {
+test('the address changes → the old address gets a mail that names the new one', async (t) => {
   const server = await startServer(t)
   const { move, user } = await prepare(server)
   const person = await user()

@@ -5,7 +5,7 @@ import { startServer } from '../support/server/start-server.ts'
 
 const password = 'another long password'
 
-test('a name is taken once, however it is written, by whoever is first', async (t) => {
+test('two people with one name → the first gets it, in every spelling', async (t) => {
   const server = await startServer(t)
   const { users } = server.services
   const names = ['grace', 'Grace', 'GRACE', 'gr\uff41ce', ' grace ']
@@ -21,7 +21,7 @@ test('a name is taken once, however it is written, by whoever is first', async (
   }
 })
 
-test('what is no name and no role is refused with the reason', async (t) => {
+test('malformed names and roles → refused with the reason', async (t) => {
   const server = await startServer(t)
   const { users } = server.services
   for (const username of ['', ' ', 'two words', 'line\nbreak', 'nul\0', 'x'.repeat(201)]) {
@@ -42,7 +42,7 @@ test('what is no name and no role is refused with the reason', async (t) => {
   )
 })
 
-test('a person that is not there cannot be changed', async (t) => {
+test('an unknown person → cannot be changed', async (t) => {
   const { services } = await startServer(t)
   const nobody = '01a1fd39-c4b9-70a0-9381-6bbfc50cf8dd'
   const unknown = { instanceOf: UserError, message: /no such user/ }
@@ -52,7 +52,7 @@ test('a person that is not there cannot be changed', async (t) => {
   await t.throwsAsync(services.credentials.set({ ...ada, id: nobody }, password), unknown)
 })
 
-test('disabling twice keeps the first moment', async (t) => {
+test('disabling twice → keeps the first time', async (t) => {
   const server = await startServer(t)
   await server.services.users.create({ username: 'grace', password, roles: ['admin'] })
   await disable(server, 'ada')

@@ -32,7 +32,7 @@ for (const [path, policy] of [
   ['password/reset/request', '"password-reset";q=3;w=3600'],
   ['email/verification/request', '"verification";q=3;w=3600'],
 ] as const) {
-  test(`${path}: three an hour for an address, wherever they come from, known or not`, async (t) => {
+  test(`${path}: three requests an hour for an address, known or unknown, from anywhere → the next is 429`, async (t) => {
     const server = await startServer(t, { environment })
     const api = accountApi(server)
     await addPerson(server, 'grace', { emailVerified: path.startsWith('password') })
@@ -76,7 +76,7 @@ test('ASVS 6.6.3: 31 made-up link tokens → the next made-up one is 429, a real
   t.is((await api.post('password/reset/confirm', mine, place)).status, 200)
 })
 
-test('ASVS 6.3.1: a stranger’s guessing delays strangers, not the device that a person knows', async (t) => {
+test('ASVS 6.3.1: strangers guess a password → they are delayed, a known device is not', async (t) => {
   const server = await startServer(t, { environment })
   const api = accountApi(server)
   await addPerson(server, 'grace')
@@ -99,7 +99,7 @@ test('ASVS 6.3.1: a stranger’s guessing delays strangers, not the device that 
   t.deepEqual(statuses, [429, 429, 429, 200])
 })
 
-test('the same at the token endpoint: its device token goes on to count', async (t) => {
+test('strangers guess at the token endpoint → a device token still signs in', async (t) => {
   const server = await startServer(t, { environment })
   await addPerson(server, 'grace')
   const signIn = (password: string, more: Record<string, string> = {}) =>
@@ -117,7 +117,7 @@ test('the same at the token endpoint: its device token goes on to count', async 
   t.regex(known?.body.device_token, /^sdt_/)
 })
 
-test('both doors count together: whoever is stopped at one is stopped at the other', async (t) => {
+test('failures at /oauth/token and at the JSON API → counted together', async (t) => {
   const server = await startServer(t, { environment })
   await addPerson(server, 'grace')
   const { client_id } = await registerPublic(server, 'phone')
@@ -131,7 +131,7 @@ test('both doors count together: whoever is stopped at one is stopped at the oth
   t.deepEqual([token?.status, byForm?.status], [429, 429])
 })
 
-test('ASVS 6.3.8: an account that is not there slows guesses down like one that is', async (t) => {
+test('ASVS 6.3.8: guesses at an unknown account → delayed as at a known one', async (t) => {
   const server = await startServer(t, { environment })
   const api = accountApi(server)
   const guess = (password: string) =>

@@ -21,7 +21,7 @@ const key = { name: 'ci', scope: 'account', password: goodPassword }
 const mobile = { client_id: 'mobile', scope: 'account read' }
 const scopes = ['account', 'read', 'write', 'offline_access']
 
-test('a key is shown once, and the database holds its digest only', async (t) => {
+test('a new key → shown once, and the database has only its digest', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -39,7 +39,7 @@ test('a key is shown once, and the database holds its digest only', async (t) =>
   for (const trace of tracesOf(secret)) t.false(text.includes(trace))
 })
 
-test('ASVS 8.2.1: a key gets no scope and no audience beyond those of the app that asks', async (t) => {
+test('ASVS 8.2.1: a key with more scope or audience than its app → refused', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   await registerPublic(server, 'mobile', { scopes, audiences: [server.app.issuer, orders] })
@@ -71,7 +71,7 @@ test('ASVS 8.2.1: a key gets no scope and no audience beyond those of the app th
   t.like(made.body, { scope: 'write read', audience: [orders] })
 })
 
-test('of 20 keys wished for at once with a limit of 3, exactly 3 are made', async (t) => {
+test('20 concurrent requests for a key with a limit of 3 → exactly 3 keys', async (t) => {
   // Each of them waits for the check of the password, however slow the machine is.
   const environment = { API_KEYS_PER_USER: '3', PASSWORD_QUEUE_SECONDS: '60' }
   const server = await startServer(t, { environment, unthrottled: true })
@@ -90,7 +90,7 @@ test('of 20 keys wished for at once with a limit of 3, exactly 3 are made', asyn
   }
 })
 
-test('the last use is written, at most once a minute', async (t) => {
+test('uses of a key → the last one is recorded, at most once a minute', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const service = await register(server, 'service', { introspects: ['*'] })
@@ -109,7 +109,7 @@ test('the last use is written, at most once a minute', async (t) => {
   t.true(Date.parse(await lastUse()) >= Date.parse(first) + 61_000)
 })
 
-test('RFC 7662: a service learns of a key what it may introspect, and no other service', async (t) => {
+test('RFC 7662: introspection of a key’s token → active only for its audience', async (t) => {
   const server = await startConformingServer(t)
   const { id: sub } = await addPerson(server, 'grace', { roles: ['editor'] })
   const { issuer } = server.app
@@ -129,7 +129,7 @@ test('RFC 7662: a service learns of a key what it may introspect, and no other s
   t.is((await server.introspect(made.key, service)).text, '{"active":false}', 'it has expired')
 })
 
-test('revoking a key ends it and the tokens it was exchanged for, at once and on every instance', async (t) => {
+test('revoking a key → its tokens end at once, on every instance', async (t) => {
   const server = await startConformingServer(t)
   const beside = await startConformingServer(t, { beside: server })
   await addPerson(server, 'grace')
@@ -149,7 +149,7 @@ test('revoking a key ends it and the tokens it was exchanged for, at once and on
   t.is((await grace.delete(`api-keys/${first.body.id}`)).status, 404)
 })
 
-test('ASVS 8.2.2: the key of somebody else is neither seen nor revoked', async (t) => {
+test('ASVS 8.2.2: another person’s key → neither listed nor revoked', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')
@@ -161,7 +161,7 @@ test('ASVS 8.2.2: the key of somebody else is neither seen nor revoked', async (
   t.is((await exchange.of(server, made.key, service)).status, 200)
 })
 
-test('ASVS 7.4.2: the keys of somebody disabled or deleted are dead, and their tokens too', async (t) => {
+test('ASVS 7.4.2: a person is disabled or deleted → their keys and the tokens of these end', async (t) => {
   const server = await startConformingServer(t)
   const service = await register(server, 'service', exchange.client(server))
   for (const name of ['grace', 'joan']) {
@@ -184,7 +184,7 @@ test('ASVS 7.4.2: the keys of somebody disabled or deleted are dead, and their t
   t.is((await accountApi(server, token).get('me')).status, 200)
 })
 
-test('this API takes no key itself, and what a key was exchanged for may look and not change', async (t) => {
+test('the JSON API → accepts no key; a token of a key may read and not change', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace', { roles: ['admin'] })
   const service = await register(server, 'service', {
@@ -219,7 +219,7 @@ test('this API takes no key itself, and what a key was exchanged for may look an
   t.is((await grace.get('api-keys')).body.api_keys.length, 1)
 })
 
-test('ASVS 7.5.1: a stolen access token makes no API key, and a key that a thief made ends with the password', async (t) => {
+test('ASVS 7.5.1: a stolen access token → creates no API key; a thief’s key ends with the password', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const service = await register(server, 'service', exchange.client(server))
@@ -249,7 +249,7 @@ test('ASVS 7.5.1: a stolen access token makes no API key, and a key that a thief
   t.false((await server.introspect(made.body.key, service)).body.active)
 })
 
-test('a key ends with the app that it was made with, disabled or deleted', async (t) => {
+test('the app of a key is disabled or deleted → the key ends', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const service = await register(server, 'service', exchange.client(server))
@@ -299,7 +299,7 @@ test('ASVS 7.4.2: the person, the session or the app ends between confirmation a
   }
 })
 
-test('ASVS 7.4.2: a logout while an API key is being made → the key is not made', async (t) => {
+test('ASVS 7.4.2: a logout during the creation of an API key → no key', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')

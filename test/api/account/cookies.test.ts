@@ -67,7 +67,7 @@ const strangers: Record<string, string>[] = [
   {},
 ]
 
-test('ASVS 3.3.1, 3.3.2, 3.3.4: tokens are in cookies that no script reads, and never in the body', async (t) => {
+test('ASVS 3.3.1, 3.3.2, 3.3.4: cookie mode → tokens only in cookies that no script can read', async (t) => {
   const server = await startServer(t)
   const { answer, cookie, call } = await signedIn(server)
   t.is(answer.status, 200)
@@ -98,7 +98,7 @@ test('ASVS 3.3.1, 3.3.2, 3.3.4: tokens are in cookies that no script reads, and 
   t.not(jar(renewed).split('; ')[1], cookie.split('; ')[1], 'the refresh token turns')
 })
 
-test('ASVS 3.5.1: a call with a cookie that changes something comes from a listed origin', async (t) => {
+test('ASVS 3.5.1: a changing call with a cookie from another origin → refused', async (t) => {
   const server = await startServer(t, listed)
   const { call } = await signedIn(server)
   const changes = [
@@ -132,7 +132,7 @@ test('ASVS 3.5.1: a call with a cookie that changes something comes from a liste
   }
 })
 
-test('ASVS 3.5.1: nobody is signed in from a foreign page, not by a form and not by text/plain', async (t) => {
+test('ASVS 3.5.1: a form or text/plain from a foreign page → no sign-in', async (t) => {
   const server = await startServer(t, listed)
   await addPerson(server, 'grace')
   for (const from of strangers) {
@@ -153,7 +153,7 @@ test('ASVS 3.5.1: nobody is signed in from a foreign page, not by a form and not
   t.is((await server.db('refresh_families')).length, 1)
 })
 
-test('a Bearer caller is asked for no origin, and its token counts before a cookie', async (t) => {
+test('a Bearer token → needs no origin and takes precedence over a cookie', async (t) => {
   const server = await startServer(t, listed)
   const { cookie } = await signedIn(server)
   await addPerson(server, 'joan')
@@ -174,7 +174,7 @@ test('a Bearer caller is asked for no origin, and its token counts before a cook
   t.deepEqual(refreshed.headers.getSetCookie(), [])
 })
 
-test('ASVS 7.4.1: logout takes the cookies away, and what was in them is dead', async (t) => {
+test('ASVS 7.4.1: logout → clears the cookies and ends their tokens', async (t) => {
   for (const path of ['logout', 'logout/all']) {
     const server = await startServer(t)
     const { call } = await signedIn(server)
@@ -193,7 +193,7 @@ test('ASVS 7.4.1: logout takes the cookies away, and what was in them is dead', 
   }
 })
 
-test('ASVS 3.4.2: scripts of listed origins may bring cookies to the API, and to nothing else', async (t) => {
+test('ASVS 3.4.2: scripts of listed origins → may send cookies to the JSON API only', async (t) => {
   const server = await startServer(t, listed)
   const allowed = 'access-control-allow-credentials'
   const preflight = (origin: string) => ({
@@ -227,7 +227,7 @@ test('ASVS 3.4.2: scripts of listed origins may bring cookies to the API, and to
   t.is(cookiesOf(answer).length, 4)
 })
 
-test('the paths of cookies follow the path of the issuer', async (t) => {
+test('an issuer with a path → cookies have its path', async (t) => {
   const environment = { ISSUER: 'http://127.0.0.1:9/tenant' }
   const server = await startServer(t, { environment })
   await addPerson(server, 'grace')
@@ -243,7 +243,7 @@ test('the paths of cookies follow the path of the issuer', async (t) => {
   t.is(me.body.username, 'grace')
 })
 
-test('a device that is known by its cookie is not locked out by a stranger’s guessing', async (t) => {
+test('strangers guess a password → a device that is known by its cookie still signs in', async (t) => {
   const server = await startServer(t)
   const { answer } = await signedIn(server)
   const login = (password: string, cookie: string) =>
@@ -260,7 +260,7 @@ const post = (server: TestServer, path: string, cookie: string, body: object = {
 const cookieValue = (answer: Answer, name: string) =>
   cookiesOf(answer).find((one) => one.name === name)?.value ?? ''
 
-test('ASVS 7.2.4: signing in with cookies ends the session that they held', async (t) => {
+test('ASVS 7.2.4: a sign-in with cookies → the session in the old cookies ends', async (t) => {
   const server = await startServer(t)
   const { answer, cookie, call } = await signedIn(server)
   t.is((await call('GET', 'me', {})).status, 200)
@@ -283,7 +283,7 @@ test('ASVS 7.2.4: signing in with cookies ends the session that they held', asyn
   )
 })
 
-test('ASVS 3.3.3: a refresh cookie that a sibling domain set does not replace the own one', async (t) => {
+test('ASVS 3.3.3: a refresh cookie set by a sibling domain → does not replace the own one', async (t) => {
   const server = await startServer(t)
   const { answer } = await signedIn(server)
   await addPerson(server, 'mallory')
@@ -295,7 +295,7 @@ test('ASVS 3.3.3: a refresh cookie that a sibling domain set does not replace th
   t.is(me.body.username, 'grace')
 })
 
-test('a session goes on while instances of the release before take turns with this one', async (t) => {
+test('instances of two releases take turns → the session continues', async (t) => {
   const server = await startServer(t)
   const { answer } = await signedIn(server)
   const begun = cookieValue(answer, refresh)

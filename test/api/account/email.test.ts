@@ -28,7 +28,7 @@ const confirm = (
     fromElsewhere(),
   )
 
-test('ASVS 6.5.1: of 10 who follow one link at once one wins', async (t) => {
+test('ASVS 6.5.1: 10 concurrent uses of one link → one succeeds', async (t) => {
   const { server, link } = await startMailedServer(t)
   for (let round = 0; round < 5; round += 1) {
     const { id } = await addPerson(server, `grace${round}`, { emailVerified: false })
@@ -44,7 +44,7 @@ test('ASVS 6.5.1: of 10 who follow one link at once one wins', async (t) => {
   }
 })
 
-test('ASVS 6.6.2: a link is for a day, for its purpose, and until there is a newer one', async (t) => {
+test('ASVS 6.6.2: a link → valid for a day, for its purpose, until a newer one is sent', async (t) => {
   const { server, link } = await startMailedServer(t)
   const api = accountApi(server)
   await addPerson(server, 'grace', { emailVerified: false })
@@ -70,7 +70,7 @@ test('ASVS 6.6.2: a link is for a day, for its purpose, and until there is a new
   t.is(problemType(await confirm(server, last)), 'unusable-token')
 })
 
-test('a proven, a disabled and an unknown address get no link, and the same answer', async (t) => {
+test('a verified, a disabled and an unknown address → no link, and the same answer', async (t) => {
   const { server, to, quiet } = await startMailedServer(t)
   await addPerson(server, 'grace')
   await addPerson(server, 'joan', { emailVerified: false })
@@ -85,7 +85,7 @@ test('a proven, a disabled and an unknown address get no link, and the same answ
   t.false((await dump(server.db)).includes('nobody@'), 'nor is a stranger’s address kept')
 })
 
-test('ASVS 7.5.1: an address is changed with the password only, told on its field', async (t) => {
+test('ASVS 7.5.1: an address change with a wrong password → refused on that field', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -99,7 +99,7 @@ test('ASVS 7.5.1: an address is changed with the password only, told on its fiel
   t.is((await grace.get('me')).body.email, email)
 })
 
-test('ASVS 6.3.8: an address that somebody has gets the same answer, and its owner is told', async (t) => {
+test('ASVS 6.3.8: a change to a taken address → the same answer, and a mail to its owner', async (t) => {
   const { server, to, quiet } = await startMailedServer(t)
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')
@@ -116,7 +116,7 @@ test('ASVS 6.3.8: an address that somebody has gets the same answer, and its own
   t.is(to(email).length, 2, 'the old address is told of both')
 })
 
-test('of those who prove one address at once one gets it, and the others get an answer', async (t) => {
+test('several people verify one address at once → one gets it, all get an answer', async (t) => {
   const { server, link } = await startMailedServer(t)
   const names = ['grace', 'joan', 'mary', 'jean']
   for (const name of names) await addPerson(server, name)
@@ -135,7 +135,7 @@ test('of those who prove one address at once one gets it, and the others get an 
   }
 })
 
-test('an address that was registered meanwhile stays with whoever has it', async (t) => {
+test('an address was registered meanwhile → it stays with its owner', async (t) => {
   const { server, link } = await startMailedServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -147,7 +147,7 @@ test('an address that was registered meanwhile stays with whoever has it', async
   t.is((await grace.get('me')).body.email, email)
 })
 
-test('ASVS 7.4.2: a link proves nothing for somebody who was disabled or deleted', async (t) => {
+test('ASVS 7.4.2: a link of a disabled or deleted person → verifies nothing', async (t) => {
   const { server, link } = await startMailedServer(t)
   for (const name of ['grace', 'joan']) {
     const { id } = await addPerson(server, name, { emailVerified: false })
@@ -177,7 +177,7 @@ test('ASVS 6.5.2: a live link to confirm an address is in no answer, no log and 
   }
 })
 
-test('two who use both links of a person at once, and change the password, wait for nobody', async (t) => {
+test('both links of a person and a password change at once → no deadlock', async (t) => {
   const { server, link } = await startMailedServer(t)
   const api = accountApi(server)
   for (let round = 0; round < 6; round += 1) {
@@ -201,7 +201,7 @@ test('two who use both links of a person at once, and change the password, wait 
   }
 })
 
-test('ASVS 6.3.1: ten wrong passwords with a link → the link is spent, the owner still confirms, the trail tells', async (t) => {
+test('ASVS 6.3.1: ten wrong passwords with a link → the link is spent, the owner still confirms, audited', async (t) => {
   const { server, link } = await startMailedServer(t)
   const { id } = await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')

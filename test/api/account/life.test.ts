@@ -20,7 +20,7 @@ interface Life {
   readonly secrets: string[]
 }
 
-test('a person registers, proves, signs in, recovers, moves, takes their data and leaves', async (t) => {
+test('a whole account: register, verify, sign in, reset, change the address, export, delete', async (t) => {
   const mailbox = await startMailbox(t)
   const logged: string[] = []
   const environment = {

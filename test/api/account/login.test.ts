@@ -15,7 +15,7 @@ import { startServer, type TestServer } from '../../support/server/start-server.
 const form = (server: TestServer, fields: Record<string, string>) =>
   server.post('/api/v1/auth/login/form', fields, null)
 
-test('a person signs in with a username or an address, and with exactly one of them', async (t) => {
+test('a sign-in with a username or an address → accepted; with both or none → refused', async (t) => {
   const server = await startConformingServer(t)
   const { id } = await addPerson(server, 'grace')
   const api = accountApi(server)
@@ -37,7 +37,7 @@ test('a person signs in with a username or an address, and with exactly one of t
   t.deepEqual(pointers(more), ['/roles'])
 })
 
-test('a wrong password, nobody and somebody disabled are one answer', async (t) => {
+test('a wrong password, an unknown and a disabled person → one answer', async (t) => {
   const server = await startConformingServer(t)
   for (const name of ['grace', 'joan']) await addPerson(server, name)
   await disable(server, 'joan')
@@ -54,7 +54,7 @@ test('a wrong password, nobody and somebody disabled are one answer', async (t) 
   }
 })
 
-test('tokens are for the account unless more is asked for, and never for what the app may not', async (t) => {
+test('a sign-in → the default scope, or a requested one that the app may have', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const api = accountApi(server)
@@ -69,7 +69,7 @@ test('tokens are for the account unless more is asked for, and never for what th
   t.deepEqual([refused.status, refused.headers.get('set-cookie')], [400, null])
 })
 
-test('only public first-party apps with the password grant sign people in here', async (t) => {
+test('an app that is not public, first-party and with the password grant → forbidden', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const grants = { grantTypes: ['password', 'refresh_token'] as const }
@@ -87,7 +87,7 @@ test('only public first-party apps with the password grant sign people in here',
   }
 })
 
-test('RFC 6749 §4.3.2: the form is taken as generic tools send it', async (t) => {
+test('RFC 6749 §4.3.2: the form of generic tools → accepted', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const fields = { username: 'grace', password: goodPassword }
@@ -105,7 +105,7 @@ test('RFC 6749 §4.3.2: the form is taken as generic tools send it', async (t) =
   t.deepEqual(pointers(await form(server, {})), ['/password', '/username'])
 })
 
-test('D3: the sessions are those of /oauth/token: what begins here goes on there and back', async (t) => {
+test('a session of the JSON API → continues at /oauth/token, and back', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const { tokens } = await enter(server, 'grace')
@@ -123,7 +123,7 @@ test('D3: the sessions are those of /oauth/token: what begins here goes on there
   t.is((await accountApi(server, back.body.access_token).get('me')).status, 401)
 })
 
-test('only sessions of apps of this API are refreshed here', async (t) => {
+test('a session of another client → not refreshed by the JSON API', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   await registerPublic(server, 'mobile')

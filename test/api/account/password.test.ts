@@ -19,7 +19,7 @@ import { dump, tracesOf } from '../../support/stores/dump.ts'
 const email = 'grace@people.example'
 const distinct = (index: number) => `harbour lamps, all ${index} of them`
 
-test('ASVS 6.5.1: of 20 who use one reset link at once one wins, and only their password counts', async (t) => {
+test('ASVS 6.5.1: 20 concurrent uses of one reset link → one succeeds, and only its password is set', async (t) => {
   const { server, link } = await startMailedServer(t)
   const api = accountApi(server)
   for (let round = 0; round < 4; round += 1) {
@@ -42,7 +42,7 @@ test('ASVS 6.5.1: of 20 who use one reset link at once one wins, and only their 
   }
 })
 
-test('ASVS 6.6.2: a reset link is for its person and purpose, until there is a newer one', async (t) => {
+test('ASVS 6.6.2: a reset link → valid for its person and purpose, until a newer one is sent', async (t) => {
   const { server, link } = await startMailedServer(t)
   const api = accountApi(server)
   await addPerson(server, 'grace')
@@ -68,7 +68,7 @@ test('ASVS 6.6.2: a reset link is for its person and purpose, until there is a n
   t.is((await confirm(await link('joan@people.example'))).status, 200, 'her own is untouched')
 })
 
-test('a refused new password does not spend the link, and is told on its field', async (t) => {
+test('a refused new password → reported on its field, and the link is not spent', async (t) => {
   const { server, link } = await startMailedServer(t)
   const api = accountApi(server)
   await addPerson(server, 'grace')
@@ -82,7 +82,7 @@ test('a refused new password does not spend the link, and is told on its field',
   t.is((await api.post('password/reset/confirm', wanted)).status, 200)
 })
 
-test('ASVS 7.4.2: no link for somebody disabled or deleted, and the one they have is worth nothing', async (t) => {
+test('ASVS 7.4.2: a disabled or deleted person → no new link, and existing links are invalid', async (t) => {
   const { server, link, to, quiet } = await startMailedServer(t)
   const api = accountApi(server)
   for (const name of ['grace', 'joan']) {
@@ -102,7 +102,7 @@ test('ASVS 7.4.2: no link for somebody disabled or deleted, and the one they hav
   }
 })
 
-test('a reset proves the address, and the device that did it is known', async (t) => {
+test('a reset → verifies the address and makes the device known', async (t) => {
   const { server, link } = await startMailedServer(t)
   const api = accountApi(server)
   await addPerson(server, 'grace', { emailVerified: false })
@@ -121,7 +121,7 @@ test('a reset proves the address, and the device that did it is known', async (t
   t.true(me.body.email_verified)
 })
 
-test('a reset leaves no API key of whoever had the account before', async (t) => {
+test('a reset → ends all API keys', async (t) => {
   const { server, link } = await startMailedServer(t)
   const { id: userId } = await addPerson(server, 'grace')
   const wanted = { userId, name: 'left behind', scope: ['read'], audience: ['x'], expiresAt: null }
@@ -137,7 +137,7 @@ test('a reset leaves no API key of whoever had the account before', async (t) =>
   t.true(await server.services.revocations.isRevokedAny([sid]), 'and what it was exchanged for')
 })
 
-test('ASVS 7.5.1: a new password ends the plan of a thief to move the account to their address', async (t) => {
+test('ASVS 7.5.1: a new password → a thief’s link to another address becomes invalid', async (t) => {
   const plan = { email: 'thief@elsewhere.example', password: goodPassword }
   let busy = false
   const onStep = (step: string, address: string) => {
@@ -188,7 +188,7 @@ test('ASVS 6.5.2: a live link to reset a password is in no answer, no log and no
   }
 })
 
-test('ASVS 6.2.3: a wrong current password is told on its field, and ten of them are enough', async (t) => {
+test('ASVS 6.2.3: a wrong current password → reported on its field; after ten → 429', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -212,7 +212,7 @@ test('ASVS 6.2.3: a wrong current password is told on its field, and ten of them
   await enter(server, 'grace', current)
 })
 
-test('of many who change one password at once one wins: the others know the old one only', async (t) => {
+test('concurrent changes of one password → one succeeds', async (t) => {
   const server = await startServer(t, { environment: { PASSWORD_QUEUE_SECONDS: '60' } })
   await addPerson(server, 'grace')
   const sessions = [await enter(server, 'grace'), await enter(server, 'grace')]
@@ -227,7 +227,7 @@ test('of many who change one password at once one wins: the others know the old 
   await enter(server, 'grace', distinct(statuses.indexOf(200)))
 })
 
-test('ASVS 6.2: length and guessing decide, not the kind of characters, and NFKC makes one of two', async (t) => {
+test('ASVS 6.2: new passwords → judged by length and strength in NFKC, not by kinds of characters', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace', { fullName: 'Grace Brewster Hopper' })
   const grace = await enter(server, 'grace')

@@ -10,7 +10,7 @@ import {
 } from '../../support/people/account-api.ts'
 import { startServer } from '../../support/server/start-server.ts'
 
-test('people change their names and nothing else of themselves', async (t) => {
+test('a profile change → names only', async (t) => {
   const server = await startServer(t)
   const { id } = await addPerson(server, 'grace', { fullName: 'Grace Hopper' })
   const grace = await enter(server, 'grace')
@@ -30,7 +30,7 @@ test('people change their names and nothing else of themselves', async (t) => {
   t.deepEqual((await grace.get('me')).body, changed.body)
 })
 
-test('a username that somebody has is refused, however it is spelled, and a race gives it once', async (t) => {
+test('a taken username → refused in every spelling, also in a race', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')
@@ -54,7 +54,7 @@ test('a username that somebody has is refused, however it is spelled, and a race
   }
 })
 
-test('nobody’s username can become an e-mail address by another spelling', async (t) => {
+test('a username that becomes an email address by normalization → refused', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -64,7 +64,7 @@ test('nobody’s username can become an e-mail address by another spelling', asy
   }
 })
 
-test('deleting oneself takes the password; ten wrong ones in a row are enough', async (t) => {
+test('deleting the account → needs the password; after ten wrong ones → 429', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -78,7 +78,7 @@ test('deleting oneself takes the password; ten wrong ones in a row are enough', 
   t.is((await grace.get('me')).status, 200, 'the person is still there')
 })
 
-test('the last administrator cannot delete themselves, the last but one can', async (t) => {
+test('the last administrator deletes their account → refused; one of two → deleted', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace', { roles: ['admin'] })
   await server.db('users').where({ username: 'ada' }).delete()
@@ -91,7 +91,7 @@ test('the last administrator cannot delete themselves, the last but one can', as
   t.is((await grace.get('me')).status, 401)
 })
 
-test('of two last administrators who delete themselves at once one stays', async (t) => {
+test('the last two administrators delete their accounts at once → one remains', async (t) => {
   const server = await startServer(t)
   await server.db('users').delete()
   for (let round = 0; round < 10; round += 1) {
@@ -105,7 +105,7 @@ test('of two last administrators who delete themselves at once one stays', async
   }
 })
 
-test('ASVS 14.2.6: an export holds what is stored about this person, and no other person', async (t) => {
+test('ASVS 14.2.6: an export → everything about this person, nothing about others', async (t) => {
   const server = await startServer(t)
   const { id } = await addPerson(server, 'grace')
   await addPerson(server, 'joan', { fullName: 'Joan Clarke' })
@@ -123,7 +123,7 @@ test('ASVS 14.2.6: an export holds what is stored about this person, and no othe
   t.false(text.includes(known.password_hash))
 })
 
-test('a profile is for whoever has a token of their own', async (t) => {
+test('a profile without the person’s own token → refused', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const nobody = accountApi(server)
@@ -143,7 +143,7 @@ test('a profile is for whoever has a token of their own', async (t) => {
   }
 })
 
-test('a change that changes nothing leaves no event', async (t) => {
+test('a change to the same values → no audit event', async (t) => {
   const server = await startServer(t)
   const { id } = await addPerson(server, 'grace', { fullName: 'Grace Hopper' })
   const grace = await enter(server, 'grace')
@@ -160,7 +160,7 @@ test('a change that changes nothing leaves no event', async (t) => {
   )
 })
 
-test('the export is given ten times an hour', async (t) => {
+test('an eleventh export in an hour → 429', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -170,7 +170,7 @@ test('the export is given ten times an hour', async (t) => {
   t.true(Number(refused.headers.get('retry-after')) > 3000)
 })
 
-test('ASVS 7.5.1: a username is changed with the password only, and the address is told', async (t) => {
+test('ASVS 7.5.1: a username change → needs the password and sends a mail', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -186,7 +186,7 @@ test('ASVS 7.5.1: a username is changed with the password only, and the address 
   t.like(mail, { template: 'username_changed', recipient: 'grace@people.example' })
 })
 
-test('trying usernames one after the other is limited', async (t) => {
+test('trying one username after the other → 429', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -198,7 +198,7 @@ test('trying usernames one after the other is limited', async (t) => {
   t.deepEqual(statuses.slice(-2), [200, 429])
 })
 
-test('/api/v1/users/me is the person who asks, by the rules of /api/v1/auth/me', async (t) => {
+test('/api/v1/users/me → the caller, by the rules of /api/v1/auth/me', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')

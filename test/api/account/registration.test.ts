@@ -19,7 +19,7 @@ const kept = ({ status, headers, body }: Answer) => {
   return { status, names, person, more: Object.keys(body), id: id.length, at: created_at.length }
 }
 
-test('ASVS 15.3.3: a registration assigns nothing but its own fields, and names each other one', async (t) => {
+test('ASVS 15.3.3: a registration with unknown fields → refused, naming each of them', async (t) => {
   const server = await startServer(t)
   const api = accountApi(server)
   const id = '01990000-0000-7000-8000-000000000000'
@@ -46,7 +46,7 @@ test('ASVS 15.3.3: a registration assigns nothing but its own fields, and names 
   t.deepEqual((await server.db('users').where({ username: 'grace' }))[0].roles, [])
 })
 
-test('RFC 9457: every field that is wrong is named at once, the password with its reason', async (t) => {
+test('RFC 9457: several wrong fields → one answer names all, the password with its reason', async (t) => {
   const api = accountApi(await startServer(t))
   const wrong = { username: 'a b', email: 'nobody', password: 'short', full_name: 'a\nb', more: 1 }
   const answer = await api.post('register', wrong)
@@ -65,7 +65,7 @@ test('RFC 9457: every field that is wrong is named at once, the password with it
   t.regex(sentence(guessable, '/password'), /^[A-Z].*[.!]$/)
 })
 
-test('a name is what NFKC makes of it: nobody gets an @ or a space in by another spelling', async (t) => {
+test('a name that gets an @ or a space by NFKC → refused', async (t) => {
   const server = await startServer(t)
   const api = accountApi(server)
   const names = ['ada＠signet.example', 'a\u00a0b', 'a\u3000b', 'ﷺ'.repeat(190), '\u200b']
@@ -77,7 +77,7 @@ test('a name is what NFKC makes of it: nobody gets an @ or a space in by another
   t.is(wide.body.person.username, 'grace')
 })
 
-test('ASVS 6.3.8: a taken address or name gets the same answer, nobody is made, and a mail tells', async (t) => {
+test('ASVS 6.3.8: a taken address or name → the same answer, no new person, and a mail to the owner', async (t) => {
   const server = await startServer(t)
   const api = accountApi(server)
   await addPerson(server, 'ada.king')
@@ -112,7 +112,7 @@ test('ASVS 6.3.8: a taken address or name gets the same answer, nobody is made, 
   t.is((await api.post('login', { username: 'ada.king', password: goodPassword })).status, 200)
 })
 
-test('where registration is closed nobody registers and no mail goes out', async (t) => {
+test('registration is closed → no person is created and no mail is sent', async (t) => {
   const server = await startServer(t, { environment: { REGISTRATION: 'closed' } })
   const answer = await accountApi(server).post('register', grace)
   t.deepEqual([answer.status, problemType(answer)], [403, 'forbidden'])
@@ -120,7 +120,7 @@ test('where registration is closed nobody registers and no mail goes out', async
   t.is((await server.db('outgoing_mail')).length, 0)
 })
 
-test('an app that lets unverified people in gets tokens at once, and only that app', async (t) => {
+test('an app that accepts unverified people → tokens at once, for that app only', async (t) => {
   const server = await startServer(t)
   const scopes = { scopes: ['account', 'offline_access'], audiences: [server.app.issuer] }
   const lets = { ...scopes, defaultScopes: scopes.scopes, letsUnverifiedIn: true }
@@ -146,7 +146,7 @@ test('an app that lets unverified people in gets tokens at once, and only that a
   }
 })
 
-test('of 20 who register one address at once one becomes a person, and all get one answer', async (t) => {
+test('20 concurrent registrations of one address → one person, and one answer for all', async (t) => {
   const environment = { PASSWORD_QUEUE_SECONDS: '60' }
   const server = await startServer(t, { environment, unthrottled: true })
   const api = accountApi(server)
@@ -168,7 +168,7 @@ test('of 20 who register one address at once one becomes a person, and all get o
   t.is(events.filter((event) => event === 'user.registration_repeated').length, 19)
 })
 
-test('ASVS 2.4.1: twenty registrations in ten minutes from one place, five of one address from anywhere', async (t) => {
+test('ASVS 2.4.1: registrations → 20 in ten minutes from one address, 5 of one email address', async (t) => {
   const server = await startServer(t, { environment: { TRUSTED_PROXIES: 'loopback' } })
   const api = accountApi(server)
   const attempt = (email: string, host: string) =>
@@ -191,7 +191,7 @@ test('ASVS 2.4.1: twenty registrations in ten minutes from one place, five of on
   t.regex(late.headers.get('ratelimit') ?? '', /^"registration";r=0;t=\d+$/)
 })
 
-test('whoever registers cannot sign in with what another person was told', async (t) => {
+test('a registration of a taken address → its password signs nobody in', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'ada.king')
   const taken = { email: 'ada.king@people.example', password: 'an intruder of the night' }

@@ -18,7 +18,7 @@ async function from(server: TestServer, userAgent: string, ip = '198.51.100.7') 
 const proxied = { environment: { TRUSTED_PROXIES: 'loopback' } }
 const unknownId = '01990000-0000-7000-8000-000000000000'
 
-test('ASVS 7.5.2: each session is listed with device, place and times, this one marked', async (t) => {
+test('ASVS 7.5.2: the list of sessions → device, address and times, with the current one marked', async (t) => {
   const server = await startConformingServer(t, proxied)
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')
@@ -47,7 +47,7 @@ test('ASVS 7.5.2: each session is listed with device, place and times, this one 
   t.true(Date.parse(mobile.expires_at) > Date.parse(mobile.last_used_at))
 })
 
-test('ASVS 7.5.2: ending another session ends its tokens at once, here and for services', async (t) => {
+test('ASVS 7.5.2: ending another session → its tokens end at once, also for services', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   const service = await register(server, 'service', { introspects: ['*'] })
@@ -63,7 +63,7 @@ test('ASVS 7.5.2: ending another session ends its tokens at once, here and for s
   t.is((await here.delete(`sessions/${id}`)).status, 404, 'it is gone')
 })
 
-test('ASVS 8.2.2: the session of somebody else cannot be ended, nor told from none', async (t) => {
+test('ASVS 8.2.2: another person’s session → not found', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')
@@ -77,7 +77,7 @@ test('ASVS 8.2.2: the session of somebody else cannot be ended, nor told from no
   t.is((await accountApi(server).post('refresh', { refresh_token })).status, 200)
 })
 
-test('ASVS 7.4.1: logout ends the session and its access tokens at once, on every instance', async (t) => {
+test('ASVS 7.4.1: logout → the session and its access tokens end at once, on every instance', async (t) => {
   const server = await startConformingServer(t)
   const other = await startConformingServer(t, { beside: server })
   await addPerson(server, 'grace')
@@ -99,7 +99,7 @@ test('ASVS 7.4.1: logout ends the session and its access tokens at once, on ever
   t.is((await there.get('me')).status, 200, 'the other device stays signed in')
 })
 
-test('ASVS 7.4.1: logout everywhere ends every session of every app, and nobody else’s', async (t) => {
+test('ASVS 7.4.1: logout everywhere → ends all sessions of the person in all apps, and no other', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace')
   await addPerson(server, 'joan')

@@ -44,7 +44,7 @@ async function registerWithEasyApp(server: TestServer) {
   return accountApi(server, tokens.access_token)
 }
 
-test('ASVS 6.3.8: registering and signing in tells nobody whether the address or the name was free', async (t) => {
+test('ASVS 6.3.8: registering and signing in → does not reveal whether the address or name was free', async (t) => {
   const server = await startServer(t, { environment: { TRUSTED_PROXIES: 'loopback' } })
   await addPerson(server, 'ada.king', { password: otherPassword })
   await register(server, { username: 'ada.king', email: 'one@people.example' })
@@ -61,7 +61,7 @@ test('ASVS 6.3.8: registering and signing in tells nobody whether the address or
   }
 })
 
-test('ASVS 6.3.8: the password of an unverified account uses up guesses as a wrong one does', async (t) => {
+test('ASVS 6.3.8: the right password of an unverified account → counted as a wrong one', async (t) => {
   const server = await startServer(t, { environment: { TRUSTED_PROXIES: 'loopback' } })
   await register(server)
   const login = () =>
@@ -71,7 +71,7 @@ test('ASVS 6.3.8: the password of an unverified account uses up guesses as a wro
   t.true(answers.every(({ status }) => status !== 200 && status !== 403))
 })
 
-test('the right password of an unverified account mails the link again, once in an hour', async (t) => {
+test('the right password of an unverified account → the link is sent again, once an hour', async (t) => {
   const { server, to, link, quiet } = await startMailedServer(t)
   await register(server)
   await link(email)
@@ -91,7 +91,7 @@ test('the right password of an unverified account mails the link again, once in 
   t.is(entered.status, 200)
 })
 
-test('ASVS 6.3.7: a link alone verifies no address, and a wrong password does not spend it', async (t) => {
+test('ASVS 6.3.7: a link alone → verifies nothing; a wrong password → does not spend it', async (t) => {
   const { server, link } = await startMailedServer(t)
   await register(server)
   await addPerson(server, 'joan')
@@ -110,7 +110,7 @@ test('ASVS 6.3.7: a link alone verifies no address, and a wrong password does no
   t.is((await confirm(server, { token, password: goodPassword })).body.email_verified, true)
 })
 
-test('ASVS 6.3.7: the owner of an address that a stranger registered leaves the stranger nothing', async (t) => {
+test('ASVS 6.3.7: the owner takes over an address that a stranger registered → the stranger keeps nothing', async (t) => {
   const { server, link } = await startMailedServer(t)
   const stranger = await registerWithEasyApp(server)
   const { id: userId } = (await stranger.get('me')).body
@@ -129,7 +129,7 @@ test('ASVS 6.3.7: the owner of an address that a stranger registered leaves the 
   t.true(events.includes('user.email_verified') && events.includes('user.password_set'))
 })
 
-test('somebody who was let in before the proof verifies with their session, which goes on', async (t) => {
+test('a person with a session before verification → verifies with it, and it continues', async (t) => {
   const { server, link } = await startMailedServer(t)
   const grace = await registerWithEasyApp(server)
   const asked = await grace.post('email/verification/request')
@@ -143,7 +143,7 @@ test('somebody who was let in before the proof verifies with their session, whic
   t.is(broken.status, 401)
 })
 
-test('ASVS 6.3.7: whoever reads a mistyped new address gets no account by its link', async (t) => {
+test('ASVS 6.3.7: the reader of a mistyped new address → gets no account with its link', async (t) => {
   const { server, link } = await startMailedServer(t)
   await addPerson(server, 'grace')
   const grace = await enter(server, 'grace')
@@ -159,7 +159,7 @@ test('ASVS 6.3.7: whoever reads a mistyped new address gets no account by its li
   t.is((await grace.post('email/verification/confirm', { token })).body.email, mistyped)
 })
 
-test('ASVS 6.3.8: a person’s own export says nothing about whose an address is', async (t) => {
+test('ASVS 6.3.8: an export → does not reveal whether an address belongs to somebody else', async (t) => {
   const { server, quiet } = await startMailedServer(t)
   await addPerson(server, 'joan')
   const seen: unknown[] = []
@@ -187,7 +187,7 @@ test('ASVS 6.3.8: a person’s own export says nothing about whose an address is
   t.is((seen[0] as { links: unknown[] }).links.length, 1)
 })
 
-test('a registration that nobody verifies is deleted after UNVERIFIED_DAYS, and nobody else', async (t) => {
+test('an unverified registration → deleted after UNVERIFIED_DAYS, and no other person', async (t) => {
   const server = await startServer(t, { environment: { UNVERIFIED_DAYS: '3' } })
   const stranger = await registerWithEasyApp(server)
   await register(server, { email: 'verified@people.example', username: 'verified' })

@@ -29,7 +29,7 @@ async function walk(admin: AdminApi, query: string, between?: () => Promise<unkn
   throw new Error('the pages have no end')
 }
 
-test('ASVS 16.2.1: the trail is filtered by person, client, event and time', async (t) => {
+test('ASVS 16.2.1: a filter by person, client, event and time → the matching events', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')
@@ -59,7 +59,7 @@ test('ASVS 16.2.1: the trail is filtered by person, client, event and time', asy
   }
 })
 
-test('pages of the trail have neither holes nor repeats while it grows', async (t) => {
+test('the trail grows while pages are read → no gaps and no repeats', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   await addPerson(server, 'grace')
@@ -72,7 +72,7 @@ test('pages of the trail have neither holes nor repeats while it grows', async (
   )
 })
 
-test('ASVS 16.2.5: what administrators do is in the trail with who did it, and without secrets', async (t) => {
+test('ASVS 16.2.5: actions of administrators → in the trail with the actor and without secrets', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const made = await admin.post('users', { username: 'grace', password: goodPassword })

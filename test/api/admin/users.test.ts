@@ -30,7 +30,7 @@ async function walk(admin: AdminApi, query: string, between?: () => Promise<unkn
   throw new Error('the pages have no end')
 }
 
-test('pages have neither holes nor repeats while people are added', async (t) => {
+test('people are added while pages are read → no gaps and no repeats', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   for (let i = 0; i < 23; i += 1) await server.services.users.create({ username: `p${i}` })
@@ -47,7 +47,7 @@ test('pages have neither holes nor repeats while people are added', async (t) =>
   }
 })
 
-test('people are found by role, state and text, where % and _ are letters like others', async (t) => {
+test('a list by role, state and text → finds people; % and _ are ordinary characters', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const add = (username: string, more: object = {}) =>
@@ -78,7 +78,7 @@ test('people are found by role, state and text, where % and _ are letters like o
   t.is((await admin.get(`users/${unknownId}`)).status, 404)
 })
 
-test('ASVS 6.4.6: a person added without a password signs in once they have set one by mail', async (t) => {
+test('ASVS 6.4.6: a person added without a password → sets one by mail and signs in', async (t) => {
   const { server, link } = await startMailedServer(t)
   const admin = await addAdmin(server)
   const email = 'grace@people.example'
@@ -103,7 +103,7 @@ test('ASVS 6.4.6: a person added without a password signs in once they have set 
   t.deepEqual(readToken(answer.body.access_token).claims.roles, ['editor'])
 })
 
-test('ASVS 15.3.3: an administrator assigns what is offered, and every wrong field is named', async (t) => {
+test('ASVS 15.3.3: an administrator sends unknown fields → refused, naming each of them', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const wrong = { username: 'a b', email: 'x', password: 'short', roles: ['a b'], id: unknownId }
@@ -124,7 +124,7 @@ test('ASVS 15.3.3: an administrator assigns what is offered, and every wrong fie
   t.is((await admin.delete(`users/${unknownId}`)).status, 404)
 })
 
-test('changed roles are in the next token, and an administrator’s count at once', async (t) => {
+test('changed roles → in the next token; administrator rights → at once', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const other = await addAdmin(server, 'grace')
@@ -141,7 +141,7 @@ test('changed roles are in the next token, and an administrator’s count at onc
   t.deepEqual(trail[0].detail, { by: admin.id, roles: ['editor'], sessions: 0 })
 })
 
-test('ASVS 7.4.2: disabling ends sessions, access tokens and API keys at once', async (t) => {
+test('ASVS 7.4.2: disabling a person → ends sessions, access tokens and API keys at once', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const service = await register(server, 'service', exchange.client(server))
@@ -168,7 +168,7 @@ test('ASVS 7.4.2: disabling ends sessions, access tokens and API keys at once', 
   await enter(server, 'grace')
 })
 
-test('a forced password change ends the sessions; the reset by mail lets the person in again', async (t) => {
+test('a required password change → ends the sessions; after a reset by mail the person signs in', async (t) => {
   const { server, link } = await startMailedServer(t)
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')
@@ -186,7 +186,7 @@ test('a forced password change ends the sessions; the reset by mail lets the per
   t.is((await admin.get(`users/${id}`)).body.must_change_password, false)
 })
 
-test('unlocking forgets failures at once; ending sessions leaves the account as it is', async (t) => {
+test('unlocking → forgets failures at once; ending sessions → changes nothing else', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')
@@ -203,7 +203,7 @@ test('unlocking forgets failures at once; ending sessions leaves the account as 
   t.is((await login(goodPassword)).status, 200)
 })
 
-test('a deleted person is gone with all tokens, and the trail that stays names nobody', async (t) => {
+test('deleting a person → ends all tokens, and the remaining trail names nobody', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')
@@ -222,7 +222,7 @@ test('a deleted person is gone with all tokens, and the trail that stays names n
   for (const { ip, detail } of earlier) t.deepEqual([ip, detail], [null, {}])
 })
 
-test('a change of a person is made whole or not at all', async (t) => {
+test('several changes of a person → all or none', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   await server.db('users').where({ username: 'ada' }).delete()
@@ -246,7 +246,7 @@ test('a change of a person is made whole or not at all', async (t) => {
   ])
 })
 
-test('the last administrator cannot be locked out, by no way', async (t) => {
+test('the last administrator → cannot be disabled, demoted or deleted', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   await server.db('users').where({ username: 'ada' }).delete()
@@ -262,7 +262,7 @@ test('the last administrator cannot be locked out, by no way', async (t) => {
   t.is((await admin.get('users')).status, 403)
 })
 
-test('of two administrators who end each other at once, one remains', async (t) => {
+test('two administrators remove each other at once → one remains', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   await server.db('users').delete()
   const ends = [
@@ -284,7 +284,7 @@ test('of two administrators who end each other at once, one remains', async (t) 
   }
 })
 
-test('a person with 40,000 audit events and 3,000 sessions is deleted at once and erased in batches', async (t) => {
+test('a person with 40,000 audit events and 3,000 sessions → deleted at once, erased in batches', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')
@@ -320,7 +320,7 @@ test('a person with 40,000 audit events and 3,000 sessions is deleted at once an
   t.deepEqual(await db('deleted_users'), [])
 })
 
-test('a change that changes nothing leaves no event', async (t) => {
+test('a change to the same values → no audit event', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')
