@@ -112,7 +112,7 @@ export class AccountLines {
     }
   }
 
-  /** Whoever calls `start` has already counted this attempt as running. */
+  /** The caller of `start` has already counted this attempt as running. */
   async #wait(line: Line, source: string, metDelay?: ThrottledError): Promise<void> {
     const { waitSeconds, busy } = this.#options
     const isFull = line.waiting.length >= maxWaitingPerAccount

@@ -21,7 +21,7 @@ export interface SignInFacts {
  * Permission to try one password. The guess counts as a failure from the start; disposing of it takes
  * that back unless the password was wrong.
  */
-export interface Guess extends AsyncDisposable {
+interface Guess extends AsyncDisposable {
   /** The password was wrong. */
   failed(): void
   /**

@@ -27,7 +27,7 @@ export interface PasswordAttempt {
 
 export type PasswordRefusal = 'wrong_credentials' | 'password_change_required'
 
-export type PasswordOutcome =
+type PasswordOutcome =
   | { readonly authentication: Authentication; readonly deviceToken: string }
   | { readonly refused: PasswordRefusal }
 

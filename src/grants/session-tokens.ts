@@ -30,7 +30,7 @@ export interface SessionRequest {
   readonly audience: readonly string[]
 }
 
-export interface RefreshRequest {
+interface RefreshRequest {
   /** The presented token; undefined when this server did not issue it. */
   readonly content: RefreshTokenContent | undefined
   readonly client: Client

@@ -17,7 +17,7 @@ interface Dependencies {
   readonly sessionTokens: SessionTokens
 }
 
-export type SignInRequest = PasswordAttempt & SessionRequest
+type SignInRequest = PasswordAttempt & SessionRequest
 
 export interface SignedIn {
   readonly user: User
@@ -26,7 +26,7 @@ export interface SignedIn {
   readonly deviceToken: string
 }
 
-export type SignInResult = SignedIn | { readonly refused: PasswordRefusal }
+type SignInResult = SignedIn | { readonly refused: PasswordRefusal }
 
 /**
  * A password becomes a session and its first tokens. The token endpoint and the JSON API both sign

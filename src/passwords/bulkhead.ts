@@ -13,7 +13,7 @@ export class OverloadedError extends Error {
   }
 }
 
-export interface BulkheadOptions {
+interface Options {
   /** Number of jobs that run at once. */
   readonly concurrency: number
   /** A job that would wait longer than this is refused. */
@@ -40,7 +40,7 @@ const leastAdmitted = 16
  * its own and the queues are served in turn, so that no flood takes the places of other callers.
  */
 export class Bulkhead {
-  readonly #options: BulkheadOptions
+  readonly #options: Options
   readonly #queue = new FairQueue<Waiting>()
   readonly #admission: Admission
   #running = 0
@@ -48,7 +48,7 @@ export class Bulkhead {
   /** Moving average of a job's duration, to refuse at once a job that could only time out. */
   #jobSeconds = 0.02
 
-  constructor(options: BulkheadOptions) {
+  constructor(options: Options) {
     this.#options = options
     this.#admission = new Admission({
       targetSeconds: options.queueSeconds,

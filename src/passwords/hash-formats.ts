@@ -10,7 +10,7 @@ import { compare } from 'bcrypt'
  */
 
 /** A hash in a known format, with its parameters within the limits. */
-export interface PasswordHash {
+interface PasswordHash {
   verify(password: string): Promise<boolean>
 }
 

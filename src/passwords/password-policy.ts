@@ -4,7 +4,7 @@ import type { BreachedPasswords } from './breached-passwords.ts'
 const shortestPassword = 8
 export const longestPassword = 128
 
-export type PasswordFault = 'too_short' | 'too_long' | 'guessable' | 'breached'
+type PasswordFault = 'too_short' | 'too_long' | 'guessable' | 'breached'
 
 /** A reason against a password: a stable code for programs, a sentence for people. */
 export interface PasswordReason {

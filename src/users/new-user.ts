@@ -21,7 +21,7 @@ export interface NewUser {
   readonly verifyBy?: Date | null | undefined
 }
 
-export type NewUserRow = UserRow & { verify_by: Date | null }
+type NewUserRow = UserRow & { verify_by: Date | null }
 
 /**
  * The row of a new person.
