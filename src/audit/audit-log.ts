@@ -2,7 +2,7 @@ import type { Now } from '../clock.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
-/** Who changes something: an administrator or the person, by a session; nobody on the command line. */
+/** Who makes a change: a person, with the address of the request; empty on the command line. */
 export interface Actor {
   readonly actorId?: string | undefined
   readonly ip?: string | undefined
@@ -12,7 +12,7 @@ export interface Actor {
 export const byActor = ({ actorId }: Actor): { by?: string } =>
   actorId === undefined ? {} : { by: actorId }
 
-/** What is worth remembering. The names are stable: operators search for them. */
+/** The names of events. They are stable: operators search for them. */
 export type AuditEventName =
   | 'user.signed_in'
   | 'user.sign_in_failed'
@@ -61,13 +61,13 @@ export interface AuditEvent {
   readonly userId?: string | undefined
   readonly clientId?: string | undefined
   readonly sid?: string | undefined
-  /** Address of the caller; absent for the command line. */
+  /** Address of the caller; absent on the command line. */
   readonly ip?: string | undefined
-  /** Never a secret, a password or a token. */
+  /** Must not hold a secret, a password or a token. */
   readonly detail?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** An event as the table has it. */
+/** A row of the table. */
 export interface RecordedEvent {
   id: string
   at: Date
@@ -88,7 +88,7 @@ interface AuditFilter {
   readonly until?: Date | undefined
 }
 
-/** The trail of security events. What a use case decides is written in its own transaction. */
+/** The trail of security events. A use case records its events in its own transaction. */
 export class AuditLog {
   readonly #db: Db
   readonly #now: Now
@@ -119,7 +119,7 @@ export class AuditLog {
     return this.record({ ...event, ip: actor.ip, detail }, trx)
   }
 
-  /** Newest first; `after` is the id of the last one of the page before. */
+  /** A page, newest first; `after` is the id of the last event of the previous page. */
   async page(filter: AuditFilter, limit: number, after?: string): Promise<RecordedEvent[]> {
     const { userId, clientId, event, sid, from, until } = filter
     const query = this.#db<RecordedEvent>('audit_events').orderBy('id', 'desc').limit(limit)
@@ -134,8 +134,8 @@ export class AuditLog {
   }
 
   /**
-   * Takes out of the events about a person what could name them, in the order of the events after
-   * `cursor`. That they were deleted, by whom and from where, stays.
+   * Removes everything that could identify a person from the events about them, in the order of the
+   * events after `cursor`. The event of their deletion stays whole.
    * @returns how many of `limit` events were looked at, and where to go on
    */
   async erase(

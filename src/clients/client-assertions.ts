@@ -6,18 +6,18 @@ import type { Db } from '../stores/postgres.ts'
 import type { Client } from './client.ts'
 import { assertionAlgorithms } from './public-keys.ts'
 
-/** The longest life of an assertion, in seconds: its `jti` is remembered for so long. */
+/** The longest lifetime of an assertion; its `jti` is remembered for so long. */
 const longestLifeSeconds = 600
 const toleranceSeconds = 30
 
 interface Dependencies {
   readonly db: Db
   readonly now: Now
-  /** The names of this server that an assertion may be made out to: issuer and token endpoint. */
+  /** The audiences that an assertion may have: issuer and token endpoint. */
   readonly audiences: readonly string[]
 }
 
-/** Client assertions, RFC 7523 §2.2 and §3: signed by the client, made out to this server, used once. */
+/** Client assertions, RFC 7523 §2.2 and §3: signed by the client, for this server, used once. */
 export class ClientAssertions {
   readonly #deps: Dependencies
 
@@ -25,7 +25,7 @@ export class ClientAssertions {
     this.#deps = deps
   }
 
-  /** @returns why it was refused, for the log; undefined when the client has proved itself */
+  /** @returns why it was refused, for the log; undefined if the client is authenticated */
   async check(client: Client, assertion: string): Promise<string | undefined> {
     if (!client.jwks) return 'the client has no keys'
     const { now, audiences } = this.#deps
@@ -37,23 +37,23 @@ export class ClientAssertions {
       requiredClaims: ['exp', 'jti'],
       clockTolerance: toleranceSeconds,
       currentDate: now(),
-      // Nothing here does I/O, so whatever goes wrong lies in the assertion or in a key of the client.
+      // Nothing here does I/O, so every error is due to the assertion or a key of the client.
     }).catch((error: Error) => (error instanceof errors.JOSEError ? error.code : error.name))
     if (typeof verified === 'string') return verified
-    // One audience only: an assertion made out to another server too could be replayed by it.
+    // One audience only: another server in the list could replay the assertion.
     const { aud } = verified.payload
     if (Array.isArray(aud) && aud.length !== 1) return 'it has several audiences'
     if (this.#isFromFuture(verified.payload)) return 'its iat lies in the future'
     return this.#spend(client.id, verified.payload)
   }
 
-  /** RFC 7519 §4.1.6: a number, where there is one. */
+  /** RFC 7519 §4.1.6: `iat` is a number, if present. */
   #isFromFuture({ iat }: JWTPayload): boolean {
     if (iat === undefined) return false
     return !(typeof iat === 'number' && iat <= epochSeconds(this.#deps.now()) + toleranceSeconds)
   }
 
-  /** The primary key decides which of two that come at once is the first. */
+  /** The primary key decides which of two concurrent uses is the first. */
   async #spend(clientId: string, { jti, exp = 0 }: JWTPayload): Promise<string | undefined> {
     const lifeSeconds = exp - this.#deps.now().getTime() / 1000
     if (lifeSeconds > longestLifeSeconds) return 'it lives too long'

@@ -5,10 +5,10 @@ import { OperatorError } from '../errors.ts'
 
 /** One master key: 256 random bits that never enter the database. */
 interface MasterKey {
-  /** Names the key beside what it sealed: the start of its SHA-256, which gives nothing away. */
+  /** Names the key beside each sealed secret: the start of its SHA-256, which reveals nothing. */
   readonly id: string
   readonly secret: Buffer
-  /** Where it was found: a file, or a place in MASTER_KEYS. */
+  /** Where it was found: a file, or a position in MASTER_KEYS. */
   readonly source: string
 }
 
@@ -17,7 +17,7 @@ export class MasterKeyError extends OperatorError {
   override readonly name = 'MasterKeyError'
 }
 
-/** All master keys at hand: the newest seals, every one opens. */
+/** All available master keys: the newest seals, each of them opens. */
 export class MasterKeys {
   readonly newest: MasterKey
   readonly #byId: ReadonlyMap<string, MasterKey>
@@ -35,9 +35,9 @@ export class MasterKeys {
   }
 
   /**
-   * A 256-bit key for one purpose, HKDF-SHA-256 (RFC 5869) with the purpose as its info: what one
-   * derived key gives away says nothing about another.
-   * @throws MasterKeyError when the master key is not at hand
+   * A 256-bit key for one purpose, HKDF-SHA-256 (RFC 5869) with the purpose as its info: a derived
+   * key reveals nothing about another.
+   * @throws MasterKeyError if the master key is missing
    */
   derive(purpose: string, id: string = this.newest.id): Uint8Array {
     const key = this.#byId.get(id)
@@ -65,11 +65,11 @@ function parseMasterKey(text: string, source: string): MasterKey {
   return { id, secret, source }
 }
 
-/** MASTER_KEYS, newest first. */
+/** Parses MASTER_KEYS, newest first. */
 export const masterKeysFrom = (values: readonly string[]): MasterKeys =>
   new MasterKeys(values.map((value, i) => parseMasterKey(value, `MASTER_KEYS, number ${i + 1}`)))
 
-/** Reads the folder; the file name that sorts last is the newest. Undefined when it holds none. */
+/** Reads the folder; the file name that sorts last is the newest. Undefined if there is no key. */
 export async function readMasterKeys(folder: string): Promise<MasterKeys | undefined> {
   const names = await readdir(folder).catch((cause) => {
     if (cause.code === 'ENOENT') return []
@@ -95,7 +95,7 @@ async function readKeyFile(folder: string, name: string): Promise<MasterKey> {
   return parseMasterKey(text, path)
 }
 
-/** Makes one master key and keeps it as a file that sorts after the ones before. */
+/** Creates a master key as a file that sorts after the existing ones. */
 export async function createMasterKey(folder: string, now: Date): Promise<string> {
   await mkdir(folder, { recursive: true }).catch((cause) => {
     throw new MasterKeyError(`KEYS_DIR cannot be made: ${cause.message}`, { cause })

@@ -8,20 +8,20 @@ export class RotationError extends OperatorError {
   override readonly name = 'RotationError'
 }
 
-/** What a rotation does and when. */
+/** A rotation: its keys and its times. */
 export interface RotationPlan {
   readonly from: string
   readonly to: string
   readonly signsFrom: Date
-  /** When the key before leaves the JWKS. */
+  /** When the previous key leaves the JWKS. */
   readonly leavesAt: Date
-  /** Some verifiers may not have fetched the successor for so many seconds: it came too soon. */
+  /** For so many seconds some verifiers may not have fetched the successor: the rotation is too soon. */
   readonly tooSoonFor: number
 }
 
 /**
- * Moves the turn of the successor forward, never back: to now in an emergency, else to when every
- * verifier knows the key and every instance the plan.
+ * Moves the start of the successor forward, never back: to now in an emergency, otherwise to when every
+ * verifier knows the key and every instance knows the plan.
  */
 export function planRotation(
   [active, successor]: readonly SigningKey[],
@@ -44,7 +44,7 @@ export function planRotation(
   }
 }
 
-/** For how many seconds from `at` verifiers that cache the JWKS may not know a key. */
+/** Seconds from `at` for which verifiers that cache the JWKS may not know a key. */
 export const unknownFor = (key: SigningKey, at: Date): number =>
   Math.max(0, Math.ceil(secondsBetween(at, later(key.publishedAt, propagationSeconds))))
 

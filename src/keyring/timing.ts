@@ -5,28 +5,28 @@ import type { SigningKey } from './signing-key.ts'
 /** How far clocks of servers and verifiers may differ, in seconds. */
 export const skewSeconds = 60
 
-/** The longest that common verifiers cache a JWKS, whatever max-age says (jose, Spring, PyJWT: 5 to 10 minutes). */
+/** The longest time that common verifiers cache a JWKS, whatever max-age says (jose, Spring, PyJWT: 5 to 10 minutes). */
 const verifierCacheSeconds = 600
 
-/** After so long every verifier has met a published key: no token may be signed by it earlier. */
+/** After so long every verifier has fetched a published key; it must sign no token earlier. */
 export const propagationSeconds = jwksMaxAgeSeconds + verifierCacheSeconds + skewSeconds
 
-/** An instance signs with no keyring that was read longer ago: it reads it again first. */
+/** With an older keyring an instance signs no token: it reads the keys again first. */
 export const mostKeyringAgeSeconds = 4
 
-/** After so long no instance signs with a revoked key; a second is for clocks that run apart. */
+/** After so long no instance signs with a revoked key; one second allows for clocks that differ. */
 export const signsNoMoreSeconds = mostKeyringAgeSeconds + 1
 
 export interface Timing {
   /** How long a key signs. */
   readonly rotationSeconds: number
-  /** The longest life of an access token. */
+  /** The longest lifetime of an access token. */
   readonly accessTokenMaxSeconds: number
-  /** How often instances reread the keys: so long an instance may still sign with the key before. */
+  /** How often instances reread the keys, and how long one may go on signing with the previous key. */
   readonly rereadSeconds: number
 }
 
-/** How long after it stopped signing a key stays in the JWKS: its last token has expired everywhere. */
+/** How long a key stays in the JWKS after it stopped signing, until its last token has expired everywhere. */
 export const afterlifeSeconds = (timing: Timing): number =>
   timing.accessTokenMaxSeconds + skewSeconds + tellingSeconds(timing)
 

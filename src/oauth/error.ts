@@ -1,6 +1,5 @@
 /**
- * The error codes that leave this server and the status each one has: RFC 6749 §5.2, RFC 7009 §2.2.1,
- * RFC 8707 §2. `temporarily_unavailable` is borrowed from RFC 6749 §4.1.2.1 for a 503.
+ * The error codes of this server and the status of each: RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 8707 §2. `temporarily_unavailable` is borrowed from RFC 6749 §4.1.2.1 for a 503.
  */
 const statuses = {
   invalid_request: 400,
@@ -18,14 +17,14 @@ const statuses = {
 type OAuthErrorCode = keyof typeof statuses
 
 interface OAuthErrorOptions {
-  /** What the log should know and the caller should not. */
+  /** For the log, not for the caller. */
   readonly cause?: unknown
-  /** Overrides the status of the table, for instance 413 or 415. */
+  /** Overrides the status of the code, for instance 413 or 415. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A refusal in the words of RFC 6749 §5.2. The description goes out; the cause stays in the log. */
+/** An error response of RFC 6749 §5.2. The caller gets the description; the cause is logged. */
 export class OAuthError extends Error {
   override readonly name = 'OAuthError'
   readonly code: OAuthErrorCode
@@ -39,7 +38,7 @@ export class OAuthError extends Error {
     this.headers = options.headers ?? {}
   }
 
-  /** The body of the answer. RFC 6749 §5.2 allows only these characters in a description. */
+  /** The response body. RFC 6749 §5.2 allows only these characters in a description. */
   toJSON(): { error: OAuthErrorCode; error_description: string } {
     return {
       error: this.code,

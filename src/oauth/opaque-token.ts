@@ -10,8 +10,8 @@ export const digestSecret = (secret: string | Buffer): Buffer => hash('sha256', 
 const macBytes = 32
 
 /**
- * Encodes and decodes values that prove themselves: a prefix, then base64url(body ‖ HMAC-SHA-256). Of
- * a value that was changed or invented nothing is looked up.
+ * Encodes and decodes signed opaque values: a prefix, then base64url(body ‖ HMAC-SHA-256). A value that
+ * was changed or invented is refused before anything is looked up.
  */
 export class SignedTokenCodec {
   readonly #prefix: string
@@ -33,8 +33,8 @@ export class SignedTokenCodec {
   }
 
   /**
-   * The body of a value that this server encoded. The spelling must be the one of `encode`, to the
-   * letter, and the HMAC is compared in constant time.
+   * The body of a value that this server encoded; undefined for any other. Only the exact spelling of
+   * `encode` is accepted, and the HMAC is compared in constant time.
    */
   decode(value: string): Buffer | undefined {
     if (!value.startsWith(this.#prefix)) return undefined

@@ -1,13 +1,13 @@
 import { OAuthError } from './error.ts'
 
-/** Parameters that RFC 8707 §2 and RFC 8693 §2.1 allow several times; every other one comes once. */
+/** Parameters that RFC 8707 §2 and RFC 8693 §2.1 allow to be repeated. */
 const repeatable: ReadonlySet<string> = new Set(['resource', 'audience'])
 
 const mostParameters = 64
 
 /**
  * The parameters of one request, RFC 6749 §3.2: a parameter without a value counts as omitted, an
- * unknown one is ignored, none may be repeated. A Map and no object, so that `__proto__` is a name.
+ * unknown one is ignored, and others must not be repeated. A Map, so that `__proto__` is a plain name.
  */
 export class Params {
   readonly #values: ReadonlyMap<string, readonly string[]>
@@ -50,7 +50,7 @@ export class Params {
     return this.#values.get(name) ?? []
   }
 
-  /** For a schema: what came once. */
+  /** All parameters, for a schema. */
   entries(): IterableIterator<[string, readonly string[]]> {
     return this.#values.entries()
   }
@@ -74,7 +74,7 @@ export function formDecode(encoded: string): string {
   }
 }
 
-/** PostgreSQL stores no NUL, and no honest parameter holds one. */
+/** PostgreSQL cannot store NUL, and no legitimate parameter contains it. */
 function plain(text: string): string {
   if (text.includes('\0')) throw invalid('a parameter holds a NUL character')
   return text

@@ -2,9 +2,9 @@ import { OAuthError } from './error.ts'
 import type { Params } from './params.ts'
 
 /**
- * Which of the allowed audiences a token is for: `resource` (RFC 8707 §2, an absolute URI without a
- * fragment) and `audience` (RFC 8693 §2.1, any name) choose among them; nothing asked means the
- * first. Several may be chosen (RFC 9068 §3), none can be added.
+ * Chooses the audience of a token among the allowed ones by `resource` (RFC 8707 §2, an absolute URI
+ * without a fragment) and `audience` (RFC 8693 §2.1, any name); without them it is the first. Several
+ * may be chosen (RFC 9068 §3), none can be added.
  */
 export function chooseAudience(
   params: Params,
@@ -15,12 +15,12 @@ export function chooseAudience(
   if (!resources.every(isResource)) {
     throw new OAuthError('invalid_target', 'a resource is not an absolute URI without a fragment')
   }
-  const asked = [...new Set([...resources, ...params.all('audience')])]
-  if (asked.length === 0) return [...otherwise]
-  if (!asked.every((audience) => allowed.includes(audience))) {
-    throw new OAuthError('invalid_target', 'a token for this resource cannot be had here')
+  const requested = [...new Set([...resources, ...params.all('audience')])]
+  if (requested.length === 0) return [...otherwise]
+  if (!requested.every((audience) => allowed.includes(audience))) {
+    throw new OAuthError('invalid_target', 'the requested resource is not available to this client')
   }
-  return asked
+  return requested
 }
 
 export const isResource = (text: string): boolean =>

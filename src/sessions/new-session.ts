@@ -16,7 +16,7 @@ export interface NewSession {
   readonly idleSeconds: number
   readonly absoluteSeconds: number
   readonly ip?: string | undefined
-  /** What the device says it is; shown to the person. */
+  /** The User-Agent of the device; shown to the person. */
   readonly userAgent?: string | undefined
 }
 
@@ -42,10 +42,10 @@ export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow 
 }
 
 /**
- * A sign-in in one round trip, with its audit event. The rows of the person and the client are locked
- * before the session is written, so that whoever disables one of them or sets the password meanwhile
- * finds this session or stops it. Live sessions are counted as they were when the statement began:
- * whence the distance that is kept from the limit.
+ * A sign-in in one round trip, with its audit event. It locks the rows of person and client before it
+ * writes the session: a transaction that disables one of them or sets the password either finds this
+ * session or prevents it. Live sessions are counted as of the start of the statement, which is why it
+ * keeps a margin below the limit.
  */
 const beginning = statement(
   'begin_session',
@@ -72,10 +72,10 @@ const beginning = statement(
    SELECT EXISTS (SELECT FROM welcome) AS welcome, EXISTS (SELECT FROM begun) AS begun`,
 )
 
-/** Of sign-ins in one moment so many may not see each other; the next one ends what is too many. */
-const distance = 20
+/** Concurrent sign-ins that may not see each other; the next one ends the surplus. */
+const margin = 20
 
-/** What became of it; `full` when sessions may have to end for this one, which takes a transaction. */
+/** The outcome; `full` if sessions may have to end for this one, which needs a transaction. */
 export type Beginning = 'begun' | 'unwelcome' | 'full'
 
 export async function beginAtOnce(
@@ -85,7 +85,7 @@ export async function beginAtOnce(
   now: Date,
   sessionsPerUser: number,
 ): Promise<Beginning> {
-  const room = sessionsPerUser - distance
+  const room = sessionsPerUser - margin
   if (room <= 0) return 'full'
   const [found] = await statements.run<{ welcome: boolean; begun: boolean }>(beginning, [
     ...[row.user_id, user.passwordChangedAt, row.client_id, now, room],
@@ -96,7 +96,7 @@ export async function beginAtOnce(
   return found?.welcome ? 'full' : 'unwelcome'
 }
 
-/** The locks of the statement above, for a transaction. */
+/** Takes the locks of the statement above in a transaction. */
 export async function isWelcome(
   trx: Knex.Transaction,
   { user, clientId }: NewSession,

@@ -11,7 +11,7 @@ export interface Session {
   readonly expiresAt: Date
 }
 
-/** The columns that a session is made of. */
+/** The columns of a session that its tokens need. */
 export interface SessionColumns {
   sid: string
   user_id: string
@@ -24,7 +24,7 @@ export interface SessionColumns {
   expires_at: Date
 }
 
-/** What a person's session looks like in SQL. */
+/** A row of `refresh_families`. */
 export interface SessionRow extends SessionColumns {
   seed_digest: Buffer
   generation: number
@@ -35,14 +35,14 @@ export interface SessionRow extends SessionColumns {
   user_agent: string | null
 }
 
-/** A session as its person sees it. */
+/** A session as its person sees it in the list. */
 export interface ListedSession extends Session {
   readonly ip: string | null
   readonly userAgent: string | null
   readonly lastUsedAt: Date
 }
 
-/** A family joined with the person and the client it belongs to. */
+/** A family joined with its person and its client. */
 export type FamilyRow = SessionRow & {
   roles: string[]
   user_disabled_at: Date | null
@@ -64,7 +64,7 @@ export const sessionOf = (row: SessionColumns): Session => ({
   expiresAt: row.expires_at,
 })
 
-/** Why sessions end; kept in the row and in the audit trail. */
+/** Why a session ended; stored in its row and in the audit trail. */
 export type EndReason =
   | 'reuse'
   | 'token_revoked'

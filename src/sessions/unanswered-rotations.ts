@@ -10,27 +10,27 @@ interface Dependencies {
   readonly db: Knex
   readonly statements: Statements
   readonly now: Now
-  /** Told at most once a minute that rotations cannot be written down, or looked up. */
+  /** Called at most once a minute when rotations cannot be recorded or looked up. */
   readonly onFailure?: (error: unknown) => void
 }
 
-/** A rotation, known by its session and by the time that it wrote there. */
+/** A rotation, identified by its session and the time that it wrote there. */
 interface Unanswered {
   readonly sid: string
   readonly rotatedAt: Date
 }
 
-/** So many wait at most to be written. Those that PostgreSQL was sent when it stopped answering are far fewer. */
+/** Limit of rotations that wait to be recorded; PostgreSQL never has so many in flight when it stops answering. */
 const mostPending = 50_000
 const maxBatch = 1000
 const retryMilliseconds = 500
 const reportMilliseconds = 60_000
-/** Other instances need so long to write what they know, once PostgreSQL answers again. */
+/** After PostgreSQL answers again, other instances need so long to record their rotations. */
 const settleMilliseconds = 3000
-/** For how long a rotation that was not answered can be repeated. */
+/** How long an unanswered rotation can be repeated. */
 export const unansweredSeconds = 86_400
 
-/** Waits for its own disk and for no standby: a standby that hangs is one reason to write this. */
+/** Waits for the disk of the primary and for no standby: a hanging standby is one cause of these rows. */
 const noteThem = statement(
   'note_unanswered',
   `WITH own_disk AS (SELECT set_config('synchronous_commit', 'local', true))
@@ -40,16 +40,16 @@ const noteThem = statement(
 )
 
 /**
- * Rotations whose outcome their caller was not told: the statement timed out, or its connection broke.
- * PostgreSQL may have done each of them. They are written down as soon as it takes a row, so that every
- * instance knows that the token is not spent.
+ * Rotations whose caller never learned the outcome: the statement timed out, or its connection broke.
+ * PostgreSQL may have committed any of them. They are recorded as soon as it accepts a row, so that
+ * every instance knows that the token is not spent.
  */
 export class UnansweredRotations {
   readonly #deps: Dependencies
   readonly #pending = new Map<string, Unanswered>()
   #writing: Promise<void> | undefined
   #stopped = false
-  /** When PostgreSQL last failed here, by a clock that nobody sets. */
+  /** When PostgreSQL last failed here, on the monotonic clock. */
   #troubleAt = Number.NEGATIVE_INFINITY
   #reportedAt = Number.NEGATIVE_INFINITY
   #failures = 0
@@ -58,17 +58,17 @@ export class UnansweredRotations {
     this.#deps = deps
   }
 
-  /** Rotations that are not written down yet. */
+  /** Rotations that are not recorded yet. */
   get waiting(): number {
     return this.#pending.size
   }
 
-  /** How often writing them down, or looking one up, has failed. */
+  /** How often recording them, or looking one up, has failed. */
   get failures(): number {
     return this.#failures
   }
 
-  /** Passes on what the rotation comes to, and remembers it when nobody can know what that is. */
+  /** Returns the outcome of a rotation, and remembers the rotation if its outcome is unknown. */
   async watch<T>(sid: string, rotatedAt: Date, rotation: Promise<T>): Promise<T> {
     try {
       return await rotation
@@ -79,7 +79,7 @@ export class UnansweredRotations {
     }
   }
 
-  /** Remembers a rotation that nobody was told of. */
+  /** Remembers a rotation that was not answered. */
   note(sid: string, rotatedAt: Date): void {
     const one = { sid, rotatedAt }
     const [oldest] = this.#pending.keys()
@@ -102,23 +102,23 @@ export class UnansweredRotations {
       return row !== undefined
     } catch (error) {
       if (isUnavailable(error)) throw error
-      // A table that cannot be read, for want of a right, must not end the detection of reuse.
+      // A table that cannot be read, for lack of a privilege, must not end the detection of reuse.
       this.#failed(error)
       return false
     }
   }
 
-  /** Whether PostgreSQL has failed here in the last seconds: other instances may not have written what they know. */
+  /** Whether PostgreSQL failed here in the last seconds: other instances may have rotations to record. */
   get isInDoubt(): boolean {
     return this.#doubtMilliseconds > 0
   }
 
-  /** Waits until others have written what they know, unless PostgreSQL fails again meanwhile. */
+  /** Waits until other instances have recorded theirs, unless PostgreSQL fails again meanwhile. */
   async settle(): Promise<void> {
     await sleep(Math.max(0, this.#doubtMilliseconds))
   }
 
-  /** After one more try to write what is left. */
+  /** Stops, after one more attempt to record the rest. */
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#writing
@@ -128,7 +128,7 @@ export class UnansweredRotations {
     return this.#troubleAt + settleMilliseconds - performance.now()
   }
 
-  /** Only a failure that passes says that other instances may be late. */
+  /** Only a temporary failure means that other instances may be late. */
   #failed(error: unknown): void {
     const at = performance.now()
     this.#failures += 1
@@ -168,7 +168,7 @@ export const oldUnanswered: ExpiringRows = {
 
 const keyOf = ({ sid, rotatedAt }: Unanswered): string => `${sid} ${rotatedAt.getTime()}`
 
-/** Failures before PostgreSQL was sent anything. */
+/** Failures before anything was sent to PostgreSQL. */
 const neverSent = /trying to connect|due to connection timeout|too many wait/
 const neverReached = new Set([
   'ECONNREFUSED',
@@ -179,8 +179,8 @@ const neverReached = new Set([
 ])
 
 /**
- * Whether PostgreSQL may have done what failed so. An ERROR of its own rolled it back; what ends a
- * connection (FATAL, a time limit on our side, a broken socket) can come after the commit.
+ * Whether PostgreSQL may have committed a statement that failed like this. Its own ERROR rolled it back;
+ * the end of a connection (FATAL, a time limit on this side, a broken socket) can follow the commit.
  */
 function mayBeDone(error: unknown): boolean {
   if (!isUnavailable(error)) return false

@@ -15,7 +15,7 @@ export interface ApiKey {
   readonly id: string
   readonly userId: string
   readonly name: string
-  /** The app with which it was made; null for keys of the release before. */
+  /** The client with which it was created; null for keys of the previous release. */
   readonly clientId: string | null
   readonly scope: readonly string[]
   readonly audience: readonly string[]
@@ -24,7 +24,7 @@ export interface ApiKey {
   readonly lastUsedAt: Date | null
 }
 
-/** A key that was presented and is good, with the person it acts for. */
+/** A valid key that was presented, with the roles of its person. */
 interface LiveApiKey extends ApiKey {
   readonly roles: readonly string[]
 }
@@ -49,9 +49,9 @@ export interface NewApiKey {
   readonly expiresAt: Date | null
   /** The key ends with this client. */
   readonly clientId?: string | undefined
-  /** Of the password that confirmed it: one that was set meanwhile refuses the key. */
+  /** Identifies the password that confirmed the request: if it was changed meanwhile, no key is created. */
   readonly passwordChangedAt?: Date | undefined
-  /** The session that asks: one that ended meanwhile, or whose client did, refuses the key. */
+  /** The session of the request: if it or its client ended meanwhile, no key is created. */
   readonly sid?: string | undefined
   readonly ip?: string | undefined
 }
@@ -64,21 +64,21 @@ interface Dependencies {
   readonly outbox: Outbox
   readonly now: Now
   readonly keysPerUser: number
-  /** How long the access tokens of a key may live on. */
+  /** How long the access tokens of a key may outlive it. */
   readonly rememberSeconds: number
 }
 
 const prefix = 'sak_'
 
-/** In `amr` of the tokens that keys are exchanged for: no person was there. */
+/** `amr` of the tokens that keys are exchanged for: no person was present. */
 export const apiKeyMethod = 'api_key'
 
-/** The last use is written at most so often: a busy key costs no write for each request. */
+/** The last use is written at most so often: a busy key does not cost a write for each request. */
 const lastUseSeconds = 60
 
 export const looksLikeApiKey = (text: string): boolean => text.startsWith(prefix)
 
-/** API keys: 256 random bits, shown once, kept as a digest. */
+/** API keys: 256 random bits, shown once, stored as a digest. */
 export class ApiKeys {
   readonly #deps: Dependencies
 
@@ -94,7 +94,7 @@ export class ApiKeys {
     const { db, now, audit, outbox, keysPerUser } = this.#deps
     const secret = createSecret(prefix)
     return db.transaction(async (trx) => {
-      // The lock makes the count true for two that come at once.
+      // The lock makes the count exact for concurrent requests.
       const person = await trx('users')
         .where({ id: request.userId, disabled_at: null })
         .forNoKeyUpdate()
@@ -138,7 +138,7 @@ export class ApiKeys {
     return rows.map(keyOf)
   }
 
-  /** The key dies, and every access token that it was exchanged for. */
+  /** Ends a key and every access token that it was exchanged for. */
   async revoke(userId: string, id: string, ip?: string): Promise<boolean> {
     const { revocations, audit } = this.#deps
     return revocations.decide(async (change) => {
@@ -177,7 +177,7 @@ export class ApiKeys {
       .delete()
   }
 
-  /** Whose key this is, if it is a live one of an enabled person. */
+  /** Finds a live key of an enabled person by its secret. */
   async verify(secret: string): Promise<LiveApiKey | undefined> {
     if (!looksLikeApiKey(secret) || secret.length > 100) return undefined
     const { db, now } = this.#deps
@@ -194,7 +194,7 @@ export class ApiKeys {
 
   /**
    * Deletes keys whose client was disabled or deleted; `verify` refuses them before that. The clients
-   * that keys have are found by jumps through the index, however many keys there are.
+   * of keys are found by skipping through the index, however many keys there are.
    */
   async pruneOfEndedClients(limit: number, db: Db): Promise<{ rows: number; done: boolean }> {
     const { rows } = await db.raw<{ rows: { id: string }[] }>(

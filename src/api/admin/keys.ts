@@ -23,7 +23,7 @@ const key = z
   })
   .meta({ id: 'SigningKey' })
 
-/** The signing keys and their times. They are changed by the command line, where the machine is. */
+/** Lists the signing keys. Only the command line changes them. */
 export const keyOperations = ({ signingKeys, now }: Dependencies): Operation[] => [
   operation({
     method: 'get',
