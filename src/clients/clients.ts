@@ -160,11 +160,6 @@ export class Clients {
     })
   }
 
-  /** Changes settings alone. */
-  async change(id: string, settings: Partial<NewClient>): Promise<void> {
-    await this.amend(id, { settings })
-  }
-
   /**
    * Adds a secret; the previous one stays valid for `overlapSeconds`, so that an app can be switched
    * over without an outage.

@@ -26,11 +26,11 @@ interface Dependencies {
   readonly audit: AuditTrail
   readonly now: Now
   readonly sessionsPerUser: number
-  /** How long a revoked session must be remembered: the longest life of an access token and the skew. */
+  /** How long a revocation must be kept: the longest lifetime of an access token and the clock skew. */
   readonly rememberSeconds: number
 }
 
-/** The sessions of people: a refresh family each, RFC 9700 §4.14.2. */
+/** The sessions of people. Each is a family of refresh tokens, RFC 9700 §4.14.2. */
 export class RefreshFamilies {
   readonly #deps: Dependencies
 
@@ -39,8 +39,8 @@ export class RefreshFamilies {
   }
 
   /**
-   * Begins a session; one too many ends the oldest.
-   * @returns undefined when one was disabled or the password changed since they were checked
+   * Begins a session; above the limit it ends the oldest one.
+   * @returns undefined if person or client was disabled, or the password changed, since they were checked
    */
   async begin(request: NewSession): Promise<{ session: Session; token: string } | undefined> {
     const { codec, statements, sessionsPerUser } = this.#deps
@@ -53,7 +53,7 @@ export class RefreshFamilies {
     return { session: sessionOf(row), token: codec.encode({ ...row, seed }) }
   }
 
-  /** Under the same locks, with the oldest sessions making room first. */
+  /** Begins a session under the same locks, after ending the oldest ones. */
   #beginInTurn(row: SessionRow, request: NewSession): Promise<boolean> {
     const { revocations, audit } = this.#deps
     return revocations.decide(async (change) => {
@@ -71,19 +71,19 @@ export class RefreshFamilies {
     })
   }
 
-  /** The live session of a token that is its newest, for introspection and revocation. */
+  /** Finds the live session of a token if it is the newest one, for introspection. */
   async find(token: string | RefreshTokenContent): Promise<Session | undefined> {
     const content = this.#contentOf(token)
     const row = content && (await this.load(content))
-    // A token that is ahead of its row is the newest: the row has lost generations with its database.
+    // A token that is ahead of its row is the newest: the database has lost generations.
     if (!row || row.generation > content.generation) return undefined
     if (row.user_disabled_at || row.client_disabled_at) return undefined
     return isLive(row, this.#deps.now()) ? sessionOf(row) : undefined
   }
 
   /**
-   * Whose session a token of any generation belongs to, live or not: a spent token still ends its
-   * session when it is revoked.
+   * Finds the session of a token of any generation, live or not: revoking a spent token must end its
+   * session as well.
    */
   async findByAnyGeneration(
     token: string | RefreshTokenContent,
@@ -97,7 +97,7 @@ export class RefreshFamilies {
     return typeof token === 'string' ? this.#deps.codec.decode(token) : token
   }
 
-  /** Ends live sessions and revokes every access token that they gave: the `sid` of each goes out. */
+  /** Ends live sessions and revokes their access tokens, by the `sid` of each session. */
   async end(
     { trx, revoke }: Change,
     which: { sid: string } | { user_id: string } | { client_id: string },
@@ -120,13 +120,13 @@ export class RefreshFamilies {
       .update({ revoked_at: this.#deps.now(), revoked_reason: 'revocation_recovered' })
   }
 
-  /** What ends every access token that carries this `sid`. */
+  /** The revocation of every access token with this `sid`. */
   #revocationOf(sid: string): Revocation {
     const { now, rememberSeconds } = this.#deps
     return { kind: 'sid', value: sid, expiresAt: later(now(), rememberSeconds) }
   }
 
-  /** The live sessions of a person, newest first; those of a disabled client are none. */
+  /** Lists the live sessions of a person, newest first; those of disabled clients are left out. */
   async list(userId: string): Promise<ListedSession[]> {
     const now = this.#deps.now()
     const rows: SessionRow[] = await this.#deps
@@ -149,7 +149,7 @@ export class RefreshFamilies {
     }))
   }
 
-  /** The family that a token belongs to, with its person and client; undefined when the token is not its own. */
+  /** Loads the family of a token with its person and client; undefined if the seed is another one. */
   async load(content: RefreshTokenContent): Promise<FamilyRow | undefined> {
     const row: FamilyRow | undefined = await this.#deps
       .db('refresh_families')
@@ -165,7 +165,7 @@ export class RefreshFamilies {
     return row?.seed_digest.equals(digestSecret(content.seed)) ? row : undefined
   }
 
-  /** The oldest sessions make room for the one that begins. */
+  /** Ends the oldest sessions to make room for a new one. */
   async #endSurplus(change: Change, userId: string): Promise<void> {
     const { sessionsPerUser, now, audit } = this.#deps
     const surplus: string[] = await change

@@ -86,7 +86,7 @@ test('a client loses scopes and audiences → the next token has them no more', 
   const server = await startServer(t)
   const { body } = await server.signIn({ resource: [orders, invoices] })
   const change = { scopes: ['read', 'offline_access'], defaultScopes: ['read'] }
-  await server.services.clients.change('app', { ...change, audiences: [invoices] })
+  await server.services.clients.amend('app', { settings: { ...change, audiences: [invoices] } })
   const answer = await server.refresh(body.refresh_token)
   t.is(answer.body.scope, 'read offline_access')
   t.is(readToken(answer.body.access_token).claims.aud, invoices)

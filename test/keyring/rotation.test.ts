@@ -152,7 +152,7 @@ test('a longer ACCESS_TOKEN_MAX_SECONDS keeps the key that signs published for l
 test('a client that was given a longer life than is allowed now gets what is allowed', async (t) => {
   const database = await copyTemplate(t)
   const server = await startServer(t, { database })
-  await server.services.clients.change('app', { accessTokenSeconds: 3600 })
+  await server.services.clients.amend('app', { settings: { accessTokenSeconds: 3600 } })
   const life = (await server.clientCredentials()).body.expires_in
   t.true(life <= 3600 && life >= 3540)
   const short = { ACCESS_TOKEN_MAX_SECONDS: '600', ACCESS_TOKEN_SECONDS: '600' }

@@ -138,7 +138,7 @@ test('a session of another client → not refreshed by the JSON API', async (t) 
   const next = await refresh(mobile)
   t.is(next.status, 200)
   for (const forged of ['srt_x', 'x', `${mobile}x`]) t.is((await refresh(forged)).status, 401)
-  await server.services.clients.change('mobile', { grantTypes: ['password'] })
+  await server.services.clients.amend('mobile', { settings: { grantTypes: ['password'] } })
   t.is((await refresh(next.body.refresh_token)).status, 401, 'an app that lost the grant')
 })
 
