@@ -8,6 +8,7 @@ import {
   isUsername,
   normalName,
   roleRule,
+  type UserColumns,
   type UserRow,
   usernameColumns,
   usernameRule,
@@ -28,6 +29,9 @@ const moment = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' })
   .transform((given) => new Date(given))
   .refine((date) => date.getTime() >= 0, 'must not be before 1970')
+
+/** Every column, and what other systems write instead of a time. */
+type Member = keyof UserColumns | 'password_hash' | 'email_verified' | 'disabled'
 
 const members = z.strictObject({
   id: z.uuid().toLowerCase().nullish(),
@@ -53,7 +57,7 @@ const members = z.strictObject({
   created_at: moment.nullish(),
   disabled: z.boolean().nullish(),
   disabled_at: moment.nullish(),
-})
+} satisfies Record<Member, z.ZodType>)
 
 /** A person as a row of the table. */
 export interface PersonRow extends UserRow {

@@ -82,7 +82,8 @@ type ValueOf<K extends Key> = Parameters<Fields[K]['write']>[0]
 /** A person. */
 export type User = { readonly [K in Key]: ValueOf<K> }
 
-type UserColumns = { [K in Key as Fields[K]['column']]: ValueOf<K> }
+/** The columns of the fields. */
+export type UserColumns = { [K in Key as Fields[K]['column']]: ValueOf<K> }
 
 export interface UserRow extends UserColumns {
   /** Folded. null: there is no username, or the release before this column wrote the row. */

@@ -82,7 +82,7 @@ test('an attempt that met a delay leaves last → attempts that came later still
   )
   await new Promise(setImmediate)
   t.is(lines.waiting, 1, 'the delayed one waits for the first')
-  // In the same turn in which the first one leaves, before the delayed one has.
+  // In the turn of the event loop in which the first attempt leaves, before the delayed one has.
   const came = first.then(() => {
     later.push(attempt(lines, 'ada', ip, work))
   })

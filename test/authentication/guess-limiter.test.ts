@@ -20,7 +20,7 @@ const stranger: SignInFacts = {
   deviceToken: undefined,
 }
 
-/** Each guess from somewhere else, as a botnet does, so that only the account's own limit counts. */
+/** Another address for each guess, as in a botnet, so that only the limit of the account applies. */
 const elsewhere = (i: number) => `10.${i >> 8}.${i & 255}.1`
 
 function guessing({ guesses }: Pick<TestThrottle, 'guesses'>) {
@@ -28,7 +28,7 @@ function guessing({ guesses }: Pick<TestThrottle, 'guesses'>) {
     tryPassword(guesses, { ...stranger, ...facts }, async () => undefined)
   const succeed = (facts: Partial<SignInFacts> = {}, person = ada) =>
     tryPassword(guesses, { ...stranger, ...facts }, async () => person)
-  /** How long the next one has to wait, in started minutes. */
+  /** The delay of the next guess, in started minutes. */
   const wait = async (facts: Partial<SignInFacts> = {}) =>
     Math.ceil(((await refusal(() => fail(facts)))?.retryAfterSeconds ?? 0) / 60)
   return { fail, succeed, wait }

@@ -44,7 +44,7 @@ test('RFC 6749 §6, RFC 9700 §4.14.2: a refresh for more than was granted → r
   t.is(answer.body.scope, 'read offline_access')
 })
 
-/** The turn that a refresh token belongs to stands after its sid. */
+/** The generation of a refresh token follows its sid. */
 const readTurn = (token: string) => Buffer.from(token.slice(4), 'base64url').readUInt32BE(16)
 
 test('RFC 8707 §2.2: a refresh with a resource → one of the session’s resources', async (t) => {

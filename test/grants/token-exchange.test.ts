@@ -6,7 +6,7 @@ import { exchange } from '../support/clients/key-exchange.ts'
 import { startConformingServer } from '../support/http/conformance.ts'
 import { accountApi, addPerson, goodPassword } from '../support/people/account-api.ts'
 
-/** Grace has a key for two audiences and two scopes, and a service was given it. */
+/** Grace has given a service a key for two audiences and two scopes. */
 async function prepare(t: ExecutionContext<unknown>, more: object = {}) {
   const server = await startConformingServer(t)
   const person = await addPerson(server, 'grace', { roles: ['editor'] })

@@ -19,7 +19,7 @@ test('ASVS 6.3.1: one address sends many sign-ins → another address still sign
   await eventually(() => bulkhead.waiting === many - 1, 'the crowd is waiting')
   const alone = signIn(server, 'ada', '198.51.100.1')
   await eventually(() => bulkhead.waiting === many, 'the one who comes last is waiting')
-  // The one under way, the next of the crowd, and then it is the other address's turn.
+  // The running check, the next one of the crowd, and then that of the other address.
   allow(3)
   t.is(await alone, 200)
   t.is(bulkhead.running + bulkhead.waiting, many - 2)
@@ -45,7 +45,7 @@ test('ASVS 6.3.1: a flood of sign-ins of one account from one address → others
     const answered: number[] = []
     return { answered, all: Promise.all(answers) }
   }
-  // The first ones to wait in line do so for too long, which must not count as lateness of the server.
+  // The first attempts wait in line for too long, which must not make the server look late.
   const first = flood()
   await eventually(() => first.answered.length >= 90, 'those in line were refused')
   t.teardown(() => allow(1000))
@@ -88,7 +88,7 @@ async function signIn(
   return status
 }
 
-/** Checks so many passwords as are allowed, and the others when more are. @param only of this one */
+/** Checks as many passwords as are allowed so far. @param only checks of other passwords run at once */
 function countedChecks(only?: string) {
   let allowed = 0
   const held: (() => void)[] = []

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Admission } from '../../src/passwords/admission.ts'
 
-/** As many as are let in come at each moment and take so long, one batch after another. */
+/** Batches of as much work as is admitted, each taking this long. @returns the size of each batch */
 function batches(admission: Admission, seconds: number, count: number, from = 0): number[] {
   return Array.from({ length: count }, (_, index) => {
     const beganAt = from + index * (seconds + 1)

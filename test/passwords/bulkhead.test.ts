@@ -110,7 +110,7 @@ test('a job that could only time out → refused at once', async (t) => {
   const holding = bulkhead.run(long.run)
   const waiting: Promise<unknown>[] = []
   let refusal: unknown
-  // A job is thought to take 20 ms at first, so the fifty-first could not be in time.
+  // A job is estimated at 20 ms at first, so the fifty-first could not be in time.
   for (let count = 0; count < 60; count += 1) {
     const turn = bulkhead.run(async () => {})
     turn.catch((error) => {
@@ -126,7 +126,7 @@ test('a job that could only time out → refused at once', async (t) => {
   await Promise.allSettled(waiting)
 })
 
-/** Fills the queue: a job is thought to take 20 ms at first, so 1000 wait for 20 s of one place. */
+/** Fills the queue: a job is estimated at 20 ms at first, so 1000 jobs wait for 20 s of one place. */
 function flooded(ip: string) {
   const bulkhead = new Bulkhead({ concurrency: 1, queueSeconds: 20 })
   const order: string[] = []

@@ -33,7 +33,7 @@ const formats: Record<string, string> = {
     '$argon2id$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$1ouUSjfs83BSvbWwrsyRFUbEKFExMFRWyKZ0sAmIXoI',
   argon2i:
     '$argon2i$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$ku8DILDrPkz3qHPqnorzEc7mdZz739fX4HRt57YbUOE',
-  // With the cost of this server, and yet not as it writes them.
+  // With the cost of this server, but not in the form that it writes.
   'argon2i of the same cost':
     '$argon2i$v=19$m=8192,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$z3UtVrIIX7pHBgySH8SECsdkqFiaP+z7eI+LXky9Flg',
   'Django argon2 of the same cost':
@@ -105,7 +105,7 @@ test('ASVS 6.2.8: a password with a NUL → does not match the repetition of bcr
   for (const other of ['U*U\0U*U', 'U*U\0', 'U*U\0x']) t.false(await passwords.matches(other, hash))
 })
 
-/** It ends in a ligature, which NFKC takes apart; Python hashed what was typed. */
+/** It ends in a ligature, which NFKC splits; Python hashed the text as typed. */
 const typed = 'fünf ﬁsche schwimmen'
 const ofTyped = [
   ['bcrypt', '$2b$05$abcdefghijklmnopqrstuu1xYiPmXZY5dI92GGdi7QM4RW58usPcO'],
@@ -124,7 +124,7 @@ test('a hash of the password as typed, not normalized → the person signs in', 
     t.is((await server.signIn({ username, password: typed })).status, 200)
     t.is((await server.signIn({ username, password: typed })).status, 200)
   }
-  // bcrypt became argon2id of the normal form, which another keyboard may send.
+  // bcrypt became argon2id of the NFKC form, which another keyboard may send.
   const normal = typed.normalize('NFKC')
   t.is((await server.signIn({ username: 'bcrypt', password: normal })).status, 200)
 })

@@ -16,13 +16,13 @@ const cheap = { memoryKib: 8192, passes: 1, lanes: 1 }
 const password = 'a password that nobody logs'
 
 interface Beginning {
-  /** Another program: what it does with each message. `began` is a file that gets a line at each start. */
+  /** Code of another program, run for each message. The file `began` gets a line at each start. */
   readonly does?: string
   readonly program?: string
   readonly answerSeconds?: number
 }
 
-/** A process for passwords that ends with the test, and all that is logged about it. */
+/** A hashing process that ends with the test, and its log. */
 async function begin(t: ExecutionContext, { does, ...options }: Beginning = {}) {
   const folder = await emptyFolder(t)
   const began = join(folder, 'began')

@@ -18,7 +18,7 @@ const codes = async (password: string, personal: string[] = []) =>
 test('ASVS 6.2.1: 7 characters → refused; 8 characters, as people count them → accepted', async (t) => {
   t.deepEqual(await codes('x7#kQp2'), ['too_short'])
   t.deepEqual(await codes('x7#kQp2!'), [])
-  // Seven, each of two UTF-16 units; and eight that NFKC makes seven of.
+  // Seven characters of two UTF-16 units each, and eight that become seven in NFKC.
   t.deepEqual(await codes('𝕫🜁𐍈🜂𐍆🜃𐌰'), ['too_short'])
   t.deepEqual(await codes('x7#kQp2e\u0301'), [])
   t.deepEqual(await codes('x7#kQpe\u0301'), ['too_short'])
@@ -131,7 +131,7 @@ test.serial('ASVS 1.3.12: any password → assessed in bounded time', async (t) 
     if (milliseconds > slowest.milliseconds) Object.assign(slowest, { milliseconds, password })
   }
   t.log(slowest)
-  // Some 80 ms of the processor; looking at all 128 characters takes 900.
+  // About 80 ms of CPU; assessing all 128 characters takes 900 ms.
   t.true(slowest.milliseconds < 400, JSON.stringify(slowest))
 })
 

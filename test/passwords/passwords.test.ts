@@ -66,7 +66,7 @@ test('one password in two Unicode forms → both match (NFKC)', async (t) => {
 
 test('the longest password of combining characters → signs in', async (t) => {
   const { passwords } = countedPasswords()
-  // Four code points become one: 512 sent for 128 that count.
+  // Four code points become one, so 512 are sent for a length of 128.
   const vowels = Array.from({ length: 128 }, (_, i) => 'αηω'[(i * i + (i >> 2)) % 3])
   const decomposed = vowels.map((vowel) => `${vowel}\u0313\u0300\u0345`).join('')
   t.is([...decomposed.normalize('NFKC')].length, 128)

@@ -4,7 +4,7 @@ import type { Answer, Form } from '../../tools/http-client.ts'
 import { register, registerPublic } from '../support/clients/clients.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-/** All that a caller sees, apart from what differs between any two answers. */
+/** Everything that a caller sees, except for what differs between any two answers. */
 function seen({ status, headers, text }: Answer): string {
   const kept = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name))
   return JSON.stringify([status, kept, text])

@@ -28,7 +28,7 @@ async function withGrace(server: TestServer): Promise<void> {
   await disable(server, 'grace')
 }
 
-/** All that a caller sees, apart from what differs between any two answers. */
+/** Everything that a caller sees, except for what differs between any two answers. */
 function seen({ status, headers, text }: Answer): string {
   const kept = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name))
   return JSON.stringify([status, kept, text])
@@ -71,14 +71,14 @@ test('ASVS 6.3.8: unknown, disabled and wrong password → the same median CPU t
   const environment = { ARGON2_MEMORY_KIB: '19456', ARGON2_TIME_COST: '2' }
   const server = await startServer(t, { unthrottled: true, environment })
   await withGrace(server)
-  // Ada's hash is from cheaper days: a sign-in renews it.
+  // Ada's hash has a lower cost: a sign-in renews it.
   t.is((await server.signIn()).status, 200)
   const kinds = Object.entries(attempts).slice(0, 4)
   const costs = new Map(kinds.map(([name]) => [name, [] as number[]]))
   for (let round = 0; round < 7; round += 1) {
     for (const [name, form] of kinds) {
-      // Of all threads of this process, where the server runs too: unlike a watch it does not
-      // count what others do with the machine.
+      // CPU time of all threads of this process, where the server runs too. Unlike elapsed time it does not
+      // include the load of other processes.
       const before = process.cpuUsage()
       await server.signIn(form)
       const { user, system } = process.cpuUsage(before)

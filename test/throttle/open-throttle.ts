@@ -26,11 +26,11 @@ export interface TestThrottle {
   readonly clock: Clock
   readonly postgres: Postgres
   readonly redis: RedisClient | undefined
-  /** Every time that Redis was found to be away or back. */
+  /** Every change between Redis (`false`) and PostgreSQL (`true`). */
   readonly turns: boolean[]
   /** Another instance with connections of its own. */
   beside(): Promise<{ readonly throttle: Throttle; readonly guesses: GuessLimiter }>
-  /** Every counter is as old as if so many seconds had passed. */
+  /** Makes every counter older by this many seconds. */
   age(seconds: number): Promise<void>
   /** Everything that the store holds, keys and values. */
   dump(): Promise<string[]>
@@ -151,7 +151,7 @@ export async function refusal(job: () => unknown): Promise<ThrottledError | unde
   }
 }
 
-/** Runs so many, a hundred at once. @returns how many were let through */
+/** Runs a job many times, a hundred at once. @returns how many were let through */
 export async function letThrough(
   times: number,
   job: (i: number) => Promise<unknown>,

@@ -24,7 +24,7 @@ async function undo({ db }: TestServer): Promise<void> {
   for (const name of ours.toReversed()) await db.migrate.down({ migrationSource, name } as never)
 }
 
-/** What the release before asks and writes. */
+/** The statements of the release before. */
 const asBefore = ({ db }: TestServer) => ({
   find: (username: string) =>
     db('users').whereRaw('lower(username) = lower(?)', [username]).pluck('id'),
@@ -77,7 +77,7 @@ test('ASVS 6.3.1: spellings of one name → one counter of guesses', async (t) =
     }),
   )
   const checked = answers.filter(({ status }) => status === 401).length
-  // Five are free, and a slow machine lets in those whose delay is over.
+  // Five are free, and on a slow machine a delay may end in between.
   t.true(checked >= 5 && checked <= 8, `${checked} were checked`)
   t.is(answers.filter(({ status }) => status === 429).length, 16 - checked)
 })
@@ -106,7 +106,7 @@ test('a name written by the release before → found, unique, and given its key'
   const keys = () => server.db('users').where({ id }).first('username_key', 'email_key')
   t.deepEqual(await keys(), { username_key: 'όλγα', email_key: 'olga@people.example' })
 
-  // It renames people without touching the key: the old name finds nobody, the new one does.
+  // It renames people without changing the key: only the new name finds the person.
   await server.db('users').where({ id }).update({ username: 'Renamed' })
   t.deepEqual([await find('όλγα'), await find('RENAMED')], [undefined, id])
   await sweep()
@@ -134,7 +134,7 @@ test('people whose names become equal → the migration names their ids and chan
   await undo(server)
   const before = asBefore(server)
   const ids: string[] = []
-  // PostgreSQL keeps the two sigmas apart.
+  // PostgreSQL distinguishes the two sigmas.
   for (const name of ['οδος', 'οδοσ', 'unrelated']) ids.push((await before.insert(name)).rows[0].id)
   const error = await t.throwsAsync(migrate(server.db))
   const [first, second] = ids.slice(0, 2).sort()

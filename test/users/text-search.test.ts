@@ -12,7 +12,7 @@ const crowd = `
   SELECT gen_random_uuid(), md5(i::text), md5(i::text) || '@elsewhere.example', md5(i || 'x'), '-', now(), '{}', now()
     FROM generate_series(1, 60000) AS i`
 
-/** A server on a database that was prepared before, and a search as administrators make it. */
+/** A server on a prepared database, and the search of administrators. */
 async function searching(t: ExecutionContext, ...prepare: string[]) {
   const database = await copyTemplate(t)
   const own = new pg.Client({ connectionString: database })

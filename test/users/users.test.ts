@@ -1,5 +1,5 @@
 import test from 'ava'
-import { UserError } from '../../src/users/user.ts'
+import { UserError, userColumns } from '../../src/users/user.ts'
 import { disable, named } from '../support/people/administer-people.ts'
 import { startServer } from '../support/server/start-server.ts'
 
@@ -60,4 +60,19 @@ test('disabling twice → keeps the first time', async (t) => {
   server.clock.advance({ hours: 1 })
   t.deepEqual(await disable(server, 'ada'), { sessions: 0 })
   t.deepEqual((await named(server, 'ada')).disabledAt, first.disabledAt)
+})
+
+test('every column of a person is a declared field, or hidden on purpose', async (t) => {
+  const server = await startServer(t)
+  const columns = Object.keys(await server.db('users').columnInfo())
+  const hidden = ['username_key', 'email_key', 'password_hash', 'verify_by']
+  t.deepEqual(columns.sort(), [...userColumns, ...hidden].sort())
+})
+
+test('ASVS 14.2.6: the export of personal data → every declared field', async (t) => {
+  const server = await startServer(t)
+  const { id } = await server.services.users.create({ username: 'grace', password })
+  const { person } = await server.services.personalData.export(id, '127.0.0.1')
+  const names = userColumns.map((column) => column.replace(/^email_verified_at$/, 'email_verified'))
+  t.deepEqual(Object.keys(person).sort(), names.sort())
 })

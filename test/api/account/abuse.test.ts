@@ -14,7 +14,7 @@ import { startServer } from '../../support/server/start-server.ts'
 
 const environment = { TRUSTED_PROXIES: 'loopback' }
 
-/** RFC 6585 §4 and the RateLimit fields: when to come back, and by which limit. */
+/** Retry-After of RFC 6585 §4, and the RateLimit fields. */
 const fields = ({ status, headers, ...answer }: Answer) => ({
   status,
   type: problemType({ status, headers, ...answer }),

@@ -72,7 +72,7 @@ test('ASVS 8.2.1: a key with more scope or audience than its app → refused', a
 })
 
 test('20 concurrent requests for a key with a limit of 3 → exactly 3 keys', async (t) => {
-  // Each of them waits for the check of the password, however slow the machine is.
+  // Each request waits for its password check, however slow the machine is.
   const environment = { API_KEYS_PER_USER: '3', PASSWORD_QUEUE_SECONDS: '60' }
   const server = await startServer(t, { environment, unthrottled: true })
   for (let round = 0; round < 5; round += 1) {
@@ -176,7 +176,7 @@ test('ASVS 7.4.2: a person is disabled or deleted → their keys and the tokens 
     t.false((await server.introspect(token, service)).body.active)
     t.is((await accountApi(server, token).get('me')).status, 401)
   }
-  // Whoever is let in again makes new keys, which work at once.
+  // A person who is enabled again creates new keys, which work at once.
   const [grace] = await server.db('users').where({ username: 'grace' })
   await server.services.administration.change(grace.id, { disabled: false })
   const again = await (await enter(server, 'grace')).post('api-keys', key)

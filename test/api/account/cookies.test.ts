@@ -32,7 +32,7 @@ const cookiesOf = ({ headers }: Answer) =>
     return { name, value, attributes: attributes.sort() }
   })
 
-/** What a browser would send back, whatever the path. */
+/** The cookies that a browser would send back, for any path. */
 const jar = (answer: Answer) =>
   cookiesOf(answer)
     .map(({ name, value }) => `${name}=${value}`)
@@ -53,7 +53,7 @@ async function signedIn(server: TestServer, origin = server.url) {
 
 const json = { 'content-type': 'application/json' }
 
-/** Where a page that must not may call from. */
+/** Origins of pages that must be refused. */
 const strangers: Record<string, string>[] = [
   { origin: evil },
   { origin: 'null' },
@@ -299,11 +299,11 @@ test('instances of two releases take turns → the session continues', async (t)
   const server = await startServer(t)
   const { answer } = await signedIn(server)
   const begun = cookieValue(answer, refresh)
-  // Signed in by the release before: it set the cookie of the former name alone.
+  // A sign-in by the release before, which set only the cookie with the former name.
   const first = await post(server, 'refresh', `${former}=${begun}`)
   t.is(first.status, 200)
   t.is(cookieValue(first, refresh), cookieValue(first, former))
-  // Refreshed by the release before, which renews that one alone, and long after the grace here again.
+  // A refresh by the release before renews only that cookie; then, after the grace period, one by this release.
   const body = { refresh_token: cookieValue(first, former) }
   const { refresh_token: newer } = (await accountApi(server).post('refresh', body)).body
   server.clock.advance({ minutes: 5 })

@@ -15,7 +15,7 @@ import { dump, tracesOf } from '../../support/stores/dump.ts'
 
 const email = 'grace@people.example'
 
-/** With the password of the account, unless another proof is given. */
+/** With the password of the account, unless the call sends something else. */
 const confirm = (
   server: TestServer,
   token: string,

@@ -5,10 +5,10 @@ import { accountApi, goodPassword } from '../../support/people/account-api.ts'
 import { compareTimes } from '../../support/people/distributions.ts'
 import { startServer, type TestServer } from '../../support/server/start-server.ts'
 
-/** Each is asked about once. */
+/** Each address is used once. */
 const people = 2000
 
-/** People by the hundred, all with one password, who have proven their addresses or wait for it. */
+/** Hundreds of people with one password, with verified or unverified addresses. */
 async function populate({ db, services }: TestServer): Promise<void> {
   const { id } = await services.users.create({ username: 'model', password: goodPassword })
   const row = `password_hash, password_changed_at, roles, created_at`
@@ -25,7 +25,7 @@ async function populate({ db, services }: TestServer): Promise<void> {
   }
 }
 
-/** Everybody comes from elsewhere, so that only what is known of an address is in the time. */
+/** Each call comes from another address, so that only the lookup of the email address affects the time. */
 function fromEverywhere(server: TestServer) {
   const api = accountApi(server)
   let calls = 0
@@ -41,10 +41,10 @@ const environment = { TRUSTED_PROXIES: 'loopback', ARGON2_MEMORY_KIB: '19456' }
 interface HttpServer {
   readonly path: string
   readonly status: number
-  /** Whose address is theirs. */
+  /** Whether the address belongs to a person. */
   readonly somebody: 'known' | 'waiting'
   readonly body?: object
-  /** The quicker a door is, the less it takes to tell two answers apart. */
+  /** The faster an operation is, the smaller a difference can be noticed. */
   readonly samples: number
 }
 
@@ -67,7 +67,7 @@ const doors: HttpServer[] = [
   { path: 'email/verification/request', status: 202, somebody: 'waiting', samples: 250 },
 ]
 
-/** All that a caller sees, apart from what differs between any two answers. */
+/** Everything that a caller sees, except for what differs between any two answers. */
 function seen({ status, headers, text }: Answer): string {
   const kept = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name))
   const same = text
@@ -115,7 +115,7 @@ async function warmUp(sample: (name: string) => () => Promise<void>): Promise<vo
   for (let round = 0; round < 10; round += 1) await sample('stranger')()
 }
 
-/** Whoever is slowed down by a neighbour may try again, with a longer look. */
+/** A run that another process slowed down is repeated with more samples. */
 async function looksAlike(
   t: ExecutionContext<unknown>,
   kinds: readonly [() => Promise<unknown>, () => Promise<unknown>],

@@ -5,7 +5,7 @@ import { eventually } from '../../../tools/eventually.ts'
 import { addPerson, enter } from '../../support/people/account-api.ts'
 import { startServer, type TestServer } from '../../support/server/start-server.ts'
 
-/** A person with as many events, numbered in `detail`, each of about `bytes`. */
+/** A person with this many events, numbered in `detail`, of about `bytes` each. */
 async function personWithEvents(server: TestServer, count: number, bytes = 1) {
   const { id } = await addPerson(server, 'grace')
   await server.db.raw(
@@ -17,7 +17,7 @@ async function personWithEvents(server: TestServer, count: number, bytes = 1) {
   return enter(server, 'grace')
 }
 
-/** Pages of events that were read. */
+/** The number of pages of events that were read. */
 function pagesRead({ db }: TestServer): { count: number } {
   const pages = { count: 0 }
   db.on('query', ({ sql }: { sql: string }) => {
@@ -26,7 +26,7 @@ function pagesRead({ db }: TestServer): { count: number } {
   return pages
 }
 
-/** An export that is asked for and not read. */
+/** An export that is requested and not read. */
 async function unread(t: ExecutionContext, server: TestServer, token: string) {
   const url = `${server.url}/api/v1/auth/me/export`
   const request = get(url, { headers: { authorization: `Bearer ${token}` } })
@@ -42,7 +42,7 @@ async function textOf(response: IncomingMessage): Promise<{ text: string; whole:
   try {
     for await (const chunk of response) text += chunk
   } catch {
-    // Cut off.
+    // The document is truncated.
   }
   return { text, whole: response.complete }
 }

@@ -43,7 +43,7 @@ test('a whole account: register, verify, sign in, reset, change the address, exp
   }
 })
 
-/** From the registration to the first sign-in, by either name. */
+/** From the registration to the first sign-in, by username and by address. */
 async function begins({ t, server, mailbox, secrets }: Life): Promise<string> {
   const api = accountApi(server)
   const registration = { username, email: oldEmail, password: first, full_name: fullName }
@@ -76,7 +76,7 @@ async function begins({ t, server, mailbox, secrets }: Life): Promise<string> {
   return registered.body.person.id
 }
 
-/** ASVS 7.4.3: this session goes on, the others end, and a mail tells. */
+/** ASVS 7.4.3: this session continues, the others end, and a mail is sent. */
 async function changesPassword({ t, server, mailbox }: Life, id: string): Promise<void> {
   const here = await enter(server, username, first)
   const there = await enter(server, username, first)
@@ -126,7 +126,7 @@ async function recovers({ t, server, mailbox }: Life): Promise<void> {
   t.regex((await mailbox.wait(5))[4]?.subject ?? '', /password .* was changed/)
 }
 
-/** ASVS 7.5.1: with the password; the new address counts when it is proven, the old one is told. */
+/** ASVS 7.5.1: needs the password; the new address is used once it is verified, the old one gets a notice. */
 async function moves({ t, server, mailbox }: Life): Promise<void> {
   const api = await enter(server, username, third)
   const change = { email: newEmail, password: third }
@@ -190,7 +190,7 @@ async function leavesNoTrace(t: ExecutionContext<unknown>, server: TestServer, i
   t.is(events[0], 'user.registered')
   t.is(events.at(-1), 'user.deleted')
   for (const { ip, detail } of trail) t.deepEqual([ip, detail], [null, {}])
-  // The farewell is the last that is known of them, until it is sent.
+  // The last mail is the only trace of the person, until it is sent.
   await eventually(async () => !(await db('outgoing_mail').first()), 'the farewell is gone')
   const everything = await dump(db)
   t.regex(everything, /audit_events\n/)

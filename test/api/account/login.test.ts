@@ -116,7 +116,7 @@ test('a session of the JSON API → continues at /oauth/token, and back', async 
   t.is(back.status, 200)
   const sid = (token: string) => readToken(token).claims.sid
   t.is(sid(back.body.access_token), sid(tokens.access_token))
-  // Spent twice over, and beyond the grace: in two hands.
+  // A token that was spent twice, beyond the grace period: reuse.
   server.clock.advance({ seconds: 31 })
   const spent = { refresh_token: tokens.refresh_token }
   t.is((await accountApi(server).post('refresh', spent)).status, 401)

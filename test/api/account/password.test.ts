@@ -155,7 +155,7 @@ test('ASVS 7.5.1: a new password → a thief’s link to another address becomes
   const late = await api.post('email/verification/confirm', { token: theirs })
   t.is(problemType(late), 'unusable-token')
 
-  // The same with a mail that has not got there yet.
+  // The same with a mail that is still in the outbox.
   const grace = await enter(server, 'grace', otherPassword)
   busy = true
   await grace.post('email/change', { ...plan, password: otherPassword })

@@ -22,7 +22,7 @@ const register = (server: TestServer, more: object = {}) =>
 const confirm = (server: TestServer, body: object, accessToken?: string) =>
   accountApi(server, accessToken).post('email/verification/confirm', body, fromElsewhere())
 
-/** Signs in at the JSON API and at the token endpoint, with the status and the kind of each answer. */
+/** Signs in at the JSON API and at the token endpoint. @returns the status and type of each answer */
 async function signIns(server: TestServer, name: object, times: number): Promise<unknown[]> {
   const seen: unknown[] = []
   for (let turn = 0; turn < times; turn += 1) {
@@ -35,7 +35,7 @@ async function signIns(server: TestServer, name: object, times: number): Promise
   return [...seen, [status, body.error, body.error_description]]
 }
 
-/** An app that lets unverified people in, with the API as somebody sees it who registered there. */
+/** Registers with an app that accepts unverified people. @returns the API as that person */
 async function registerWithEasyApp(server: TestServer) {
   const scopes = ['account', 'offline_access']
   const app = { scopes, defaultScopes: scopes, audiences: [server.app.issuer] }
@@ -173,7 +173,7 @@ test('ASVS 6.3.8: an export → does not reveal whether an address belongs to so
     await quiet()
     const { mails, links, audit_events: events } = (await api.get('me/export')).body
     seen.push({
-      // Both are written at one moment, so that their order says nothing.
+      // Both are written at the same time, so that their order means nothing.
       mails: mails
         .map((mail: Record<string, unknown>) => [
           ...[mail.template, mail.attempts, mail.sent_at === null, mail.given_up_at],

@@ -85,7 +85,7 @@ test('ASVS 16.2.5: actions of administrators → in the trail with the actor and
   const shop = await admin.post('clients', wished)
   await admin.patch('clients/shop', { name: 'x', disabled: true, rotate_secret: true })
   await admin.delete('clients/shop')
-  // What they did to somebody who is deleted since is erased with the rest about that person.
+  // Events about a person who was deleted since are erased with everything about that person.
   server.clock.advance({ minutes: 2 })
   await server.services.janitor.run()
   const { body, text } = await admin.get('audit?limit=500')
