@@ -31,7 +31,7 @@ export interface Call<Body, Form, Query, Path, Who> {
   readonly ctx: Context
 }
 
-export interface ResponseDescription {
+interface ResponseDescription {
   readonly description: string
   /** Without it there is no body. Fields that it does not name do not leave the server. */
   readonly schema?: ZodType

@@ -28,9 +28,9 @@ export const problems = {
   unavailable: [503, 'The server cannot answer now'],
 } as const
 
-export type ProblemType = keyof typeof problems
+type ProblemType = keyof typeof problems
 
-export interface ProblemOptions {
+interface ProblemOptions {
   /** What is wrong this time; the caller reads it. */
   readonly detail?: string
   readonly errors?: readonly FieldProblem[]

@@ -21,10 +21,14 @@ interface Dependencies {
  * token that is not active, or that this client may not introspect, is `{"active": false}` and nothing else.
  */
 export function introspection(deps: Dependencies): Middleware {
+  const { introspections } = deps.metrics
+  const active = introspections.labels({ active: 'true' })
+  const inactive = introspections.labels({ active: 'false' })
   return async (ctx) => {
     const token = ctx.state.params.require('token')
     const description = await describeToken(deps, ctx.state.client, token)
-    deps.metrics.introspections.inc({ active: String(description !== undefined) })
+    const counter = description ? active : inactive
+    counter.inc()
     ctx.body = description ?? { active: false }
   }
 }

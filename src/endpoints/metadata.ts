@@ -11,7 +11,7 @@ interface Dependencies {
 const maxAgeSeconds = 300
 
 /** The feed serves no older list while its database answers: it reads twice a second and signs again every 5 s. */
-export const feedStalenessSeconds = 10
+const feedStalenessSeconds = 10
 
 /** RFC 8414. Created once, because it depends on no request. */
 export function metadata({ issuer, grants }: Dependencies): ReadDocument {

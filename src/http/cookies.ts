@@ -12,7 +12,7 @@ export const formerRefreshCookie = '__Secure-signet_refresh'
 /** Marks a browser in which this person has signed in before. */
 export const deviceCookie = '__Secure-signet_device'
 
-export interface CookieOptions {
+interface CookieOptions {
   readonly path: string
   /** 0 deletes the cookie. */
   readonly maxAgeSeconds: number

@@ -25,7 +25,7 @@ export interface Answered {
 }
 
 /** What is known of a request when it arrives. */
-export interface Arrival {
+interface Arrival {
   readonly requestId: string
   readonly ip: string
   readonly startedAt: number

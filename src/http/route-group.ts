@@ -51,7 +51,7 @@ const inOrder =
   }
 
 /** A group, and where a path belongs to it although no route has it. */
-export interface MountedGroup {
+interface MountedGroup {
   readonly group: RouteGroup
   /** Every path that begins so. */
   readonly below?: string

@@ -10,7 +10,7 @@ import { type Field, type Form, type Page, send } from './page.ts'
  * operations of the JSON API, whose checks and limits apply here too. Opening a link changes nothing, because
  * mail scanners open links; sending the form does.
  */
-export interface LinkPage {
+interface LinkPage {
   readonly show: Middleware
   readonly submit: Middleware
 }

@@ -151,16 +151,22 @@ test('addresses and queries with what PostgreSQL cannot hold are refused, too', 
   const { body } = await accountApi(server).post('login', scope)
   const headers = { authorization: `Bearer ${body.access_token}` }
   const paths = [
-    ...[
-      'users?text=%00',
-      'users?role=%00',
-      'users/%00',
-      'audit?event=%00',
-      'users?limit=1&limit=2',
-    ],
-    ...['users?limit=', 'users?limit=1e9', 'users?after=x', 'users?__proto__=1', 'users?nothing=1'],
-    ...['audit?after=99999999999999999999', 'audit?from=yesterday', 'users/%ff', 'users?limit=0'],
-    ...['audit?from=275761-01-01T00:00:00Z', 'users?text='],
+    'users?text=%00',
+    'users?role=%00',
+    'users/%00',
+    'audit?event=%00',
+    'users?limit=1&limit=2',
+    'users?limit=',
+    'users?limit=1e9',
+    'users?after=x',
+    'users?__proto__=1',
+    'users?nothing=1',
+    'audit?after=99999999999999999999',
+    'audit?from=yesterday',
+    'users/%ff',
+    'users?limit=0',
+    'audit?from=275761-01-01T00:00:00Z',
+    'users?text=',
   ]
   for (const path of paths) {
     const answer = await server.get(`/api/v1/${path}`, headers)

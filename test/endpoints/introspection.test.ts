@@ -14,8 +14,15 @@ test('RFC 7662 §2.2: a client sees all about its own access token', async (t) =
   t.regex(answer.headers.get('content-type') ?? '', /^application\/json/)
   const { id: sub } = await server.db('users').first()
   t.like(answer.body, {
-    ...{ active: true, token_type: 'Bearer', iss: server.url, aud: orders, client_id: 'app', sub },
-    ...{ scope: 'read write offline_access', roles: ['admin'], amr: ['pwd'] },
+    active: true,
+    token_type: 'Bearer',
+    iss: server.url,
+    aud: orders,
+    client_id: 'app',
+    sub,
+    scope: 'read write offline_access',
+    roles: ['admin'],
+    amr: ['pwd'],
   })
   const life = answer.body.exp - answer.body.iat
   t.true(life <= 900 && life >= 840)
@@ -65,13 +72,20 @@ test('RFC 7662 §2.2: whatever is not a live token is inactive, with 200 and no 
   const [header, claims, signature] = access_token.split('.')
   const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')
   const wrong = [
-    ...[gone, 'x', 'a.b.c', 'srt_x', ` ${access_token}`, `${access_token}=`, `${refresh_token}x`],
-    ...[
-      `${none}.${claims}.`,
-      `${header}.${claims}.${signature.slice(0, -4)}AAAA`,
-      `${header}.e30.`,
-    ],
-    ...[`${access_token}.${signature}`, '.'.repeat(5000), '\u0000', '{"active":true}'],
+    gone,
+    'x',
+    'a.b.c',
+    'srt_x',
+    ` ${access_token}`,
+    `${access_token}=`,
+    `${refresh_token}x`,
+    `${none}.${claims}.`,
+    `${header}.${claims}.${signature.slice(0, -4)}AAAA`,
+    `${header}.e30.`,
+    `${access_token}.${signature}`,
+    '.'.repeat(5000),
+    '\u0000',
+    '{"active":true}',
   ]
   for (const token of wrong) {
     const answer = await server.introspect(token)

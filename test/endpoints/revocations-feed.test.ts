@@ -18,7 +18,8 @@ const signed = async (server: TestServer): Promise<number> => {
 }
 
 const entry = (server: TestServer, value: string, seconds = 600) => ({
-  ...{ kind: 'jti' as const, value },
+  kind: 'jti' as const,
+  value,
   expiresAt: new Date(server.clock.now().getTime() + seconds * 1000),
 })
 

@@ -36,13 +36,26 @@ test('RFC 6749 §5.1: every answer with a token is JSON that is stored nowhere',
 test('RFC 6749 §5.2: a grant that is not offered is unsupported_grant_type', async (t) => {
   const server = await startServer(t)
   const grants = [
-    ...['authorization_code', 'implicit', 'Password', 'PASSWORD', 'password ', 'refresh-token'],
-    ...[
-      'urn:ietf:params:oauth:grant-type:jwt-bearer',
-      'urn:ietf:params:oauth:grant-type:device_code',
-    ],
-    ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'password,refresh_token', '*'],
-    ...["password' OR 1=1", 'p\u0430ssword', '%70assword', 'x'.repeat(10_000), 'null', '0'],
+    'authorization_code',
+    'implicit',
+    'Password',
+    'PASSWORD',
+    'password ',
+    'refresh-token',
+    'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    'urn:ietf:params:oauth:grant-type:device_code',
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    'password,refresh_token',
+    '*',
+    "password' OR 1=1",
+    'p\u0430ssword',
+    '%70assword',
+    'x'.repeat(10_000),
+    'null',
+    '0',
   ]
   for (const grant_type of grants) {
     const answer = await server.token({ grant_type, ...ada })

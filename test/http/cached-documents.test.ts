@@ -24,7 +24,9 @@ test('a document is the same whether it is answered early or by the application'
       const { headers } = await server.get(path)
       const etag = headers.get('etag') as string
       const asked: Record<string, string>[] = [
-        ...[{}, { origin: 'https://evil.example' }, { 'if-none-match': '"other"' }],
+        {},
+        { origin: 'https://evil.example' },
+        { 'if-none-match': '"other"' },
         ...[etag, `W/${etag}`, `"other", ${etag}`, '*'].map((value) => ({
           'if-none-match': value,
         })),

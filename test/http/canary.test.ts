@@ -36,9 +36,17 @@ const bodies: readonly (readonly [type: string, body: string])[] = [
 ]
 
 const paths = [
-  ...['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/api/v1/auth/login'],
-  ...['/api/v1/auth/register', '/api/v1/auth/refresh', '/api/v1/auth/password/reset/confirm'],
-  ...['/api/v1/auth/email/verification/confirm', '/api/v1/auth/me', '/api/v1/nothing', '/nothing'],
+  '/oauth/token',
+  '/oauth/introspect',
+  '/oauth/revoke',
+  '/api/v1/auth/login',
+  '/api/v1/auth/register',
+  '/api/v1/auth/refresh',
+  '/api/v1/auth/password/reset/confirm',
+  '/api/v1/auth/email/verification/confirm',
+  '/api/v1/auth/me',
+  '/api/v1/nothing',
+  '/nothing',
 ]
 
 const headers: readonly Record<string, string>[] = [

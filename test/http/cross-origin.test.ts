@@ -39,8 +39,16 @@ test('ASVS 3.4.2: what is published is for scripts of every origin', async (t) =
 test('ASVS 3.4.2: OAuth endpoints answer the scripts of listed origins only', async (t) => {
   const server = await startServer(t, { environment })
   const lookalikes = [
-    ...[stranger, 'null', `${friend}.evil.example`, `${friend}:8443`, 'http://app.example'],
-    ...['https://APP.example', `${friend}/`, 'https://evil.example,https://app.example', '*', ''],
+    stranger,
+    'null',
+    `${friend}.evil.example`,
+    `${friend}:8443`,
+    'http://app.example',
+    'https://APP.example',
+    `${friend}/`,
+    'https://evil.example,https://app.example',
+    '*',
+    '',
   ]
   for (const path of endpoints) {
     for (const origin of [friend, 'http://localhost:5173']) {

@@ -26,14 +26,13 @@ test('ASVS 1.5.3, 8.4.2: every other spelling of a path is 404, with the token o
   const admin = await addAdmin(server)
   const authorization = `Bearer ${admin.token}`
   const paths = [
-    ...[
-      '/api/v1/users',
-      '/api/v1/users/stats',
-      '/api/v1/auth/me',
-      '/health/ready',
-      '/openapi.json',
-    ],
-    ...['/.well-known/jwks.json', '/.well-known/oauth-authorization-server'],
+    '/api/v1/users',
+    '/api/v1/users/stats',
+    '/api/v1/auth/me',
+    '/health/ready',
+    '/openapi.json',
+    '/.well-known/jwks.json',
+    '/.well-known/oauth-authorization-server',
   ]
   for (const path of paths) {
     const right = await sendRaw(server.url, rawRequest('GET', path, { authorization }))

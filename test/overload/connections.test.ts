@@ -8,14 +8,12 @@ import { eventually } from '../../tools/eventually.ts'
 
 async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {
   const door = await HttpServer.open({
-    ...{
-      host: '127.0.0.1',
-      ports: [0],
-      variable: 'PORT',
-      requestSeconds: 1,
-      answerSeconds: 60,
-      ...options,
-    },
+    host: '127.0.0.1',
+    ports: [0],
+    variable: 'PORT',
+    requestSeconds: 1,
+    answerSeconds: 60,
+    ...options,
     handler(request, response) {
       request.on('error', () => undefined)
       request.resume().once('end', () => response.end('answered'))

@@ -10,7 +10,9 @@ test('ASVS 6.3.1: one address sends many sign-ins → another address still sign
   const many = 40
   const { hashing, allow } = countedChecks()
   const environment = {
-    ...{ TRUSTED_PROXIES: 'loopback', PASSWORD_CONCURRENCY: '1', PASSWORD_QUEUE_SECONDS: '60' },
+    TRUSTED_PROXIES: 'loopback',
+    PASSWORD_CONCURRENCY: '1',
+    PASSWORD_QUEUE_SECONDS: '60',
   }
   const server = await startServer(t, { environment, unthrottled: true, hashing })
   await addPeople(server, many)
@@ -31,7 +33,9 @@ test('ASVS 6.3.1: a flood of sign-ins of one account from one address → others
   const others = 10
   const { hashing, allow } = countedChecks('flooded')
   const environment = {
-    ...{ TRUSTED_PROXIES: 'loopback', PASSWORD_CONCURRENCY: '8', PASSWORD_QUEUE_SECONDS: '3' },
+    TRUSTED_PROXIES: 'loopback',
+    PASSWORD_CONCURRENCY: '8',
+    PASSWORD_QUEUE_SECONDS: '3',
   }
   const server = await startServer(t, { environment, unthrottled: true, hashing })
   await addPeople(server, others)

@@ -79,7 +79,11 @@ test('ASVS 15.2.2: 100 connections that do not read the list of revocations shar
 async function openDoor(t: ExecutionContext, answer: string | Buffer) {
   let asked = 0
   const door = await HttpServer.open({
-    ...{ host: '127.0.0.1', ports: [0], variable: 'PORT', requestSeconds: 10, answerSeconds: 1 },
+    host: '127.0.0.1',
+    ports: [0],
+    variable: 'PORT',
+    requestSeconds: 10,
+    answerSeconds: 1,
     handler(_request, response) {
       asked += 1
       response.end(answer)
