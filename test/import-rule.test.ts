@@ -1,34 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join, normalize, relative } from 'node:path'
 import test from 'ava'
-
-/**
- * Who may know whom: an import goes down this list, never up and never sideways. What belongs together
- * at the bottom, such as the environment and its rules, is one room.
- */
-const levels: readonly (readonly string[])[] = [
-  ['main'],
-  ['cli'],
-  ['server'],
-  ['app'],
-  ['endpoints', 'pages'],
-  ['api'],
-  ['grants', 'janitor'],
-  ['authentication', 'http'],
-  ['users', 'clients'],
-  ['passwords', 'sessions', 'tokens'],
-  ['revocations', 'mail', 'throttle'],
-  ['keyring', 'audit'],
-  ['stores', 'telemetry'],
-  ['oauth', 'config', 'clock', 'identifier'],
-  ['errors'],
-]
+import { apart, biomeImports, levels } from './support/docs/import-levels.ts'
 
 /** Upward imports that are not cut yet. */
 const pending: readonly string[] = []
-
-/** Imported by services that have nothing else of Signet. */
-const apart = 'verifier'
 
 const forbidden =
   /^(utils?|helpers?|common|shared|misc|base|index)$|(^|[-.])(manager|util|helper)s?$/
@@ -121,6 +97,14 @@ test('ARCHITECTURE.md lists the levels', async (t) => {
   t.deepEqual(
     listed.map((line) => line.split(/\s+/)),
     levels.map((level) => [...level]),
+  )
+})
+
+test('Biome has the same import rule', async (t) => {
+  t.is(
+    await readFile('biome.imports.json', 'utf8'),
+    biomeImports(),
+    'Write it anew: npx tsx test/support/docs/biome-imports.ts',
   )
 })
 
