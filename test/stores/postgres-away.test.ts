@@ -101,7 +101,7 @@ test('connections cut under load are 200 or 503 and never a 500 or a crash', asy
     [...statuses].filter((status) => status !== 200 && status !== 503),
     [],
   )
-  const bugs = logged.filter(({ msg }) => String(msg).includes('mistake of this server'))
+  const bugs = logged.filter(({ msg }) => String(msg).includes('bug in this server'))
   t.deepEqual(bugs, [])
   await eventually(async () => (await server.signIn()).status === 200, 'it goes on')
 })
@@ -151,7 +151,7 @@ test('what PostgreSQL says of a statement brings no value of it into the log', a
     error_description: 'the server met an unexpected condition',
   })
   const lines = logged.filter(({ level }) => level === 50)
-  t.is(lines.filter(({ msg }) => String(msg).includes('mistake of this server')).length, 1)
+  t.is(lines.filter(({ msg }) => String(msg).includes('bug in this server')).length, 1)
   const { id, password_hash } = await server.db('users').first()
   const text = JSON.stringify(lines)
   t.regex(text, /column .*amr.* does not exist/)
