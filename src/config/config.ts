@@ -2,8 +2,8 @@ import { OperatorError } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
 
 /**
- * The environment, read once. Every mistake is reported at once, and production refuses each
- * default that is only good for trying out.
+ * The configuration, read once at the start. All errors are reported together, and production has no
+ * default that suits only a trial.
  */
 export interface Config extends Omit<Environment, 'ISSUER' | 'METRICS_PORT'> {
   readonly production: boolean
@@ -14,35 +14,35 @@ export interface Config extends Omit<Environment, 'ISSUER' | 'METRICS_PORT'> {
   readonly redisUrls: readonly string[]
   readonly migrateOnStart: boolean
   readonly logFormat: 'json' | 'pretty'
-  /** Ports to try in this order; 0 is any free one. */
+  /** Ports to try, in this order; 0 is any free port. */
   readonly metricsPorts: readonly number[]
 }
 
-/** Every mistake of the environment at once, a line each. */
+/** All errors of the environment, one per line. */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
-  readonly mistakes: readonly string[]
+  readonly problems: readonly string[]
 
-  constructor(mistakes: readonly string[]) {
+  constructor(problems: readonly string[]) {
     super(
-      `The configuration has ${mistakes.length === 1 ? 'a mistake' : 'mistakes'} (see docs/configuration.md):\n${mistakes.map((line) => `  ${line}`).join('\n')}`,
+      `The configuration has ${problems.length === 1 ? 'an error' : 'errors'} (see docs/configuration.md):\n${problems.map((line) => `  ${line}`).join('\n')}`,
     )
-    this.mistakes = mistakes
+    this.problems = problems
   }
 }
 
-/** @throws ConfigError naming every variable that is wrong or, in production, missing. */
+/** @throws ConfigError that names every variable that is wrong or, in production, missing */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const values: Partial<Record<string, unknown>> = {}
-  const mistakes: string[] = []
+  const problems: string[] = []
   for (const [name, rule] of Object.entries(variables)) {
     const parsed = rule.safeParse(environment[name]?.trim() || undefined)
     if (parsed.success) values[name] = parsed.data
-    else mistakes.push(`${name} ${parsed.error.issues[0]?.message}`)
+    else problems.push(`${name} ${parsed.error.issues[0]?.message}`)
   }
-  const reported = (line: string) => mistakes.some((one) => one.startsWith(`${first(line)} `))
-  mistakes.push(...contradictions(values).filter((line) => !reported(line)))
-  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const reported = (line: string) => problems.some((one) => one.startsWith(`${first(line)} `))
+  problems.push(...contradictions(values).filter((line) => !reported(line)))
+  if (problems.length > 0) throw new ConfigError(problems)
   return derive(values as Environment)
 }
 
@@ -68,57 +68,57 @@ function derive(values: Environment): Config {
   }
 }
 
-/** Two of them on one developer's machine must not end in a refusal over a port nobody asked for. */
-const metricsPorts = (wanted: number | undefined, production: boolean): number[] =>
-  wanted !== undefined ? [wanted] : production ? [9464] : [9464, 0]
+/** Outside production a second server on the same machine uses any free port. */
+const metricsPorts = (configured: number | undefined, production: boolean): number[] =>
+  configured !== undefined ? [configured] : production ? [9464] : [9464, 0]
 
-/** What is wrong between variables that are right, each beginning with the one to change. */
+/** Contradictions between variables that are valid by themselves. Each line starts with the one to change. */
 function contradictions(values: Partial<Environment>): string[] {
-  const mistakes: string[] = []
+  const problems: string[] = []
   const { ACCESS_TOKEN_SECONDS = 0, ACCESS_TOKEN_MAX_SECONDS = Infinity } = values
   if (ACCESS_TOKEN_SECONDS > ACCESS_TOKEN_MAX_SECONDS) {
-    mistakes.push('ACCESS_TOKEN_SECONDS must not be more than ACCESS_TOKEN_MAX_SECONDS')
+    problems.push('ACCESS_TOKEN_SECONDS must not be more than ACCESS_TOKEN_MAX_SECONDS')
   }
   const { SESSION_IDLE_DAYS = 0, SESSION_ABSOLUTE_DAYS = Infinity } = values
   if (SESSION_IDLE_DAYS > SESSION_ABSOLUTE_DAYS) {
-    mistakes.push('SESSION_IDLE_DAYS must not be more than SESSION_ABSOLUTE_DAYS')
+    problems.push('SESSION_IDLE_DAYS must not be more than SESSION_ABSOLUTE_DAYS')
   }
-  return values.NODE_ENV === 'production' ? [...mistakes, ...missing(values)] : mistakes
+  return values.NODE_ENV === 'production' ? [...problems, ...missing(values)] : problems
 }
 
-/** In production nothing that matters has a default. */
+/** Settings that production requires. */
 function missing(values: Partial<Environment>): string[] {
   const { ISSUER, DATABASE_URL, REDIS_URL, SMTP_URL, MAIL_FROM = '' } = values
-  const mistakes: string[] = []
+  const problems: string[] = []
   if (!ISSUER) {
-    mistakes.push('ISSUER is required in production: the public https URL of this server')
+    problems.push('ISSUER is required in production: the public https URL of this server')
   } else if (!ISSUER.startsWith('https:') && !isLoopback(new URL(ISSUER).hostname)) {
-    mistakes.push('ISSUER must be https in production (RFC 8414 section 2)')
+    problems.push('ISSUER must be https in production (RFC 8414 section 2)')
   }
   for (const [name, url, why] of [
     ['APP_URL', values.APP_URL, 'links in mails lead there'],
     ['BREACHED_PASSWORDS_URL', values.BREACHED_PASSWORDS_URL, 'digests of new passwords go there'],
   ] as const) {
     if (url !== undefined && isOpen(url))
-      mistakes.push(`${name} must be https in production: ${why}`)
+      problems.push(`${name} must be https in production: ${why}`)
   }
   if (!DATABASE_URL) {
-    mistakes.push('DATABASE_URL is required in production: no embedded PostgreSQL there')
+    problems.push('DATABASE_URL is required in production, which has no embedded PostgreSQL')
   }
   if (!SMTP_URL) {
-    mistakes.push('SMTP_URL is required in production, or none: then mails only become files')
+    problems.push('SMTP_URL is required in production; with none, mails are only written to files')
   } else if (SMTP_URL !== 'none' && MAIL_FROM.endsWith('@localhost>')) {
-    mistakes.push('MAIL_FROM is required in production: the sender of your mails')
+    problems.push('MAIL_FROM is required in production: the sender of your mails')
   }
   if (!REDIS_URL) {
-    mistakes.push(
-      'REDIS_URL is required in production, or none: then PostgreSQL answers every revocation check',
+    problems.push(
+      'REDIS_URL is required in production; with none, PostgreSQL answers every revocation check',
     )
   }
-  return mistakes
+  return problems
 }
 
-/** Whether anybody on the way can read what goes there. */
+/** Whether requests to this URL can be read on the network. */
 const isOpen = (url: string): boolean =>
   new URL(url).protocol === 'http:' && !isLoopback(new URL(url).hostname)
 

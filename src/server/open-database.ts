@@ -23,6 +23,9 @@ export interface Opening {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Statements that may wait per connection; a healthy PostgreSQL runs that many in less than a second. */
+const waitingPerConnection = 200
+
 /** Opens the database of DATABASE_URL, or the embedded one. */
 export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
   const { config, log } = opening
@@ -31,6 +34,7 @@ export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
     url: config.DATABASE_URL ?? embedded?.url ?? '',
     poolSize: config.DATABASE_POOL_SIZE,
     timeoutSeconds: config.DATABASE_TIMEOUT_SECONDS,
+    maxWaiting: waitingPerConnection * config.DATABASE_POOL_SIZE,
     onBrokenConnection: (error) => log.warn({ err: error }, 'a connection to PostgreSQL broke'),
   })
   const close = async () => {

@@ -3,7 +3,6 @@ import type { App } from '../app/app.ts'
 import type { Config } from '../config/config.ts'
 import { OperatorError } from '../errors.ts'
 import { HashingProcess } from '../passwords/hashing-process.ts'
-import { boundQueue } from '../stores/pool-queue.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type MetricsSource, scrape } from '../telemetry/scrape.ts'
 import { HttpServer, urlOf } from './http-server.ts'
@@ -18,9 +17,6 @@ export interface Start {
   readonly notify: Notify
   readonly stop: StopSignals
 }
-
-/** Statements that may wait per connection; a healthy PostgreSQL runs that many in less than a second. */
-const waitingForEach = 200
 
 /** Functions that close what was opened, called newest first. */
 export type Closers = (() => Promise<unknown>)[]
@@ -52,7 +48,6 @@ export async function openApp(
   { config, log, stop }: Start,
   closers: Closers,
 ): Promise<App> {
-  boundQueue(runtime.pool, waitingForEach * config.DATABASE_POOL_SIZE)
   const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
   closers.push(() => hashing.close())
   const { createApp } = await import('../app/app.ts')

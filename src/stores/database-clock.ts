@@ -2,39 +2,39 @@ import type { Pool } from 'pg'
 import { every } from '../clock.ts'
 import { isUnavailable } from './unavailable.ts'
 
-/** Where a clock gets its readings, in milliseconds; tests bring their own. */
+/** The time sources of a clock, in milliseconds. Tests provide their own. */
 export interface ClockSources {
   /** PostgreSQL's time, since the epoch. */
   database(): Promise<number>
-  /** Since some moment in the past, never set. */
+  /** Since an arbitrary time; it is never adjusted. */
   monotonic(): number
   /** This machine's time, since the epoch. */
   machine(): number
 }
 
-/** PostgreSQL's time minus the monotonic one lies between `low` and `high`, as of `at` (monotonic). */
+/** PostgreSQL's time minus the monotonic time is between `low` and `high`, as of `at` (monotonic). */
 interface Bounds {
   readonly low: number
   readonly high: number
   readonly at: number
 }
 
-/** Told when this machine's clock begins to differ from PostgreSQL's, and when it agrees again. */
+/** Called when this machine's clock starts to differ from PostgreSQL's, and when it agrees again. */
 type OnChange = (offsetSeconds: number, agrees: boolean) => void
 
 /** Beyond this difference an instance is not ready and deletes nothing. */
 export const mostOffsetSeconds = 10
 
-/** Clocks are slewed by at most 500 ppm; twice that is allowed for. */
+/** Twice the maximum slew rate of clocks, which is 500 ppm. */
 const driftPerMillisecond = 0.001
 
-/** A reading older than this is not enough to delete by. */
+/** Rows are deleted only after a reading that is newer than this. */
 const freshMilliseconds = 60_000
 
 /**
- * PostgreSQL's clock, which all instances decide by (ADR 25): its last reading, and the monotonic time
- * since. A reading was made between sending and receiving, so that each bounds the truth; a slow one
- * bounds it loosely and changes nothing, unless it proves that the clock was set.
+ * PostgreSQL's clock, which all instances use (ADR 25): its last reading plus the monotonic time since. A
+ * reading happens between request and response, which bound the true time. A slow reading has loose
+ * bounds and changes nothing, unless it proves that the clock was set.
  */
 export class DatabaseClock {
   readonly #sources: ClockSources
@@ -60,7 +60,7 @@ export class DatabaseClock {
     return Math.abs(this.offsetSeconds) - (high - low) / 2000 <= mostOffsetSeconds
   }
 
-  /** Whether deleting by it is safe: it was read lately, and this machine has the same time. */
+  /** Whether it is safe to delete by it: the reading is recent, and this machine has the same time. */
   get isCertain(): boolean {
     const { low, high } = this.#boundsNow()
     const age = this.#sources.monotonic() - this.#bounds.at
@@ -81,10 +81,10 @@ export class DatabaseClock {
     this.#bounds = isSet
       ? { low: time - received, high: time - sent, at: received }
       : { low, high, at: received }
-    this.#tell()
+    this.#notify()
   }
 
-  #tell(): void {
+  #notify(): void {
     if (this.agrees === this.#agreed) return
     this.#agreed = this.agrees
     this.#onChange(this.offsetSeconds, this.#agreed)
@@ -95,7 +95,7 @@ export class DatabaseClock {
     return this.#sources.monotonic() + (low + high) / 2
   }
 
-  /** What was known at the last reading, less sure with every second since. */
+  /** The bounds of the last reading, widened by the possible drift since. */
   #boundsNow(): Bounds {
     const { low, high, at } = this.#bounds
     const now = this.#sources.monotonic()
@@ -104,7 +104,7 @@ export class DatabaseClock {
   }
 }
 
-/** Read three times, so that one slow answer does not matter. */
+/** Opens a clock and reads it three times, so that one slow response does not matter. */
 export async function openDatabaseClock(pool: Pool, onChange?: OnChange): Promise<DatabaseClock> {
   const sql = 'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now'
   const database = async () => Number((await pool.query<{ now: number }>(sql)).rows[0]?.now)
@@ -114,7 +114,7 @@ export async function openDatabaseClock(pool: Pool, onChange?: OnChange): Promis
   return clock
 }
 
-/** Reads it each second. @returns stops that */
+/** Reads the clock every second. @returns a function that stops it */
 export function keepReading(
   clock: DatabaseClock,
   onError: (error: unknown) => void,
@@ -123,7 +123,7 @@ export function keepReading(
     1,
     () => clock.read(),
     (error) => {
-      // Everything else meets a database that is away as well, and says so.
+      // Other code reports an unreachable database.
       if (!isUnavailable(error)) onError(error)
     },
   )

@@ -3,7 +3,7 @@ import { extname } from 'node:path'
 import type { Knex } from 'knex'
 import { withoutTimeLimit } from './postgres.ts'
 
-/** `.ts` from the source tree, `.js` from the build: the recorded name has neither. */
+/** `.ts` in the source tree, `.js` in the build. Recorded names have no extension. */
 const extension = extname(import.meta.url)
 const folder = new URL('../../migrations/', import.meta.url)
 
@@ -20,20 +20,20 @@ export const migrationSource: Knex.MigrationSource<string> = {
   getMigration: (name) => import(new URL(name + extension, folder).href),
 }
 
-/** Any number that no other program on this database is likely to lock. */
+/** An arbitrary number that no other program on this database is likely to lock. */
 const migrationLock = 7_468_385
 
 export type SchemaState = 'current' | 'behind' | 'ahead'
 
 export interface Schema {
   readonly state: SchemaState
-  /** Migrations of this release that the database has not seen. */
+  /** Migrations of this release that are not applied. */
   readonly pending: readonly string[]
-  /** Migrations that the database has seen and this release does not know. */
+  /** Applied migrations that this release does not know. */
   readonly unknown: readonly string[]
 }
 
-/** Compares the database with this release, changing nothing. */
+/** Compares the schema of the database with this release. */
 export async function inspectSchema(db: Knex): Promise<Schema> {
   const known = await migrationSource.getMigrations([])
   const applied = await appliedMigrations(db)
@@ -52,22 +52,22 @@ async function appliedMigrations(db: Knex): Promise<string[]> {
 }
 
 /**
- * Applies what is pending, each migration in a transaction of its own under an advisory lock: one
- * instance migrates at a time, and an upgrade that was interrupted goes on with the next migration.
- * `lock_timeout` keeps a migration from queueing in front of the live traffic.
- * @returns the migrations that were applied here and not by another instance meanwhile
+ * Applies pending migrations, each in its own transaction under an advisory lock: one instance migrates at
+ * a time, and an interrupted upgrade continues with the next migration. `lock_timeout` keeps a
+ * migration from blocking live traffic while it waits for a lock.
+ * @returns the migrations that this call applied, without those of other instances
  */
 export async function migrate(db: Knex): Promise<string[]> {
-  const patient = withoutTimeLimit(db)
+  const unlimited = withoutTimeLimit(db)
   try {
     const applied: string[] = []
     for (;;) {
-      const next = await patient.db.transaction(applyNext)
+      const next = await unlimited.db.transaction(applyNext)
       if (next === undefined) return applied
       applied.push(next)
     }
   } finally {
-    await patient.close()
+    await unlimited.close()
   }
 }
 

@@ -3,74 +3,100 @@ import knex, { type Knex } from 'knex'
 import pg from 'pg'
 import { cancelOnTimeout } from './statement-timeout.ts'
 
-/** A handle for a statement: the pool, or the transaction that the statement must be part of. */
+/** Runs a statement: the pool, or the transaction that the statement belongs to. */
 export type Db = Knex | Knex.Transaction
 
 export interface Postgres {
   readonly db: Knex
-  /** The pool below `db`, for the statements that are hot enough to be prepared by name. */
+  /** The pool below `db`, for frequent statements that are prepared by name. */
   readonly pool: pg.Pool
   readonly fullDisk: FullDisk
   close(): Promise<void>
 }
 
-/** Writes that failed because the disk of PostgreSQL was full; updates in place may go on meanwhile. */
+/** Statements that failed because the disk of PostgreSQL was full; updates in place may still work. */
 export interface FullDisk {
   readonly failures: number
-  /** Undefined when there was none. */
+  /** Since the last failure; undefined when there was none. */
   readonly secondsSince: number | undefined
 }
 
 export interface PostgresOptions {
   readonly url: string
   readonly poolSize: number
-  /** How long a statement, a connect or the wait for a free connection may take, in seconds. */
+  /** Time limit for a statement, for connecting, and for waiting for a connection. */
   readonly timeoutSeconds: number
-  /** Told of connections that broke; the pool replaces them by itself. */
+  /** How many statements may wait for a connection; further ones fail immediately. Default: no limit. */
+  readonly maxWaiting?: number
+  /** Called for connections that broke; the pool replaces them. */
   readonly onBrokenConnection?: (error: Error) => void
 }
 
 const ignore = () => undefined
 
-/** knex would write to standard output, into the JSON there; what it complains about it also throws. */
+/** Without it knex writes to standard output, between the JSON lines. It throws the same errors. */
 const quiet = { debug: ignore, warn: ignore, error: ignore, deprecate: ignore }
 
 const dialect = { client: 'pg', log: quiet }
 
-/** knex puts the whole statement before the words of PostgreSQL, and a statement may be long. */
+/** Shortens messages of knex, which begin with the whole statement. */
 function shorten(error: Error): void {
   const { message } = error
   if (message.length > 1000) error.message = `${message.slice(0, 400)} … ${message.slice(-500)}`
 }
 
 /**
- * Opens the database. Nothing here is session state (no LISTEN, no SET, no startup options), so that
- * PgBouncer in transaction mode may stand in between; all time limits are kept on this side.
+ * The pool of pg bounds how long a statement waits for a connection, but not how many wait. Behind a
+ * PostgreSQL that hangs, thousands would wait, each with its request in memory, and all would fail at the
+ * same time. Beyond the bound they fail immediately, with the message of the pool, which means 503.
+ */
+class BoundedPool extends pg.Pool {
+  readonly #maxWaiting: number
+
+  constructor(config: pg.PoolConfig, maxWaiting: number) {
+    super(config)
+    this.#maxWaiting = maxWaiting
+  }
+
+  override connect(): Promise<pg.PoolClient>
+  override connect(done: Parameters<pg.Pool['connect']>[0]): void
+  override connect(done?: Parameters<pg.Pool['connect']>[0]) {
+    if (this.waitingCount < this.#maxWaiting) return done ? super.connect(done) : super.connect()
+    const error = new Error('timeout exceeded when trying to connect: too many statements wait')
+    if (!done) return Promise.reject(error)
+    process.nextTick(done, error, undefined, () => undefined)
+  }
+}
+
+/**
+ * Opens the database. It uses no session state (no LISTEN, SET or startup options), so that PgBouncer
+ * may run in transaction mode; all time limits are enforced on this side.
  */
 export function openPostgres(options: PostgresOptions): Postgres {
   const milliseconds = options.timeoutSeconds * 1000
-  const pool = new pg.Pool({
+  const config = {
     connectionString: options.url,
     application_name: 'signet',
     keepAlive: true,
-    // Sooner than a firewall on the way forgets a connection on which nothing is said.
+    // Before a firewall drops an idle connection.
     keepAliveInitialDelayMillis: 30_000,
     max: options.poolSize,
     connectionTimeoutMillis: milliseconds,
     query_timeout: milliseconds,
-    // A connection costs 30 ms of a core until it has made its plans: not just when many come at once.
+    // A new connection costs 30 ms of CPU for its plans, so connections survive a quiet period.
     idleTimeoutMillis: 600_000,
-  })
+  }
+  const pool = new BoundedPool(config, options.maxWaiting ?? Infinity)
   pool.on('error', ignore)
   pool.on('connect', (client) => {
-    // Also while somebody has it: without a listener Node ends the process.
+    // Also while it is in use: without a listener Node would end the process.
     client.on('error', options.onBrokenConnection ?? ignore)
   })
   cancelOnTimeout(pool, options.poolSize)
   const fullDisk = watchDisk(pool)
   const db = knex({ ...dialect, connectionPool: pool }).on('query-error', shorten)
   const close = async () => {
-    await resting(pool, milliseconds)
+    await idle(pool, milliseconds)
     await db.destroy()
     await Promise.race([pool.end(), sleep(milliseconds, undefined, { ref: false })])
   }
@@ -78,15 +104,15 @@ export function openPostgres(options: PostgresOptions): Postgres {
 }
 
 /**
- * A request that was cut off still waits for its statement. Closing under it would lose its
- * connection, and the pool would wait for that one for ever.
+ * Waits until no connection is in use. A request that was cut off still waits for its statement; closing
+ * its connection would make the pool wait for it for ever.
  */
-async function resting(pool: pg.Pool, milliseconds: number): Promise<void> {
+async function idle(pool: pg.Pool, milliseconds: number): Promise<void> {
   const end = Date.now() + milliseconds
   while (pool.totalCount > pool.idleCount && Date.now() < end) await sleep(20)
 }
 
-/** Whoever writes notices a full disk: nothing has to be written to find out. */
+/** Observes errors of statements, so that a full disk is noticed without a test write. */
 function watchDisk(pool: pg.Pool): FullDisk {
   let failures = 0
   let lastAt: number | undefined
@@ -108,7 +134,7 @@ function watchDisk(pool: pg.Pool): FullDisk {
   }
 }
 
-/** Another way to the same database, for what takes as long as it takes, such as a migration. */
+/** A connection to the same database without time limits, for migrations. */
 export function withoutTimeLimit(db: Knex): { db: Knex; close(): Promise<void> } {
   const { connectionPool } = db.client.config as { connectionPool: pg.Pool }
   const pool = new pg.Pool({ ...connectionPool.options, max: 1, query_timeout: undefined })

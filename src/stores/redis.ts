@@ -2,27 +2,27 @@ import { Cluster, Redis } from 'ioredis'
 
 export type RedisClient = Redis | Cluster
 
-/** How long a Redis that went away is left alone before the next try, in milliseconds. */
+/** The delay before the next connection attempt, in milliseconds. */
 const retryAfter = (attempt: number) => Math.min(50 * 2 ** attempt, 2000)
 
 /**
- * A connection on which something was asked and nothing at all has come for so long is given up. Its
- * other end may have gone without a word, and TCP would go on trying for a quarter of an hour.
+ * A connection that is silent for this long after a command is closed. Its other end may be gone without
+ * notice, and TCP would keep trying for a quarter of an hour.
  */
 const longestSilence = (timeoutMilliseconds: number) => Math.max(5000, 4 * timeoutMilliseconds)
 
 export interface RedisOptions {
-  /** One, or several of the nodes of a cluster. */
+  /** One URL, or several nodes of a cluster. */
   readonly urls: readonly string[]
   readonly timeoutMilliseconds: number
   readonly keyPrefix: string
-  /** Several URLs are a cluster anyway. */
+  /** Default: true for several URLs. */
   readonly isCluster?: boolean
 }
 
 /**
- * Opens Redis after asking it whether it is a cluster: a hosted one has a single URL, behind which any of
- * its nodes answers, and a client of one node would only be told to go elsewhere.
+ * Opens Redis after checking whether it is a cluster: a hosted cluster has a single URL, behind which any
+ * node answers, and would redirect the commands of a single-node client.
  */
 export async function findRedis(options: RedisOptions): Promise<RedisClient> {
   const [url = '', ...others] = options.urls
@@ -30,7 +30,7 @@ export async function findRedis(options: RedisOptions): Promise<RedisClient> {
   return openRedis({ ...options, isCluster })
 }
 
-/** One that does not answer is not a cluster, as far as anybody knows. */
+/** False when it does not answer. */
 async function isClusterNode(url: string): Promise<boolean> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -51,18 +51,18 @@ async function isClusterNode(url: string): Promise<boolean> {
 }
 
 /**
- * Opens Redis, or a cluster when there are several URLs. Connecting goes on in the background and
- * nothing is queued meanwhile: Redis only ever answers faster, PostgreSQL answers too.
+ * Opens Redis, or a cluster. It connects in the background and queues no commands meanwhile, because
+ * PostgreSQL can answer instead.
  */
 export function openRedis(options: RedisOptions): RedisClient {
   const redis = connect(options)
-  // Without a listener ioredis writes to the console. Whoever asks something hears of what it meets.
+  // Without a listener ioredis writes to the console. Each command reports its own error.
   redis.on('error', () => undefined)
   return redis
 }
 
-function connect(wanted: RedisOptions): RedisClient {
-  const { urls, timeoutMilliseconds, keyPrefix, isCluster = urls.length > 1 } = wanted
+function connect(requested: RedisOptions): RedisClient {
+  const { urls, timeoutMilliseconds, keyPrefix, isCluster = urls.length > 1 } = requested
   const options = {
     keyPrefix,
     connectTimeout: 2000,
@@ -77,8 +77,8 @@ function connect(wanted: RedisOptions): RedisClient {
     const isEncrypted = urls[0]?.startsWith('rediss:')
     return new Cluster([...urls], {
       clusterRetryStrategy: retryAfter,
-      // Certificates are for names, not for the addresses behind them.
-      ...(isEncrypted && { dnsLookup: (name, found) => found(null, name) }),
+      // Certificates are for host names, not for addresses.
+      ...(isEncrypted && { dnsLookup: (name, resolve) => resolve(null, name) }),
       enableOfflineQueue: false,
       keyPrefix,
       redisOptions: { ...options, ...credentials(urls[0] ?? '') },
@@ -87,7 +87,7 @@ function connect(wanted: RedisOptions): RedisClient {
   return new Redis(urls[0] ?? '', { ...options, retryStrategy: retryAfter })
 }
 
-/** The nodes that a cluster names have only an address: they share the credentials of the first URL. */
+/** Nodes that a cluster announces have only an address, so they use the credentials of the first URL. */
 function credentials(url: string): { username?: string; password?: string; tls?: object } {
   const { username, password, protocol } = new URL(url)
   return {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 
-/** Parts of pg's client and connection that its types leave out. */
+/** Members of pg's client and connection that its types omit. */
 interface Wire extends pg.Connection {
   connect(port: number | string, host?: string): void
   requestSsl(): void
@@ -19,21 +19,21 @@ interface Client extends pg.PoolClient {
 
 type Release = (error?: Error | boolean) => void
 
-/** How long a cancel request may take, and a goodbye. */
+/** Time limit for a cancel request, and for a clean disconnect. */
 const requestMilliseconds = 2000
-/** So long after the server took a cancel request its answer comes no more: the way back is lost. */
+/** Without an answer this long after a cancel request was accepted, the connection counts as lost. */
 const silenceMilliseconds = 2000
-/** So long a connection is waited for that nobody can cancel. */
+/** The longest wait for a statement that cannot be cancelled. */
 const longestMilliseconds = 60_000
 
 /**
  * Cancels a statement that timed out, and counts its connection as used until the server has ended it.
- * Closing the socket alone would leave the backend at work, and a pool that replaces it would take all
- * connections of a PostgreSQL that is slow. The caller does not wait for any of this.
+ * Closing only the socket would leave the backend running, and a pool that replaces such connections would
+ * take all connections of a slow PostgreSQL. The caller does not wait for any of this.
  */
 export function cancelOnTimeout(pool: pg.Pool, mostAbandoned: number): void {
   let abandoned = 0
-  // Without an answer a backend may go on, so only as many as the pool has are left behind in a minute.
+  // Backends of lost connections may still run, so at most a pool's worth is abandoned per minute.
   const mayAbandon = () => {
     if (abandoned >= mostAbandoned) return false
     abandoned += 1
@@ -45,13 +45,13 @@ export function cancelOnTimeout(pool: pg.Pool, mostAbandoned: number): void {
   pool.on('connect', (client) => watch(client as Client, mayAbandon))
 }
 
-/** Follows the statements of one connection. */
+/** Watches the statements of one connection. */
 function watch(client: Client, mayAbandon: () => boolean): void {
   let closed: Promise<void> | undefined
   const onError = (error: unknown) => {
     if (closed || !(error instanceof Error) || error.message !== 'Query read timeout') return
     closed = close(client, mayAbandon)
-    // knex must not give it to the next.
+    // Keeps knex from reusing it.
     Object.assign(client, { __knex__disposed: error })
   }
   const query = client.query.bind(client) as (...args: unknown[]) => unknown
@@ -69,15 +69,15 @@ function watch(client: Client, mayAbandon: () => boolean): void {
     if (result instanceof Promise) result.catch(onError)
     return result
   }
-  let giveBack: Release = () => undefined
+  let releaseClient: Release = () => undefined
   Object.assign(client, { query: bounded })
-  // The pool sets it each time that it hands the connection out.
+  // The pool sets it each time that it lends the connection.
   Object.defineProperty(client, 'release', {
     set(release: Release) {
-      giveBack = release
+      releaseClient = release
     },
     get(): Release {
-      const release = giveBack
+      const release = releaseClient
       return (error) => (closed ? void closed.then(() => release(true)) : release(error))
     },
   })
@@ -90,7 +90,7 @@ function refuse(done: unknown): Promise<never> | undefined {
   return undefined
 }
 
-/** Ends a connection whose statement timed out. @returns when its backend is known to be gone, or given up */
+/** Ends a connection whose statement timed out. Resolves when its backend has ended or is given up. */
 async function close(client: Client, mayAbandon: () => boolean): Promise<void> {
   const { connection } = client
   client.unref()
@@ -101,34 +101,34 @@ async function close(client: Client, mayAbandon: () => boolean): Promise<void> {
     isSettled = true
   })
   const startedAt = performance.now()
-  let takenAt = Number.POSITIVE_INFINITY
+  let acceptedAt = Number.POSITIVE_INFINITY
   const isLost = () =>
     performance.now() - startedAt > longestMilliseconds ||
-    (performance.now() - takenAt > silenceMilliseconds && mayAbandon())
+    (performance.now() - acceptedAt > silenceMilliseconds && mayAbandon())
   while (!isSettled && !isLost()) {
-    // Again and again: a pooler forgets the request while the statement still waits for a connection.
-    if (await cancel(client)) takenAt = Math.min(takenAt, performance.now())
+    // Repeatedly: a pooler drops the request while the statement still waits for a connection.
+    if (await cancel(client)) acceptedAt = Math.min(acceptedAt, performance.now())
     await Promise.race([settled, quiet(1000)])
   }
   const ended = new Promise((resolve) => connection.once('end', resolve))
-  // Says goodbye; with a statement under way it closes the socket.
+  // Disconnects cleanly, or closes the socket while a statement runs.
   await Promise.race([client.end(), ended, quiet(requestMilliseconds)])
   connection.stream.destroy()
 }
 
-/** @returns whether the server took the request, which says nothing about what came of it */
+/** @returns whether the server accepted the request, which says nothing about its effect */
 function cancel(client: Client): Promise<boolean> {
   const { host, port, ssl, sslNegotiation, processID, secretKey } = client
-  // Some poolers name no backend.
+  // Some poolers do not report a backend.
   if (processID === null) return Promise.resolve(false)
   const wire = new pg.Connection({ ssl, sslNegotiation } as pg.ConnectionConfig) as Wire
-  let isTaken = false
+  let isAccepted = false
   const send = () => {
     wire.cancel(processID, secretKey)
-    isTaken = true
+    isAccepted = true
   }
   const late = setTimeout(() => {
-    isTaken = false
+    isAccepted = false
     wire.stream.destroy()
   }, requestMilliseconds).unref()
   wire.on('connect', () => {
@@ -142,7 +142,7 @@ function cancel(client: Client): Promise<boolean> {
   return new Promise((resolve) => {
     wire.on('end', () => {
       clearTimeout(late)
-      resolve(isTaken)
+      resolve(isAccepted)
     })
   })
 }

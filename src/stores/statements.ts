@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { Pool } from 'pg'
 
-/** A statement that is asked so often that parsing and planning it anew each time would cost most. */
+/** A frequent statement, which is prepared to save parsing and planning. */
 export interface Statement {
   readonly name: string
   readonly text: string
 }
 
 /**
- * The name holds a digest of the text: behind a pooler a connection may know the statement of another
- * instance, or of another release, and the same name always means the same statement.
+ * Names a statement with a digest of its text: behind a pooler a connection may know statements of other
+ * instances and releases, and a name must always mean the same statement.
  */
 export function statement(name: string, text: string): Statement {
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
@@ -18,19 +18,19 @@ export function statement(name: string, text: string): Statement {
 
 interface Dependencies {
   readonly pool: Pool
-  /** Off behind a pooler that hands connections on without knowing what was prepared on them. */
+  /** False behind a pooler that does not track prepared statements. */
   readonly prepared: boolean
-  /** Told when a named statement was not known where it was run, and that no more are used. */
+  /** Called once, when a connection did not know a prepared statement and preparing was disabled. */
   readonly onUnknown?: (error: Error) => void
 }
 
 /**
- * Unknown or taken name, and columns that changed their type under a plan. PostgreSQL says so before
- * it has run anything, so that running the statement unnamed runs it once.
+ * SQLSTATEs of an unknown or taken name, and of changed result types. PostgreSQL reports them before it
+ * runs the statement, so that running it again without a name executes it once.
  */
 const unknownStatement = new Set(['26000', '42P05', '0A000'])
 
-/** Runs hot statements on the pool below knex, prepared by name: half the cost of an unnamed one. */
+/** Runs frequent statements on the pool below knex, prepared by name, at half the cost of an unnamed one. */
 export class Statements {
   readonly #deps: Dependencies
   #prepared: boolean
@@ -47,13 +47,13 @@ export class Statements {
       return (await pool.query<Row>({ name, text, values })).rows
     } catch (error) {
       if (!unknownStatement.has((error as { code?: string }).code ?? '')) throw error
-      this.#giveUp(error as Error)
+      this.#disable(error as Error)
       return (await pool.query<Row>(text, values)).rows
     }
   }
 
-  /** Each further one would fail first as well: slower than never having prepared any. */
-  #giveUp(error: Error): void {
+  /** Further prepared statements would fail first too, which is slower than preparing none. */
+  #disable(error: Error): void {
     if (!this.#prepared) return
     this.#prepared = false
     this.#deps.onUnknown?.(error)

@@ -8,7 +8,7 @@ function mistakes(environment: Record<string, string>): readonly string[] {
     readConfig(environment)
     return []
   } catch (error) {
-    if (error instanceof ConfigError) return error.mistakes
+    if (error instanceof ConfigError) return error.problems
     throw error
   }
 }

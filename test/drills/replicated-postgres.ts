@@ -1,7 +1,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
-import { keptPassword, openFolder, prepareCluster } from '../../src/stores/embedded/cluster.ts'
+import { databasePassword, openFolder, prepareCluster } from '../../src/stores/embedded/cluster.ts'
 import { postgresBinaries } from '../../src/stores/embedded/postgres-binaries.ts'
 import { freePort, launchPostmaster, stopPostmaster } from '../../src/stores/embedded/postmaster.ts'
 import { findPostmaster } from '../../src/stores/embedded/postmaster-file.ts'
@@ -46,7 +46,7 @@ export async function startReplicatedPostgres(
   const standbyFolder = join(folder, 'standby')
   const programs = [binaries.initdb, binaries.postgres]
   const launcher = await createLauncher({ cluster: primaryFolder, folder, programs })
-  const password = await keptPassword(join(folder, 'password'))
+  const password = await databasePassword(join(folder, 'password'))
   const say = () => undefined
   await prepareCluster({ cluster: primaryFolder, password, binaries, launcher, notify: say })
 

@@ -28,10 +28,10 @@ export function checkConfiguration(): Configured {
     return { config, findings: [ok('configuration', summary), ...typos(), ...weaknesses(config)] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const findings = error.mistakes.map((line) =>
+    const findings = error.problems.map((line) =>
       failed('configuration', line, 'Fix it; docs/configuration.md lists every variable.'),
     )
-    return { config: withoutMistakes(error), findings: [...findings, ...typos()] }
+    return { config: withoutProblems(error), findings: [...findings, ...typos()] }
   }
 }
 
@@ -39,9 +39,9 @@ export function checkConfiguration(): Configured {
 const essential = /^(NODE_ENV|DATABASE_URL|REDIS_URL|DATA_DIR|KEYS_DIR|MASTER_KEYS) /
 
 /** The configuration without its wrong variables, so that a mistyped PORT does not prevent other checks. */
-function withoutMistakes({ mistakes }: ConfigError): Config | undefined {
-  if (mistakes.some((line) => essential.test(line))) return undefined
-  const wrong = mistakes.map((line) => line.split(' ', 1)[0])
+function withoutProblems({ problems }: ConfigError): Config | undefined {
+  if (problems.some((line) => essential.test(line))) return undefined
+  const wrong = problems.map((line) => line.split(' ', 1)[0])
   const rest = Object.entries(process.env).filter(([name]) => !wrong.includes(name))
   try {
     return readConfig(Object.fromEntries(rest))

@@ -30,7 +30,7 @@ export interface ClusterOptions {
   readonly notify: (line: string) => void
 }
 
-/** Makes the cluster unless it is there, and checks that these binaries can serve it. */
+/** Creates the cluster if it is missing, and checks that these binaries can run it. */
 export async function prepareCluster(options: ClusterOptions): Promise<void> {
   const { cluster, binaries } = options
   if (!(await exists(cluster))) await createCluster(options)
@@ -38,17 +38,18 @@ export async function prepareCluster(options: ClusterOptions): Promise<void> {
   const major = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim()
   if (major !== binaries.major) {
     throw new OperatorError(
-      `${cluster} was made by PostgreSQL ${major} and this release of Signet brings ` +
-        `${binaries.major}: dump it with the release that made it (pg_dump), move the folder away, ` +
+      `${cluster} was created by PostgreSQL ${major}, but this release of Signet includes ` +
+        `${binaries.major}. Dump it with the release that created it (pg_dump), move the folder away, ` +
         'start Signet and restore the dump; or set DATABASE_URL',
     )
   }
-  await belongTo(cluster, options.launcher)
+  await ensureOwner(cluster, options.launcher)
 }
 
 /**
- * Built next to its place and renamed into it, so that a kill -9 leaves no half cluster. Of two first
- * starts at once one wins the rename (a folder with content is never replaced) and the other uses it.
+ * Creates the cluster next to its final place and renames it, so that a kill -9 leaves no partial cluster.
+ * Of two concurrent first starts one wins the rename (which never replaces a folder with content), and
+ * the other one uses the result.
  */
 async function createCluster({ cluster, password, ...options }: ClusterOptions): Promise<void> {
   options.notify(`Creating a PostgreSQL ${options.binaries.major} database in ${cluster}`)
@@ -72,11 +73,17 @@ async function initdb(
   { binaries, launcher }: Pick<ClusterOptions, 'binaries' | 'launcher'>,
 ): Promise<void> {
   const { file, args, options } = launcher.command(binaries.initdb, [
-    ...['--pgdata', join(staging, 'cluster'), '--pwfile', join(staging, 'password')],
-    ...['--username', 'signet', '--auth', 'scram-sha-256', '--encoding', 'UTF8'],
-    // The locale of the system would tie sort orders, and so the indexes, to its libc.
-    ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
-    ...['--set', 'timezone=UTC', '--set', 'log_timezone=UTC'],
+    `--pgdata=${join(staging, 'cluster')}`,
+    `--pwfile=${join(staging, 'password')}`,
+    '--username=signet',
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    // The locale of the system would tie sort orders, and so indexes, to its libc.
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--set=timezone=UTC',
+    '--set=log_timezone=UTC',
   ])
   try {
     await run(file, args, { ...options, cwd: '/' })
@@ -86,7 +93,7 @@ async function initdb(
   }
 }
 
-/** What an initdb that was killed, or lost the race above, has left. */
+/** Removes leftovers of an initdb that was killed or lost the race above. */
 async function removeUnfinished(cluster: string): Promise<void> {
   const folder = dirname(cluster)
   for (const name of await readdir(folder)) {
@@ -94,12 +101,12 @@ async function removeUnfinished(cluster: string): Promise<void> {
   }
 }
 
-/** Its initdb may still be writing: what cannot be removed now is removed by the next start. */
+/** Its initdb may still be writing; the next start removes what remains. */
 const discard = (folder: string) =>
   rm(folder, { recursive: true, force: true }).catch(() => undefined)
 
-/** A folder that was copied or restored has lost the owner and mode on which PostgreSQL insists. */
-async function belongTo(cluster: string, { account }: Launcher): Promise<void> {
+/** Restores the owner and mode that PostgreSQL requires, which a copied folder may have lost. */
+async function ensureOwner(cluster: string, { account }: Launcher): Promise<void> {
   const { uid, mode } = await stat(cluster)
   if (account && uid !== account.uid) {
     await run('chown', ['-R', `${account.uid}:${account.gid}`, cluster])
@@ -107,8 +114,8 @@ async function belongTo(cluster: string, { account }: Launcher): Promise<void> {
   if (mode & 0o077) await chmod(cluster, 0o700)
 }
 
-/** The password of the database, made once; of two makers at once, both get the same. */
-export async function keptPassword(file: string): Promise<string> {
+/** The password of the database, created once; concurrent first starts get the same one. */
+export async function databasePassword(file: string): Promise<string> {
   if (!(await exists(file))) {
     const password = randomBytes(24).toString('base64url')
     const own = `${file}.${randomBytes(6).toString('hex')}`
@@ -120,13 +127,13 @@ export async function keptPassword(file: string): Promise<string> {
   }
   const password = await readFile(file, 'utf8').catch((cause) => {
     if (cause.code !== 'EACCES') throw cause
-    const notify = `${file} belongs to another user: start Signet as that user, or set DATABASE_URL`
-    throw new OperatorError(notify, { cause })
+    const message = `${file} belongs to another user: start Signet as that user, or set DATABASE_URL`
+    throw new OperatorError(message, { cause })
   })
   return password.trim()
 }
 
-/** As root, the folder must let PostgreSQL's account through, but shows it nothing. */
+/** When run as root, PostgreSQL's account must be able to pass the folder, but not to list it. */
 export async function openFolder(folder: string): Promise<void> {
   const root = process.getuid?.() === 0
   await mkdir(folder, { recursive: true, mode: root ? 0o711 : 0o700 })

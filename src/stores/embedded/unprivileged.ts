@@ -4,11 +4,11 @@ import { dirname } from 'node:path'
 import { OperatorError } from '../../errors.ts'
 
 /**
- * PostgreSQL refuses to run as root, so a root Signet (a container, typically) lends its programs
- * another account; an ordinary user's Signet starts them as itself.
+ * Starts the programs of PostgreSQL, which refuses to run as root: a Signet that runs as root (typically in
+ * a container) starts them with another account, any other Signet with its own.
  */
 export interface Launcher {
-  /** Who the cluster must belong to; undefined when that is simply who we are. */
+  /** The owner of the cluster; undefined when it is the user of this process. */
   readonly account: Account | undefined
   command(file: string, args: readonly string[]): Command
 }
@@ -24,7 +24,7 @@ export interface Command {
   readonly options: SpawnOptions
 }
 
-/** Nothing of our environment (it may hold master keys) is any business of the database's. */
+/** PostgreSQL does not get the environment of this process, which may contain master keys. */
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' }
 
 export interface LauncherOptions {
@@ -60,23 +60,23 @@ async function otherAccount(cluster: string): Promise<Account> {
     if (Number(uid) > 0) return { uid: Number(uid), gid: Number(gid) }
   }
   throw new OperatorError(
-    'PostgreSQL refuses to run as root, and this system has neither a user postgres nor nobody: ' +
+    'PostgreSQL refuses to run as root, and this system has no user postgres or nobody: ' +
       'run Signet as an ordinary user, or set DATABASE_URL',
   )
 }
 
-/** What the account lacks to reach the programs and the folder: typically a clone in /root (0700). */
+/** The capability that the account needs to reach programs and folder, typically in /root (0700). */
 async function missingCapability(
   account: Account,
   { folder, programs }: LauncherOptions,
 ): Promise<string | undefined> {
   const own = Number.parseInt(/CapEff:\s*\w{8}(\w{8})/.exec(await status())?.[1] ?? '0', 16)
   for (const path of programs) {
-    // Searching folders is not enough to execute a file that npm unpacked under umask 077.
+    // Searching folders does not allow executing a file that npm unpacked under umask 077.
     if (!(await mayEnter(account, path))) return 'dac_override'
   }
   for (const path of [folder, ...programs.map(dirname)]) {
-    // Docker grants dac_override by default and dac_read_search not.
+    // Docker grants dac_override by default, but not dac_read_search.
     if (!(await mayReach(account, path))) return own & 4 ? 'dac_read_search' : 'dac_override'
   }
   return undefined
@@ -98,13 +98,18 @@ async function mayEnter({ uid, gid }: Account, path: string): Promise<boolean> {
 }
 
 /**
- * The one capability is all that is left of root. Without no_setuid_fixup access(2), which initdb
- * asks whether it can find its own programs, would not count it.
+ * Drops all privileges of root except one capability. Without no_setuid_fixup, access(2) would ignore it,
+ * which initdb uses to find its own programs.
  */
 const setprivArguments = ({ uid, gid }: Account, capability: string) => [
-  ...['--reuid', String(uid), '--regid', String(gid), '--clear-groups', '--no-new-privs'],
-  ...['--securebits', '+no_setuid_fixup', '--bounding-set', `-all,+${capability}`],
-  ...['--inh-caps', `-all,+${capability}`, '--ambient-caps', `-all,+${capability}`],
+  `--reuid=${uid}`,
+  `--regid=${gid}`,
+  '--clear-groups',
+  '--no-new-privs',
+  '--securebits=+no_setuid_fixup',
+  `--bounding-set=-all,+${capability}`,
+  `--inh-caps=-all,+${capability}`,
+  `--ambient-caps=-all,+${capability}`,
 ]
 
 function checkSetpriv(prefix: readonly string[], folder: string): void {
@@ -112,10 +117,11 @@ function checkSetpriv(prefix: readonly string[], folder: string): void {
     execFileSync('setpriv', [...prefix, 'test', '-d', folder], { env, stdio: 'pipe' })
   } catch (cause) {
     const { code, stderr } = cause as { code?: string; stderr?: Buffer }
-    const why = code === 'ENOENT' ? 'there is no setpriv (util-linux)' : `setpriv failed: ${stderr}`
+    const reason =
+      code === 'ENOENT' ? 'setpriv (util-linux) is missing' : `setpriv failed: ${stderr}`
     throw new OperatorError(
       `PostgreSQL refuses to run as root, and another user cannot reach ${folder} or node_modules, ` +
-        `because a folder above is closed to others; ${why.trim()}. Move this folder elsewhere ` +
+        `because a folder above it is closed to other users; ${reason.trim()}. Move this folder elsewhere ` +
         '(not below /root), run Signet as an ordinary user, or set DATABASE_URL',
       { cause },
     )

@@ -152,7 +152,7 @@ test('a PostgreSQL that is killed under a running server comes back where it was
   await postgres.acquireServeLock('the server')
   await query(postgres.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
   process.kill(await postmaster(folder), 'SIGKILL')
-  while (!said.includes('PostgreSQL is back')) await sleep(20)
+  while (!said.includes('PostgreSQL is running again')) await sleep(20)
   t.deepEqual(await query(postgres.url, 'SELECT answer FROM kept'), [42])
 
   const second = await open(folder)
