@@ -1,6 +1,5 @@
 import { ApiClients } from '../api/account/api-clients.ts'
 import { AuditLog } from '../audit/audit-log.ts'
-import { GuessLimiter } from '../authentication/guess-limiter.ts'
 import { PasswordFactor } from '../authentication/password.ts'
 import { ClientAssertions } from '../clients/client-assertions.ts'
 import { ClientCache } from '../clients/client-cache.ts'
@@ -29,12 +28,7 @@ import { RefreshRotation } from '../sessions/refresh-rotation.ts'
 import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
 import { RotationBatch } from '../sessions/rotation-batch.ts'
 import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
-import { Statements } from '../stores/statements.ts'
 import { Metrics } from '../telemetry/metrics.ts'
-import { CounterKeys } from '../throttle/counter-keys.ts'
-import { Counters } from '../throttle/counters.ts'
-import { delayLimits, limits } from '../throttle/limits.ts'
-import { Throttle } from '../throttle/throttle.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
 import { prepareLink } from '../tokens/mail-links.ts'
@@ -56,7 +50,9 @@ import {
   lifetimesOf,
   mailTransportOf,
   passwordPolicyOf,
+  statementsOf,
 } from './settings.ts'
+import { createThrottling } from './throttling.ts'
 
 export type { Runtime } from './runtime.ts'
 
@@ -70,19 +66,11 @@ export async function createServices(runtime: Runtime) {
   const { config, db, pool, redis, masterKeys, hashing, now, log } = runtime
   const { issuer } = config
   const lifetimes = lifetimesOf(config)
-  const { accessTokenMaxSeconds } = lifetimes
+  const accessTokenMaxSeconds = config.ACCESS_TOKEN_MAX_SECONDS
   const rememberSeconds = accessTokenMaxSeconds + skewSeconds
 
   const metrics = new Metrics()
-  const statements = new Statements({
-    pool,
-    prepared: config.DATABASE_PREPARED_STATEMENTS,
-    onUnknown: (error) =>
-      log.warn(
-        { err: error },
-        'a prepared statement is unknown to PostgreSQL, so statements are no longer prepared; behind a pooler set DATABASE_PREPARED_STATEMENTS=false',
-      ),
-  })
+  const statements = statementsOf(config, pool, log)
   const audit = new AuditLog(db, now)
 
   const signingKeys = new SigningKeys(db, masterKeys)
@@ -189,8 +177,7 @@ export async function createServices(runtime: Runtime) {
     rememberSeconds,
   })
   const apiClients = new ApiClients({ clients, issuer })
-  const audiences = [issuer, `${issuer}/oauth/token`]
-  const assertions = new ClientAssertions({ db, now, audiences })
+  const assertions = new ClientAssertions({ db, now, audiences: [issuer, `${issuer}/oauth/token`] })
 
   const mailQueue = new MailQueue(db, now)
   const linkKey = await sealedSecret(db, masterKeys, 'mail links', now())
@@ -253,27 +240,7 @@ export async function createServices(runtime: Runtime) {
   const personalData = new PersonalData({ db, audit, outbox })
   const userSessions = new UserSessions({ families, revocations, audit })
 
-  const throttleSecret = await sealedSecret(db, masterKeys, 'throttle', now())
-  const counters = new Counters({
-    pool,
-    redis,
-    onAway: (away, reason) =>
-      away
-        ? log.warn({ reason }, 'postgres counts attempts instead of redis')
-        : log.info({ reason }, 'redis counts attempts'),
-  })
-  const counterKeys = new CounterKeys(throttleSecret)
-  const allLimits = { ...limits, ...runtime.limits }
-  const throttle = new Throttle({ counters, keys: counterKeys, limits: allLimits })
-  const guesses = new GuessLimiter({
-    counters,
-    keys: counterKeys,
-    secret: throttleSecret,
-    now,
-    sources: allLimits.signIn,
-    delays: runtime.delays ?? delayLimits,
-    waitSeconds: config.PASSWORD_QUEUE_SECONDS,
-  })
+  const { throttle, guesses } = await createThrottling(runtime)
   const passwordFactor = new PasswordFactor({ users, guesses, emailAddresses, now })
   const sessionTokens = new SessionTokens({
     families,

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
+import type { Pool } from 'pg'
 import type { Lifetimes } from '../clients/lifetimes.ts'
 import type { Config } from '../config/config.ts'
 import type { Timing } from '../keyring/timing.ts'
 import { type OpenedTransport, openTransport } from '../mail/transport.ts'
 import { BreachedPasswords } from '../passwords/breached-passwords.ts'
 import { contextWords } from '../passwords/password-strength.ts'
+import { Statements } from '../stores/statements.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -45,4 +47,15 @@ export const mailTransportOf = (config: Config, log: Log): OpenedTransport =>
     issuer: config.issuer,
     directory: join(config.DATA_DIR, 'outbox'),
     log,
+  })
+
+export const statementsOf = (config: Config, pool: Pool, log: Log): Statements =>
+  new Statements({
+    pool,
+    prepared: config.DATABASE_PREPARED_STATEMENTS,
+    onUnknown: (error) =>
+      log.warn(
+        { err: error },
+        'a prepared statement is unknown to PostgreSQL, so statements are no longer prepared; behind a pooler set DATABASE_PREPARED_STATEMENTS=false',
+      ),
   })

@@ -1,16 +1,7 @@
 import type { Worker } from 'node:cluster'
-import {
-  AggregatorRegistry,
-  Gauge,
-  type MetricObjectWithValues,
-  type MetricValue,
-  Registry,
-} from 'prom-client'
-import type { FromPrimary, FromWorker } from './worker.ts'
+import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
+import type { FromPrimary, FromWorker, Snapshot } from './messages.ts'
 import type { WorkerPool } from './worker-pool.ts'
-
-/** The metrics of one worker, as they are sent between processes. */
-export type Snapshot = MetricObjectWithValues<MetricValue<string>>[]
 
 /**
  * Aggregates the snapshots of the workers. A worker that is late or dead keeps counting with its last

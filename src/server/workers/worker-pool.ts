@@ -6,7 +6,7 @@ import { OperatorError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { aborted, type StoppedError, type StopSignals } from '../stop-signals.ts'
 import { Heartbeat, usualSilentSeconds } from './heartbeat.ts'
-import { type FromPrimary, type FromWorker, workerVariable } from './worker.ts'
+import { type FromPrimary, type FromWorker, workerVariable } from './messages.ts'
 
 interface WorkerPoolOptions {
   readonly count: number

@@ -5,21 +5,7 @@ import { loadConfig, openRuntime } from '../open-runtime.ts'
 import { logBugs, narrate, openApp, openServer, type Start, untilStopped } from '../startup.ts'
 import { StoppedError, type StopSignals } from '../stop-signals.ts'
 import { tickMilliseconds } from './heartbeat.ts'
-import type { Snapshot } from './pool-metrics.ts'
-
-/** Messages of the primary process to a worker. */
-export type FromPrimary =
-  | { readonly signet: 'stop' | 'insist'; readonly signal: string }
-  | { readonly signet: 'metrics' }
-
-/** Messages of a worker; `alive` comes every second. */
-export type FromWorker =
-  | { readonly signet: 'alive' }
-  | { readonly signet: 'ready'; readonly url: string }
-  | { readonly signet: 'metrics'; readonly snapshot: Snapshot }
-
-/** The environment variable in which the primary process tells a worker its number. */
-export const workerVariable = 'SIGNET_WORKER'
+import { type FromPrimary, type FromWorker, workerVariable } from './messages.ts'
 
 /**
  * Serves as one of several processes behind one port. The primary process does what is done once: it
