@@ -1,5 +1,5 @@
 import { GuessLimiter } from '../authentication/guess-limiter.ts'
-import { sealedSecret } from '../keyring/sealed-secret.ts'
+import { sealedSecret } from '../keyring/sealing.ts'
 import { CounterKeys } from '../throttle/counter-keys.ts'
 import { Counters } from '../throttle/counters.ts'
 import { limits as defaultLimits, delayLimits } from '../throttle/limits.ts'
