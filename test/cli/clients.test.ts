@@ -18,7 +18,7 @@ async function beside(t: ExecutionContext<unknown>) {
 const audience = ['--audience', 'https://service.example']
 const service = ['--grant', 'client_credentials', ...audience]
 
-test('clients create: the secret that is printed works at once', async (t) => {
+test('clients create → the printed secret works immediately', async (t) => {
   const { server, run } = await beside(t)
   const created = await run('create', 'billing', ...service, '--scope', 'a b')
   t.is(created.code, 0, created.stderr)
@@ -27,7 +27,7 @@ test('clients create: the secret that is printed works at once', async (t) => {
   t.like(answer.body, { scope: 'a b' })
 })
 
-test('lists may be parted by commas or spaces or repeated, and never swallow the id', async (t) => {
+test('lists separated by commas, spaces or repetition → the id is never taken for a value', async (t) => {
   const { run } = await beside(t)
   const grants = ['--first-party', '--grant', 'password,refresh_token', ...audience]
   const spellings = [
@@ -48,7 +48,7 @@ test('lists may be parted by commas or spaces or repeated, and never swallow the
   t.regex(apart.stderr, /too many arguments.*--help/s)
 })
 
-test('every option of clients create reaches the client', async (t) => {
+test('clients create with every option → each one reaches the client', async (t) => {
   const { run, cwd } = await beside(t)
   const { publicKey } = await generateKeyPair('ES256')
   await writeFile(join(cwd, 'jwks.json'), JSON.stringify({ keys: [await exportJWK(publicKey)] }))
@@ -81,7 +81,7 @@ test('every option of clients create reaches the client', async (t) => {
   })
 })
 
-test('clients create: each mistake is told by its option, all at once', async (t) => {
+test('clients create with several errors → all are reported, each with its option', async (t) => {
   const { run } = await beside(t)
   const cases: [string[], RegExp[]][] = [
     [['x'], [/required option '--grant <types>'/]],
@@ -125,7 +125,7 @@ test('clients create: each mistake is told by its option, all at once', async (t
 /** A command is a process of its own: what it changes counts at a server when its memory is over. */
 const knowsNothingOf = (server: TestServer) => server.clock.advance({ seconds: clientStaleSeconds })
 
-test('clients rotate-secret: both secrets work in the overlap, only the new one without', async (t) => {
+test('clients rotate-secret → both secrets work during the overlap, without one only the new secret', async (t) => {
   const { server, run } = await beside(t)
   const created = await run('create', 'billing', ...service, '--json')
   const first = created.json().client_secret
@@ -142,7 +142,7 @@ test('clients rotate-secret: both secrets work in the overlap, only the new one 
   t.regex(wrong.stderr, /number from 0 to 8760/)
 })
 
-test('clients disable ends what the client has, and list shows it', async (t) => {
+test('clients disable → its sessions and tokens end, and the list shows it', async (t) => {
   const { server, run } = await beside(t)
   const { body } = await server.signIn()
   t.like((await run('disable', 'app', '--json')).json(), { client_id: 'app', sessions: 1 })

@@ -18,7 +18,7 @@ function leaves(command: Command, words: readonly string[] = []): [string[], Com
 const commands = leaves(await createProgram())
 const names = commands.map(([words]) => words.join(' '))
 
-test('the commands are these', (t) => {
+test('signet --help → lists the commands', (t) => {
   for (const name of ['serve', 'migrate', 'doctor', 'keys list', 'users create', 'clients list']) {
     t.true(names.includes(name), name)
   }
@@ -27,7 +27,7 @@ test('the commands are these', (t) => {
 
 for (const [words, command] of commands) {
   const name = words.join(' ')
-  test(`signet ${name} --help shows how it is used, by an example`, (t) => {
+  test(`signet ${name} --help → shows the usage and an example`, (t) => {
     let help = ''
     command.configureOutput({
       writeOut(text) {
@@ -41,7 +41,7 @@ for (const [words, command] of commands) {
   })
 }
 
-test('a command that does not exist, or says too little, exits 1 with a hint', async (t) => {
+test('an unknown or incomplete command → exit 1 with a hint', async (t) => {
   const cwd = await emptyFolder(t)
   const unknown = await signet(['user', 'list'], { cwd })
   t.like(unknown, { code: 1, stdout: '' })
@@ -50,12 +50,12 @@ test('a command that does not exist, or says too little, exits 1 with a hint', a
   t.is((await signet([], { cwd })).code, 1)
 })
 
-test('--version is the one of package.json', async (t) => {
+test('--version → the version of package.json', async (t) => {
   const { version } = JSON.parse(await readFile('package.json', 'utf8'))
   t.is((await signet(['--version'], { cwd: '/' })).stdout, `${version}\n`)
 })
 
-test('standard output is nothing but the answer, whatever the log has to say', async (t) => {
+test('a command with a verbose log → standard output has only the result', async (t) => {
   const cwd = await emptyFolder(t)
   const env = { ...production(await copyTemplate(t)), LOG_LEVEL: 'trace' }
   for (const LOG_FORMAT of ['json', 'pretty']) {
@@ -68,7 +68,7 @@ test('standard output is nothing but the answer, whatever the log has to say', a
   t.is(quiet.stderr, '')
 })
 
-test('migrate says what is pending, applies it, and finds nothing to do again', async (t) => {
+test('migrate → lists pending migrations, applies them, and then finds none', async (t) => {
   const cwd = await emptyFolder(t)
   const url = await copyTemplate(t)
   await administer(url, 'DROP SCHEMA public CASCADE')
@@ -87,7 +87,7 @@ test('migrate says what is pending, applies it, and finds nothing to do again', 
   t.regex(away.json().error, /PostgreSQL does not answer/)
 })
 
-test('a .env file is read, and the environment wins', async (t) => {
+test('a .env file and the environment → the environment takes precedence', async (t) => {
   const cwd = await emptyFolder(t)
   const database = production(await copyTemplate(t))
   const lines = Object.entries({ ...database, DATABASE_URL: 'postgres://127.0.0.1:1/nowhere' })

@@ -40,7 +40,7 @@ const made = (db: Knex, ago: string) =>
 
 const moment = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ'
 
-test.serial('keys --help names every command of the key ring', async (t) => {
+test.serial('keys --help → lists every command', async (t) => {
   const { code, stdout } = await signet(['keys', '--help'], { cwd: '/' })
   t.is(code, 0)
   for (const name of ['list', 'rotate', 'revoke', 'import', 'rewrap', 'new-master']) {
@@ -48,7 +48,7 @@ test.serial('keys --help names every command of the key ring', async (t) => {
   }
 })
 
-test.serial('keys list tells what each key does, until when, and what it does next', async (t) => {
+test.serial('keys list → the state of each key, its end and its next change', async (t) => {
   const { server, run, kids } = await operator(t)
   const young = await run('list')
   t.like(young, { code: 0, stderr: '' })
@@ -71,16 +71,19 @@ test.serial('keys list tells what each key does, until when, and what it does ne
   t.is(json[0].signs_until, json[1].signs_from)
 })
 
-test.serial('keys list makes no keys: on an empty database it says who does', async (t) => {
-  const { server, run } = await operator(t)
-  await server.db('signing_keys').delete()
-  t.regex((await run('list')).stdout, /^There are no keys yet: the server creates two/)
-  t.deepEqual((await run('list', '--json')).json(), [])
-  t.is((await server.db('signing_keys')).length, 0)
-})
+test.serial(
+  'keys list on an empty database → creates no key and says that the server does',
+  async (t) => {
+    const { server, run } = await operator(t)
+    await server.db('signing_keys').delete()
+    t.regex((await run('list')).stdout, /^There are no keys yet: the server creates two/)
+    t.deepEqual((await run('list', '--json')).json(), [])
+    t.is((await server.db('signing_keys')).length, 0)
+  },
+)
 
 test.serial(
-  'keys rotate prints the timeline and keeps to it; --dry-run only prints it',
+  'keys rotate → prints the timeline and follows it; --dry-run only prints it',
   async (t) => {
     const { server, run, kids } = await operator(t)
     const before = await server.db('signing_keys').orderBy('generation')
@@ -108,7 +111,7 @@ test.serial(
 )
 
 test.serial(
-  'keys rotate --now is refused while verifiers may not know the successor, unless --yes',
+  'keys rotate --now before verifiers know the successor → refused without --yes',
   async (t) => {
     const { server, run, refused, kids } = await operator(t)
     await refused(/published too recently: .* another 9\d\d s .*--yes/, 'rotate', '--now')
@@ -125,7 +128,7 @@ test.serial(
 )
 
 test.serial(
-  'keys rotate --now to a key that everybody knows takes over at once, and says what it does not do',
+  'keys rotate --now to a known key → signs immediately, and names its limits',
   async (t) => {
     const { server, run, kids } = await operator(t)
     await made(server.db, '2 hours')
@@ -147,7 +150,7 @@ test.serial(
 )
 
 test.serial(
-  'keys revoke ends the tokens of a key on running servers, and only with --yes',
+  'keys revoke --yes → ends the tokens of the key on running servers; refused without --yes',
   async (t) => {
     const { server, run, refused, kids } = await operator(t)
     const token = (await server.clientCredentials()).body.access_token
@@ -180,7 +183,7 @@ test.serial(
 /** Beside the event loop: these keys take a second, and the answers of a server would wait for it. */
 const rsa = (modulusLength: number) => promisify(generateKeyPair)('rsa', { modulusLength })
 
-test.serial('keys import publishes a PKCS #8 or PKCS #1 key as the successor', async (t) => {
+test.serial('keys import of a PKCS #8 or PKCS #1 key → published as the successor', async (t) => {
   const { server, cwd, run, refused, kids } = await operator(t)
   const own = (await rsa(2048)).privateKey
   await writeFile(join(cwd, 'own.pem'), own.export({ type: 'pkcs8', format: 'pem' }))
@@ -212,16 +215,23 @@ test.serial('keys import publishes a PKCS #8 or PKCS #1 key as the successor', a
   )
 })
 
-test.serial('keys import refuses by file and reason, and changes nothing', async (t) => {
-  const { server, cwd, refused } = await operator(t)
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  await writeFile(join(cwd, 'ec.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  await refused(/^signet: ec\.pem: RS256 needs an RSA key; this one is ec\.$/m, 'import', 'ec.pem')
-  await writeFile(join(cwd, 'garbage.pem'), 'this is no key')
-  await refused(/^signet: garbage\.pem: This is no private key in PEM/, 'import', 'garbage.pem')
-  await refused(/^signet: missing\.pem: ENOENT/, 'import', 'missing.pem')
-  t.is((await server.db('signing_keys')).length, 2)
-})
+test.serial(
+  'keys import of an unsuitable file → refused with file and reason, nothing changed',
+  async (t) => {
+    const { server, cwd, refused } = await operator(t)
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    await writeFile(join(cwd, 'ec.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    await refused(
+      /^signet: ec\.pem: RS256 needs an RSA key; this one is ec\.$/m,
+      'import',
+      'ec.pem',
+    )
+    await writeFile(join(cwd, 'garbage.pem'), 'this is no key')
+    await refused(/^signet: garbage\.pem: This is no private key in PEM/, 'import', 'garbage.pem')
+    await refused(/^signet: missing\.pem: ENOENT/, 'import', 'missing.pem')
+    t.is((await server.db('signing_keys')).length, 2)
+  },
+)
 
 /** An operator with master keys in files, the first of them the one that sealed everything. */
 async function withKeyFiles(t: ExecutionContext) {
@@ -236,39 +246,42 @@ async function withKeyFiles(t: ExecutionContext) {
   return { server, cwd, env, kids, keysDir, oldFile, run }
 }
 
-test.serial('new-master, then rewrap: everything moves, and the old file can go', async (t) => {
-  const { keysDir, oldFile, run, kids } = await withKeyFiles(t)
-  const made = await run('new-master', '--json')
-  t.is(made.code, 0, made.stderr)
-  const { path, id } = made.json()
-  t.deepEqual(
-    (await readdir(keysDir)).map((name) => join(keysDir, name)),
-    [oldFile, path],
-  )
+test.serial(
+  'new-master, then rewrap → all secrets are resealed, and the old file is no longer needed',
+  async (t) => {
+    const { keysDir, oldFile, run, kids } = await withKeyFiles(t)
+    const made = await run('new-master', '--json')
+    t.is(made.code, 0, made.stderr)
+    const { path, id } = made.json()
+    t.deepEqual(
+      (await readdir(keysDir)).map((name) => join(keysDir, name)),
+      [oldFile, path],
+    )
 
-  const moved = await run('rewrap')
-  t.is(moved.code, 0, moved.stderr)
-  t.regex(moved.stdout, new RegExp(`^5 secrets resealed with master key ${id}\\.`))
-  t.true(
-    moved.stdout.includes(`No longer needed: master key ${masterKeys.newest.id} (${oldFile}).`),
-  )
-  t.like((await run('rewrap', '--json')).json(), { moved: 0, newest: id, needed: [id] })
-  await rm(oldFile)
-  t.true((await run('list')).stdout.includes(kids[0]))
+    const moved = await run('rewrap')
+    t.is(moved.code, 0, moved.stderr)
+    t.regex(moved.stdout, new RegExp(`^5 secrets resealed with master key ${id}\\.`))
+    t.true(
+      moved.stdout.includes(`No longer needed: master key ${masterKeys.newest.id} (${oldFile}).`),
+    )
+    t.like((await run('rewrap', '--json')).json(), { moved: 0, newest: id, needed: [id] })
+    await rm(oldFile)
+    t.true((await run('list')).stdout.includes(kids[0]))
 
-  await rm(path)
-  await writeFile(oldFile, masterKeyText, { mode: 0o600 })
-  const lost = await run('list')
-  t.is(lost.code, 1)
-  t.regex(lost.stderr, new RegExp(`sealed by master key ${id}, which is not here .*KEYS_DIR`))
-  await rm(oldFile)
-  t.regex(
-    (await run('list')).stderr,
-    new RegExp(`sealed by master key ${id}, and there is none in`),
-  )
-})
+    await rm(path)
+    await writeFile(oldFile, masterKeyText, { mode: 0o600 })
+    const lost = await run('list')
+    t.is(lost.code, 1)
+    t.regex(lost.stderr, new RegExp(`sealed by master key ${id}, which is not here .*KEYS_DIR`))
+    await rm(oldFile)
+    t.regex(
+      (await run('list')).stderr,
+      new RegExp(`sealed by master key ${id}, and there is none in`),
+    )
+  },
+)
 
-test.serial('new-master tells what to do next, and --print is for a secret manager', async (t) => {
+test.serial('new-master → prints the next steps; --print writes no file', async (t) => {
   const { run, cwd, env, keysDir } = await withKeyFiles(t)
   const made = await run('new-master')
   t.regex(
@@ -286,7 +299,7 @@ test.serial('new-master tells what to do next, and --print is for a secret manag
 })
 
 test.serial(
-  'a key file that others can read is refused with the command that mends it',
+  'a key file that others can read → refused with the command that fixes it',
   async (t) => {
     const { run, oldFile } = await withKeyFiles(t)
     await chmod(oldFile, 0o640)

@@ -18,7 +18,7 @@ async function refusal(options: RunOptions): Promise<string> {
   return stderr
 }
 
-test('every mistake of the configuration is reported at once, and no value is repeated', async (t) => {
+test('several configuration errors → all are reported, and no value is repeated', async (t) => {
   const cwd = await emptyFolder(t)
   const env = {
     NODE_ENV: 'production',
@@ -46,7 +46,7 @@ test('every mistake of the configuration is reported at once, and no value is re
   t.notRegex(said, /hunter2|not-a-key|everybody/)
 })
 
-test('an unreachable database is named within its time limit, and no password with it', async (t) => {
+test('an unreachable database → reported within its time limit, without the password', async (t) => {
   const cwd = await emptyFolder(t)
   const env = production('postgres://signet:hunter2@127.0.0.1:1/signet')
   const said = await refusal({ cwd, env })
@@ -54,13 +54,13 @@ test('an unreachable database is named within its time limit, and no password wi
   t.notRegex(said, /hunter2/)
 })
 
-test('a wrong password, a database that is not there and one without TLS are named', async (t) => {
+test('a wrong password, a missing database, or no TLS → each is named', async (t) => {
   const cwd = await emptyFolder(t)
   const url = new URL(await copyTemplate(t))
   const missing = Object.assign(new URL(url), { pathname: '/signet_test_nowhere' }).href
   t.regex(
     await refusal({ cwd, env: production(missing) }),
-    /database that DATABASE_URL names does not exist/,
+    /database in DATABASE_URL does not exist/,
   )
   const encrypted = `${url.href}?sslmode=verify-full`
   t.regex(await refusal({ cwd, env: production(encrypted) }), /TLS switched off .*sslmode/)
@@ -68,7 +68,7 @@ test('a wrong password, a database that is not there and one without TLS are nam
   t.regex(await refusal({ cwd, env: production(url.href) }), /refuses the password in DATABASE_URL/)
 })
 
-test('in production pending migrations are left to whoever deploys; elsewhere the start applies them', async (t) => {
+test('pending migrations → a start applies them, but not in production', async (t) => {
   const cwd = await emptyFolder(t)
   const name = `signet_test_${Date.now()}`
   const server = process.env.TEST_DATABASE_URL ?? ''
@@ -81,7 +81,7 @@ test('in production pending migrations are left to whoever deploys; elsewhere th
   t.is((await new HttpClient(serving.url).get('/health/ready')).status, 200)
 })
 
-test('a database of a newer release is refused, unless going back is meant', async (t) => {
+test('a database of a newer release → refused without DATABASE_ALLOW_NEWER', async (t) => {
   const cwd = await emptyFolder(t)
   const url = await copyTemplate(t)
   await administer(
@@ -94,7 +94,7 @@ test('a database of a newer release is refused, unless going back is meant', asy
   t.is((await new HttpClient(serving.url).clientCredentials()).status, 200)
 })
 
-test('a master key that is missing, foreign, malformed or open to others is a refusal that says which', async (t) => {
+test('a master key that is missing, foreign, malformed or readable by others → refused with the reason', async (t) => {
   const cwd = await emptyFolder(t)
   const { MASTER_KEYS: _, ...env } = production(await copyTemplate(t))
   t.regex(await refusal({ cwd, env }), /sealed by master key \S+, and there is none in keys\//)
@@ -118,7 +118,7 @@ test('a master key that is missing, foreign, malformed or open to others is a re
   t.is((await new HttpClient(serving.url).clientCredentials()).status, 200)
 })
 
-test('a database that is sealed with several master keys needs all of them', async (t) => {
+test('a database sealed with several master keys → all of them are required', async (t) => {
   const cwd = await emptyFolder(t)
   const url = await copyTemplate(t)
   const successor = '(SELECT max(generation) FROM signing_keys)'
@@ -130,7 +130,7 @@ test('a database that is sealed with several master keys needs all of them', asy
   t.regex(said, /sealed by master key lost-key, which is not here/)
 })
 
-test('a new production installation makes no master key by itself', async (t) => {
+test('a first start in production → creates no master key', async (t) => {
   const cwd = await emptyFolder(t)
   const url = await copyTemplate(t)
   await administer(url, 'TRUNCATE signing_keys, sealed_secrets')
@@ -138,7 +138,7 @@ test('a new production installation makes no master key by itself', async (t) =>
   t.regex(await refusal({ cwd, env }), /There is no master key in keys\/.*signet keys new-master/)
 })
 
-test('a metrics port that is taken: another one for a developer, a refusal if it was asked for', async (t) => {
+test('a metrics port in use → another port in development, refused if configured', async (t) => {
   const cwd = await emptyFolder(t)
   const env = { ...production(await copyTemplate(t)), ISSUER: 'http://127.0.0.1' }
   const stranger = createServer().listen(9464, '127.0.0.1')
@@ -155,7 +155,7 @@ test('a metrics port that is taken: another one for a developer, a refusal if it
   }
 })
 
-test('PORT=0 without an ISSUER would put a URL into tokens at which nobody is', async (t) => {
+test('PORT=0 without ISSUER → refused, because tokens would name an unusable URL', async (t) => {
   const cwd = await emptyFolder(t)
   t.regex(await refusal({ cwd }), /ISSUER must name/)
 })

@@ -15,7 +15,7 @@ async function beside(t: ExecutionContext<unknown>) {
   return { server, run, cwd, env }
 }
 
-test('users create: the password comes from standard input, and the person can sign in', async (t) => {
+test('users create with a password on standard input → the person can sign in', async (t) => {
   const { server, run } = await beside(t)
   const args = ['users', 'create', '--role', 'auditor,admin', 'grace', '--password-stdin', '--json']
   const created = await run(args, 'amazing grace\n')
@@ -29,7 +29,7 @@ test('users create: the password comes from standard input, and the person can s
   t.regex(again.stderr, /^signet: There is already a user GRACE\.$/m)
 })
 
-test('users create --generate prints the password once, and list has no secret', async (t) => {
+test('users create --generate → prints the password once, and the list has no secret', async (t) => {
   const { server, run } = await beside(t)
   const created = await run(['users', 'create', 'grace', '--generate'])
   const [, password = ''] = /^password {2}(\S{24})$/m.exec(created.stdout) ?? []
@@ -43,7 +43,7 @@ test('users create --generate prints the password once, and list has no secret',
   t.notRegex(stdout, /argon2|password_hash/i)
 })
 
-test('users set-password ends every session, users disable every sign-in', async (t) => {
+test('users set-password → ends every session; users disable → refuses every sign-in', async (t) => {
   const { server, run } = await beside(t)
   const { body } = await server.signIn()
   const set = await run(['users', 'set-password', 'ada', '--password-stdin'], 'a new password')
@@ -83,14 +83,14 @@ test('a wrong users command → a sentence, exit 1, and JSON with --json', async
   }
 })
 
-test('a password on the command line is no option', async (t) => {
+test('a password as an option → refused', async (t) => {
   const { run } = await beside(t)
   const { code, stderr } = await run(['users', 'create', 'x', '--password', 'hunter22'])
   t.is(code, 1)
   t.regex(stderr, /unknown option '--password'/)
 })
 
-test('on a terminal the password is asked for twice and never shown', async (t) => {
+test('a terminal → prompts for the password twice without an echo', async (t) => {
   const { server, cwd, env } = await beside(t)
   const typed = (username: string, ...keys: string[]) =>
     onTerminal(`users create ${username}`, keys, { cwd, env })
@@ -130,7 +130,7 @@ async function onTerminal(words: string, answers: readonly string[], options: Ru
   return { code: code as number, screen }
 }
 
-test('beside a running server of the same folder commands need no configuration', async (t) => {
+test('a running server in the same folder → commands need no configuration', async (t) => {
   const home = await emptyFolder(t)
   const serving = await serve(t, { cwd: home })
   const created = await signet(['users', 'create', 'grace', '--generate', '--json'], { cwd: home })
@@ -144,7 +144,7 @@ test('beside a running server of the same folder commands need no configuration'
   )
 })
 
-test('users list finds people and goes on after the last; users delete wants --yes', async (t) => {
+test('users list → filters and pages; users delete → refused without --yes', async (t) => {
   const { server, run } = await beside(t)
   for (const username of ['anna', 'annika', 'bob']) await server.services.users.create({ username })
   const names = async (...args: string[]) =>

@@ -52,7 +52,7 @@ const makesRoom: Record<string, Record<string, string>> = {
 }
 
 for (const [name, [least, most]] of Object.entries(limits)) {
-  test(`${name} is a whole number from ${least} to ${most}`, (t) => {
+  test(`${name} → a whole number from ${least} to ${most}`, (t) => {
     const set = (value: string) => mistakes({ ...makesRoom[name], [name]: value })
     t.deepEqual(set(String(least)), [])
     t.deepEqual(set(` ${most} `), [])
@@ -103,7 +103,7 @@ const wrong: Record<string, string[]> = {
   LOG_FORMAT: ['xml'],
 }
 
-test('what a variable may hold is taken, what it may not is a mistake that names it', (t) => {
+test('valid values → accepted; invalid values → an error that names the variable', (t) => {
   for (const [name, values] of Object.entries(right)) {
     for (const value of values) t.deepEqual(mistakes({ [name]: value }), [], `${name}=${value}`)
   }
@@ -117,7 +117,7 @@ test('what a variable may hold is taken, what it may not is a mistake that names
   }
 })
 
-test('every variable is in one of these tables, or takes any text', (t) => {
+test('every variable → in one of these tables, or free text', (t) => {
   const free = ['MAIL_FROM', 'REDIS_KEY_PREFIX', 'DATA_DIR', 'KEYS_DIR', 'METRICS_HOST']
   const tried = new Set([...Object.keys(limits), ...Object.keys(right), ...free])
   t.deepEqual(
@@ -126,7 +126,7 @@ test('every variable is in one of these tables, or takes any text', (t) => {
   )
 })
 
-test('nothing set: a developer’s defaults', (t) => {
+test('an empty environment → the defaults for development', (t) => {
   t.like(readConfig({}), {
     production: false,
     host: '127.0.0.1',
@@ -153,7 +153,7 @@ const production = {
   SMTP_URL: 'none',
 }
 
-test('in production nothing that matters has a default, and the rest is strict', (t) => {
+test('production → important settings are required, and defaults are strict', (t) => {
   t.like(readConfig(production), {
     production: true,
     host: '0.0.0.0',
@@ -169,7 +169,7 @@ test('in production nothing that matters has a default, and the rest is strict',
   t.deepEqual(mistakes({ ...production, ISSUER: 'http://localhost:3000' }), [])
 })
 
-test('a mistake hides no other one, and none is told twice', (t) => {
+test('several errors → each is reported once', (t) => {
   const names = mistakes({
     NODE_ENV: 'production',
     ISSUER: 'x',
@@ -183,7 +183,7 @@ test('a mistake hides no other one, and none is told twice', (t) => {
   t.deepEqual(names, expected)
 })
 
-test('a name that looks like one of ours with a typo is pointed out, others are left alone', (t) => {
+test('a misspelled variable → reported; other names are ignored', (t) => {
   const others = { HOSTNAME: 'x', PORTS: 'x', PGHOST: 'x', DATABASE_HOST: 'x', LOG_LEVEL: 'info' }
   t.deepEqual(misspelledVariables(others), [])
   t.deepEqual(
@@ -196,7 +196,7 @@ test('a name that looks like one of ours with a typo is pointed out, others are 
   )
 })
 
-test('ASVS 12.3.1: URLs of production that anybody on the way can read are refused; loopback is not', (t) => {
+test('ASVS 12.3.1: unencrypted URLs in production → refused, except on loopback', (t) => {
   const production = {
     NODE_ENV: 'production',
     ISSUER: 'https://signet.example',

@@ -27,7 +27,7 @@ async function insertSessions(server: TestServer, columns: readonly Record<strin
 
 const sids = async (server: TestServer) => (await server.db('refresh_families').pluck('sid')).sort()
 
-test('only sessions go that are dead for longer than any access token of theirs lives', async (t) => {
+test('ended sessions → deleted only after their last access token has expired', async (t) => {
   const server = await startServer(t, quiet)
   // ACCESS_TOKEN_MAX_SECONDS is 3600, and the clocks of verifiers may differ by 60.
   const long = -3600 - 60 - 5
@@ -49,7 +49,7 @@ test('only sessions go that are dead for longer than any access token of theirs 
   t.deepEqual(await sids(server), staying.sort())
 })
 
-test('the boundaries of revocations, assertions and audit events', async (t) => {
+test('revocations, assertions and audit events → deleted exactly at their limits', async (t) => {
   const server = await startServer(t, quiet)
   const revocation = (seconds: number) => ({
     ...{
@@ -75,7 +75,7 @@ test('the boundaries of revocations, assertions and audit events', async (t) => 
   t.deepEqual(await server.db('audit_events').pluck('event'), [`${-400 * day + 60}`])
 })
 
-test('a table larger than a batch is walked to its end, and then from its beginning', async (t) => {
+test('a table larger than a batch → walked to its end, then from its beginning', async (t) => {
   const server = await startServer(t, quiet)
   const dead = { idle_expires_at: at(server, -2 * hours) }
   const mixed = Array.from({ length: 3500 }, (_, index) => (index % 2 === 0 ? dead : {}))
@@ -89,7 +89,7 @@ test('a table larger than a batch is walked to its end, and then from its beginn
   t.deepEqual(await sids(server), [])
 })
 
-test('what one run does not reach, the next goes on with', async (t) => {
+test('rows beyond the limit of a run → deleted by the next run', async (t) => {
   const server = await startServer(t, quiet)
   const most = 20_000
   const task: CleanupTask = {
@@ -112,7 +112,7 @@ test('what one run does not reach, the next goes on with', async (t) => {
   t.deepEqual(caughtUpAt, ranAt)
 })
 
-test('a janitor with a backlog that is stopped → ends after the batch that it is at', async (t) => {
+test('a janitor with a backlog is stopped → it ends after its current batch', async (t) => {
   const server = await startServer(t, quiet)
   let batches = 0
   const endless = (name: string): CleanupTask => ({
@@ -132,7 +132,7 @@ test('a janitor with a backlog that is stopped → ends after the batch that it 
 
 const isIdleSessions = ({ task }: { task: string }) => task === 'idle_sessions'
 
-test('two janitors at once do not collide and delete each row once', async (t) => {
+test('two concurrent janitors → no conflict, and each row is deleted once', async (t) => {
   const server = await startServer(t, quiet)
   const beside = await startServer(t, { ...quiet, beside: server })
   const dead = { idle_expires_at: at(server, -2 * hours) }
@@ -154,7 +154,7 @@ test('two janitors at once do not collide and delete each row once', async (t) =
   t.is(runs.find(isIdleSessions)?.rows, 7500)
 })
 
-test('an instance leaves a chore to the one that is at it', async (t) => {
+test('a task that another instance runs → skipped', async (t) => {
   const server = await startServer(t, quiet)
   const other = await server.db.transaction()
   await other.raw('SELECT pg_advisory_xact_lock(7468386)')
@@ -163,7 +163,7 @@ test('an instance leaves a chore to the one that is at it', async (t) => {
   t.deepEqual(Object.keys(await server.services.janitor.run()).length >= 4, true)
 })
 
-test('a chore that fails keeps no other from being done', async (t) => {
+test('a task that fails → the other tasks still run', async (t) => {
   const server = await startServer(t, quiet)
   const done: string[] = []
   const task = (name: string, fails: boolean): CleanupTask => ({
@@ -191,7 +191,7 @@ test('a chore that fails keeps no other from being done', async (t) => {
   )
 })
 
-test('the lag of a chore is for how long its oldest row has been due', async (t) => {
+test('the lag of a task → how long its oldest row has been due', async (t) => {
   const server = await startServer(t, quiet)
   const metric = async (name: string, task: string) => {
     const text = await server.services.metrics.registry.metrics()

@@ -43,12 +43,12 @@ async function crashAt(t: ExecutionContext, fatal: 'recipient' | 'taken') {
   return { mailbox, room }
 }
 
-test('a mail whose sender is killed between claim and sending arrives later, exactly once', async (t) => {
+test('a sender killed between claim and sending → the mail arrives later, exactly once', async (t) => {
   const { mailbox } = await crashAt(t, 'recipient')
   t.is(mailbox.mails.length, 1)
 })
 
-test('a sender killed after the server took the mail: the repeat is the same mail, the same link', async (t) => {
+test('a sender killed after the server accepted the mail → the repeat has the same id and link', async (t) => {
   const { mailbox, room } = await crashAt(t, 'taken')
   const [first, repeat] = mailbox.mails
   t.is(mailbox.mails.length, 2)

@@ -10,7 +10,7 @@ async function openRoom(t: ExecutionContext) {
   return { directory, room: await openMailRoom(t, { directory }) }
 }
 
-test('without SMTP_URL a mail is a file that only its owner reads, and the log says where', async (t) => {
+test('no SMTP_URL → mails are files that only their owner can read, named in the log', async (t) => {
   const { directory, room } = await openRoom(t)
   await room.put({ template: 'verify_email', ...(await room.person()) })
   await room.sender.run()
@@ -31,7 +31,7 @@ test('without SMTP_URL a mail is a file that only its owner reads, and the log s
   t.notRegex(log, /sot_|@|verify-email#/)
 })
 
-test('files sort by time, and a mail written again replaces its file', async (t) => {
+test('mails in files → sorted by time, and a repeated mail replaces its file', async (t) => {
   const { directory, room } = await openRoom(t)
   for (const name of ['a', 'b', 'c']) {
     await room.put({ template: 'username_taken', to: `${name}@people.example` })
@@ -49,7 +49,7 @@ test('files sort by time, and a mail written again replaces its file', async (t)
   )
 })
 
-test('a folder that cannot be written keeps the mail waiting', async (t) => {
+test('a folder that cannot be written → the mail keeps waiting', async (t) => {
   const file = join(await mkdtemp(join(tmpdir(), 'signet-mail-')), 'a-file')
   await writeFile(file, '')
   const room = await openMailRoom(t, { directory: join(file, 'outbox') })

@@ -6,7 +6,7 @@ import { smtpError, startMailbox } from '../support/mail/mailbox.ts'
 
 const changed = { template: 'password_changed' } as const
 
-test('a mail leaves by itself after the commit, with the same words as text and HTML', async (t) => {
+test('a committed mail → sent by itself, with the same words as text and HTML', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const { to, userId } = await room.person()
@@ -24,7 +24,7 @@ test('a mail leaves by itself after the commit, with the same words as text and 
   t.deepEqual(words(body), words(mail?.text))
 })
 
-test('nobody is woken before the commit, and a transaction rolled back sends nothing', async (t) => {
+test('before the commit → no sender is woken; a rollback sends nothing', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const seen: Promise<number>[] = []
@@ -43,7 +43,7 @@ test('nobody is woken before the commit, and a transaction rolled back sends not
   t.deepEqual(await Promise.all(seen), [1])
 })
 
-test('mails wait while the mail server is down, and are delivered once when it is back', async (t) => {
+test('the mail server is down → mails wait, and are delivered once afterwards', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   await mailbox.close()
@@ -64,7 +64,7 @@ test('mails wait while the mail server is down, and are delivered once when it i
   t.deepEqual(await room.sender.queue.backlog(), { waiting: 0, oldestSeconds: 0 })
 })
 
-test('a 4xx is tried again, after a minute at first and after hours in the end, for three days', async (t) => {
+test('a 4xx → retried for three days, first after a minute, finally after hours', async (t) => {
   const mailbox = await startMailbox(t, {
     onStep(step) {
       if (step === 'recipient') throw smtpError(451, '4.7.1 greylisted, ada@people.example')
@@ -106,7 +106,7 @@ for (const step of ['recipient', 'taken'] as const) {
   })
 }
 
-test('a 5xx about the operator’s settings loses no mail: it is sent when they are right', async (t) => {
+test('a 5xx about the operator’s settings → the mail is sent once they are fixed', async (t) => {
   let isRight = false
   const mailbox = await startMailbox(t, {
     onStep(step) {
@@ -123,7 +123,7 @@ test('a 5xx about the operator’s settings loses no mail: it is sent when they 
   t.is(mailbox.mails.length, 1)
 })
 
-test('two senders share 200 mails and send each exactly once', async (t) => {
+test('two senders and 200 mails → each is sent exactly once', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const other = openSender(room.db, room.clock, { smtpUrl: mailbox.url })
@@ -135,7 +135,7 @@ test('two senders share 200 mails and send each exactly once', async (t) => {
   for (const { values } of shares) t.true((values[0]?.value ?? 0) > 20, 'both have worked')
 })
 
-test('a mail that somebody else is at holds up no other', async (t) => {
+test('a mail claimed by another sender → does not delay others', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   await room.put({ ...changed, to: 'first@people.example' })
@@ -147,7 +147,7 @@ test('a mail that somebody else is at holds up no other', async (t) => {
   })
 })
 
-test('a mail that PostgreSQL could not be told about is not sent again by this instance', async (t) => {
+test('a sent mail that could not be recorded → not sent again by this instance', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   await room.db.raw(`
@@ -164,7 +164,7 @@ test('a mail that PostgreSQL could not be told about is not sent again by this i
   t.truthy((await room.rows())[0].sent_at)
 })
 
-test('stopping waits for the mail under way, and breaks off one that takes too long', async (t) => {
+test('stop → waits for the mail in progress, and aborts one that takes too long', async (t) => {
   let taken = () => {}
   const mailbox = await startMailbox(t, {
     async onStep(step, address) {
@@ -194,7 +194,7 @@ test('stopping waits for the mail under way, and breaks off one that takes too l
   }
 })
 
-test('a template of a newer release is left to the instances that know it', async (t) => {
+test('a template of a newer release → left to instances that know it', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   await room.put({ ...changed, to: 'ada@people.example' })
@@ -208,7 +208,7 @@ test('a template of a newer release is left to the instances that know it', asyn
   t.like((await room.rows())[0], { attempts: 0, given_up_at: null })
 })
 
-test('old mails leave the table in batches, those that still wait do not', async (t) => {
+test('old mails → deleted in batches, except those that still wait', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   for (const name of ['a', 'b', 'c']) await room.put({ ...changed, to: `${name}@people.example` })

@@ -103,7 +103,7 @@ test.serial(
   },
 )
 
-test.serial('a port that somebody else has is named, and nothing goes on running', async (t) => {
+test.serial('a port in use → named, and no process keeps running', async (t) => {
   const home = await emptyFolder(t)
   const stranger = createServer().listen(0, '127.0.0.1')
   await once(stranger, 'listening')

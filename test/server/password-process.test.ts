@@ -59,7 +59,7 @@ async function nicenessOf(pid: number): Promise<Set<number>> {
   )
 }
 
-test('passwords are checked by a process of their own, which knows no secret and lets others go first', async (t) => {
+test('password checks → in a separate process without secrets and with a lower priority', async (t) => {
   const server = await start(t)
   const { browser, newest } = server
   t.is((await browser.clientCredentials()).status, 200)
@@ -98,7 +98,7 @@ test('passwords are checked by a process of their own, which knows no secret and
   t.true(await isGone(pid))
 })
 
-test('a sign-in under way when that process is killed is answered by another one', async (t) => {
+test('that process killed during a sign-in → another one answers it', async (t) => {
   const server = await start(t)
   const { browser, newest } = server
   t.is((await browser.signIn()).status, 200)
@@ -132,7 +132,7 @@ test('a sign-in under way when that process is killed is answered by another one
   t.false((server.stdout() + server.stderr()).includes(ada.password))
 })
 
-test('each worker has its own, which goes with it, even when it is killed', async (t) => {
+test('each worker → its own process, which ends with the worker, even if killed', async (t) => {
   const server = await startWorkers(t)
   t.is((await server.browser.signIn()).status, 200)
   const [{ pid, worker }] = logged(server).filter(({ msg }) => msg === beginning)

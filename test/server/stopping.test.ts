@@ -34,7 +34,7 @@ async function start(t: ExecutionContext<unknown>, env: Record<string, string> =
   return { ...serving, block, unblock, waiting, stopping, browser: new HttpClient(serving.url) }
 }
 
-test('SIGTERM: a request under way is answered, and its connection ends with the answer', async (t) => {
+test('SIGTERM during a request → it is answered, and its connection is closed', async (t) => {
   const server = await start(t)
   await server.block()
   const request = server.browser.clientCredentials()
@@ -48,7 +48,7 @@ test('SIGTERM: a request under way is answered, and its connection ends with the
   t.is(await server.exited, 0, server.stderr())
 })
 
-test('SIGTERM: connections on which nothing is asked keep nobody waiting', async (t) => {
+test('SIGTERM with idle connections → the server stops without waiting for them', async (t) => {
   const server = await start(t, { SHUTDOWN_SECONDS: '300' })
   const used = connect(server.port, '127.0.0.1')
   used.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
@@ -63,7 +63,7 @@ test('SIGTERM: connections on which nothing is asked keep nobody waiting', async
   t.is(await server.exited, 0)
 })
 
-test('until load balancers have noticed, /health/ready says 503 and requests are answered', async (t) => {
+test('SHUTDOWN_DELAY_SECONDS → /health/ready returns 503 while requests are answered', async (t) => {
   const server = await start(t, { SHUTDOWN_DELAY_SECONDS: '300' })
   const socket = connect(server.port, '127.0.0.1')
   const ask = async () => {
@@ -80,7 +80,7 @@ test('until load balancers have noticed, /health/ready says 503 and requests are
   t.is(await server.exited, 0, 'a second signal does not wait')
 })
 
-test('requests that do not finish in time are cut off', async (t) => {
+test('requests longer than SHUTDOWN_SECONDS → cut off', async (t) => {
   const server = await start(t, { SHUTDOWN_SECONDS: '1' })
   await server.block()
   const request = server.browser.clientCredentials()
@@ -91,7 +91,7 @@ test('requests that do not finish in time are cut off', async (t) => {
   t.is(await server.exited, 0, server.stdout())
 })
 
-test('a second Ctrl-C cuts requests off, and still closes what was opened', async (t) => {
+test('a second Ctrl-C → cuts off requests and still closes everything', async (t) => {
   const server = await start(t, { SHUTDOWN_SECONDS: '300' })
   await server.block()
   const request = server.browser.clientCredentials()
@@ -104,7 +104,7 @@ test('a second Ctrl-C cuts requests off, and still closes what was opened', asyn
   t.is(await server.exited, 0, server.stdout())
 })
 
-test.serial('a SIGTERM while it starts is honoured, whenever it comes', async (t) => {
+test.serial('SIGTERM during the start → the server stops, whenever the signal comes', async (t) => {
   const home = await emptyFolder(t)
   const moments = [/Creating/, /migrating/, /creating a master key/]
   for (const moment of moments) {

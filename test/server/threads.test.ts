@@ -29,17 +29,17 @@ async function threadsOf(t: ExecutionContext, env: Readonly<Record<string, strin
 }
 
 if (process.platform === 'linux') {
-  test('the pool has two threads more than there are cores, which let the main thread go first', async (t) => {
+  test('the thread pool → two threads more than cores, with a lower priority than the main thread', async (t) => {
     const { behind, beside } = await threadsOf(t)
     t.is(behind, 8)
     t.true(beside > 0, 'those of V8 clean up for the main thread')
   })
 
-  test('UV_THREADPOOL_SIZE of the operator takes precedence', async (t) => {
+  test('UV_THREADPOOL_SIZE is set → it takes precedence', async (t) => {
     t.is((await threadsOf(t, { UV_THREADPOOL_SIZE: '5' })).behind, 5)
   })
 } else {
-  test('a system without priorities of threads runs the program all the same', async (t) => {
+  test('a system without thread priorities → the program still runs', async (t) => {
     const ran = await signet(['--version'], { cwd: await emptyFolder(t) })
     t.is(ran.code, 0, ran.stderr)
   })

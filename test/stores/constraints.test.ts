@@ -3,7 +3,7 @@ import { startServer } from '../support/server/start-server.ts'
 
 const checkViolation = '23514'
 
-test('the tables refuse what contradicts itself', async (t) => {
+test('contradictory rows → refused by constraints', async (t) => {
   const server = await startServer(t)
   await server.signIn()
   const cases: [string, string][] = [
@@ -41,7 +41,7 @@ test('the tables refuse what contradicts itself', async (t) => {
   await t.throwsAsync(async () => server.db('revocations').insert(row), { code: checkViolation })
 })
 
-test('people are told apart without regard to case, by the table itself', async (t) => {
+test('usernames that differ only in case → refused by the table', async (t) => {
   const server = await startServer(t)
   const [ada] = await server.db('users')
   const twin = { ...ada, id: '00000000-0000-7000-8000-000000000000', username: 'ADA' }

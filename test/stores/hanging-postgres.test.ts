@@ -36,7 +36,7 @@ async function breakableWay(t: ExecutionContext, databaseUrl: string) {
   return { url: url.href, setBroken }
 }
 
-test('ASVS 16.5.2: a PostgreSQL that hangs is a 503 with Retry-After, and heals by itself', async (t) => {
+test('ASVS 16.5.2: a PostgreSQL that hangs → 503 with Retry-After, and it recovers', async (t) => {
   const way = await breakableWay(t, await copyTemplate(t))
   const server = await startServer(t, { database: way.url })
   t.is((await server.clientCredentials()).status, 200)

@@ -36,7 +36,7 @@ const schemaOf = async (db: ReturnType<typeof open>['db']) => {
   return { rows, indexes, checks }
 }
 
-test('every migration can be undone and done again to the same schema', async (t) => {
+test('every migration undone and reapplied → the same schema', async (t) => {
   const before = await schemaOf(open(t, await copyTemplate(t)).db)
   const { db, undone } = await emptyDatabase(t)
   t.deepEqual([...undone].sort(), await migrationSource.getMigrations([]))
@@ -51,14 +51,14 @@ test('every migration can be undone and done again to the same schema', async (t
   t.deepEqual(await migrate(db), [], 'a second time there is nothing to do')
 })
 
-test('several migrate at once → each migration is applied once, and all wait for the last', async (t) => {
+test('several concurrent migrations → each one is applied once, and all wait for the last', async (t) => {
   const { url } = await emptyDatabase(t)
   const starts = [1, 2, 3, 4].map(() => migrate(open(t, url).db))
   const applied = await Promise.all(starts)
   t.deepEqual(applied.flat().sort(), await migrationSource.getMigrations([]))
 })
 
-test('a migration that waits longer than a statement may take is not given up', async (t) => {
+test('a migration that waits longer than the statement timeout → it continues', async (t) => {
   const { url, db } = await emptyDatabase(t)
   const held = await db.transaction()
   await held.raw('SELECT pg_advisory_xact_lock(7468385)')
@@ -75,7 +75,7 @@ test('a migration that waits longer than a statement may take is not given up', 
   t.is((await migrating).length, (await migrationSource.getMigrations([])).length)
 })
 
-test('a migration is killed in the middle → it leaves no half and no lock, and the next run goes on', async (t) => {
+test('a migration is killed in the middle → no partial change, no lock, and the next run continues', async (t) => {
   const { url, db } = await emptyDatabase(t)
   // This migration finds its table there, waits for the transaction that made it, and is killed.
   const blocker = await db.transaction()
@@ -159,7 +159,7 @@ test('an upgrade whose columns and indexes were built first → the same schema'
   t.deepEqual(await schemaOf(db), before)
 })
 
-test('a database from a newer release is told apart from one that lacks migrations', async (t) => {
+test('a database of a newer release → distinguished from one that lacks migrations', async (t) => {
   const { db } = open(t, await copyTemplate(t))
   const [last] = (await migrationSource.getMigrations([])).slice(-1)
   await db('knex_migrations').insert({ name: '29990101000000_later', batch: 2 })
@@ -171,7 +171,7 @@ test('a database from a newer release is told apart from one that lacks migratio
   t.is((await inspectSchema(db)).state, 'behind')
 })
 
-test('a server whose schema falls behind says so in its readiness', async (t) => {
+test('a schema that falls behind → readiness reports it', async (t) => {
   const server = await startServer(t)
   t.is((await server.get('/health/ready')).body.checks.migrations, 'ok')
   await server.db('knex_migrations').where('name', 'like', '%janitor_runs').delete()

@@ -82,7 +82,7 @@ for (const [name, weather, isCut] of storms) {
   })
 }
 
-test('connections cut under load are 200 or 503 and never a 500 or a crash', async (t) => {
+test('connections cut under load → 200 or 503, never 500 or a crash', async (t) => {
   const { server, proxy, logged, body } = await wiredServer(t)
   const statuses = new Set<number>()
   let working = true
@@ -119,7 +119,7 @@ async function administer(url: string, sql: string): Promise<void> {
 const disconnectAll = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                         WHERE datname = current_database() AND pid <> pg_backend_pid()`
 
-test('a PostgreSQL that became read-only is a 503, and the log names the remedy', async (t) => {
+test('a PostgreSQL that became read-only → 503, and the log has advice', async (t) => {
   const { server, logged, directUrl, body } = await wiredServer(t)
   const name = new URL(directUrl).pathname.slice(1)
   const readOnly = (is: 'on' | 'off') =>
@@ -141,7 +141,7 @@ test('a PostgreSQL that became read-only is a 503, and the log names the remedy'
   )
 })
 
-test('what PostgreSQL says of a statement brings no value of it into the log', async (t) => {
+test('an error of a statement → none of its values is logged', async (t) => {
   const { server, logged, body } = await wiredServer(t)
   await server.db.raw('ALTER TABLE refresh_families RENAME COLUMN amr TO gone')
   const answer = await server.signIn()

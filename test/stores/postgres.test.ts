@@ -36,7 +36,7 @@ for (const [name, weather, isCut] of [
   ['hangs', 'hang', false],
   ['hangs for new connections', 'hang', true],
 ] as const) {
-  test(`a database that ${name} is unavailable in bounded time, and used again after`, async (t) => {
+  test(`a database that ${name} → unavailable in bounded time, and used again afterwards`, async (t) => {
     const { proxy, url } = await wiredDatabase(t)
     const { db } = open(t, url)
     await db.raw('SELECT 1')
@@ -55,7 +55,7 @@ for (const [name, weather, isCut] of [
   })
 }
 
-test('a statement that takes too long is given up on and poisons no connection', async (t) => {
+test('a statement that takes too long → given up without poisoning a connection', async (t) => {
   const postgres = open(t, await copyTemplate(t), 1)
   for (let round = 0; round < 3; round += 1) {
     const error = await failure(postgres.db.raw('SELECT pg_sleep(30)'))
@@ -67,7 +67,7 @@ test('a statement that takes too long is given up on and poisons no connection',
   t.true(postgres.pool.totalCount <= 1)
 })
 
-test('a transaction in which a statement hangs is undone and gives its place back', async (t) => {
+test('a hanging statement in a transaction → rolled back, and its connection is returned', async (t) => {
   const postgres = open(t, await copyTemplate(t), 1)
   for (let round = 0; round < 3; round += 1) {
     const error = await failure(
@@ -82,7 +82,7 @@ test('a transaction in which a statement hangs is undone and gives its place bac
   t.is(postgres.pool.waitingCount, 0)
 })
 
-test('the wait for a free connection is bounded, and it is given to the next', async (t) => {
+test('the wait for a connection → bounded, and the connection goes to the next one', async (t) => {
   const postgres = open(t, await copyTemplate(t), 1)
   const holder = await postgres.db.transaction()
   const errors = await bounded(
@@ -94,7 +94,7 @@ test('the wait for a free connection is bounded, and it is given to the next', a
   t.is((await postgres.db.raw('SELECT 1 AS one')).rows[0].one, 1)
 })
 
-test('a connection that breaks while idle is replaced and crashes nothing', async (t) => {
+test('a connection that breaks while idle → replaced without a crash', async (t) => {
   const { proxy, url } = await wiredDatabase(t)
   const { db, pool } = open(t, url, 4)
   for (let round = 0; round < 5; round += 1) {
@@ -105,7 +105,7 @@ test('a connection that breaks while idle is replaced and crashes nothing', asyn
   }
 })
 
-test('what the SQLSTATE and the network say is told apart from a bug', (t) => {
+test('SQLSTATEs and network errors → distinguished from bugs', (t) => {
   const error = (code: string) => Object.assign(new Error('x'), { code })
   const passing = [
     '08006',
@@ -154,7 +154,7 @@ test('what the SQLSTATE and the network say is told apart from a bug', (t) => {
   }
 })
 
-test('an operator is told what to do about it', (t) => {
+test('an unavailable database → advice for the operator', (t) => {
   const advice = (code: string) => whatToDo(Object.assign(new Error('x'), { code }))
   t.regex(advice('53100'), /disk .* full/)
   t.regex(advice('53300'), /DATABASE_POOL_SIZE/)
@@ -169,7 +169,7 @@ test('an operator is told what to do about it', (t) => {
   t.regex(whatToDo(undefined), /DATABASE_URL/)
 })
 
-test('a statement with more parameters than PostgreSQL takes → a bug, told in few words', async (t) => {
+test('a statement with too many parameters → a bug with a short message', async (t) => {
   const { db } = open(t, await copyTemplate(t))
   const rows = Array.from({ length: 40_000 }, (_, n) => ({ task: `x${n}`, ran_at: new Date() }))
   const inside = () => db.transaction((trx) => trx('janitor_runs').insert(rows))
@@ -181,7 +181,7 @@ test('a statement with more parameters than PostgreSQL takes → a bug, told in 
   }
 })
 
-test('a PgBouncer that does not reach PostgreSQL → unavailable, with its words', async (t) => {
+test('a PgBouncer that cannot reach PostgreSQL → unavailable, with its message', async (t) => {
   const { proxy, url } = await wiredDatabase(t)
   const bouncer = await startPgBouncer(t, url)
   const { db } = open(t, bouncer.url)

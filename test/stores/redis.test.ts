@@ -59,7 +59,7 @@ async function sessionsOf(server: TestServer) {
   return { dead: dead.access_token, live: live.access_token }
 }
 
-test('a Redis cluster answers revocation checks in one round trip', async (t) => {
+test('a Redis cluster → answers revocation checks in one round trip', async (t) => {
   const { server: node, urls } = await ownCluster(t)
   const server = await startServer(t, { redis: urls.join(',') })
   t.true(server.redis?.isCluster)
@@ -75,7 +75,7 @@ test('a Redis cluster answers revocation checks in one round trip', async (t) =>
   t.false(await isActive(server, dead))
 })
 
-test('one URL of a cluster of several nodes → it is used as a cluster, and doctor says so', async (t) => {
+test('one URL of a cluster with several nodes → used as a cluster, and doctor reports it', async (t) => {
   const nodes = []
   for (const slots of [
     [0, 8191],
@@ -114,7 +114,7 @@ test('one URL of a cluster of several nodes → it is used as a cluster, and doc
   }
 })
 
-test('a node of a cluster that hangs, dies and comes back never makes a wrong answer', async (t) => {
+test('a cluster node that hangs, dies and returns → never a wrong answer', async (t) => {
   const { server: node, urls } = await ownCluster(t)
   const server = await startServer(t, { redis: urls.join(',') })
   await becomesTrusted(server)
@@ -139,7 +139,7 @@ test('a node of a cluster that hangs, dies and comes back never makes a wrong an
   }
 })
 
-test('the nodes of a cluster are reached with the credentials of its first URL', async (t) => {
+test('cluster nodes → reached with the credentials of the first URL', async (t) => {
   const { urls } = await ownCluster(t, { requirepass: 'password' })
   const redis = open(t, urls, 'ours:')
   await connected(redis)
@@ -147,7 +147,7 @@ test('the nodes of a cluster are reached with the credentials of its first URL',
   t.is(await redis.get('x'), '1')
 })
 
-test('a Redis that is away refuses at once and queues nothing', async (t) => {
+test('a Redis that is away → commands fail immediately and are not queued', async (t) => {
   const server = await ownRedis(t)
   const redis = open(t, [server.url])
   await connected(redis)
@@ -161,7 +161,7 @@ test('a Redis that is away refuses at once and queues nothing', async (t) => {
   t.is(await redis.get('x'), null)
 })
 
-test('a Redis that hangs is given up on in the time that was set', async (t) => {
+test('a Redis that hangs → commands fail within the time limit', async (t) => {
   const server = await ownRedis(t)
   const redis = open(t, [server.url])
   await connected(redis)
@@ -170,7 +170,7 @@ test('a Redis that hangs is given up on in the time that was set', async (t) => 
   await t.throwsAsync(async () => redis.get('x'), { message: /timed out/i })
 })
 
-test('REDIS_KEY_PREFIX keeps installations on one Redis apart', async (t) => {
+test('REDIS_KEY_PREFIX → separates installations on one Redis', async (t) => {
   const server = await ownRedis(t)
   const [ours, theirs] = [open(t, [server.url], 'ours:'), open(t, [server.url], 'theirs:')]
   await Promise.all([connected(ours), connected(theirs)])

@@ -27,7 +27,7 @@ async function backUp(t: ExecutionContext, url: string): Promise<string> {
   return databaseUrl(server, name)
 }
 
-test('a restored backup → the commands of the runbook take back again what was taken back', async (t) => {
+test('a restored backup → the commands of the runbook repeat lost revocations', async (t) => {
   const live = await copyTemplate(t)
   const before = await startServer(t, { database: live, environment })
   const admin = await addAdmin(before)

@@ -19,7 +19,7 @@ const count = statement('count', 'INSERT INTO counted VALUES ($1) RETURNING numb
 const preparedOn = async (pool: pg.Pool) =>
   (await pool.query('SELECT name FROM pg_prepared_statements')).rows.map(({ name }) => name)
 
-test('a hot statement is prepared once and by a name that says which text it is', async (t) => {
+test('a frequent statement → prepared once, with a name derived from its text', async (t) => {
   const { pool, statements } = await prepare(t)
   for (const number of [1, 2]) t.deepEqual(await statements.run(count, [number]), [{ number }])
   t.deepEqual(await preparedOn(pool), [count.name])
@@ -28,7 +28,7 @@ test('a hot statement is prepared once and by a name that says which text it is'
   t.true(count.name.length <= 63)
 })
 
-test('switched off, nothing is prepared', async (t) => {
+test('prepared statements disabled → none is prepared', async (t) => {
   const { pool, statements } = await prepare(t, false)
   t.deepEqual(await statements.run(count, [1]), [{ number: 1 }])
   t.deepEqual(await preparedOn(pool), [])
@@ -38,7 +38,7 @@ for (const [what, forget] of [
   ['forgets what was prepared', 'DEALLOCATE ALL'],
   ['changes a type under a plan', 'ALTER TABLE counted ALTER number TYPE bigint'],
 ] as const) {
-  test(`a connection that ${what} costs no answer, and no statement runs twice`, async (t) => {
+  test(`a connection that ${what} → no answer is lost, and no statement runs twice`, async (t) => {
     const { db, pool, statements, told } = await prepare(t)
     await statements.run(count, [1])
     await pool.query(forget)
@@ -52,7 +52,7 @@ for (const [what, forget] of [
   })
 }
 
-test('a statement that fails by itself fails once, and goes on being prepared', async (t) => {
+test('a statement that fails by itself → fails once and stays prepared', async (t) => {
   const { pool, statements, told } = await prepare(t)
   await t.throwsAsync(statements.run(count, ['no number']), { message: /invalid input syntax/ })
   await statements.run(count, [1])

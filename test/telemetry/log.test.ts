@@ -27,7 +27,7 @@ async function start(t: ExecutionContext<unknown>) {
   return { server: new HttpClient(serving.url), url, ended }
 }
 
-test('ASVS 16.2.5: a run with every endpoint and every kind of secret logs none of them', async (t) => {
+test('ASVS 16.2.5: every endpoint with every kind of secret → none is logged', async (t) => {
   const { server, url, ended } = await start(t)
   const wrong = { id: app.id, secret: 'scs_a secret that is wrong' }
   const password = 'a password that is wrong'
@@ -77,7 +77,7 @@ test('ASVS 16.2.5: a run with every endpoint and every kind of secret logs none 
   for (const line of lines) t.regex(JSON.parse(line).time, /Z$/)
 })
 
-test('ASVS 16.5.1: a bug is answered blankly, and logged whole and once under the request’s id', async (t) => {
+test('ASVS 16.5.1: a bug → a generic answer, and one complete log line with the request id', async (t) => {
   const { server, url, ended } = await start(t)
   await administer(url, 'ALTER TABLE users RENAME TO gone')
   const answer = await server.signIn()
@@ -96,7 +96,7 @@ test('ASVS 16.5.1: a bug is answered blankly, and logged whole and once under th
   t.is(lines.filter((line) => 'err' in line).length, 1)
 })
 
-test('the row that broke a constraint, which PostgreSQL quotes, stays out of the log', async (t) => {
+test('a violated constraint → the row that PostgreSQL quotes is not logged', async (t) => {
   const { server, url, ended } = await start(t)
   await administer(url, 'ALTER TABLE refresh_families ADD CHECK (generation > 0) NOT VALID')
   t.is((await server.signIn()).status, 500)
@@ -106,7 +106,7 @@ test('the row that broke a constraint, which PostgreSQL quotes, stays out of the
   t.notRegex(log, /Failing row contains/)
 })
 
-test('secrets that somebody logs by mistake are redacted', (t) => {
+test('secrets that are logged by mistake → redacted', (t) => {
   const lines: string[] = []
   const log = openLog({ level: 'trace', format: 'json', to: (line) => lines.push(line) })
   for (const name of ['authorization', 'password', 'client_secret', 'refresh_token', 'token']) {
@@ -119,7 +119,7 @@ test('secrets that somebody logs by mistake are redacted', (t) => {
   }
 })
 
-test('ASVS 16.4.1: for people too, nothing that callers send breaks a line or moves the cursor', async (t) => {
+test('ASVS 16.4.1: control characters from callers → neither break a log line nor move the cursor', async (t) => {
   const cwd = await emptyFolder(t)
   const env = { ...production(await copyTemplate(t)), LOG_FORMAT: 'pretty' }
   const serving = await serve(t, { cwd, env })
@@ -147,7 +147,7 @@ const chatterbox = `
   process.stdin.resume().once('end', () => undefined)
 `
 
-test('a log that nobody reads stays within its bound, and says what is missing when it is read', async (t) => {
+test('a log that is not read → stays bounded, and reports missing lines later', async (t) => {
   const module = join(root, 'dist', 'src', 'telemetry', 'log.js')
   const child = spawn(process.execPath, ['--input-type=module', '-e', chatterbox, module])
   t.teardown(() => child.kill('SIGKILL'))

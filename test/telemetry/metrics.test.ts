@@ -28,7 +28,7 @@ async function start(t: ExecutionContext<unknown>) {
   return { server: new HttpClient(serving.url), port: new HttpClient(metricsUrl), scrape }
 }
 
-test('every grant has its requests, outcomes and latency', async (t) => {
+test('every grant → counted by outcome, with its latency', async (t) => {
   const { server, scrape } = await start(t)
   await server.signIn()
   await server.signIn({ password: 'wrong' })
@@ -55,7 +55,7 @@ test('every grant has its requests, outcomes and latency', async (t) => {
   t.false([...samples.keys()].some((name) => /made_up/.test(name)))
 })
 
-test('refreshes are counted by outcome, reuse among them', async (t) => {
+test('refreshes → counted by outcome, including reuse', async (t) => {
   const { server, scrape } = await start(t)
   const { body } = await server.signIn()
   const next = await server.refresh(body.refresh_token)
@@ -69,7 +69,7 @@ test('refreshes are counted by outcome, reuse among them', async (t) => {
   t.is(samples.get('signet_refreshes_total{outcome="reused"}'), 1)
 })
 
-test('keys, pool, queue, Redis and the process are measured', async (t) => {
+test('keys, pool, queue, Redis and process → measured', async (t) => {
   const { server, scrape } = await start(t)
   const { body } = await server.signIn()
   await server.introspect(body.access_token)
@@ -94,7 +94,7 @@ test('keys, pool, queue, Redis and the process are measured', async (t) => {
   t.true(value('nodejs_eventloop_lag_seconds') >= 0)
 })
 
-test('ASVS 13.4.5: metrics are on their port only, and nothing else is on it', async (t) => {
+test('ASVS 13.4.5: the metrics port → serves only metrics, and no other port does', async (t) => {
   const { server, port } = await start(t)
   t.is((await server.get('/metrics')).status, 404)
   const scraped = await port.get('/metrics?format=text')
@@ -113,7 +113,7 @@ const ofThePrimary = [
   'signet_workers_hung gauge',
 ]
 
-test('docs/metrics.md names every metric of ours with its labels, and none that is not there', async (t) => {
+test('docs/metrics.md → lists exactly the existing metrics with their labels', async (t) => {
   const { server, port } = await start(t)
   const { body } = await server.signIn()
   await server.refresh(body.refresh_token)

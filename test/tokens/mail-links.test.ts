@@ -4,7 +4,7 @@ import { smtpError, startMailbox } from '../support/mail/mailbox.ts'
 
 type Room = Awaited<ReturnType<typeof openMailRoom>>
 
-test('links live as long as the mail says, from when it was sent: 24 hours and one', async (t) => {
+test('links → valid for 24 hours or one hour from sending, as the mail says', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const ada = await room.person()
@@ -46,7 +46,7 @@ for (const [what, [mail, columns]] of Object.entries(meanwhile)) {
   })
 }
 
-test('a late verification of an old address does not take the link of the newer one', async (t) => {
+test('a late verification mail of an old address → the link of the newer one stays valid', async (t) => {
   let isFull = true
   const mailbox = await startMailbox(t, {
     onStep(step, address) {
@@ -72,7 +72,7 @@ test('a late verification of an old address does not take the link of the newer 
   t.deepEqual(holder, { userId, email: 'right@people.example' })
 })
 
-test('a person who is being deleted holds up no mail, and their mail goes with them', async (t) => {
+test('a person who is being deleted → other mails are sent, theirs is deleted', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const gone = await room.person()
@@ -98,7 +98,7 @@ test('a person who is being deleted holds up no mail, and their mail goes with t
   )
 })
 
-test('deleting people while their mails are sent never deadlocks', async (t) => {
+test('people deleted while their mails are sent → no deadlock', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   for (let round = 0; round < 10; round += 1) {

@@ -6,7 +6,7 @@ import { startMailbox } from '../support/mail/mailbox.ts'
 
 const reset = { purpose: 'password_reset', seconds: 3600 } as const
 
-test('ASVS 6.5.1: the link in a mail works once', async (t) => {
+test('ASVS 6.5.1: a link in a mail → works once', async (t) => {
   const mailbox = await startMailbox(t)
   const room = await openMailRoom(t, { smtpUrl: mailbox.url })
   const ada = await room.person()
@@ -23,7 +23,7 @@ test('ASVS 6.5.1: the link in a mail works once', async (t) => {
   t.is(await room.oneTimeTokens.peek(room.db, presented), undefined)
 })
 
-test('ASVS 2.3.4: of 20 that spend one token at once exactly one wins, in each of 20 rounds', async (t) => {
+test('ASVS 2.3.4: 20 concurrent uses of one token → exactly one succeeds, in each of 20 rounds', async (t) => {
   const room = await openMailRoom(t, {})
   const { userId, to: email } = await room.person()
   const warm = Array.from({ length: 20 }, () => room.db.raw('SELECT pg_sleep(0.05)'))
@@ -38,7 +38,7 @@ test('ASVS 2.3.4: of 20 that spend one token at once exactly one wins, in each o
   }
 })
 
-test('a link is spent only by a transaction that commits', async (t) => {
+test('a rolled-back transaction → its link is not spent', async (t) => {
   const room = await openMailRoom(t, {})
   const { userId, to: email } = await room.person()
   const token = await room.oneTimeTokens.issue(room.db, { ...reset, userId, email })
@@ -50,7 +50,7 @@ test('a link is spent only by a transaction that commits', async (t) => {
   t.truthy(await room.oneTimeTokens.spend(room.db, { ...reset, token }))
 })
 
-test('ASVS 6.6.2: a token works for its purpose only, in its time, and until a newer one', async (t) => {
+test('ASVS 6.6.2: a token → valid only for its purpose, in its time, and until a newer one', async (t) => {
   const room = await openMailRoom(t, {})
   const { userId, to: email } = await room.person()
   const spend = (purpose: 'email_verification' | 'password_reset', token: string) =>
@@ -69,7 +69,7 @@ test('ASVS 6.6.2: a token works for its purpose only, in its time, and until a n
   t.is(await deleteExpired(room.db, expiredOneTimeTokens, room.clock.now(), 10), 1)
 })
 
-test('a withdrawn token is worth nothing', async (t) => {
+test('a withdrawn token → invalid', async (t) => {
   const room = await openMailRoom(t, {})
   const { userId, to: email } = await room.person()
   const token = await room.oneTimeTokens.issue(room.db, { ...reset, userId, email })
@@ -79,7 +79,7 @@ test('a withdrawn token is worth nothing', async (t) => {
   t.is(await room.oneTimeTokens.spend(room.db, { ...reset, token }), undefined)
 })
 
-test('ASVS 6.5.2: no token is in any table or in the log, whatever became of its mail', async (t) => {
+test('ASVS 6.5.2: mails with any outcome → no token in a table or the log', async (t) => {
   const replies = ['taken', 'refused', 'quoted']
   const mailbox = await startMailbox(t, {
     async onStep(step) {

@@ -61,7 +61,7 @@ async function isNoList(
   }
 }
 
-test('a list that is not signed as one by the issuer is none', async (t) => {
+test('a list that the issuer did not sign as a list → rejected', async (t) => {
   const thief = newKey()
   type Forgery = (issuer: EvilIssuer) => string
   const forgeries: Record<string, Forgery> = {
@@ -99,7 +99,7 @@ test('a list that is not signed as one by the issuer is none', async (t) => {
   }
 })
 
-test('RFC 8725 §3.8: a list of another issuer is none, by whatever key', async (t) => {
+test('RFC 8725 §3.8: a list of another issuer → rejected, whatever its key', async (t) => {
   const other = await startIssuer(t)
   const names = ['', null, 7, ['x'], `${other.issuer}/`, other.issuer, undefined]
   for (const iss of names) {
@@ -111,7 +111,7 @@ test('RFC 8725 §3.8: a list of another issuer is none, by whatever key', async 
   await isNoList(t, 'a slash more', (issuer, response) => response.end(slash(issuer)))
 })
 
-test('a list that says nonsense is taken whole or not at all', async (t) => {
+test('a malformed list → accepted completely or not at all', async (t) => {
   const digest = (extra = 0) => {
     const bytes = Buffer.concat([digestOf('client', 'app'), Buffer.alloc(extra)])
     return bytes.toString('base64url')
@@ -153,7 +153,7 @@ test('a list that says nonsense is taken whole or not at all', async (t) => {
   }
 })
 
-test('what is truncated, oversized or no list on the wire is refused while it is read', async (t) => {
+test('a truncated, oversized or foreign response → rejected while it is read', async (t) => {
   const listener = await silentListener(t)
   const endless = new Set<ServerResponse>()
   const huge = (issuer: EvilIssuer) => issuer.list({ padding: 'x'.repeat(200_000) })
@@ -205,7 +205,7 @@ test('what is truncated, oversized or no list on the wire is refused while it is
   await eventually(() => endless.size === 0, 'who sends without an end is hung up on')
 })
 
-test('a feed that hangs is left when its time is over', async (t) => {
+test('a feed that hangs → aborted at its deadline', async (t) => {
   const hangs: Record<string, (response: ServerResponse) => void> = {
     'never answers': () => undefined,
     'sends headers and nothing else': (response) => response.flushHeaders(),
@@ -220,7 +220,7 @@ test('a feed that hangs is left when its time is over', async (t) => {
   await Promise.all(attempts)
 })
 
-test('a list of a key that was revoked is refused, and one that revokes its own key is not fresh', async (t) => {
+test('a list signed by a revoked key → rejected; one that revokes its own key is not fresh', async (t) => {
   const issuer = await startIssuer(t)
   const leaked = issuer.signer
   const next = newKey()
@@ -250,7 +250,7 @@ test('a list of a key that was revoked is refused, and one that revokes its own 
   t.is(await outcome(verifier, issuer.token()), 'accepted')
 })
 
-test('a new key that signs the feed is found, also while made-up kids are tried', async (t) => {
+test('a new key signs the feed → found, even during a flood of made-up kids', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   await verifier.ready()

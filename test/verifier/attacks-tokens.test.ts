@@ -42,7 +42,7 @@ async function victim(t: ExecutionContext<unknown>) {
   }
 }
 
-test('RFC 8725 §3.1, ASVS 9.1.2: none is no algorithm, however it is spelled', async (t) => {
+test('RFC 8725 §3.1, ASVS 9.1.2: alg none in any spelling → rejected', async (t) => {
   const it = await victim(t)
   const { issuer, header, claims, privateKey } = it
   const [, , signature = ''] = issuer.token(claims).split('.')
@@ -60,7 +60,7 @@ test('RFC 8725 §3.1, ASVS 9.1.2: none is no algorithm, however it is spelled', 
   await areRefused(t, it, forgeries, ['algorithm_not_allowed', 'token_malformed'])
 })
 
-test('RFC 8725 §3.1: the public key is no HMAC secret, in any of its forms', async (t) => {
+test('RFC 8725 §3.1: an HMAC with the public key in any form → rejected', async (t) => {
   const it = await victim(t)
   const { issuer, header, claims, publicKey } = it
   const pem = publicKey.export({ format: 'pem', type: 'spki' }) as string
@@ -89,7 +89,7 @@ test('RFC 8725 §3.1: the public key is no HMAC secret, in any of its forms', as
   await areRefused(t, it, unnamed, ['signature_invalid'])
 })
 
-test('RFC 8725 §3.1: the genuine key signs RS256 and nothing else', async (t) => {
+test('RFC 8725 §3.1: the genuine key with another algorithm than RS256 → rejected', async (t) => {
   const it = await victim(t)
   const { header, claims, privateKey } = it
   const signers = {
@@ -120,7 +120,7 @@ test('RFC 8725 §3.1: the genuine key signs RS256 and nothing else', async (t) =
   await areRefused(t, it, unnamed, ['signature_invalid'])
 })
 
-test('ASVS 9.1.1: what the key did not sign is not read', async (t) => {
+test('ASVS 9.1.1: a payload that the key did not sign → not read', async (t) => {
   const it = await victim(t)
   const { issuer, header, claims, privateKey } = it
   const [head = '', payload = '', signature = ''] = issuer.token(claims).split('.')
@@ -144,7 +144,7 @@ test('ASVS 9.1.1: what the key did not sign is not read', async (t) => {
   await areRefused(t, it, forgeries, ['signature_invalid'])
 })
 
-test('RFC 8725 §3.10, ASVS 9.1.3: no key and no address in a header is used or visited', async (t) => {
+test('RFC 8725 §3.10, ASVS 9.1.3: keys and URLs in a header → neither used nor fetched', async (t) => {
   const it = await victim(t)
   const { issuer, header, claims, privateKey } = it
   const listener = await silentListener(t)
@@ -168,7 +168,7 @@ test('RFC 8725 §3.10, ASVS 9.1.3: no key and no address in a header is used or 
   t.deepEqual(listener.calls, [])
 })
 
-test('RFC 9068 §4, ASVS 9.2.2: only at+jwt is the type of an access token', async (t) => {
+test('RFC 9068 §4, ASVS 9.2.2: another typ than at+jwt → rejected', async (t) => {
   const it = await victim(t)
   const { issuer } = it
   const types = [
@@ -183,7 +183,7 @@ test('RFC 9068 §4, ASVS 9.2.2: only at+jwt is the type of an access token', asy
   await areRefused(t, it, forgeries, ['type_not_allowed'])
 })
 
-test('RFC 7515 §7.1: one spelling of a token is read, and nothing but that', async (t) => {
+test('RFC 7515 §7.1: another spelling of a token → rejected', async (t) => {
   const it = await victim(t)
   const { issuer, header, claims, privateKey } = it
   const token = issuer.token(claims)
@@ -243,7 +243,7 @@ test('RFC 7515 §7.1: one spelling of a token is read, and nothing but that', as
   await areRefused(t, it, forgeries, ['token_malformed'])
 })
 
-test('RFC 8725 §3.10: a kid is looked up and nothing else, whatever it says', async (t) => {
+test('RFC 8725 §3.10: a kid with any content → only looked up', async (t) => {
   const it = await victim(t)
   const kids = [
     ...['__proto__', 'constructor', 'toString', '../keys', "' OR 1=1 --", '/dev/null', '*', '0'],

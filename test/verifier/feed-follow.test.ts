@@ -13,7 +13,7 @@ const becomes = (verifier: Verifier, token: string, code: string) =>
 const isWaiting = (issuer: EvilIssuer) =>
   eventually(() => issuer.waiting.size > 0, 'the verifier waits for news')
 
-test('a token, its session, its client and its key: what is revoked is refused, and nothing else', async (t) => {
+test('a revoked token, session, client or key → its tokens are rejected, and no others', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   const other = newKey()
@@ -47,7 +47,7 @@ test('a token, its session, its client and its key: what is revoked is refused, 
   t.true(issuer.calls.some((call) => /\/feed\?since=3&wait=25&part=0$/.test(call)))
 })
 
-test('the first token waits for the first list', async (t) => {
+test('the first token → waits for the first list', async (t) => {
   const issuer = await startIssuer(t)
   const token = issuer.token({ jti: 'a' })
   issuer.revoke('jti', 'a')
@@ -60,7 +60,7 @@ test('the first token waits for the first list', async (t) => {
   t.deepEqual(await Promise.all(outcomes), ['token_revoked', 'accepted'])
 })
 
-test('an old list that is replayed takes nothing back, adds nothing and is not fresh', async (t) => {
+test('a replayed old list → removes nothing, adds nothing and is not fresh', async (t) => {
   const issuer = await startIssuer(t)
   const lenient = verifierOf(t, issuer)
   const strict = verifierOf(t, issuer, { revocations: { onStale: 'reject' } })
@@ -101,7 +101,7 @@ test('an old list that is replayed takes nothing back, adds nothing and is not f
   }
 })
 
-test('lists are united: one without an entry, a delta or another history, takes none away', async (t) => {
+test('a list without an entry → the entry stays, as with a delta or another history', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   const token = issuer.token({ jti: 'a', exp: issuer.seconds + 5000 })
@@ -118,7 +118,7 @@ test('lists are united: one without an entry, a delta or another history, takes 
   t.is(await outcome(verifier, token), 'token_revoked')
 })
 
-test('an entry is forgotten at its expiry, never while its token could still pass', async (t) => {
+test('an entry → removed at its expiry, never while its token could be accepted', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, { clockToleranceSeconds: 60 })
   const token = issuer.token({ jti: 'a', exp: issuer.seconds + 60 })
@@ -137,7 +137,7 @@ test('an entry is forgotten at its expiry, never while its token could still pas
   await eventually(() => verifier.status.entries === 1, 'what is over is forgotten')
 })
 
-test('without a feed there is nothing to follow, and reject refuses what it cannot know', async (t) => {
+test('an issuer without a feed → nothing is followed, and onStale reject refuses tokens', async (t) => {
   const issuer = await startIssuer(t)
   issuer.hasFeed = false
   const lenient = verifierOf(t, issuer)
@@ -168,7 +168,7 @@ test('without a feed there is nothing to follow, and reject refuses what it cann
   t.true(lenient.status.following)
 })
 
-test('a verifier that is closed leaves its poll', async (t) => {
+test('a verifier is closed → its poll ends', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   await verifier.ready()
@@ -184,7 +184,7 @@ test('a verifier that is closed leaves its poll', async (t) => {
   )
 })
 
-test('an issuer that does not hold polls is not asked without a pause', async (t) => {
+test('an issuer that does not hold polls → polled with pauses', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   issuer.answers.feed = (_request, response, url) =>
@@ -196,7 +196,7 @@ test('an issuer that does not hold polls is not asked without a pause', async (t
   t.true(seconds > 2.9, `three pauses of a second or more, not ${seconds} s`)
 })
 
-test('a hundred thousand entries: each is found, no other is, and they go when they are over', async (t) => {
+test('a hundred thousand entries → exactly these are found, and removed when they expire', async (t) => {
   const issuer = await startIssuer(t)
   for (let n = 0; n < 100_000; n++) issuer.revoke('jti', `token ${n}`, 600 + (n % 60) * 60)
   const verifier = verifierOf(t, issuer)
@@ -212,7 +212,7 @@ test('a hundred thousand entries: each is found, no other is, and they go when t
   await eventually(() => verifier.status.entries === 0, 'all are over')
 })
 
-test('a set of digests holds what a Map would', (t) => {
+test('a digest set → behaves like a Map', (t) => {
   const digests = Array.from({ length: 2000 }, () => {
     const bytes = randomBytes(16)
     return Uint32Array.of(bytes.readUInt32LE(0), 7, bytes.readUInt32LE(8), 0)

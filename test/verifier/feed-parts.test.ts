@@ -40,7 +40,7 @@ function sendNews(issuer: EvilIssuer, response: ServerResponse, url: URL): void 
   response.end(issuer.list({ since, seq: since, revoked: {} }))
 }
 
-test('a list in parts → all of it is united before the first token is let in', async (t) => {
+test('a list in parts → complete before the first token is accepted', async (t) => {
   const { issuer, names } = await inParts(t)
   // Each part is shorter, and all of it is longer.
   const verifier = verifierOf(t, issuer, { revocations: { maxListBytes: 1400 } })
@@ -58,7 +58,7 @@ test('a list in parts → all of it is united before the first token is let in',
   t.deepEqual(lists, [{ type: 'list', full: true, entries: 40 }])
 })
 
-test('parts of different times → news are asked for since the earliest, and all is as old as the oldest', async (t) => {
+test('parts of different times → the next delta starts at the earliest cursor, and the oldest part sets the age', async (t) => {
   const seqs = ['abcdefgh.7', 'abcdefgh.5.aaaaaaaa', 'abcdefgh.9', 'abcdefgh.5.bbbbbbbb']
   const { issuer } = await inParts(t, (part) => ({
     seq: seqs[part],
@@ -71,7 +71,7 @@ test('parts of different times → news are asked for since the earliest, and al
   await eventually(next, 'news since the earliest')
 })
 
-test('parts that are not all of one list → it is not complete, and not fresh', async (t) => {
+test('parts of different lists → not complete and not fresh', async (t) => {
   const wrong: Record<string, Change> = {
     'another part': (part) => (part === 2 ? { part: 1 } : {}),
     'another division': (part) => (part === 2 ? { of: 8 } : {}),
@@ -93,7 +93,7 @@ test('parts that are not all of one list → it is not complete, and not fresh',
   }
 })
 
-test('RFC 8725 §3.11: a list of a type that nobody knows → refused', async (t) => {
+test('RFC 8725 §3.11: a list of an unknown type → rejected', async (t) => {
   const { issuer } = await inParts(t)
   issuer.answers.feed = (_request, response) =>
     response.end(issuer.list({ revoked: {} }, { typ: 'revocations-parts+jwt' }))
@@ -101,7 +101,7 @@ test('RFC 8725 §3.11: a list of a type that nobody knows → refused', async (t
   t.is(await outcome(verifier, issuer.token()), 'revocations_stale')
 })
 
-test('a part that fails → the parts before it are kept, and it is asked for again', async (t) => {
+test('a part that fails → earlier parts are kept, and it is requested again', async (t) => {
   const { issuer } = await inParts(t)
   const answer = issuer.answers.feed
   let failures = 0
@@ -118,7 +118,7 @@ test('a part that fails → the parts before it are kept, and it is asked for ag
   t.is(issuer.count('/feed?part=2'), 2)
 })
 
-test('everything cannot be had any more → news go on, and the problem is told', async (t) => {
+test('full lists fail → deltas continue, and the problem is reported', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   await verifier.ready()

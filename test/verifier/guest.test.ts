@@ -106,7 +106,7 @@ const nonsense: Readonly<Record<string, (response: ServerResponse) => void>> = {
 }
 
 for (const framework of ['koa', 'express', 'fastify']) {
-  test(`${framework}: whatever paths the service is asked for and asks for → its process goes on`, async (t) => {
+  test(`${framework}: any requested paths → the process keeps running`, async (t) => {
     const it = await issuerOf(t)
     const targets = ['//', '//x', 'http://', 'http://x.example//', '*']
     const report = await host(t, {
@@ -119,7 +119,7 @@ for (const framework of ['koa', 'express', 'fastify']) {
     t.deepEqual(report.again, { it: 200 })
   })
 
-  test(`${framework}: a service that replaced fetch → the verifier does not call it, and listens to nothing`, async (t) => {
+  test(`${framework}: a service that replaced fetch → the verifier does not use it`, async (t) => {
     const it = await issuerOf(t)
     const report = await host(t, { framework, issuers: named({ it }), replaceFetch: true })
     t.deepEqual(report.statuses, { it: 200 })
@@ -128,7 +128,7 @@ for (const framework of ['koa', 'express', 'fastify']) {
     t.false(report.subscribed)
   })
 
-  test(`${framework}: 100 verifiers opened and closed → no socket and no timer is left`, async (t) => {
+  test(`${framework}: 100 verifiers opened and closed → no socket or timer remains`, async (t) => {
     const it = await issuerOf(t)
     const report = await host(t, { framework, issuers: named({ it }), closed: 100 })
     t.deepEqual(report.left, [])
@@ -136,7 +136,7 @@ for (const framework of ['koa', 'express', 'fastify']) {
     t.deepEqual(report.listeners, report.listenersBefore)
   })
 
-  test(`${framework}: an issuer that is away or killed in mid-poll → the service answers on`, async (t) => {
+  test(`${framework}: an issuer that is away or killed during a poll → the service keeps answering`, async (t) => {
     const it = await issuerOf(t)
     const away = { ...named({ it }).it, issuer: 'http://127.0.0.1:9' }
     const issuers = { ...named({ it }), away: { issuer: away.issuer, token: it.token() } }
@@ -151,7 +151,7 @@ for (const framework of ['koa', 'express', 'fastify']) {
     t.deepEqual(report.again, { it: 200, away: 503 })
   })
 
-  test(`${framework}: an issuer that answers nonsense → 503 or a list that is stale, and nothing worse`, async (t) => {
+  test(`${framework}: an issuer with invalid responses → only 503 or a stale list`, async (t) => {
     // A busy machine needs time for metadata and keys before the feed is asked for.
     const places = { metadata: 1, keys: 1, feed: 15 } as const
     for (const [place, timeoutSeconds] of Object.entries(places)) {
@@ -169,7 +169,7 @@ for (const framework of ['koa', 'express', 'fastify']) {
   })
 }
 
-test('a fetch that was passed → it gets every request, and nothing that it does leaves the call', async (t) => {
+test('a custom fetch → gets every request, and its errors stay in the call', async (t) => {
   const it = await startIssuer(t)
   const asked: string[] = []
   const good: typeof fetch = (url, init) => {
@@ -196,7 +196,7 @@ test('a fetch that was passed → it gets every request, and nothing that it doe
   }
 })
 
-test('callbacks that throw or reject → the service goes on', async (t) => {
+test('callbacks that throw or reject → the service continues', async (t) => {
   const it = await startIssuer(t)
   const rejecting = async () => {
     throw new Error('the log is away')
@@ -219,7 +219,7 @@ test('callbacks that throw or reject → the service goes on', async (t) => {
   await eventually(isRevoked, 'the feed goes on when there is a clock again')
 })
 
-test('onRefusal that rejects → the caller has the answer', async (t) => {
+test('onRefusal rejects → the caller still gets the response', async (t) => {
   for (const start of Object.values(frameworks)) {
     const service = await start(
       { verify: () => Promise.reject(new Error('not asked')) },

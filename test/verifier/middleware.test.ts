@@ -50,7 +50,7 @@ async function ask(service: Service, path: string, token?: string) {
   return { status, headers: response.headers, challenge, text, body: text && JSON.parse(text) }
 }
 
-everywhere('a good token lets in, and its claims are `user`', async (t, start) => {
+everywhere('a valid token → admitted, with its claims in `user`', async (t, start) => {
   const service = await start()
   const token = await issuer.token({ sub: 'ann', scope: 'reports:read x reports:write' })
   t.like(await ask(service, '/user', token), { status: 200, body: { sub: 'ann' } })
@@ -58,7 +58,7 @@ everywhere('a good token lets in, and its claims are `user`', async (t, start) =
   t.like(await ask(service, '/scope', token), { status: 200, body: { sub: 'ann' } })
 })
 
-everywhere('RFC 6750 §3.1: without a token the challenge names no error', async (t, start) => {
+everywhere('RFC 6750 §3.1: no token → a challenge without an error', async (t, start) => {
   const service = await start(verifier, { realm: 'reports' })
   for (const path of ['/user', '/scope', '/role', '/all']) {
     const answer = await ask(service, path)
@@ -73,18 +73,21 @@ everywhere('RFC 6750 §3.1: without a token the challenge names no error', async
   }
 })
 
-everywhere('optionalUser goes on without a token, never with a bad one', async (t, start) => {
-  const service = await start()
-  t.like(await ask(service, '/optional'), { status: 200, body: { sub: null } })
-  const forAnother = await issuer.token({ aud: 'https://another.example' })
-  for (const bad of ['x', forAnother, await issuer.token({ exp: 1 })]) {
-    const answer = await ask(service, '/optional', bad)
-    t.is(answer.status, 401)
-    t.is(answer.challenge, 'Bearer realm="api", error="invalid_token"')
-  }
-})
+everywhere(
+  'optionalUser → admits requests without a token, refuses invalid ones',
+  async (t, start) => {
+    const service = await start()
+    t.like(await ask(service, '/optional'), { status: 200, body: { sub: null } })
+    const forAnother = await issuer.token({ aud: 'https://another.example' })
+    for (const bad of ['x', forAnother, await issuer.token({ exp: 1 })]) {
+      const answer = await ask(service, '/optional', bad)
+      t.is(answer.status, 401)
+      t.is(answer.challenge, 'Bearer realm="api", error="invalid_token"')
+    }
+  },
+)
 
-everywhere('RFC 9068 §4: bad tokens are invalid_token, and why is no news', async (t, start) => {
+everywhere('RFC 9068 §4: invalid tokens → invalid_token without the reason', async (t, start) => {
   const told: Refusal[] = []
   const service = await start(verifier, { onRefusal: (refusal) => told.push(refusal) })
   const revoked = await issuer.token()
@@ -116,34 +119,41 @@ everywhere('RFC 9068 §4: bad tokens are invalid_token, and why is no news', asy
   t.is(expired.body.error_description, 'the access token has expired')
 })
 
-everywhere('RFC 6750 §3.1: insufficient_scope names all that is needed', async (t, start) => {
-  const service = await start()
-  const scopes = ['', 'reports:read', 'reports:writereports:read', 'REPORTS:READ REPORTS:WRITE']
-  for (const scope of scopes) {
-    const answer = await ask(service, '/scope', await issuer.token({ scope }))
-    t.is(answer.status, 403, scope)
-    t.is(
-      answer.challenge,
-      'Bearer realm="api", error="insufficient_scope", scope="reports:read reports:write"',
-    )
-    t.is(answer.body.error, 'insufficient_scope')
-  }
-  t.is((await ask(service, '/scope', await issuer.token({ scope: undefined }))).status, 403)
-})
+everywhere(
+  'RFC 6750 §3.1: a missing scope → insufficient_scope with all required scopes',
+  async (t, start) => {
+    const service = await start()
+    const scopes = ['', 'reports:read', 'reports:writereports:read', 'REPORTS:READ REPORTS:WRITE']
+    for (const scope of scopes) {
+      const answer = await ask(service, '/scope', await issuer.token({ scope }))
+      t.is(answer.status, 403, scope)
+      t.is(
+        answer.challenge,
+        'Bearer realm="api", error="insufficient_scope", scope="reports:read reports:write"',
+      )
+      t.is(answer.body.error, 'insufficient_scope')
+    }
+    t.is((await ask(service, '/scope', await issuer.token({ scope: undefined }))).status, 403)
+  },
+)
 
-everywhere('one of the roles is enough, part of a role is none', async (t, start) => {
-  const service = await start()
-  const withRoles = async (roles?: string[]) => ask(service, '/role', await issuer.token({ roles }))
-  t.is((await withRoles(['x', 'auditor'])).status, 200)
-  for (const roles of [undefined, [], ['adm'], ['administrator'], ['admin,auditor']]) {
-    const answer = await withRoles(roles)
-    t.is(answer.status, 403, String(roles))
-    t.is(answer.challenge, 'Bearer realm="api", error="insufficient_scope"')
-    t.is(answer.body.error_description, 'the access token lacks a required role')
-  }
-})
+everywhere(
+  'requireRole → one of the roles is enough, a part of a name is not',
+  async (t, start) => {
+    const service = await start()
+    const withRoles = async (roles?: string[]) =>
+      ask(service, '/role', await issuer.token({ roles }))
+    t.is((await withRoles(['x', 'auditor'])).status, 200)
+    for (const roles of [undefined, [], ['adm'], ['administrator'], ['admin,auditor']]) {
+      const answer = await withRoles(roles)
+      t.is(answer.status, 403, String(roles))
+      t.is(answer.challenge, 'Bearer realm="api", error="insufficient_scope"')
+      t.is(answer.body.error_description, 'the access token lacks a required role')
+    }
+  },
+)
 
-everywhere('a request is verified once, and by whom it passes first', async (t, start) => {
+everywhere('several guards → a request is verified once, by the first one', async (t, start) => {
   let count = 0
   const counting: Verify = {
     verify(token) {
@@ -159,7 +169,7 @@ everywhere('a request is verified once, and by whom it passes first', async (t, 
   t.is(count, 2, 'another request')
 })
 
-everywhere('"cannot tell now" is 503 and not 401', async (t, start) => {
+everywhere('a verifier that cannot decide → 503 instead of 401', async (t, start) => {
   for (const code of ['keys_unavailable', 'revocations_stale'] as const) {
     const service = await start({
       verify: () => Promise.reject(new VerificationError(code, 'away')),
@@ -174,7 +184,7 @@ everywhere('"cannot tell now" is 503 and not 401', async (t, start) => {
   }
 })
 
-everywhere('a mistake goes to the framework and lets nobody in', async (t, start) => {
+everywhere('an unexpected error → passed to the framework, and not admitted', async (t, start) => {
   // The last two are what Express takes for "go on" and "skip the other doors".
   for (const mistake of [new Error('a bug'), undefined, 'route']) {
     const service = await start({ verify: () => Promise.reject(mistake) })
@@ -216,7 +226,7 @@ const malformed: readonly string[] = [
 ]
 
 everywhere(
-  'RFC 6750 §2, §3.1: malformed credentials are 400, and no byte returns',
+  'RFC 6750 §2, §3.1: malformed credentials → 400 without any of their bytes',
   async (t, start) => {
     const service = await start()
     const token = await issuer.token()
@@ -244,24 +254,27 @@ everywhere(
   },
 )
 
-everywhere('RFC 6750 §2: the scheme has no case; other places have no token', async (t, start) => {
-  const service = await start()
-  const token = await issuer.token()
-  const statusOf = async (target: string, headers = {}) =>
-    (await sendRaw(service.url, rawRequest('GET', target, headers))).status
-  for (const scheme of ['bearer', 'BEARER', 'BeArEr', 'Bearer ']) {
-    t.is(await statusOf('/user', { authorization: `${scheme} ${token}` }), 200, scheme)
-  }
-  t.is(await statusOf(`/user?access_token=${token}`), 401)
-  t.is(await statusOf('/user', { cookie: `access_token=${token}` }), 401)
-  t.is(await statusOf('/user', { 'proxy-authorization': `Bearer ${token}` }), 401)
-  for (const authorization of ['Basic YTpi', `DPoP ${token}`, `Bearers ${token}`]) {
-    t.is(await statusOf('/user', { authorization }), 401, authorization)
-    t.is(await statusOf('/optional', { authorization }), 200, authorization)
-  }
-})
+everywhere(
+  'RFC 6750 §2: the scheme → case-insensitive; tokens elsewhere are ignored',
+  async (t, start) => {
+    const service = await start()
+    const token = await issuer.token()
+    const statusOf = async (target: string, headers = {}) =>
+      (await sendRaw(service.url, rawRequest('GET', target, headers))).status
+    for (const scheme of ['bearer', 'BEARER', 'BeArEr', 'Bearer ']) {
+      t.is(await statusOf('/user', { authorization: `${scheme} ${token}` }), 200, scheme)
+    }
+    t.is(await statusOf(`/user?access_token=${token}`), 401)
+    t.is(await statusOf('/user', { cookie: `access_token=${token}` }), 401)
+    t.is(await statusOf('/user', { 'proxy-authorization': `Bearer ${token}` }), 401)
+    for (const authorization of ['Basic YTpi', `DPoP ${token}`, `Bearers ${token}`]) {
+      t.is(await statusOf('/user', { authorization }), 401, authorization)
+      t.is(await statusOf('/optional', { authorization }), 200, authorization)
+    }
+  },
+)
 
-test('a door that would let everybody in, or break its own challenge, cannot be made', (t) => {
+test('a guard that would admit every request or break its challenge → TypeError', (t) => {
   const { requireScope, requireRole } = signet(verifier)
   const wrong = { instanceOf: TypeError }
   t.throws(() => requireScope(), wrong)

@@ -42,7 +42,7 @@ async function start(t: ExecutionContext, options: TestIssuerOptions = {}) {
 
 const hex = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
-test('its tokens are those of RFC 9068, and claims can be replaced and left out', async (t) => {
+test('tokens of the test issuer → as in RFC 9068, with claims replaced or removed', async (t) => {
   const { issuer } = await start(t, { audience: 'https://orders.example' })
   const verifier = createVerifier({ issuer: issuer.issuer, audience: 'https://orders.example' })
   t.teardown(() => verifier.close())
@@ -66,7 +66,7 @@ test('its tokens are those of RFC 9068, and claims can be replaced and left out'
   }
 })
 
-test('what is revoked is refused by a verifier that follows it; the rest goes on', async (t) => {
+test('a revocation → refused by a verifier that follows the feed; other tokens stay valid', async (t) => {
   const { issuer } = await start(t)
   const verifier = createVerifier({ issuer: issuer.issuer, audience: issuer.audience })
   t.teardown(() => verifier.close())
@@ -94,7 +94,7 @@ test('what is revoked is refused by a verifier that follows it; the rest goes on
   t.is(await refused(await issuer.token()), 'accepted', 'the successor signs')
 })
 
-test('a rotation refuses nobody: the next key is published already', async (t) => {
+test('a rotation → every token stays valid, because the next key is already published', async (t) => {
   const { issuer, jwks } = await start(t)
   const kids = async () => (await jwks()).keys.map(({ kid }) => kid)
   const before = await issuer.token()
@@ -114,7 +114,7 @@ test('a rotation refuses nobody: the next key is published already', async (t) =
     t.deepEqual(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
 })
 
-test('the feed: everything, what is new since, and everything again for an unknown seq', async (t) => {
+test('the feed → a full list, a delta, and a full list again for an unknown seq', async (t) => {
   const clock = new Clock(new Date('2026-01-01T00:00:30Z'))
   const { issuer, list, get } = await start(t, { now: clock.now })
   const empty = await list()
@@ -153,7 +153,7 @@ test('the feed: everything, what is new since, and everything again for an unkno
   }
 })
 
-test('a long poll ends with what is new, and with close at once', async (t) => {
+test('a long poll → ends with news, or immediately on close', async (t) => {
   const { issuer, list } = await start(t)
   const { seq } = await list()
   const began = performance.now()
@@ -182,13 +182,13 @@ async function hangingPoll(url: string, seq: string): Promise<{ ended: Promise<u
   return { ended }
 }
 
-test('a wait without news ends with an empty delta', async (t) => {
+test('a wait without news → an empty delta', async (t) => {
   const { list } = await start(t)
   const { seq } = await list()
   t.like(await list({ since: seq, wait: '1' }), { since: seq, seq, digests: [] })
 })
 
-test('it listens on loopback only, and gives no token to anybody else', async (t) => {
+test('the test issuer → listens on loopback only, and has no token endpoint', async (t) => {
   for (const host of ['0.0.0.0', '::', '::ffff:0.0.0.0', '192.0.2.1', 'localhost', 'example.org']) {
     await t.throwsAsync(startTestIssuer({ host }), { instanceOf: TypeError }, host)
   }
@@ -200,7 +200,7 @@ test('it listens on loopback only, and gives no token to anybody else', async (t
   t.is(posted.status, 405)
 })
 
-test('nothing of the server is in it', async (t) => {
+test('the modules for tests → import nothing of the server', async (t) => {
   for (const file of ['testing', 'testing-keys', 'testing-revocations', 'testing-routes']) {
     const source = await readFile(join(root, 'src/verifier', `${file}.ts`), 'utf8')
     for (const [, name = ''] of source.matchAll(/from '([^']+)'/g)) {

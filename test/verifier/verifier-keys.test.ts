@@ -6,7 +6,7 @@ import { json, newKey, outcome, startIssuer, verifierOf } from './evil-issuer.ts
 
 const withoutFeed = { revocations: false } as const
 
-test('RFC 8414 §3.1: the well-known part stands between host and path', async (t) => {
+test('RFC 8414 §3.1: an issuer with a path → the well-known part is between host and path', async (t) => {
   const places = [
     ['', '/.well-known/oauth-authorization-server'],
     ['/', '/.well-known/oauth-authorization-server'],
@@ -21,7 +21,7 @@ test('RFC 8414 §3.1: the well-known part stands between host and path', async (
   }
 })
 
-test('RFC 8414 §3.3: metadata of another issuer, or that lead away from TLS, are not followed', async (t) => {
+test('RFC 8414 §3.3: metadata of another issuer, or that lead away from TLS → rejected', async (t) => {
   const issuer = await startIssuer(t, { path: '/tenant' })
   const listener = await silentListener(t)
   const { origin } = issuer
@@ -46,7 +46,7 @@ test('RFC 8414 §3.3: metadata of another issuer, or that lead away from TLS, ar
   t.is(issuer.count('/keys'), 0)
 })
 
-test('a redirect is not followed, wherever it stands', async (t) => {
+test('a redirect anywhere → not followed', async (t) => {
   const issuer = await startIssuer(t)
   const listener = await silentListener(t)
   for (const place of ['metadata', 'keys'] as const) {
@@ -62,7 +62,7 @@ test('a redirect is not followed, wherever it stands', async (t) => {
   t.deepEqual(listener.calls, [])
 })
 
-test('a hundred first tokens at once cost one request each of discovery, keys and list', async (t) => {
+test('a hundred concurrent first tokens → one request each for metadata, keys and list', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   const outcomes = Array.from({ length: 100 }, () => outcome(verifier, issuer.token()))
@@ -71,7 +71,7 @@ test('a hundred first tokens at once cost one request each of discovery, keys an
   t.deepEqual([issuer.count('well-known'), issuer.count('/keys'), full.length], [1, 1, 1])
 })
 
-test('RFC 9111 §4.2: keys are fetched again when they are stale, and nobody waits for it', async (t) => {
+test('RFC 9111 §4.2: stale keys → refetched in the background', async (t) => {
   const ages: [string | undefined, number][] = [
     ['public, max-age=120', 120],
     ['max-age=999999', 300],
@@ -99,7 +99,7 @@ test('RFC 9111 §4.2: keys are fetched again when they are stale, and nobody wai
   }
 })
 
-test('RFC 9111 §5.1: the time that keys spent in a cache on the way counts', async (t) => {
+test('RFC 9111 §5.1: an Age header → counts towards the age of keys', async (t) => {
   const issuer = await startIssuer(t)
   issuer.answers.keys = (request, response, url) => {
     response.setHeader('age', '200')
@@ -115,7 +115,7 @@ test('RFC 9111 §5.1: the time that keys spent in a cache on the way counts', as
   await eventually(() => issuer.count('/keys') === 2, 'after a hundred seconds')
 })
 
-test('while the issuer is away the last keys go on, for a day and not for ever', async (t) => {
+test('an unreachable issuer → known keys are used for a day and not longer', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   await verifier.ready()
@@ -136,7 +136,7 @@ test('while the issuer is away the last keys go on, for a day and not for ever',
   t.is(await outcome(verifier, issuer.token()), 'accepted', 'and then all is well again')
 })
 
-test('after a quiet hour the keys are asked for before a token is trusted', async (t) => {
+test('an hour without tokens → keys are refetched before a token is accepted', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   const leaked = issuer.signer
@@ -149,7 +149,7 @@ test('after a quiet hour the keys are asked for before a token is trusted', asyn
   t.is(await outcome(verifier, issuer.token()), 'accepted')
 })
 
-test('a token that is remembered ends with its key', async (t) => {
+test('a cached token whose key is unpublished → rejected', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   const token = issuer.token()
@@ -171,7 +171,7 @@ test('a token that is remembered ends with its key', async (t) => {
   t.is(await outcome(verifier, issuer.token()), 'signature_invalid')
 })
 
-test('a flood of made-up kids makes one request in a cooldown, and harms no good token', async (t) => {
+test('a flood of made-up kids → one request per cooldown, and valid tokens are accepted', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   await verifier.ready()
@@ -193,7 +193,7 @@ test('a flood of made-up kids makes one request in a cooldown, and harms no good
   t.is(issuer.count('well-known'), 1)
 })
 
-test('a key that is new is found at once, and during a flood after the cooldown', async (t) => {
+test('a new key → found immediately, during a flood after the cooldown', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   const before = issuer.token()
@@ -219,7 +219,7 @@ test('a key that is new is found at once, and during a flood after the cooldown'
   t.deepEqual(kids, [1, 2, 3])
 })
 
-test('whether a kid is made up nobody can tell while the issuer is away', async (t) => {
+test('an unknown kid while the issuer is unreachable → keys_unavailable, not key_unknown', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   await verifier.ready()
@@ -232,7 +232,7 @@ test('whether a kid is made up nobody can tell while the issuer is away', async 
   t.like(verifier.events.at(-1), { type: 'problem', about: 'keys' })
 })
 
-test('RFC 7517 §5: of a key set only what may sign tokens is used, and a bad set not at all', async (t) => {
+test('RFC 7517 §5: a key set → only signing keys are used; a malformed set is rejected', async (t) => {
   const issuer = await startIssuer(t)
   const [{ n, e, kid } = {} as never] = issuer.jwks().keys as unknown as Record<string, string>[]
   const weak = newKey('weak', 1024)
@@ -262,7 +262,7 @@ test('RFC 7517 §5: of a key set only what may sign tokens is used, and a bad se
   }
 })
 
-test('an issuer that hangs holds nobody up for longer than the timeout, and known keys go on', async (t) => {
+test('an issuer that hangs → no call waits longer than the timeout, and known keys are used', async (t) => {
   const hangs = {
     'never answers': () => undefined,
     'sends headers and nothing else': (response: ServerResponse) => {
@@ -294,7 +294,7 @@ test('an issuer that hangs holds nobody up for longer than the timeout, and know
   await Promise.all(attempts)
 })
 
-test('a clock that is set back refuses nothing and stops no request', async (t) => {
+test('a clock that is set back → tokens are accepted and requests continue', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, withoutFeed)
   await verifier.ready()
@@ -306,7 +306,7 @@ test('a clock that is set back refuses nothing and stops no request', async (t) 
   t.is(await outcome(verifier, issuer.token()), 'accepted')
 })
 
-test('a closed verifier asks nobody and vouches for nothing', async (t) => {
+test('a closed verifier → makes no request and accepts no token', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   await verifier.verify(issuer.token())

@@ -17,7 +17,7 @@ const serviceOf = (
 const becomes = (verifier: Verifier, token: string, code: string) =>
   eventually(async () => (await outcome(verifier, token)) === code, `it is ${code}`)
 
-test('what is revoked at the server is refused by a service that asks nobody', async (t) => {
+test('a revocation at the server → tokens are rejected by an offline verifier', async (t) => {
   const server = await startServer(t)
   const verifier = serviceOf(t, server)
   const reports = await register(server, 'reports')
@@ -65,7 +65,7 @@ test('what is revoked at the server is refused by a service that asks nobody', a
   t.is(await outcome(serviceOf(t, server, { audience: invoices }), later), 'audience_mismatch')
 })
 
-test('a normal rotation refuses no good token, from the first of its keys to the last', async (t) => {
+test('a normal rotation → no valid token is rejected', async (t) => {
   const server = await startServer(t)
   const verifiers = [serviceOf(t, server), serviceOf(t, server, { rememberTokens: 0 })]
   const minted: { token: string; expires: number }[] = []
@@ -90,7 +90,7 @@ test('a normal rotation refuses no good token, from the first of its keys to the
   t.true(checked > 300)
 })
 
-test('while the server is away good tokens pass, and revoked ones do not', async (t) => {
+test('an unreachable server → valid tokens are accepted, revoked ones are not', async (t) => {
   const server = await startServer(t)
   const lenient = serviceOf(t, server)
   const strict = serviceOf(t, server, { revocations: { onStale: 'reject' } })

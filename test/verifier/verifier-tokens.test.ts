@@ -2,7 +2,7 @@ import test from 'ava'
 import { createVerifier } from '../../src/verifier/verifier.ts'
 import { audience, outcome, startIssuer, verifierOf } from './evil-issuer.ts'
 
-test('RFC 9068 §4: a good token is accepted, and its claims are handed out', async (t) => {
+test('RFC 9068 §4: a valid token → accepted, with its claims', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   const claims = issuer.claims({ roles: ['admin'], amr: ['pwd'], auth_time: 1, more: { of: 'it' } })
@@ -18,7 +18,7 @@ test('RFC 9068 §4: a good token is accepted, and its claims are handed out', as
   t.like(verifier.status, { keys: 1, entries: 0, following: true, staleSeconds: 0 })
 })
 
-test('ASVS 9.2.3: a service with several names takes tokens for any of them, and no others', async (t) => {
+test('ASVS 9.2.3: several audiences → tokens for any of them are accepted, and no others', async (t) => {
   const issuer = await startIssuer(t)
   const names = ['https://a.example', 'https://b.example']
   const verifier = verifierOf(t, issuer, { audience: names })
@@ -26,7 +26,7 @@ test('ASVS 9.2.3: a service with several names takes tokens for any of them, and
   t.is(await outcome(verifier, issuer.token()), 'audience_mismatch')
 })
 
-test('RFC 9068 §2.2: each claim is required, of its type, and refused with its own code', async (t) => {
+test('RFC 9068 §2.2: a missing or mistyped claim → rejected with its own code', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, { requiredClaims: ['tenant', 'toString'] })
   const own = { tenant: 't', toString: 'x' }
@@ -64,7 +64,7 @@ test('RFC 9068 §2.2: each claim is required, of its type, and refused with its 
   }
 })
 
-test('RFC 8725 §3.8, §3.9: issuer and audience are compared as they are written', async (t) => {
+test('RFC 8725 §3.8, §3.9: issuer and audience → compared exactly', async (t) => {
   const issuer = await startIssuer(t, { path: '/tenant' })
   const verifier = verifierOf(t, issuer)
   const { origin } = issuer
@@ -79,7 +79,7 @@ test('RFC 8725 §3.8, §3.9: issuer and audience are compared as they are writte
   }
 })
 
-test('ASVS 9.2.1: exp and nbf count to the second, within the tolerance', async (t) => {
+test('ASVS 9.2.1: exp and nbf → exact to the second, within the tolerance', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   const strict = verifierOf(t, issuer, { clockToleranceSeconds: 0 })
@@ -104,7 +104,7 @@ test('ASVS 9.2.1: exp and nbf count to the second, within the tolerance', async 
   }
 })
 
-test('a token that is remembered expires like any other', async (t) => {
+test('a cached token → expires like any other', async (t) => {
   const issuer = await startIssuer(t)
   const remembering = verifierOf(t, issuer)
   const forgetful = verifierOf(t, issuer, { rememberTokens: 0 })
@@ -122,7 +122,7 @@ test('a token that is remembered expires like any other', async (t) => {
   }
 })
 
-test('only so many tokens are remembered: those that were used last', async (t) => {
+test('a full cache → keeps the most recently used tokens', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer, { rememberTokens: 3 })
   const tokens = Array.from({ length: 4 }, () => issuer.token())
@@ -135,7 +135,7 @@ test('only so many tokens are remembered: those that were used last', async (t) 
   t.not(await verifier.verify(b), claims.get(b) as never)
 })
 
-test('what one request writes into its claims, no other reads', async (t) => {
+test('claims changed by one request → not visible to others', async (t) => {
   const issuer = await startIssuer(t)
   const verifier = verifierOf(t, issuer)
   const token = issuer.token({ roles: ['reader'], nested: { deep: [{ er: 1 }] } })
@@ -149,7 +149,7 @@ test('what one request writes into its claims, no other reads', async (t) => {
   t.like(await verifier.verify(token), { sub: 'ada', roles: ['reader'] })
 })
 
-test('a wrong option is told before anything is verified with it', (t) => {
+test('a wrong option → TypeError when the verifier is created', (t) => {
   const good = { issuer: 'https://id.example', audience }
   const wrong: object[] = [
     ...['', 'id.example', 'http://id.example', 'ftp://id.example', 'http://127.0.0.1.example'].map(

@@ -47,7 +47,7 @@ function settings(values: Record<string, string>): string {
     $$ SELECT CASE $1 ${cases.join(' ')} ELSE pg_catalog.current_setting($1) END $$`
 }
 
-test('a log of revocations restored from another cluster → doctor says so', async (t) => {
+test('a revocation log restored from another cluster → doctor warns', async (t) => {
   const restored = `INSERT INTO revocations (kind, value, revoked_at, expires_at, xid)
     VALUES ('jti', 'one', now(), now() + interval '1 hour', '9000000000000')`
   const { cwd, env } = await patient(t, restored)
@@ -56,7 +56,7 @@ test('a log of revocations restored from another cluster → doctor says so', as
   t.regex(of('revocations')[0]?.message ?? '', /another PostgreSQL cluster/)
 })
 
-test('an instance issued longer tokens than are configured here → doctor says so', async (t) => {
+test('an instance issued longer tokens than configured here → doctor warns', async (t) => {
   const longer = `INSERT INTO access_token_lives VALUES (7260, now() + interval '1 hour')`
   const { cwd, env } = await patient(t, longer)
   const { of } = await examine(cwd, env)
@@ -64,7 +64,7 @@ test('an instance issued longer tokens than are configured here → doctor says 
   t.regex(of('token life')[0]?.message ?? '', /live for 7200 s/)
 })
 
-test('a healthy installation is ok in every point, and exit 0', async (t) => {
+test('a healthy installation → every check is ok, exit 0', async (t) => {
   const { cwd, env } = await patient(t)
   const { code, ok, findings, of } = await examine(cwd, env)
   t.is(code, 0, JSON.stringify(findings))
@@ -84,7 +84,7 @@ test('a healthy installation is ok in every point, and exit 0', async (t) => {
   }
 })
 
-test('the database away: said in bounded time, and everything else is still looked at', async (t) => {
+test('an unreachable database → reported in bounded time, and other checks still run', async (t) => {
   const { cwd, env } = await patient(t)
   const { code, of } = await examine(cwd, { ...env, DATABASE_URL: 'postgres://127.0.0.1:1/x' })
   t.is(code, 1)
@@ -122,7 +122,7 @@ for (const [seconds, state] of [
   [-20, 'failed'],
   [60, 'failed'],
 ] as const) {
-  test(`a clock of PostgreSQL that differs by ${seconds} s is a ${state}`, async (t) => {
+  test(`a clock of PostgreSQL that differs by ${seconds} s → ${state}`, async (t) => {
     const { cwd, env } = await patient(
       t,
       `CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
@@ -135,7 +135,7 @@ for (const [seconds, state] of [
   })
 }
 
-test('a full disk of PostgreSQL → failed, and what to do', async (t) => {
+test('a full disk of PostgreSQL → failed, with advice', async (t) => {
   const { cwd, env } = await patient(
     t,
     `CREATE FUNCTION public.repeat(text, int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
@@ -148,7 +148,7 @@ test('a full disk of PostgreSQL → failed, and what to do', async (t) => {
   t.regex(of('writing')[0]?.advice ?? '', /free space/)
 })
 
-test('a standby, an old version, a server without durability: each by name', async (t) => {
+test('a standby, an old version, or no durability → each is named', async (t) => {
   const { cwd, env } = await patient(
     t,
     settings({ server_version_num: '130011', fsync: 'off' }),
@@ -161,7 +161,7 @@ test('a standby, an old version, a server without durability: each by name', asy
   t.like(of('durability')[0], { state: 'failed' })
 })
 
-test('what the database of an operator can have: commits that may be lost, too few connections', async (t) => {
+test('asynchronous commits and too few connections → warnings', async (t) => {
   const { cwd, env, url } = await patient(t)
   const name = url.split('/').at(-1)
   await administer(url, `ALTER DATABASE ${name} SET synchronous_commit = off`)
@@ -176,7 +176,7 @@ test('what the database of an operator can have: commits that may be lost, too f
   t.like(readOnly.of('primary')[0], { state: 'failed' })
 })
 
-test('a schema that is behind or ahead, and nothing of it is changed', async (t) => {
+test('a schema that is behind or ahead → reported and not changed', async (t) => {
   const newest = '(SELECT max(name) FROM knex_migrations)'
   const { cwd, env } = await patient(t, `DELETE FROM knex_migrations WHERE name = ${newest}`)
   const behind = await examine(cwd, env)
@@ -223,7 +223,7 @@ test('master keys that are missing, foreign, malformed or readable by others →
   t.regex(JSON.stringify(of('master keys')), /other users can write to keys/)
 })
 
-test('signing keys: none that signs, none to follow, one that is too old or does not open', async (t) => {
+test('signing keys without a signer or successor, too old, or sealed with another key → findings', async (t) => {
   const first = '(SELECT min(generation) FROM signing_keys)'
   const state = async (sql: string) => {
     const { cwd, env } = await patient(t, sql)
@@ -241,7 +241,7 @@ test('signing keys: none that signs, none to follow, one that is too old or does
   t.regex(await state(broken), /^1 failed: .*does not open/)
 })
 
-test('Redis: away, a replica, one that forgets, one that wants a password', async (t) => {
+test('a Redis that is away, a replica, evicts, or wants a password → findings', async (t) => {
   const { cwd, env } = await patient(t)
   const limit = { maxmemory: '10mb', 'maxmemory-policy': 'allkeys-lru' }
   const forgetful = await startRedisServer({ settings: limit })
@@ -265,7 +265,7 @@ test('Redis: away, a replica, one that forgets, one that wants a password', asyn
   t.is(hanging.code, 1)
 })
 
-test('ASVS 13.2.2: production is told of choices that are allowed and weak', async (t) => {
+test('ASVS 13.2.2: allowed but weak settings in production → warnings', async (t) => {
   const { cwd, env } = await patient(t)
   const weak = { ...env, REDIS_URL: 'none', ARGON2_MEMORY_KIB: '8192', LOG_LEVEL: 'silent' }
   const { of, code } = await examine(cwd, weak)
@@ -318,7 +318,7 @@ test('output for people → a line per finding, its advice below, and a summary'
   t.regex(stdout, /\n\n\d+ ok, \d+ warning, 1 failed\n$/)
 })
 
-test('a proxy in front that TRUSTED_PROXIES does not name → doctor says so', async (t) => {
+test('a proxy that TRUSTED_PROXIES does not name → doctor warns', async (t) => {
   const { cwd, env } = await patient(t)
   const port = await freePort()
   const served = { ...env, METRICS_PORT: String(port) }
@@ -331,7 +331,7 @@ test('a proxy in front that TRUSTED_PROXIES does not name → doctor says so', a
   t.regex(finding?.advice ?? '', /proxy/)
 })
 
-test('ASVS 13.4.2: what production allows and is weak → named by doctor and at the start', async (t) => {
+test('ASVS 13.4.2: weak production settings → named by doctor and at the start', async (t) => {
   const { cwd, env } = await patient(t)
   await writeFile(join(cwd, '.env'), `MASTER_KEYS=${masterKeyText}\n`, { mode: 0o644 })
   await chmod(join(cwd, '.env'), 0o644)

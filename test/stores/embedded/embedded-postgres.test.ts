@@ -68,7 +68,7 @@ const postmaster = async (folder: string): Promise<number> =>
 /** Not so a zombie: not every container has an init that buries orphans. */
 const alive = async (pid: number): Promise<boolean> => Boolean(await commandOf(pid))
 
-test('the first start makes a database that only its password opens, on loopback only', async (t) => {
+test('the first start → a database that requires its password, on loopback only', async (t) => {
   const folder = await folderFor(t)
   const postgres = await open(folder)
   t.teardown(postgres.close.bind(postgres))
@@ -83,7 +83,7 @@ test('the first start makes a database that only its password opens, on loopback
   t.is((await stat(join(folder, 'postgres'))).mode & 0o777, 0o700)
 })
 
-test('a killed process leaves its data and its PostgreSQL to the next, which stops it', async (t) => {
+test('a killed process → the next one uses its PostgreSQL and stops it', async (t) => {
   const folder = await folderFor(t)
   const first = startNeighbour(folder)
   const { url } = await first.opened
@@ -103,7 +103,7 @@ test('a killed process leaves its data and its PostgreSQL to the next, which sto
   t.deepEqual(await query(again.url, 'SELECT answer FROM kept'), [42])
 })
 
-test('first starts at once end with one PostgreSQL, which the last to close stops', async (t) => {
+test('concurrent first starts → one PostgreSQL, which the last process stops', async (t) => {
   const folder = await folderFor(t)
   const neighbours = [startNeighbour(folder), startNeighbour(folder), startNeighbour(folder)]
   const answers = await Promise.all(neighbours.map(({ opened }) => opened))
@@ -118,7 +118,7 @@ test('first starts at once end with one PostgreSQL, which the last to close stop
   t.deepEqual((await readdir(folder)).sort(), ['postgres', 'postgres-password', 'postgres.log'])
 })
 
-test('one process serves a folder, and a second is told which', async (t) => {
+test('a second serving process in a folder → refused with the name of the first', async (t) => {
   const folder = await folderFor(t)
   const first = startNeighbour(folder)
   t.is((await first.opened).holder, undefined)
@@ -129,7 +129,7 @@ test('one process serves a folder, and a second is told which', async (t) => {
   t.is(await second.acquireServeLock('second'), undefined)
 })
 
-test('openings and closings that meet neither fail nor leave a PostgreSQL behind', async (t) => {
+test('concurrent openings and closings → none fails, and no PostgreSQL is left', async (t) => {
   const folder = await folderFor(t)
   const visit = async () => {
     const postgres = await open(folder)
@@ -144,7 +144,7 @@ test('openings and closings that meet neither fail nor leave a PostgreSQL behind
   await t.throwsAsync(postmaster(folder), { code: 'ENOENT' })
 })
 
-test('a PostgreSQL that is killed under a running server comes back where it was', async (t) => {
+test('a PostgreSQL that is killed under a server → restarted on the same port', async (t) => {
   const folder = await folderFor(t)
   const said: string[] = []
   const postgres = await open(folder, said)
@@ -161,7 +161,7 @@ test('a PostgreSQL that is killed under a running server comes back where it was
   t.deepEqual(await query(postgres.url, 'SELECT 1'), [1])
 })
 
-test('a lock file whose number is another program by now is no obstacle', async (t) => {
+test('a lock file whose number belongs to another program → ignored', async (t) => {
   const folder = await folderFor(t)
   const first = await open(folder)
   const file = join(folder, 'postgres/postmaster.pid')
@@ -173,7 +173,7 @@ test('a lock file whose number is another program by now is no obstacle', async 
   await second.close()
 })
 
-test('a start that was killed half-way leaves nothing that hinders the next', async (t) => {
+test('a start that was killed half-way → the next start works', async (t) => {
   const folder = await folderFor(t)
   for (const milliseconds of [60, 150, 350, 500]) {
     const first = startNeighbour(folder)
@@ -188,7 +188,7 @@ test('a start that was killed half-way leaves nothing that hinders the next', as
   t.deepEqual(left, ['postgres.log'])
 })
 
-test('it works below a folder that is closed to others', async (t) => {
+test('a folder below one that is closed to others → works', async (t) => {
   const closed = join(await folderFor(t), 'closed')
   await mkdir(closed, { recursive: true, mode: 0o700 })
   const postgres = await open(join(closed, 'data'))
@@ -196,9 +196,11 @@ test('it works below a folder that is closed to others', async (t) => {
   await postgres.close()
 })
 
-test('a cluster of another PostgreSQL is refused with what to do', async (t) => {
+test('a cluster of another PostgreSQL version → refused with advice', async (t) => {
   const folder = await folderFor(t)
   await mkdir(join(folder, 'postgres'), { recursive: true })
   await writeFile(join(folder, 'postgres/PG_VERSION'), '12\n')
-  await t.throwsAsync(open(folder), { message: /made by PostgreSQL 12 .* brings 18: dump it/ })
+  await t.throwsAsync(open(folder), {
+    message: /created by PostgreSQL 12, .* includes 18\. Dump it/,
+  })
 })
