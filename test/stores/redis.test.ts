@@ -110,7 +110,7 @@ test('one URL of a cluster with several nodes → used as a cluster, and doctor 
     const finding = json().findings.find(
       ({ check }: { check: string }) => check === 'redis cluster',
     )
-    t.like(finding, { state: 'ok', message: 'is used as one: 2 node(s) that take writes' })
+    t.like(finding, { state: 'ok', message: 'used as a cluster with 2 node(s) that accept writes' })
   }
 })
 
