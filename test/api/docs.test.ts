@@ -23,7 +23,7 @@ test('/docs loads everything from this server: no CDN, no inline script', async 
   t.regex(start.text, /url: 'openapi\.json'/)
 })
 
-test('ASVS 3.4.3: the policy of /docs lets nothing foreign in and no inline script run', async (t) => {
+test('ASVS 3.4.3: the policy of /docs allows nothing foreign and no inline script', async (t) => {
   const server = await startServer(t)
   const policy = (await server.get('/docs')).headers.get('content-security-policy') ?? ''
   const directives: Record<string, string[]> = Object.fromEntries(
@@ -40,13 +40,13 @@ test('ASVS 3.4.3: the policy of /docs lets nothing foreign in and no inline scri
   }
 })
 
-test('nothing else of the folder is served', async (t) => {
+test('no other file of the Swagger UI folder is served', async (t) => {
   const server = await startServer(t)
   const names = ['package.json', 'index.html', '..%2fpackage.json', '%00', 'toString', '__proto__']
   for (const name of names) t.is((await server.get(`/docs/${name}`)).status, 404, name)
 })
 
-test('under an issuer with a path the page and its files lie there', async (t) => {
+test('the issuer has a path → the page and its files are below it', async (t) => {
   const environment = { ISSUER: 'http://127.0.0.1:9/tenant' }
   const server = await startServer(t, { environment })
   t.is((await server.get('/tenant/docs')).status, 200)

@@ -29,7 +29,7 @@ async function start(t: Parameters<typeof startServer>[0]) {
   return { server, send, lines }
 }
 
-test('ASVS 4.1.1: a body is JSON in UTF-8 and says so', async (t) => {
+test('ASVS 4.1.1: a body must be JSON in UTF-8 and declare it', async (t) => {
   const { send } = await start(t)
   const types = [
     'text/plain',
@@ -56,7 +56,7 @@ test('ASVS 4.1.1: a body is JSON in UTF-8 and says so', async (t) => {
   }
 })
 
-test('ASVS 1.5.3: what is no JSON, or could be read in two ways, is refused', async (t) => {
+test('ASVS 1.5.3: invalid or ambiguous JSON is refused', async (t) => {
   const { send } = await start(t)
   const twice = (name: string) => good.replace('{', `{"${name}":"ada",`)
   const bodies: Record<string, string | Uint8Array> = {
@@ -92,7 +92,7 @@ test('ASVS 1.5.3: what is no JSON, or could be read in two ways, is refused', as
   t.is((await send(alike)).status, 401, 'a text that only looks like it is taken')
 })
 
-test('ASVS 4.1.5: a compressed or a large body is refused before it is read', async (t) => {
+test('ASVS 4.1.5: a compressed or too large body is refused before it is read', async (t) => {
   const { send } = await start(t)
   for (const encoding of ['gzip', 'deflate', 'br', 'x']) {
     const answer = await send(gzipSync(good), { 'content-encoding': encoding })
@@ -103,7 +103,7 @@ test('ASVS 4.1.5: a compressed or a large body is refused before it is read', as
   t.true(isProblem(large))
 })
 
-test('ASVS 2.2.1: every type that a field is not is refused on the field, and none breaks the server', async (t) => {
+test('ASVS 2.2.1: a field has a wrong type → 422 that names the field, never 500', async (t) => {
   const { send, lines } = await start(t)
   const wrong: unknown[] = [
     null,
@@ -144,7 +144,7 @@ test('ASVS 2.2.1: every type that a field is not is refused on the field, and no
   t.false(lines.some((line) => /bug in this server/.test(line)))
 })
 
-test('addresses and queries with what PostgreSQL cannot hold are refused, too', async (t) => {
+test('paths and queries with characters that PostgreSQL cannot store are refused', async (t) => {
   const { server, lines } = await start(t)
   await addPerson(server, 'admin', { roles: ['admin'] })
   const scope = { username: 'admin', password: goodPassword, scope: 'admin account' }
@@ -181,7 +181,7 @@ test('addresses and queries with what PostgreSQL cannot hold are refused, too', 
   t.false(lines.some((line) => /bug in this server/.test(line)))
 })
 
-test('RFC 9457: below /api nothing and wrong methods are problems too, with Allow', async (t) => {
+test('RFC 9457: unknown paths and wrong methods below /api are problems, with Allow', async (t) => {
   const { server } = await start(t)
   const { tokens } = await enter(server, 'grace')
   const headers = { authorization: `Bearer ${tokens.access_token}` }

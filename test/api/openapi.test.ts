@@ -18,7 +18,7 @@ const describedRoutes = (document: Any): string[] =>
 const mountedRoutes = ({ app }: TestServer): string[] =>
   app.routes.map((route) => route.replace(/:(\w+)/g, '{$1}'))
 
-test('OpenAPI 3.1 lists every route that is mounted and no other', async (t) => {
+test('OpenAPI 3.1 lists exactly the mounted routes', async (t) => {
   const server = await startServer(t)
   const { status, headers, body } = await server.get('/openapi.json')
   t.is(status, 200)
@@ -30,7 +30,7 @@ test('OpenAPI 3.1 lists every route that is mounted and no other', async (t) => 
   t.true(describedRoutes(body).length > 40)
 })
 
-test('RFC 8414 §3.1: under an issuer with a path each address is told as it is', async (t) => {
+test('RFC 8414 §3.1: the issuer has a path → the description lists the real paths', async (t) => {
   const environment = { ISSUER: 'http://127.0.0.1:9/tenant' }
   const server = await startServer(t, { environment })
   const { body } = await server.get('/tenant/openapi.json')
@@ -42,7 +42,7 @@ test('RFC 8414 §3.1: under an issuer with a path each address is told as it is'
   t.deepEqual(served.sort(), mountedRoutes(server).sort())
 })
 
-test('the description is sound: ids are unique, references lead somewhere, path parameters are declared', async (t) => {
+test('the description is consistent: unique ids, resolved references, declared path parameters', async (t) => {
   const server = await startServer(t)
   const { body, text } = await server.get('/openapi.json')
   const operations = Object.entries<Any>(body.paths).flatMap(([path, item]) =>
@@ -70,7 +70,7 @@ test('the description is sound: ids are unique, references lead somewhere, path 
   }
 })
 
-test('the description says what a call needs: without credentials exactly the guarded ones refuse', async (t) => {
+test('without credentials exactly the operations with a security requirement are 401', async (t) => {
   const server = await startConformingServer(t)
   const { body } = await server.get('/openapi.json')
   for (const [path, item] of Object.entries<Any>(body.paths)) {
@@ -78,7 +78,7 @@ test('the description says what a call needs: without credentials exactly the gu
     for (const [method, { security }] of Object.entries<Any>(item)) {
       const address = path.replace('{id}', '01990000-0000-7000-8000-000000000000')
       const { status, headers } = await server.request(address, { method: method.toUpperCase() })
-      // An empty requirement: a session is used if there is one.
+      // An empty requirement means that authentication is optional.
       if (security?.some((one: Any) => Object.keys(one).length === 0)) continue
       if (!security) t.not(status, 401, `${method} ${path}`)
       else t.deepEqual([status, headers.get('www-authenticate')], [401, 'Bearer realm="signet"'])
@@ -86,7 +86,7 @@ test('the description says what a call needs: without credentials exactly the gu
   }
 })
 
-test('what the API answers is what the description says, refusals too', async (t) => {
+test('answers match the description, errors included', async (t) => {
   const server = await startConformingServer(t)
   await addPerson(server, 'grace', { roles: ['admin'] })
   const grace = await enter(server, 'grace')

@@ -5,7 +5,7 @@ import { eventually } from '../../tools/eventually.ts'
 import { startRedisServer } from '../../tools/redis-server.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('a server that has all it needs is live and ready, each thing by name', async (t) => {
+test('all checks pass → the server is live and ready, and lists the checks by name', async (t) => {
   const server = await startServer(t)
   await eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted')
   const live = await server.get('/health/live')
@@ -20,7 +20,7 @@ test('a server that has all it needs is live and ready, each thing by name', asy
   for (const name of names) t.is(answer.body.checks[name], 'ok', name)
 })
 
-test('a server that is told to stop asks for no more traffic and still answers', async (t) => {
+test('a server that is stopping is not ready and still answers', async (t) => {
   const server = await startServer(t)
   server.app.drain()
   const answer = await server.get('/health/ready')
@@ -30,7 +30,7 @@ test('a server that is told to stop asks for no more traffic and still answers',
   t.is((await server.signIn()).status, 200)
 })
 
-test('Redis away or not used is no reason to send traffic elsewhere', async (t) => {
+test('Redis is unavailable or not configured → still ready', async (t) => {
   const without = await startServer(t, { redis: false })
   t.like(await without.get('/health/ready'), {
     status: 200,
@@ -47,7 +47,7 @@ test('Redis away or not used is no reason to send traffic elsewhere', async (t) 
   }, 'the loss shows')
 })
 
-test('the disk of PostgreSQL is full → still ready, with words and a metric', async (t) => {
+test('the disk of PostgreSQL is full → still ready, with a message and a metric', async (t) => {
   const server = await startServer(t)
   const full = `DO $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$`
   await t.throwsAsync(() => server.db.raw(full))
@@ -58,7 +58,7 @@ test('the disk of PostgreSQL is full → still ready, with words and a metric', 
   t.regex(metrics, /^signet_database_full_disk_total 1$/m)
 })
 
-test('a check that hangs or throws is a failed one, by name and in bounded time', async (t) => {
+test('a check hangs or throws → it has failed, by name and in bounded time', async (t) => {
   const ctx = { set() {} } as unknown as Context
   const checks = {
     fine: async () => undefined,
@@ -74,7 +74,7 @@ test('a check that hangs or throws is a failed one, by name and in bounded time'
   })
 })
 
-test('strangers learn the status of the instance and of its database, and no more', async (t) => {
+test('the public health endpoints show the status of the instance and of its database only', async (t) => {
   const server = await startServer(t)
   const [whole, database] = ['/api/v1/health', '/api/v1/health/database']
   for (const path of [whole, database]) {

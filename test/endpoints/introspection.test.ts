@@ -5,7 +5,7 @@ import { startServer } from '../support/server/start-server.ts'
 
 const inactive = { active: false }
 
-test('RFC 7662 §2.2: a client sees all about its own access token', async (t) => {
+test('RFC 7662 §2.2: a client introspects its own access token → all claims', async (t) => {
   const server = await startServer(t)
   const { access_token } = (await server.signIn({ resource: orders })).body
   const answer = await server.introspect(access_token)
@@ -28,7 +28,7 @@ test('RFC 7662 §2.2: a client sees all about its own access token', async (t) =
   t.true(life <= 900 && life >= 840)
 })
 
-test('RFC 7662 §2.2: a client sees its own refresh token, the newest alone', async (t) => {
+test('RFC 7662 §2.2: a client introspects its own refresh token → active if it is the newest', async (t) => {
   const server = await startServer(t)
   const spent = (await server.signIn()).body.refresh_token
   const newest = (await server.refresh(spent)).body.refresh_token
@@ -39,7 +39,7 @@ test('RFC 7662 §2.2: a client sees its own refresh token, the newest alone', as
   t.deepEqual((await server.introspect(spent)).body, inactive)
 })
 
-test('RFC 7662 §4: who may see the tokens of others, and for which audiences', async (t) => {
+test('RFC 7662 §4: tokens of another client are active only for the audiences that a client may introspect', async (t) => {
   const server = await startServer(t)
   const stranger = await register(server, 'stranger')
   const ordersApi = await register(server, 'orders', { introspects: [orders] })
@@ -64,7 +64,7 @@ test('RFC 7662 §4: who may see the tokens of others, and for which audiences', 
   }
 })
 
-test('RFC 7662 §2.2: whatever is not a live token is inactive, with 200 and no more', async (t) => {
+test('RFC 7662 §2.2: anything but an active token is 200 with active: false alone', async (t) => {
   const server = await startServer(t)
   const { access_token, refresh_token } = (await server.signIn()).body
   const gone = (await server.clientCredentials()).body.access_token
@@ -96,7 +96,7 @@ test('RFC 7662 §2.2: whatever is not a live token is inactive, with 200 and no 
   t.deepEqual((await server.introspect(access_token)).body, inactive, 'RFC 7662 §4: expired')
 })
 
-test('RFC 7662 §2.1: a caller without a secret is refused', async (t) => {
+test('RFC 7662 §2.1: a caller without valid client credentials is refused', async (t) => {
   const server = await startServer(t)
   const spa = await registerPublic(server, 'spa')
   const { access_token: token } = (await server.signIn(spa, null)).body
@@ -128,14 +128,14 @@ test('RFC 7662 §2.1: a wrong hint does not hide a token', async (t) => {
   }
 })
 
-test('RFC 7662 §4: no GET, so that no token gets into a log', async (t) => {
+test('RFC 7662 §4: GET is refused, so that no token gets into a log', async (t) => {
   const server = await startServer(t)
   const answer = await server.get('/oauth/introspect?token=x')
   t.is(answer.status, 405)
   t.is(answer.headers.get('allow'), 'POST')
 })
 
-test('ASVS 8.3.2: a role taken away is gone with the next refresh', async (t) => {
+test('ASVS 8.3.2: a role is removed → it is missing after the next refresh', async (t) => {
   const server = await startServer(t)
   const { refresh_token } = (await server.signIn()).body
   await server.db('users').update({ roles: [] })

@@ -9,7 +9,7 @@ const jwksPath = '/.well-known/jwks.json'
 const maxAge = (answer: { headers: Headers }): number =>
   Number(/^public, max-age=(\d+)$/.exec(answer.headers.get('cache-control') ?? '')?.[1])
 
-/** A database as it is after the migrations: no key yet. */
+/** A database without keys, as the migrations leave it. */
 async function withoutKeys(t: Parameters<typeof copyTemplate>[0]): Promise<string> {
   const url = await copyTemplate(t)
   const { db, close } = openPostgres({ url, poolSize: 1, timeoutSeconds: 10 })
@@ -18,7 +18,7 @@ async function withoutKeys(t: Parameters<typeof copyTemplate>[0]): Promise<strin
   return url
 }
 
-/** RFC 7638 §3, by hand: the required members in the order of their names, without white space. */
+/** RFC 7638 §3, computed by hand: the required members sorted by name, without white space. */
 const thumbprint = ({ n, e }: { n: string; e: string }): string =>
   createHash('sha256').update(`{"e":"${e}","kty":"RSA","n":"${n}"}`).digest('base64url')
 
@@ -28,7 +28,7 @@ const modulusBits = (n: string): number => {
 }
 
 for (const bits of [2048, 3072]) {
-  test(`the first start publishes two RSA keys of ${bits} bits, public halves only`, async (t) => {
+  test(`the first start publishes the public halves of two RSA keys of ${bits} bits`, async (t) => {
     const environment = bits === 2048 ? {} : { KEY_BITS: String(bits) }
     const server = await startServer(t, { database: await withoutKeys(t), environment })
     const answer = await server.get(jwksPath)
@@ -37,7 +37,7 @@ for (const bits of [2048, 3072]) {
     t.deepEqual(Object.keys(answer.body), ['keys'])
     t.is(answer.body.keys.length, 2)
     for (const key of answer.body.keys) {
-      // ASVS 11.6, RFC 7517 §9.2: a member more would be d, p, q, dp, dq or qi.
+      // ASVS 11.6, RFC 7517 §9.2: another member would be a private one: d, p, q, dp, dq or qi.
       t.deepEqual(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
       t.like(key, { alg: 'RS256', use: 'sig', kty: 'RSA', e: 'AQAB', kid: thumbprint(key) })
       t.is(modulusBits(key.n), bits)
@@ -47,13 +47,13 @@ for (const bits of [2048, 3072]) {
   })
 }
 
-test('a kid starts with no hyphen: on a command line it would be an option', async (t) => {
+test('a kid never starts with a hyphen, which a command line would read as an option', async (t) => {
   const server = await startServer(t)
   const { signingKeys } = server.services
   for (const { kid } of await signingKeys.all()) t.regex(kid, /^[A-Za-z0-9_][\w-]{42}$/)
 })
 
-/** To where one key has just stopped signing and the set next changes when it leaves. */
+/** Advances the clock until a key has stopped signing, so that the set changes next when it is removed. */
 async function whileOneRetires(server: TestServer) {
   const [active] = await server.services.signingKeys.all()
   advanceTo(server.clock, active?.signsUntil, 10)
@@ -61,7 +61,7 @@ async function whileOneRetires(server: TestServer) {
   return active?.publishedUntil
 }
 
-test('RFC 9111 §5.2: max-age counts down to the next change of the set, from 300', async (t) => {
+test('RFC 9111 §5.2: max-age is 300 and counts down to the next change of the set', async (t) => {
   const server = await startServer(t)
   t.is(maxAge(await server.get(jwksPath)), 300)
   const leaves = await whileOneRetires(server)
@@ -78,7 +78,7 @@ test('RFC 9111 §5.2: max-age counts down to the next change of the set, from 30
   t.is((await publishedKids(server)).length, 2, 'it left by the clock, nothing was reread')
 })
 
-test('RFC 9110 §13: who has the set already gets 304, until it changes', async (t) => {
+test('RFC 9110 §13: the caller has the set → 304, until it changes', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const first = await server.get(jwksPath)
@@ -100,7 +100,7 @@ test('RFC 9110 §13: who has the set already gets 304, until it changes', async 
   t.is(changed.body.keys.length, 3)
 })
 
-test('RFC 9110 §9.3.2: HEAD answers as GET does, without the set', async (t) => {
+test('RFC 9110 §9.3.2: HEAD returns the headers of GET without the set', async (t) => {
   const server = await startServer(t)
   const get = await server.get(jwksPath)
   const head = await server.request(jwksPath, { method: 'HEAD' })
@@ -111,7 +111,7 @@ test('RFC 9110 §9.3.2: HEAD answers as GET does, without the set', async (t) =>
   }
 })
 
-test('scripts of every origin may read the set: it is public', async (t) => {
+test('scripts of every origin may read the key set', async (t) => {
   const server = await startServer(t)
   const answer = await server.get(jwksPath, { origin: 'https://elsewhere.example' })
   t.is(answer.headers.get('access-control-allow-origin'), '*')

@@ -10,7 +10,7 @@ const documentPath = '/.well-known/oauth-authorization-server'
 const secretMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
-/** Posts a form by any of the announced methods. */
+/** Posts a form with one of the announced authentication methods. */
 async function authenticated(
   server: TestServer,
   { method, key }: { method: string; key: KeyClient },
@@ -33,7 +33,7 @@ async function authenticated(
   return server.request(new URL(url).pathname, { method: 'POST', headers, body: fields })
 }
 
-test('RFC 8414 §2: the document says what is there and nothing else', async (t) => {
+test('RFC 8414 §2: the document lists exactly what the server offers', async (t) => {
   const server = await startServer(t)
   const { status, headers, body } = await server.get(documentPath)
   const { issuer } = server.app
@@ -124,7 +124,7 @@ test('RFC 8414 §3.1: an issuer with a path has its document between host and pa
   t.is((await server.get('/health/live')).status, 200, 'a probe knows no issuer')
 })
 
-test('the document may be cached, and asked for again at no cost', async (t) => {
+test('the document is cacheable and revalidated with 304', async (t) => {
   const server = await startServer(t)
   const first = await server.get(documentPath)
   t.is(first.headers.get('cache-control'), 'public, max-age=300')

@@ -9,7 +9,7 @@ const introspected = async (server: TestServer, token: string) =>
 
 const audited = (server: TestServer, event: string) => server.db('audit_events').where({ event })
 
-test('RFC 7009 §2: an access token is revoked alone', async (t) => {
+test('RFC 7009 §2: revoking an access token ends that token alone', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const first = await server.signIn()
@@ -24,7 +24,7 @@ test('RFC 7009 §2: an access token is revoked alone', async (t) => {
   t.like(await audited(server, 'token.revoked').first(), { client_id: 'app', ip: '127.0.0.1' })
 })
 
-test('RFC 7009 §2.1: a refresh token ends its session and every access token of it', async (t) => {
+test('RFC 7009 §2.1: revoking a refresh token ends its session and all access tokens of it', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const first = await server.signIn()
@@ -42,7 +42,7 @@ test('RFC 7009 §2.1: a refresh token ends its session and every access token of
   t.is((await audited(server, 'session.revoked')).length, 1)
 })
 
-test('a spent refresh token still ends its session when it is revoked', async (t) => {
+test('revoking a spent refresh token ends its session', async (t) => {
   const server = await startServer(t)
   const spent = (await server.signIn()).body.refresh_token
   let newest = spent
@@ -52,7 +52,7 @@ test('a spent refresh token still ends its session when it is revoked', async (t
   t.like(await server.db('refresh_families').first(), { revoked_reason: 'token_revoked' })
 })
 
-test('RFC 7009 §2.1: the token of another client lives on, and the audit says who tried', async (t) => {
+test('RFC 7009 §2.1: a client revokes the token of another → it stays active, and the attempt is audited', async (t) => {
   const server = await startServer(t)
   const other = await register(server, 'other')
   const { access_token, refresh_token } = (await server.signIn()).body
@@ -70,7 +70,7 @@ test('RFC 7009 §2.1: the token of another client lives on, and the audit says w
   )
 })
 
-test('RFC 7009 §2.2: what is no token of ours is answered with 200 and changes nothing', async (t) => {
+test('RFC 7009 §2.2: an invalid token → 200, and nothing changes', async (t) => {
   const server = await startServer(t)
   const { access_token, refresh_token } = (await server.signIn()).body
   const before = await server.db('audit_events')
@@ -89,7 +89,7 @@ test('RFC 7009 §2.2: what is no token of ours is answered with 200 and changes 
   t.deepEqual(await server.db('revocations'), [])
 })
 
-test('RFC 7009 §2.1 and §2.2.1: a hint is never needed and never wrong', async (t) => {
+test('RFC 7009 §2.1 and §2.2.1: any token_type_hint, or none, gives the same result', async (t) => {
   const server = await startServer(t)
   for (const hint of ['access_token', 'refresh_token', 'id_token', '__proto__', '']) {
     const { access_token, refresh_token } = (await server.signIn()).body
@@ -101,7 +101,7 @@ test('RFC 7009 §2.1 and §2.2.1: a hint is never needed and never wrong', async
   }
 })
 
-test('a public client revokes its own tokens with its name alone, and no other', async (t) => {
+test('a public client revokes its own tokens with its client_id alone, and no tokens of others', async (t) => {
   const server = await startServer(t)
   const spa = await registerPublic(server, 'spa')
   const rival = await registerPublic(server, 'rival')
@@ -117,7 +117,7 @@ test('a public client revokes its own tokens with its name alone, and no other',
   t.is((await server.refresh(refresh_token, spa, null)).status, 400)
 })
 
-test('RFC 7009 §2.1: who does not prove to be the client revokes nothing', async (t) => {
+test('RFC 7009 §2.1: client authentication fails → nothing is revoked', async (t) => {
   const server = await startServer(t)
   const { refresh_token, access_token } = (await server.signIn()).body
   const nobody = await server.post('/oauth/revoke', { token: refresh_token }, null)
@@ -129,13 +129,13 @@ test('RFC 7009 §2.1: who does not prove to be the client revokes nothing', asyn
   t.true((await introspected(server, access_token)).active)
 })
 
-test('a request without a token is told so', async (t) => {
+test('no token parameter → 400 that names it', async (t) => {
   const server = await startServer(t)
   const answer = await server.post('/oauth/revoke', {})
   t.like(answer, { status: 400, body: { error: 'invalid_request' } })
 })
 
-test('revoking what is dead already writes nothing', async (t) => {
+test('revoking an inactive token writes nothing', async (t) => {
   const server = await startServer(t)
   const { access_token, refresh_token } = (await server.signIn()).body
   for (const token of [access_token, refresh_token]) {
@@ -146,7 +146,7 @@ test('revoking what is dead already writes nothing', async (t) => {
   }
 })
 
-test('an access token revoked a second before it expires is forgotten after it', async (t) => {
+test('an access token is revoked a second before it expires → its entry is deleted after it', async (t) => {
   const server = await startServer(t)
   const { access_token, expires_in } = (await server.clientCredentials()).body
   server.clock.advance({ seconds: expires_in - 2 })

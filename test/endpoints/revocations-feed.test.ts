@@ -26,7 +26,7 @@ const entry = (server: TestServer, value: string, seconds = 600) => ({
 const append = (server: TestServer, value: string, db: Knex = server.db, seconds?: number) =>
   server.services.revocationLog.append(db, [entry(server, value, seconds)])
 
-/** Entries by the hundred thousand, as one transaction each would be too slow to make. */
+/** Inserts many entries at once: a transaction for each would be too slow. */
 async function flood(server: TestServer, count: number): Promise<void> {
   const atOnce = 10_000
   for (let from = 1; from <= count; from += atOnce) {
@@ -45,7 +45,7 @@ const settled = (server: TestServer) =>
     return seq.split('.').length === 2
   }, 'no transaction of the cluster is older than the entries')
 
-test('whatever is revoked is in a signed list of digests: token, session, client and key', async (t) => {
+test('the signed list has the digests of revoked tokens, sessions, clients and keys', async (t) => {
   const server = await startServer(t)
   server.clock.advance({ minutes: 20 })
   const first = (await server.signIn()).body
@@ -85,7 +85,7 @@ test('whatever is revoked is in a signed list of digests: token, session, client
   for (const secret of [String(jti), String(sid), app.id]) t.false(plain.includes(secret))
 })
 
-test('since: a delta after one revocation is under 1 kB, and nothing is told twice for ever', async (t) => {
+test('since: a delta after one revocation is under 1 kB, and entries are not repeated for ever', async (t) => {
   const server = await startServer(t)
   for (let n = 0; n < 40; n += 1) await append(server, `old ${n}`)
   await server.services.feed.follow()
@@ -105,7 +105,7 @@ test('since: a delta after one revocation is under 1 kB, and nothing is told twi
   }, 'who has everything is told nothing')
 })
 
-test('a list that was away for longer than the log remembers gets all that lives, not a hole', async (t) => {
+test('a reader returns after longer than the log remembers → it gets the full list', async (t) => {
   const server = await startServer(t)
   const { seq } = await readFeed(server)
   await append(server, 'short', server.db, 60)
@@ -123,7 +123,7 @@ test('a list that was away for longer than the log remembers gets all that lives
   t.is(list.since, undefined)
 })
 
-test('a number of another history, of the future or of nobody gets the full list', async (t) => {
+test('since is from another history, from the future or invalid → the full list', async (t) => {
   const server = await startServer(t)
   await append(server, 'one')
   await server.services.feed.follow()
@@ -150,7 +150,7 @@ test('a reader misses no entry that was numbered early and committed late', asyn
     for (const digest of list.revoked.keys()) known.add(digest)
     seq = list.seq
   }
-  // Open and commit in every order of three, each with a reading in between.
+  // Three transactions open and commit in every order, with a read after each step.
   const orders = ['012', '021', '102', '120', '201', '210']
   for (const order of orders) {
     const names = ['a', 'b', 'c'].map((name) => `${order}${name}`)
@@ -170,7 +170,7 @@ test('a reader misses no entry that was numbered early and committed late', asyn
   }
 })
 
-test('a reader that meets another instance each time misses nothing', async (t) => {
+test('a reader that reaches another instance each time misses nothing', async (t) => {
   const one = await startServer(t)
   const two = await startServer(t, { beside: one })
   const servers = [one, two]
@@ -207,7 +207,7 @@ test('a reader that meets another instance each time misses nothing', async (t) 
   t.is(new Set(written).size, 75)
 })
 
-test('wait: an answer comes with the news, on every instance, and is signed once for all who wait', async (t) => {
+test('wait: a revocation answers all waiting readers of every instance, with one signature each', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const { access_token } = (await server.signIn()).body
@@ -227,7 +227,7 @@ test('wait: an answer comes with the news, on every instance, and is signed once
   t.is((await signed(server)) - before, 1)
 })
 
-test('wait: in vain it ends with an empty delta that is as fresh as can be', async (t) => {
+test('wait: nothing is revoked in time → an empty delta that is signed anew', async (t) => {
   const server = await startServer(t)
   await append(server, 'known')
   await server.services.feed.follow()
@@ -243,7 +243,7 @@ test('wait: in vain it ends with an empty delta that is as fresh as can be', asy
   t.is((await server.get(`${path}?since=${seq}&wait=soon`)).status, 400)
 })
 
-test('wait: who hangs up is forgotten, and a server that stops lets nobody wait', async (t) => {
+test('wait: a reader disconnects → it is forgotten; the server stops → all waiting readers are answered', async (t) => {
   const server = await startServer(t)
   await settled(server)
   const { seq } = await readFeed(server)
@@ -260,7 +260,7 @@ test('wait: who hangs up is forgotten, and a server that stops lets nobody wait'
   t.is(server.services.feed.waiting, 0)
 })
 
-test('RFC 9110 §13: the same entries have the same tag at every instance, and a 304', async (t) => {
+test('RFC 9110 §13: the same entries have the same ETag at every instance, and are answered 304', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   await append(server, 'one')
@@ -281,7 +281,7 @@ test('RFC 9110 §13: the same entries have the same tag at every instance, and a
   t.is((await server.get(path, { 'if-none-match': etag })).status, 200)
 })
 
-test('100,000 live entries are under 3 MB, and signed once however many read them', async (t) => {
+test('100,000 active entries are under 3 MB and signed once, however many readers there are', async (t) => {
   const server = await startServer(t)
   await flood(server, 100_000)
   await server.services.feed.follow()
@@ -298,7 +298,7 @@ test('100,000 live entries are under 3 MB, and signed once however many read the
   const list = await readFeed(server)
   t.is(list.revoked.size, 100_000)
   for (const n of [1, 777, 100_000]) t.true(list.revoked.has(digestOf('jti', `j${n}`)))
-  // Readers that are behind by different amounts are given one of a handful of answers.
+  // Readers that are behind by different amounts share a few documents.
   await settled(server)
   const { seq } = await readFeed(server)
   const behind: string[] = [seq]
@@ -317,7 +317,7 @@ test('100,000 live entries are under 3 MB, and signed once however many read the
   t.true(told.size <= 7, `1, 2, 4, 8, 16 and 32 entries, and none: ${told.size}`)
 })
 
-test('a list from an instance that has lost its database shows its age', async (t) => {
+test('an instance has lost its database → its list shows its age', async (t) => {
   const { proxy, url } = await wiredDatabase(t)
   const server = await startServer(t, { database: url })
   await append(server, 'known')
@@ -335,7 +335,7 @@ test('a list from an instance that has lost its database shows its age', async (
   await eventually(async () => (await readFeed(server)).iat >= lost + 470, 'it is fresh again')
 })
 
-test('a list longer than a verifier takes in one answer → it comes in parts, and all of it is refused', async (t) => {
+test('the list is longer than a verifier accepts in one answer → it is served in parts, and all its tokens are refused', async (t) => {
   const server = await startServer(t)
   await flood(server, 40_000)
   await server.services.feed.follow()
@@ -360,7 +360,7 @@ test('a list longer than a verifier takes in one answer → it comes in parts, a
   }
 })
 
-test('RFC 9112 §3.2: a Host that is none → the list all the same, and no error of the server', async (t) => {
+test('RFC 9112 §3.2: an invalid Host header → the list, and no error', async (t) => {
   const server = await startServer(t)
   for (const host of ['a%zz^', 'a b', '[', '///']) {
     const { status } = await sendRaw(server.url, rawRequest('GET', path, { host }))

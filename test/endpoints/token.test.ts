@@ -3,7 +3,7 @@ import { ada, orders } from '../../tools/fixtures.ts'
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('a password becomes tokens, and the refresh token becomes new ones', async (t) => {
+test('a password is exchanged for tokens, and the refresh token for new ones', async (t) => {
   const server = await startServer(t)
   const signedIn = await server.signIn()
   t.is(signedIn.status, 200, signedIn.text)
@@ -13,7 +13,7 @@ test('a password becomes tokens, and the refresh token becomes new ones', async 
   t.like((await server.introspect(refreshed.body.access_token)).body, { active: true, aud: orders })
 })
 
-test('RFC 6749 §5.1: every answer with a token is JSON that is stored nowhere', async (t) => {
+test('RFC 6749 §5.1: every answer with a token is JSON with Cache-Control: no-store', async (t) => {
   const server = await startServer(t)
   const signedIn = await server.signIn()
   const answers = [
@@ -33,7 +33,7 @@ test('RFC 6749 §5.1: every answer with a token is JSON that is stored nowhere',
   }
 })
 
-test('RFC 6749 §5.2: a grant that is not offered is unsupported_grant_type', async (t) => {
+test('RFC 6749 §5.2: an unknown grant_type is unsupported_grant_type', async (t) => {
   const server = await startServer(t)
   const grants = [
     'authorization_code',
@@ -65,7 +65,7 @@ test('RFC 6749 §5.2: a grant that is not offered is unsupported_grant_type', as
   t.is((await server.signIn()).status, 200)
 })
 
-test('RFC 6749 §3.2.1: who asks is settled before what is asked', async (t) => {
+test('RFC 6749 §3.2.1: the client is authenticated before the request is checked', async (t) => {
   const server = await startServer(t)
   const wrong = { id: 'app', secret: 'wrong' }
   for (const grant_type of ['password', 'refresh_token', 'made-up', '']) {
@@ -78,7 +78,7 @@ test('RFC 6749 §3.2.1: who asks is settled before what is asked', async (t) => 
   }
 })
 
-test('RFC 6749 §5.2: no refusal repeats what it was sent', async (t) => {
+test('RFC 6749 §5.2: no error repeats what the caller sent', async (t) => {
   const server = await startServer(t)
   const marker = 'zq7-<script>"\\'
   const forms = [

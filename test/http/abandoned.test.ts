@@ -23,7 +23,7 @@ const json = (path: string, body: object) =>
 
 const refreshOf = (token: string) => form({ grant_type: 'refresh_token', refresh_token: token })
 
-/** Sends each on a connection of its own and hangs up, from another thread. */
+/** Sends each request on its own connection and closes it, from another thread. */
 const callers = `
   const { connect } = require('node:net')
   const { workerData: { port, requests, gone } } = require('node:worker_threads')
@@ -37,7 +37,7 @@ const callers = `
     })
   }`
 
-/** This process, and with it the server, stands still while callers come and go. */
+/** Blocks this process, and with it the server, while callers send their requests and leave. */
 function standStillWhile(server: TestServer, requests: readonly string[]): void {
   const gone = new Int32Array(new SharedArrayBuffer(4))
   const port = Number(new URL(server.url).port)
@@ -56,26 +56,29 @@ const answered = async (server: TestServer, status: number): Promise<number> => 
     .reduce((sum, { value }) => sum + value, 0)
 }
 
-test.serial('a spent token whose caller has hung up → the session is not ended', async (t) => {
-  const server = await startServer(t)
-  const spent = tokenOf(await server.signIn())
-  const newest = tokenOf(await server.refresh(tokenOf(await server.refresh(spent))))
-  const gone = { clientId: app.id, idleSeconds: 600, hasLeft: async () => true }
-  const { refreshRotation, codec } = server.services
-  t.deepEqual(await refreshRotation.rotate(codec.decode(spent), gone), { outcome: 'abandoned' })
-  t.like(await family(server), { generation: 2, revoked_at: null })
-  t.is((await server.refresh(newest)).status, 200)
-  t.like(await server.refresh(spent), { status: 400, body: { error: 'invalid_grant' } })
-  t.like(await family(server), { revoked_reason: 'reuse' })
-})
+test.serial(
+  'the caller of a spent token has disconnected → the session does not end',
+  async (t) => {
+    const server = await startServer(t)
+    const spent = tokenOf(await server.signIn())
+    const newest = tokenOf(await server.refresh(tokenOf(await server.refresh(spent))))
+    const gone = { clientId: app.id, idleSeconds: 600, hasLeft: async () => true }
+    const { refreshRotation, codec } = server.services
+    t.deepEqual(await refreshRotation.rotate(codec.decode(spent), gone), { outcome: 'abandoned' })
+    t.like(await family(server), { generation: 2, revoked_at: null })
+    t.is((await server.refresh(newest)).status, 200)
+    t.like(await server.refresh(spent), { status: 400, body: { error: 'invalid_grant' } })
+    t.like(await family(server), { revoked_reason: 'reuse' })
+  },
+)
 
 test.serial(
-  'an instance stood still and its callers hung up → no refresh and no sign-in is done for them',
+  'an instance stalls and its callers disconnect → their refreshes and sign-ins are dropped',
   async (t) => {
     const server = await startServer(t)
     const token = tokenOf(await server.signIn())
     const before = (await server.db('refresh_families')).length
-    // The worker thread is made before: what is measured is the stall alone.
+    // The worker thread is created before the stall.
     const { username, password } = ada
     standStillWhile(server, [
       refreshOf(token),
@@ -91,7 +94,7 @@ test.serial(
   },
 )
 
-test.serial('an instance stood still and its callers waited → they are answered', async (t) => {
+test.serial('an instance stalls and its callers wait → they are answered', async (t) => {
   const server = await startServer(t)
   const token = tokenOf(await server.signIn())
   const waiting = server.refresh(token)

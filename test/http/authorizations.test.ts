@@ -3,7 +3,7 @@ import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { addPerson, enter } from '../support/people/account-api.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('RFC 6750 §2, §3.1: two Authorization headers at the JSON API are refused', async (t) => {
+test('RFC 6750 §2, §3.1: two Authorization headers at the JSON API → 400', async (t) => {
   const server = await startServer(t)
   await addPerson(server, 'grace')
   const { tokens } = await enter(server, 'grace')

@@ -5,7 +5,7 @@ import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const documents = ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']
 
-/** All but what is of one answer alone. */
+/** An answer without the headers that differ each time. */
 async function comparable(server: TestServer, path: string, headers: Record<string, string>) {
   const answer = await server.get(path, headers)
   const own = ['x-request-id', 'date']
@@ -16,7 +16,7 @@ async function comparable(server: TestServer, path: string, headers: Record<stri
   }
 }
 
-test('a document is the same whether it is answered early or by the application', async (t) => {
+test('a document has the same status, headers and body on the fast path and in the application', async (t) => {
   const issuers = ['https://auth.example', 'http://localhost:3000']
   for (const ISSUER of issuers) {
     const server = await startServer(t, { environment: { ISSUER } })
@@ -34,7 +34,7 @@ test('a document is the same whether it is answered early or by the application'
       ]
       for (const one of asked) {
         const early = await comparable(server, path, one)
-        // A query is the application's.
+        // A request with a query goes to the application.
         const late = await comparable(server, `${path}?x`, one)
         t.deepEqual(early, late, `${path} ${JSON.stringify(one)}`)
       }
@@ -42,7 +42,7 @@ test('a document is the same whether it is answered early or by the application'
   }
 })
 
-test('ASVS 16.2.1: a document that is answered early has its line, its id and its count', async (t) => {
+test('ASVS 16.2.1: a document on the fast path is logged, counted and has a request id', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const [path = ''] = documents
@@ -66,7 +66,7 @@ test('ASVS 16.2.1: a document that is answered early has its line, its id and it
   ])
 })
 
-test('a server that stops ends the connection of whoever fetches a document', async (t) => {
+test('a document is fetched while the server stops → the connection is closed after the answer', async (t) => {
   const { app } = await startServer(t)
   const stopping = createServer((request, response) => {
     response.setHeader('connection', 'close')
@@ -82,7 +82,7 @@ test('a server that stops ends the connection of whoever fetches a document', as
   }
 })
 
-test('a document that cannot be made is an error like any other, and the server lives on', async (t) => {
+test('a document cannot be created → 500, and the server keeps running', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   Object.defineProperty(server.services.keyring, 'current', {

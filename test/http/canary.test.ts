@@ -5,7 +5,7 @@ import { accountApi, addPerson, enter } from '../support/people/account-api.ts'
 import { startServer } from '../support/server/start-server.ts'
 
 const canary = 'hunter2-canary'
-/** V8 quotes ten characters around an error: each piece of that length must be missing. */
+/** V8 quotes ten characters around an error, so no piece of that length may appear. */
 const pieces = Array.from({ length: canary.length - 7 }, (_, at) => canary.slice(at, at + 8))
 
 const form = 'application/x-www-form-urlencoded'
@@ -59,7 +59,7 @@ const headers: readonly Record<string, string>[] = [
   { 'if-none-match': canary, accept: canary, 'x-api-key': canary },
 ]
 
-test('ASVS 16.2.5: no piece of what a caller sends in body, header, cookie or query is logged', async (t) => {
+test('ASVS 16.2.5: no part of a body, header, cookie or query is logged', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { unthrottled: true, logTo: (line) => lines.push(line) })
   await addPerson(server, 'grace')
@@ -90,7 +90,7 @@ test('ASVS 16.2.5: no piece of what a caller sends in body, header, cookie or qu
   for (const line of lines) for (const piece of pieces) t.false(line.includes(piece), line)
 })
 
-test('a body that is no JSON is logged by the position of the error', async (t) => {
+test('a body is not JSON → the log has the position of the error only', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   await accountApi(server).post('login', '{"password":"x" y}')

@@ -19,7 +19,7 @@ const preflight = (origin: string, method: string) => ({
   },
 })
 
-test('ASVS 3.4.2: what is published is for scripts of every origin', async (t) => {
+test('ASVS 3.4.2: scripts of every origin may read public documents', async (t) => {
   const server = await startServer(t, { environment })
   for (const path of documents) {
     for (const origin of [friend, stranger, 'null']) {
@@ -36,7 +36,7 @@ test('ASVS 3.4.2: what is published is for scripts of every origin', async (t) =
   }
 })
 
-test('ASVS 3.4.2: OAuth endpoints answer the scripts of listed origins only', async (t) => {
+test('ASVS 3.4.2: only scripts of listed origins may read answers of OAuth endpoints', async (t) => {
   const server = await startServer(t, { environment })
   const lookalikes = [
     stranger,
@@ -67,7 +67,7 @@ test('ASVS 3.4.2: OAuth endpoints answer the scripts of listed origins only', as
   }
 })
 
-test('a script of a listed origin can read refusals as well as tokens', async (t) => {
+test('scripts of a listed origin can read errors as well as tokens', async (t) => {
   const server = await startServer(t, { environment })
   const requests = {
     'a token': { expected: 200, as: basic(app) },
@@ -89,7 +89,7 @@ test('a script of a listed origin can read refusals as well as tokens', async (t
   }
 })
 
-test('without a list no foreign script reads anything from an OAuth endpoint', async (t) => {
+test('no origins are listed → no foreign script reads answers of OAuth endpoints', async (t) => {
   const server = await startServer(t)
   for (const path of endpoints) {
     const asked = await server.request(path, preflight(friend, 'POST'))

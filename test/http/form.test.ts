@@ -74,7 +74,7 @@ const cases: Case[] = [
 const multipart =
   '--x\r\ncontent-disposition: form-data; name="grant_type"\r\n\r\npassword\r\n--x--\r\n'
 
-/** The first letter of a form as a percent-encoding of itself. */
+/** A form whose first letter is percent-encoded. */
 function escaped(form: string): string {
   return `%${form.charCodeAt(0).toString(16)}${form.slice(1)}`
 }
@@ -97,7 +97,7 @@ for (const door of doors) {
     t.is((await server.clientCredentials()).status, 200, 'and goes on working')
   })
 
-  test(`RFC 6749 §3.2: ${door.path} takes what only looks odd`, async (t) => {
+  test(`RFC 6749 §3.2: ${door.path} accepts unusual but valid requests`, async (t) => {
     const server = await startServer(t)
     const odd = [
       '__proto__=x&constructor=y&toString=z&hasOwnProperty=&__proto__[admin]=1',

@@ -11,7 +11,7 @@ const gets = [
 ]
 const others = ['PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND', 'MKCOL', 'PURGE', 'SEARCH']
 
-test('RFC 6749 §3.2, ASVS 4.1.4: OAuth endpoints take POST and nothing else', async (t) => {
+test('RFC 6749 §3.2, ASVS 4.1.4: OAuth endpoints accept POST only', async (t) => {
   const server = await startServer(t)
   for (const path of posts) {
     for (const method of ['GET', 'HEAD', ...others]) await isRefused(method, path, 'POST')
@@ -31,7 +31,7 @@ test('RFC 6749 §3.2, ASVS 4.1.4: OAuth endpoints take POST and nothing else', a
   }
 })
 
-test('RFC 9110 §9.3.2: HEAD answers like GET, without the body', async (t) => {
+test('RFC 9110 §9.3.2: HEAD returns the headers of GET and no body', async (t) => {
   const server = await startServer(t)
   for (const path of gets) {
     const get = await sendRaw(server.url, rawRequest('GET', path))
@@ -43,7 +43,7 @@ test('RFC 9110 §9.3.2: HEAD answers like GET, without the body', async (t) => {
   }
 })
 
-test('OPTIONS without an origin names the methods', async (t) => {
+test('OPTIONS without an Origin → the methods in Allow', async (t) => {
   const server = await startServer(t)
   for (const path of posts) {
     const answer = await sendRaw(server.url, rawRequest('OPTIONS', path))
@@ -52,7 +52,7 @@ test('OPTIONS without an origin names the methods', async (t) => {
   }
 })
 
-test('ASVS 13.4.3, 13.4.5: an address without anything is a 404 in JSON for every method', async (t) => {
+test('ASVS 13.4.3, 13.4.5: an unknown path is 404 in JSON for every method', async (t) => {
   const server = await startServer(t)
   for (const path of ['/', '/oauth', '/oauth/token/x', '/.well-known', '/metrics', '/.git/HEAD']) {
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS', 'TRACE']) {

@@ -3,7 +3,7 @@ import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { addAdmin } from '../support/people/administrator.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-/** Other spellings of a path that a guard in front of the server might not take for it. */
+/** Other spellings of a path that a proxy in front of the server might not recognize. */
 const spellings = (path: string): string[] => [
   path.toUpperCase(),
   path.replace(/[a-z]/, (letter) => letter.toUpperCase()),
@@ -21,7 +21,7 @@ const spellings = (path: string): string[] => [
   path.replace(/[a-z](?=[^/]*$)/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
 ]
 
-test('ASVS 1.5.3, 8.4.2: every other spelling of a path is 404, with the token of an administrator too', async (t) => {
+test('ASVS 1.5.3, 8.4.2: another spelling of a path is 404, even with the token of an administrator', async (t) => {
   const server = await startServer(t)
   const admin = await addAdmin(server)
   const authorization = `Bearer ${admin.token}`
@@ -42,7 +42,7 @@ test('ASVS 1.5.3, 8.4.2: every other spelling of a path is 404, with the token o
         for (const method of ['GET', 'HEAD']) {
           const bytes = rawRequest(method, target, { authorization })
           const { status, text } = await sendRaw(server.url, bytes)
-          // 422: a part of the path that varies takes it for a wrong id.
+          // 422: a path parameter reads it as an invalid id.
           t.true([400, 404, 422].includes(status), `${method} ${target}: ${text.slice(0, 100)}`)
         }
       }
@@ -50,7 +50,7 @@ test('ASVS 1.5.3, 8.4.2: every other spelling of a path is 404, with the token o
   }
 })
 
-test('other spellings of an endpoint that changes something are 404', async (t) => {
+test('another spelling of an endpoint that changes something is 404', async (t) => {
   const server = await startServer(t)
   for (const path of ['/oauth/token', '/api/v1/auth/login']) {
     for (const target of spellings(path)) {
@@ -60,14 +60,14 @@ test('other spellings of an endpoint that changes something are 404', async (t) 
   }
 })
 
-test('RFC 9112 §3.2.2: a whole URL as the target is its path', async (t) => {
+test('RFC 9112 §3.2.2: a request target that is a whole URL is routed by its path', async (t) => {
   const server = await startServer(t)
   for (const target of ['http://other.example/health/live', 'HTTPS://x:1/health/live?x']) {
     t.is((await sendRaw(server.url, rawRequest('GET', target))).status, 200, target)
   }
 })
 
-test('a Host that is no host name does not matter to the list of revocations', async (t) => {
+test('an invalid Host header does not affect the list of revocations', async (t) => {
   const server = await startServer(t)
   const path = '/.well-known/revocations?wait=0'
   const { status, text } = await sendRaw(server.url, rawRequest('GET', path, { host: 'a%zz^' }))

@@ -4,7 +4,7 @@ import { basic } from '../../tools/http-client.ts'
 import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
-/** The address that the audit trail notes for a failed sign-in with these headers. */
+/** The address in the audit log of a failed sign-in with these headers. */
 async function notedAddress(
   t: ExecutionContext<unknown>,
   server: TestServer,
@@ -19,7 +19,7 @@ async function notedAddress(
   return ip
 }
 
-test('ASVS 4.1.3, 15.3.4: forwarding headers of strangers change nothing', async (t) => {
+test('ASVS 4.1.3, 15.3.4: forwarding headers of an untrusted caller are ignored', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const forged = [
     { 'x-forwarded-for': '203.0.113.9' },
@@ -32,7 +32,7 @@ test('ASVS 4.1.3, 15.3.4: forwarding headers of strangers change nothing', async
   for (const headers of forged) t.is(await notedAddress(t, server, headers), '127.0.0.1')
 })
 
-test('RFC 9700 §4.13: behind a trusted proxy the nearest address that is no proxy counts', async (t) => {
+test('RFC 9700 §4.13: behind trusted proxies the caller is the nearest address that is not one of them', async (t) => {
   const environment = { TRUSTED_PROXIES: 'loopback,10.0.0.0/8' }
   const server = await startServer(t, { unthrottled: true, environment })
   const seen: [string, string][] = [
@@ -54,7 +54,7 @@ test('RFC 9700 §4.13: behind a trusted proxy the nearest address that is no pro
   t.is(await notedAddress(t, server, { 'x-real-ip': '203.0.113.9' }), '127.0.0.1')
 })
 
-test('what a proxy forwards need not be an address', async (t) => {
+test('a trusted proxy forwards no valid address → the address of the proxy counts', async (t) => {
   const server = await startServer(t, {
     unthrottled: true,
     environment: { TRUSTED_PROXIES: 'loopback' },
@@ -65,7 +65,7 @@ test('what a proxy forwards need not be an address', async (t) => {
   }
 })
 
-test('RFC 8414 §3.3: no header changes the issuer, nor any address that is published', async (t) => {
+test('RFC 8414 §3.3: no header changes the issuer or a published URL', async (t) => {
   const server = await startServer(t, {
     unthrottled: true,
     environment: { TRUSTED_PROXIES: 'loopback' },
@@ -94,7 +94,7 @@ test('RFC 8414 §3.3: no header changes the issuer, nor any address that is publ
   }
 })
 
-test('X-Forwarded-For without a trusted proxy is logged once, and counted', async (t) => {
+test('X-Forwarded-For without a trusted proxy → one warning, and a counter', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const warnings = () => lines.filter((line) => line.includes('TRUSTED_PROXIES'))

@@ -44,7 +44,7 @@ const misframed: Record<string, string> = {
   'an expectation': post({ expect: 'the-unexpected' }, form),
 }
 
-test('ASVS 4.2.1: a request with unclear boundaries is refused and its connection closed', async (t) => {
+test('ASVS 4.2.1: a request with ambiguous length is refused and its connection closed', async (t) => {
   const server = await startServer(t)
   for (const [name, bytes] of Object.entries(misframed)) {
     const answer = await sendRaw(server.url, bytes)
@@ -56,7 +56,7 @@ test('ASVS 4.2.1: a request with unclear boundaries is refused and its connectio
   t.is((await server.clientCredentials()).status, 200, 'the server lives on')
 })
 
-test('ASVS 4.2.1: what is hidden in a body is never answered as a second request', async (t) => {
+test('ASVS 4.2.1: a request hidden in a body is never answered', async (t) => {
   const server = await startServer(t)
   const hidden = rawRequest('GET', '/health/live')
   const smuggling = [
@@ -73,7 +73,7 @@ test('ASVS 4.2.1: what is hidden in a body is never answered as a second request
   }
 })
 
-test('a request that stops halfway costs nothing but its connection', async (t) => {
+test('a request stops halfway → only its connection ends', async (t) => {
   const server = await startServer(t)
   const whole = post({}, form)
   for (const end of [1, 10, 60, whole.length - form.length, whole.length - 1]) {
@@ -84,7 +84,7 @@ test('a request that stops halfway costs nothing but its connection', async (t) 
   t.is((await sendRaw(server.url, whole)).status, 200)
 })
 
-test('RFC 6749 §5.2: a body that is too large is answered before its end, then hung up on', async (t) => {
+test('RFC 6749 §5.2: a body is too large → 413 before its end, then the connection is closed', async (t) => {
   const server = await startServer(t)
   const value = `x=${'y'.repeat(1_000_000)}`
   const chunks = Array.from({ length: 64 }, () => `4000\r\n${'y'.repeat(0x4000)}\r\n`)
@@ -105,7 +105,7 @@ test('RFC 6749 §5.2: a body that is too large is answered before its end, then 
   t.is((await server.clientCredentials()).status, 200)
 })
 
-test('a body in chunks is as good as one with a length', async (t) => {
+test('a chunked body is accepted like one with a length', async (t) => {
   const server = await startServer(t)
   const chunks = [...form].map((letter) => `1\r\n${letter}\r\n`).join('')
   const answer = await sendRaw(
@@ -117,7 +117,7 @@ test('a body in chunks is as good as one with a length', async (t) => {
   t.regex(early.text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200/)
 })
 
-test('odd targets are answered 404 or 405, never with a mistake of the server', async (t) => {
+test('a malformed request target is 404 or 405, never 500', async (t) => {
   const server = await startServer(t)
   const targets = [
     '/%',

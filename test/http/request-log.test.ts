@@ -5,7 +5,7 @@ import { administer } from '../../tools/template.ts'
 import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('ASVS 16.2.1: each request is one line of JSON: when, where, who, what', async (t) => {
+test('ASVS 16.2.1: each request is logged as one line of JSON: when, where, who, what', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   lines.length = 0
@@ -18,7 +18,7 @@ test('ASVS 16.2.1: each request is one line of JSON: when, where, who, what', as
   t.regex(line.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 })
 
-test('ASVS 16.4.1: control characters in what callers send stay inside one line', async (t) => {
+test('ASVS 16.4.1: control characters of callers cannot start a new line in the log', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const evil = 'x\r\n{"level":60,"msg":"forged"}\n\u001b[31m\u0085\u2028\u0007'
@@ -75,7 +75,7 @@ test('ASVS 16.2.5: no password, secret or token of a request reaches the log', a
   t.true(lines.length >= 8)
 })
 
-test('a request that its sender gives up is one line and no error', async (t) => {
+test('a caller aborts its request → one line, and no error', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   lines.length = 0
@@ -93,7 +93,7 @@ test('a request that its sender gives up is one line and no error', async (t) =>
   )
 })
 
-test('a request that fails because the database is away is one line, with the cause and what to do', async (t) => {
+test('the database is unavailable → one line per request, with the cause and advice', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const name = new URL(server.databaseUrl).pathname.slice(1)

@@ -17,7 +17,7 @@ async function startBelowApi(t: ExecutionContext<unknown>): Promise<TestServer> 
 
 const formType = 'application/x-www-form-urlencoded'
 
-test('RFC 6749 §5.2: errors of OAuth endpoints keep their format below an issuer under /api/', async (t) => {
+test('RFC 6749 §5.2: errors of OAuth endpoints keep their format when the path of the issuer contains /api/', async (t) => {
   const server = await startBelowApi(t)
   const wrong = { ...app, secret: 'scs_wrong' }
   for (const path of ['/api/id/oauth/token', '/api/id/oauth/introspect', '/api/id/oauth/revoke']) {
@@ -46,7 +46,7 @@ test('RFC 6749 §5.2: errors of OAuth endpoints keep their format below an issue
   }
 })
 
-test('RFC 9457: errors of the JSON API keep theirs, whatever the issuer', async (t) => {
+test('RFC 9457: errors of the JSON API keep their format, whatever the issuer', async (t) => {
   for (const [server, prefix] of [
     [await startBelowApi(t), '/api/id'],
     [await startServer(t), ''],
@@ -60,7 +60,7 @@ test('RFC 9457: errors of the JSON API keep theirs, whatever the issuer', async 
   }
 })
 
-test('ASVS 3.4.2: cookies count at the JSON API only, below an issuer under /api/ too', async (t) => {
+test('ASVS 3.4.2: only the JSON API allows cookies of other origins, whatever the issuer', async (t) => {
   const server = await startBelowApi(t)
   const preflight = (path: string) =>
     server.request(path, {
@@ -85,11 +85,11 @@ test('ASVS 3.4.2: cookies count at the JSON API only, below an issuer under /api
   t.is(token.headers.get('cache-control'), 'no-store')
 })
 
-/** Sends what is meant for the issuer to the server under test. */
+/** Sends requests for the issuer to the server under test. */
 const rerouted = (server: TestServer) => (url: string | URL, init: object) =>
   fetch(String(url).replace('http://127.0.0.1:9', server.url), init)
 
-test('openid-client understands refusals of an issuer under /api/', async (t) => {
+test('openid-client understands errors of an issuer under /api/', async (t) => {
   const server = await startBelowApi(t)
   const configure = (secret: string) =>
     client.discovery(
@@ -111,7 +111,7 @@ test('openid-client understands refusals of an issuer under /api/', async (t) =>
   t.like(await t.throwsAsync(tooMuch), { error: 'invalid_scope', status: 400 })
 })
 
-test('oauth4webapi understands refusals of an issuer under /api/', async (t) => {
+test('oauth4webapi understands errors of an issuer under /api/', async (t) => {
   const server = await startBelowApi(t)
   const options = {
     [oauth4webapi.allowInsecureRequests]: true,

@@ -10,7 +10,7 @@ const expected = {
   'x-frame-options': 'DENY',
 }
 
-/** A request for each kind of answer that there is. */
+/** An answer of each kind. */
 async function everyAnswer(server: TestServer): Promise<Record<string, { headers: Headers }>> {
   const { body } = await server.signIn()
   const answers = {
@@ -39,19 +39,19 @@ async function everyAnswer(server: TestServer): Promise<Record<string, { headers
   return { ...answers, 'nothing new': unchanged }
 }
 
-test('ASVS 3.4: every answer says that it is data and no page', async (t) => {
+test('ASVS 3.4: every answer has the security headers of data', async (t) => {
   const server = await startServer(t)
   for (const [name, { headers }] of Object.entries(await everyAnswer(server))) {
     for (const [header, value] of Object.entries(expected)) {
       t.is(headers.get(header), value, `${header} of ${name}`)
     }
     t.regex(headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/, name)
-    // On a laptop it would lock the name of the host to https.
+    // It would lock `localhost` to https.
     t.is(headers.get('strict-transport-security'), null, name)
   }
 })
 
-test('ASVS 3.4.1: HSTS for a year where the issuer is https', async (t) => {
+test('ASVS 3.4.1: the issuer is https → HSTS for a year', async (t) => {
   const server = await startServer(t, { environment: { ISSUER: 'https://auth.example' } })
   for (const [name, { headers }] of Object.entries(await everyAnswer(server))) {
     const hsts = headers.get('strict-transport-security')
@@ -59,14 +59,14 @@ test('ASVS 3.4.1: HSTS for a year where the issuer is https', async (t) => {
   }
 })
 
-test('ASVS 13.4.6: no answer tells what it was made with', async (t) => {
+test('ASVS 13.4.6: no answer reveals the software of the server', async (t) => {
   const server = await startServer(t)
   for (const [name, { headers }] of Object.entries(await everyAnswer(server))) {
     for (const header of ['server', 'x-powered-by', 'via']) t.is(headers.get(header), null, name)
   }
 })
 
-test('RFC 6749 §5.1, ASVS 14.3.2: what has to do with tokens is stored nowhere', async (t) => {
+test('RFC 6749 §5.1, ASVS 14.3.2: answers about tokens are not cached', async (t) => {
   const server = await startServer(t)
   const cacheable = ['the keys', 'the metadata', 'nothing new', 'a preflight', 'nothing there']
   for (const [name, { headers }] of Object.entries(await everyAnswer(server))) {
@@ -83,7 +83,7 @@ test('RFC 6749 §5.1, ASVS 14.3.2: what has to do with tokens is stored nowhere'
   }
 })
 
-test('ASVS 4.1.1: every body says what it is and in which charset', async (t) => {
+test('ASVS 4.1.1: every body has a content type with a charset', async (t) => {
   const server = await startServer(t)
   for (const [name, { headers }] of Object.entries(await everyAnswer(server))) {
     const length = headers.get('content-length')

@@ -3,7 +3,7 @@ import type { Answer } from '../../tools/http-client.ts'
 import { accountApi, addPerson } from '../support/people/account-api.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('ASVS 16.3.3: a throttled answer is counted and logged with the limit it went over', async (t) => {
+test('ASVS 16.3.3: a throttled request is counted and logged with the limit that it exceeded', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   await addPerson(server, 'grace')

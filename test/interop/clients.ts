@@ -5,7 +5,7 @@ import { app } from '../../tools/fixtures.ts'
 import { register, registerPublic } from '../support/clients/clients.ts'
 import type { TestServer } from '../support/server/start-server.ts'
 
-/** A client registered for one way to prove itself, and what it proves itself with. */
+/** A client registered for one authentication method, and its credentials. */
 export interface Registered {
   readonly id: string
   readonly secret: string
@@ -19,7 +19,7 @@ export const methods: readonly AuthenticationMethod[] = [
   'none',
 ]
 
-/** Registers a client as somebody would who uses the library at hand. */
+/** Registers a client as a user of the library would. */
 export async function registerFor(
   server: TestServer,
   method: AuthenticationMethod,
@@ -33,7 +33,7 @@ export async function registerFor(
     'sign',
   ])
   const id = `a.${method}~client`
-  // The secret of `app` has in it all that form-encoding changes: RFC 6749 §2.3.1.
+  // The secret of `app` has every character that form-encoding changes: RFC 6749 §2.3.1.
   if (method === 'client_secret_basic') return { ...app, privateKey: key }
   if (method === 'none') {
     await registerPublic(server, id)
@@ -44,10 +44,7 @@ export async function registerFor(
   return { id, secret, privateKey: key }
 }
 
-/**
- * Lets the successor take over now, although it is seconds old: as if the installation were older. So
- * both keys sign within the real time in which the libraries live.
- */
+/** Lets the successor sign now, although it is seconds old: libraries use real time, so the test cannot wait. */
 export async function changeKeys(server: TestServer): Promise<void> {
   await server.db.raw(`UPDATE signing_keys SET published_at = published_at - interval '2 hours'`)
   await server.services.rotation.rotate({ emergency: true })

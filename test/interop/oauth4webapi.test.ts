@@ -6,7 +6,7 @@ import { signerOf } from '../keyring/tend.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { changeKeys, methods, type Registered, registerFor } from './clients.ts'
 
-/** The test has no certificate; everything else is as the library comes. */
+/** The test has no certificate; all other options are the library's defaults. */
 const http = { [oauth.allowInsecureRequests]: true }
 
 const proof: Record<AuthenticationMethod, (registered: Registered) => oauth.ClientAuth> = {
@@ -78,7 +78,7 @@ for (const method of methods.filter((one) => one !== 'none')) {
   })
 }
 
-test('RFC 9068 §4: a resource server on oauth4webapi takes our tokens, over a change of keys', async (t) => {
+test('RFC 9068 §4: a resource server on oauth4webapi accepts our tokens across a key rotation', async (t) => {
   const server = await startServer(t)
   const as = await discover(server)
   const request = (token: string) =>

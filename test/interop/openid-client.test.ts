@@ -12,7 +12,7 @@ const proof: Record<AuthenticationMethod, (registered: Registered) => client.Cli
   none: () => client.None(),
 }
 
-/** As its README says for an OAuth 2 server; http because the test has no certificate. */
+/** As in its README for an OAuth 2 server; with http, because the test has no certificate. */
 async function configure(server: TestServer, method: AuthenticationMethod) {
   const registered = await registerFor(server, method)
   return client.discovery(
@@ -68,7 +68,7 @@ for (const method of methods.filter((one) => one !== 'none')) {
   })
 }
 
-test('openid-client is told what is wrong in words that it understands', async (t) => {
+test('openid-client understands the error responses', async (t) => {
   const server = await startServer(t)
   const config = await configure(server, 'client_secret_basic')
   const cases: [Promise<unknown>, number, string][] = [

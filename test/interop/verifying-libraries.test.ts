@@ -7,7 +7,7 @@ import { fetchJwks, signerOf } from '../keyring/tend.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 import { changeKeys } from './clients.ts'
 
-/** A service that checks tokens by itself: says yes by returning the claims. */
+/** A service that verifies tokens by itself and returns their claims. */
 type Verify = (token: string, audience: string) => Promise<Record<string, unknown>>
 
 const libraries: Record<string, (server: TestServer) => Verify> = {
@@ -40,7 +40,7 @@ const libraries: Record<string, (server: TestServer) => Verify> = {
 }
 
 for (const [name, build] of Object.entries(libraries)) {
-  test(`${name} verifies tokens from before and after a change of keys, and no others`, async (t) => {
+  test(`${name} verifies tokens from before and after a key rotation, and no others`, async (t) => {
     const server = await startServer(t)
     const verify = build(server)
     const before = (await server.signIn()).body.access_token

@@ -34,7 +34,7 @@ async function call(t: ExecutionContext, door: HttpServer): Promise<Socket> {
 const complete = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 const bodyless = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n'
 
-/** A byte at a time, for as long as the other side listens. */
+/** Sends a byte at a time until the other side closes. */
 function trickle(socket: Socket, bytes: string): void {
   let sent = 0
   const timer = setInterval(() => {
@@ -45,7 +45,7 @@ function trickle(socket: Socket, bytes: string): void {
   socket.once('close', () => clearInterval(timer))
 }
 
-test('ASVS 15.2.2: headers or a body that trickle in, or nothing at all, end with the time for a request', async (t) => {
+test('ASVS 15.2.2: headers or a body that arrive too slowly, or never → the connection is closed in time', async (t) => {
   const door = await openDoor(t)
   const slow = await Promise.all(Array.from({ length: 30 }, () => call(t, door)))
   const answers = slow.map((socket) => text(socket).catch(() => ''))
@@ -63,12 +63,12 @@ test('ASVS 15.2.2: headers or a body that trickle in, or nothing at all, end wit
   t.true(slow.every(({ destroyed, readableEnded }) => destroyed || readableEnded))
 })
 
-test('more connections than there may be are closed at once, and a free place is taken again', async (t) => {
+test('connections beyond the maximum are closed at once, and accepted again when others end', async (t) => {
   const door = await openDoor(t, { mostConnections: 5 })
   const held: Socket[] = []
   for (let count = 0; count < 5; count += 1) {
     const socket = await call(t, door)
-    // Kept alive: it is idle from now on, and does not end with the time for a request.
+    // A kept-alive connection is idle from now on; the request timeout does not close it.
     socket.write(complete)
     await once(socket, 'data')
     held.push(socket)

@@ -29,7 +29,7 @@ test('ASVS 6.3.1: one address sends many sign-ins → another address still sign
   t.deepEqual(await Promise.all(crowd), Array(many).fill(200))
 })
 
-test('ASVS 6.3.1: a flood of sign-ins of one account from one address → others are let in', async (t) => {
+test('ASVS 6.3.1: one address floods one account with sign-ins → other people still sign in', async (t) => {
   const others = 10
   const { hashing, allow } = countedChecks('flooded')
   const environment = {

@@ -4,7 +4,7 @@ import { eventually } from '../../tools/eventually.ts'
 import { startServer } from '../support/server/start-server.ts'
 import { wiredDatabase } from '../support/stores/wired-stores.ts'
 
-test('ASVS 15.2.2: hundreds that wait for a PostgreSQL that hangs are all told to come back, and nothing of them stays', async (t) => {
+test('ASVS 15.2.2: PostgreSQL hangs → hundreds of waiting requests get 503, and none stays in memory', async (t) => {
   const { proxy, url: database } = await wiredDatabase(t)
   const environment = { DATABASE_TIMEOUT_SECONDS: '2' }
   const server = await startServer(t, { database, environment })
@@ -28,7 +28,7 @@ test('ASVS 15.2.2: hundreds that wait for a PostgreSQL that hangs are all told t
   t.is((await server.signIn()).status, 200)
 })
 
-test('somebody with one sign-in is not kept out by an address that sends hundreds', async (t) => {
+test('one address sends hundreds of sign-ins → a single sign-in of another address succeeds', async (t) => {
   const environment = { PASSWORD_CONCURRENCY: '1', PASSWORD_QUEUE_SECONDS: '60' }
   const server = await startServer(t, { environment })
   const { users, bulkhead } = server.services

@@ -10,7 +10,7 @@ import { startPgBouncer } from '../support/stores/pgbouncer.ts'
 
 const poolSize = 10
 
-/** Somebody who locks tables, and somebody who counts the backends of everybody else. */
+/** One connection that locks tables, and one that counts the backends of all others. */
 async function operator(t: ExecutionContext, url: string) {
   const connect = async (name: string) => {
     const client = new pg.Client({ connectionString: url, application_name: name })
@@ -36,7 +36,7 @@ const ways = {
 }
 
 for (const [name, way] of Object.entries(ways)) {
-  test(`ASVS 15.2.2: a table is locked and callers keep coming, ${name} → never more backends than the pool, and nothing runs late`, async (t) => {
+  test(`ASVS 15.2.2: a table is locked under load, ${name} → no more backends than the pool, and no late statements`, async (t) => {
     const direct = await copyTemplate(t)
     const database = await way(t, direct)
     const environment = { DATABASE_TIMEOUT_SECONDS: '1', DATABASE_PREPARED_STATEMENTS: 'false' }

@@ -12,7 +12,7 @@ test('ASVS 15.2.2: the queue for a connection is full → the next statement fai
   const waiting = Array.from({ length: 5 }, async (_, index) =>
     index % 2 ? postgres.pool.query('SELECT 1 AS one') : postgres.db.raw('SELECT 1 AS one'),
   )
-  // knex asks for its connection a moment later.
+  // knex requests its connection a moment later.
   await eventually(() => postgres.pool.waitingCount === 5, 'all of them wait')
   for (const ask of [
     () => postgres.pool.query('SELECT 1'),

@@ -28,7 +28,7 @@ async function memoryMib({ pid }: Serving): Promise<number> {
   return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024
 }
 
-/** The most memory that it takes while it has as good as nothing to do any more. */
+/** The most memory that it uses while it is nearly idle. */
 async function mostMemoryMib(serving: Serving): Promise<number> {
   const seen: number[] = []
   for (let look = 0; look < 15; look += 1) {
@@ -41,7 +41,7 @@ async function mostMemoryMib(serving: Serving): Promise<number> {
 const start = async (t: ExecutionContext, url: string) =>
   serve(t, { cwd: await emptyFolder(t), env: production(url) })
 
-test('ASVS 15.2.2: pipelined requests whose answers nobody reads take no memory', async (t) => {
+test('ASVS 15.2.2: pipelined requests whose answers are not read take no memory', async (t) => {
   const serving = await start(t, await copyTemplate(t))
   const path = '/docs/swagger-ui-bundle.js'
   t.is((await fetch(serving.url + path)).status, 200)
@@ -56,7 +56,7 @@ test('ASVS 15.2.2: pipelined requests whose answers nobody reads take no memory'
 
 test('ASVS 15.2.2: 100 connections that do not read the list of revocations share one copy', async (t) => {
   const url = await copyTemplate(t)
-  // Of an old transaction: what may still be open elsewhere in the cluster does not matter then.
+  // With an old transaction id, transactions still open elsewhere in the cluster do not matter.
   await administer(
     url,
     `INSERT INTO revocations (kind, value, revoked_at, expires_at, xid)
@@ -65,7 +65,7 @@ test('ASVS 15.2.2: 100 connections that do not read the list of revocations shar
   const serving = await start(t, url)
   const path = '/.well-known/revocations'
   const list = await (await fetch(serving.url + path)).text()
-  // The kernel takes some 2.5 MB of an answer: a copy would take the other 4.5 MB.
+  // The kernel buffers some 2.5 MB of an answer; a copy would hold the other 4.5 MB.
   t.true(list.length > 6_900_000, `${list.length} bytes`)
   const before = await memoryMib(serving)
   const readers = Array.from({ length: 100 }, () => unread(t, serving.port, get(path)))
@@ -93,7 +93,7 @@ async function openDoor(t: ExecutionContext, answer: string | Buffer) {
   return { port: door.port, asked: () => asked }
 }
 
-test('an answer that is not read in time ends its connection', async (t) => {
+test('an answer is not read in time → its connection is closed', async (t) => {
   const { port } = await openDoor(t, Buffer.alloc(64 * 1024 * 1024))
   const socket = await unread(t, port, get('/'))
   await eventually(async () => {
@@ -103,7 +103,7 @@ test('an answer that is not read in time ends its connection', async (t) => {
   t.true(socket.bytesRead < 64 * 1024 * 1024)
 })
 
-test('pipelined requests are answered in turn, one at a time', async (t) => {
+test('pipelined requests are answered in order, one at a time', async (t) => {
   const { port, asked } = await openDoor(t, 'answered')
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -120,7 +120,7 @@ test('pipelined requests are answered in turn, one at a time', async (t) => {
   t.is(slow.asked(), 1)
 })
 
-test('more pipelined requests than may wait end their connection', async (t) => {
+test('too many pipelined requests → the connection is closed', async (t) => {
   const { port, asked } = await openDoor(t, 'answered')
   const socket = connect(port, '127.0.0.1').resume()
   t.teardown(() => socket.destroy())

@@ -22,12 +22,12 @@ const isActive = async (server: TestServer, token: string): Promise<boolean> => 
   return body.active
 }
 
-test('RFC 7662 §4: what is revoked is never active, however late a Redis answers, and it is trusted again by itself', async (t) => {
+test('RFC 7662 §4: Redis answers late → a revoked token is never active, and Redis is trusted again by itself', async (t) => {
   const { proxy, server } = await behindSlowRedis(t)
   const live = (await server.signIn()).body
   const dead = (await server.signIn()).body
   await server.revoke(dead.refresh_token)
-  // Within the second that a command may take in the tests, beyond it, and in time again.
+  // Within the timeout of a command (one second in tests), beyond it, and within it again.
   for (const milliseconds of [100, 3000, 0]) {
     proxy.answersLateMilliseconds = milliseconds
     const startedAt = performance.now()
@@ -40,13 +40,13 @@ test('RFC 7662 §4: what is revoked is never active, however late a Redis answer
       t.false(await isActive(server, token), `${milliseconds} ms late`)
       t.true(await isActive(server, live.access_token))
     }
-    // Waiting for each answer that is three seconds late would be minutes.
+    // Waiting for each answer, three seconds late, would take minutes.
     t.true(performance.now() - startedAt < 60_000)
   }
   await eventually(() => trusted(server) && !server.services.throttle.redisAway, 'all is as before')
 })
 
-test('a Redis that answers too late keeps no point of those whose password was right', async (t) => {
+test('Redis answers too late → the points of correct passwords are refunded', async (t) => {
   const { proxy, server, direct } = await behindSlowRedis(t)
   const points = async () => {
     const keys = await direct.keys('*throttle:*')
@@ -54,19 +54,19 @@ test('a Redis that answers too late keeps no point of those whose password was r
     return values.map(Number).filter((value) => value !== 0)
   }
   t.is((await server.signIn()).status, 200)
-  t.deepEqual(await points(), [], 'as it is on other days')
+  t.deepEqual(await points(), [], 'as with a fast Redis')
   proxy.answersLateMilliseconds = 3000
   const answers = await Promise.all(Array.from({ length: 4 }, () => server.signIn()))
   t.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
   t.true(server.services.throttle.redisAway, 'PostgreSQL has counted')
-  await eventually(async () => (await points()).length === 0, 'it was all given back')
+  await eventually(async () => (await points()).length === 0, 'all points are refunded')
 })
 
-test('a connection to Redis that was lost without a word is given up, and another one is used', async (t) => {
+test('a connection to Redis goes silent → it is replaced', async (t) => {
   const { proxy, server } = await behindSlowRedis(t)
   const { access_token: token, refresh_token: refreshToken } = (await server.signIn()).body
   t.true(await isActive(server, token))
-  // As when a machine or a firewall between has gone: TCP itself would go on trying for a quarter of an hour.
+  // As if a machine or firewall in between had failed: TCP alone would retry for a quarter of an hour.
   proxy.lose()
   await server.revoke(refreshToken)
   t.false(await isActive(server, token))
@@ -74,7 +74,7 @@ test('a connection to Redis that was lost without a word is given up, and anothe
   t.false(await isActive(server, token))
 })
 
-test('a Redis that refuses too late forgets no failure', async (t) => {
+test('Redis refuses too late → no failure is forgotten', async (t) => {
   const { proxy, server, direct } = await behindSlowRedis(t)
   const guess = () => server.signIn({ password: 'wrong' })
   for (let i = 0; i < 4; i += 1) await guess()

@@ -11,7 +11,7 @@ import { startServer, type TestServer } from '../support/server/start-server.ts'
 const email = 'grace@people.example'
 const registration = { username: 'grace', email, password: goodPassword, full_name: 'Grace' }
 
-/** As a browser without scripts posts a form of one of these pages. */
+/** Posts the form of a page as a browser without scripts does. */
 const post = (
   server: TestServer,
   path: string,
@@ -34,7 +34,7 @@ async function registered(t: ExecutionContext<unknown>) {
 const signsIn = async (server: TestServer, password: string) =>
   (await accountApi(server).post('login', { username: 'grace', password })).status
 
-test('a mail without APP_URL links to a page of this server, which confirms the address by a form', async (t) => {
+test('APP_URL is not set → the mail links to a page here, whose form confirms the address', async (t) => {
   const { server, mailbox, token } = await registered(t)
   t.is(mailbox.mails[0]?.link, `${server.app.issuer}/verify-email?token=${token}`)
   for (let look = 0; look < 2; look += 1) {
@@ -56,7 +56,7 @@ test('a mail without APP_URL links to a page of this server, which confirms the 
   t.is(await signsIn(server, goodPassword), 200)
 })
 
-test('whoever did not choose the password sets one with the link of a registration', async (t) => {
+test('a person who did not choose the password sets one with the link of the registration', async (t) => {
   const { server, token } = await registered(t)
   const weak = await post(server, '/verify-email', { token, new_password: 'short' })
   t.is(weak.status, 422)
@@ -68,7 +68,7 @@ test('whoever did not choose the password sets one with the link of a registrati
   t.is(await signsIn(server, otherPassword), 200)
 })
 
-test('a new password is set by the page, and a spent link leads to another one', async (t) => {
+test('the page sets a new password, and a spent link offers a new one', async (t) => {
   const { server, link } = await startMailedServer(t)
   await addPerson(server, 'grace')
   const asked = await post(server, '/reset-password', { email })
@@ -90,7 +90,7 @@ test('a new password is set by the page, and a spent link leads to another one',
   t.regex(odd.text, /id="email-wrong"/)
 })
 
-test('ASVS 3.5.1: a form that another site sends is refused and changes nothing', async (t) => {
+test('ASVS 3.5.1: another site sends the form → 403, and nothing changes', async (t) => {
   const { server, token } = await registered(t)
   for (const site of ['cross-site', 'same-site', 'none']) {
     const sent = await post(server, '/verify-email', { token, password: goodPassword }, site)
@@ -105,7 +105,7 @@ test('ASVS 3.5.1: a form that another site sends is refused and changes nothing'
   t.is((await post(server, '/verify-email', { token, password: goodPassword })).status, 303)
 })
 
-test('ASVS 3.4.3, 3.4.5, 14.3.2: pages run no script, tell no Referer and are stored nowhere', async (t) => {
+test('ASVS 3.4.3, 3.4.5, 14.3.2: pages run no scripts, send no Referer and are not cached', async (t) => {
   const server = await startServer(t)
   const evil = '"><script>alert(1)</script>'
   for (const path of ['/verify-email', '/reset-password']) {
@@ -132,7 +132,7 @@ test('ASVS 3.4.3, 3.4.5, 14.3.2: pages run no script, tell no Referer and are st
   t.regex(style.text, /color-scheme: light dark/)
 })
 
-test('guessing links at a page is limited, and the page says so', async (t) => {
+test('links are guessed at a page → 429 with a page that says so', async (t) => {
   const server = await startServer(t)
   let last = await post(server, '/reset-password', { token: 'x', new_password: otherPassword })
   for (let tries = 0; tries < 60 && last.status !== 429; tries += 1) {
@@ -146,7 +146,7 @@ test('guessing links at a page is limited, and the page says so', async (t) => {
   t.regex(last.text, /too many attempts/)
 })
 
-test('where an app has the pages there are none here', async (t) => {
+test('APP_URL is set → there are no pages here', async (t) => {
   const server = await startServer(t, { environment: { APP_URL: 'https://app.example' } })
   for (const path of ['/verify-email', '/reset-password', '/pages.css']) {
     t.is((await server.get(path)).status, 404)
