@@ -52,8 +52,8 @@ export const docs: Middleware = (ctx) => {
 const files = new Map<string, Promise<Buffer>>()
 
 function fileOf(name: string): Promise<Buffer> {
-  const known = files.get(name)
-  if (known) return known
+  const cached = files.get(name)
+  if (cached) return cached
   const read = readFile(join(absolutePath(), name))
   files.set(name, read)
   read.catch(() => files.delete(name))

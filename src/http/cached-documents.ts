@@ -50,8 +50,8 @@ const fieldsOf = ({ etag, maxAgeSeconds }: CachedDocument): Fields => [
  */
 export function isCurrent(ifNoneMatch: string | undefined, etag: string): boolean {
   if (!ifNoneMatch) return false
-  const known = ifNoneMatch.split(',').map(withoutWeakness)
-  return known.includes(withoutWeakness(etag)) || ifNoneMatch.trim() === '*'
+  const etags = ifNoneMatch.split(',').map(withoutWeakness)
+  return etags.includes(withoutWeakness(etag)) || ifNoneMatch.trim() === '*'
 }
 
 const withoutWeakness = (etag: string): string => etag.trim().replace(/^W\//, '')
@@ -76,10 +76,10 @@ export function documentFastPath(
   { requests, documents, fields }: Dependencies,
   application: RequestListener,
 ): RequestListener {
-  const known = new WeakMap<CachedDocument, RawHeaders>()
+  const prepared = new WeakMap<CachedDocument, RawHeaders>()
   const headersOf = (document: CachedDocument): RawHeaders => {
-    const headers = known.get(document) ?? rawHeaders(document, fields)
-    known.set(document, headers)
+    const headers = prepared.get(document) ?? rawHeaders(document, fields)
+    prepared.set(document, headers)
     return headers
   }
   return (request, response) => {

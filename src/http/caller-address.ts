@@ -25,8 +25,8 @@ const addresses = new WeakMap<Socket, string>()
 
 /** The peer of the connection, read once per connection. */
 function directAddress({ socket }: IncomingMessage): string {
-  const known = addresses.get(socket)
-  if (known !== undefined) return known
+  const cached = addresses.get(socket)
+  if (cached !== undefined) return cached
   const ip = plainAddress(socket.remoteAddress)
   if (isIP(ip) === 0) return nobody
   addresses.set(socket, ip)

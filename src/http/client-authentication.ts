@@ -41,15 +41,15 @@ export function authenticateClient({
     const credentials = readCredentials(authorizationHeaders(ctx.req), ctx.state.params)
     ctx.state.facts.clientId = credentials.id
     const facts = { client: credentials.id, ip: ctx.state.ip }
-    let known = await clients.find(credentials.id)
-    let refusal = await check(known, credentials, assertions)
-    if (refusal !== undefined && known?.isCached) {
+    let registered = await clients.find(credentials.id)
+    let refusal = await check(registered, credentials, assertions)
+    if (refusal !== undefined && registered?.isCached) {
       // A secret that another instance has just issued is accepted at once. And every refusal costs one
       // query: a faster one would reveal that the client exists.
-      known = await clients.findAnew(credentials.id)
-      refusal = await check(known, credentials, assertions)
+      registered = await clients.findAnew(credentials.id)
+      refusal = await check(registered, credentials, assertions)
     }
-    if (!known || refusal !== undefined) {
+    if (!registered || refusal !== undefined) {
       await throttle.countFailure('clientAuthentication', facts)
       await audit.record({
         event: 'client.authentication_failed',
@@ -59,7 +59,7 @@ export function authenticateClient({
       })
       throw failed(refusal)
     }
-    ctx.state.client = known.client
+    ctx.state.client = registered.client
     return next()
   }
 }
@@ -72,19 +72,19 @@ export const confidentialOnly: Middleware = (ctx, next) => {
 
 /** @returns the reason of the refusal, for the log; undefined when the credentials are right */
 async function check(
-  known: CachedClient | undefined,
+  registered: CachedClient | undefined,
   credentials: Credentials,
   assertions: ClientAssertions,
 ): Promise<string | undefined> {
   if (credentials.method === 'secret') {
-    const digests = known && usesSecret(known.client) ? known.secretDigests : []
+    const digests = registered && usesSecret(registered.client) ? registered.secretDigests : []
     if (matchesAny(credentials.secret, digests)) return undefined
-    return known ? 'wrong secret' : 'unknown client'
+    return registered ? 'wrong secret' : 'unknown client'
   }
-  if (!known) return 'unknown client'
+  if (!registered) return 'unknown client'
   if (credentials.method === 'assertion')
-    return assertions.check(known.client, credentials.assertion)
-  return isPublic(known.client) ? undefined : 'no credentials'
+    return assertions.check(registered.client, credentials.assertion)
+  return isPublic(registered.client) ? undefined : 'no credentials'
 }
 
 /** Every Authorization header: of two, Node would drop one, and a proxy on the way perhaps the other. */
