@@ -45,8 +45,10 @@ test('a sign-in is one statement with its audit event, and is all that it is in 
   t.deepEqual({ ...one.session, ...now }, { ...other.session, ...now })
   t.deepEqual({ ...one.event, at: 0 }, { ...other.event, at: 0 })
   t.like(one.session, { ip: '::1', generation: 0, user_agent: 'x'.repeat(300) })
-  t.is(one.session.expires_at - one.session.auth_time, 86_400_000)
-  t.is(one.session.idle_expires_at - one.session.auth_time, 3_600_000)
+  t.is(one.session.expires_at - one.event.at, 86_400_000)
+  t.is(one.session.idle_expires_at - one.event.at, 3_600_000)
+  t.deepEqual(one.session.auth_time, wish.authTime)
+  t.deepEqual(other.session.auth_time, wish.authTime)
 })
 
 test('who was disabled or changed the password since it was checked begins no session', async (t) => {
