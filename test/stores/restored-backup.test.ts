@@ -1,3 +1,4 @@
+// Alone: it awaits before it declares its tests.
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

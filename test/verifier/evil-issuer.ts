@@ -9,6 +9,7 @@ import {
   type VerifierOptions,
 } from '../../src/verifier/verifier.ts'
 import { forge, rsa, type Signer } from '../support/clients/forge.ts'
+import { takePlace } from '../support/server/places.ts'
 
 export const audience = 'https://orders.example'
 
@@ -200,6 +201,7 @@ export async function startIssuer(
   t: ExecutionContext<unknown>,
   { path = '', key = anyKey() } = {},
 ): Promise<EvilIssuer> {
+  await takePlace(t)
   const issuer = new EvilIssuer(path, key)
   const server = createServer((request, response) => {
     issuer.handle(request, response, new URL(request.url ?? '/', issuer.origin))

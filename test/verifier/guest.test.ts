@@ -1,3 +1,4 @@
+// Alone: it watches processes that it starts, side by side.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava'
 
 /**
- * How many tests of one process have a database at the same time. ava starts all tests of a process at once;
+ * How many tests of one process have a database, or an issuer of their own, at the same time. ava starts all tests of a process at once;
  * dozens of servers that start together on a few cores meet each other's time limits.
  */
 const most = 5
