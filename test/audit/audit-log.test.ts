@@ -9,14 +9,14 @@ import { startServer, type TestServer } from '../support/server/start-server.ts'
 const events = (server: TestServer): Promise<RecordedEvent[]> =>
   server.db('audit_events').orderBy('id')
 
-/** What happened since the last look. */
+/** The events since the last call. */
 async function since(server: TestServer, work: () => Promise<unknown>): Promise<RecordedEvent[]> {
   const before = (await events(server)).length
   await work()
   return (await events(server)).slice(before)
 }
 
-test('ASVS 16.3.1: each use case writes the event that it is named after', async (t) => {
+test('ASVS 16.3.1: each use case records its event', async (t) => {
   const server = await startServer(t)
   const { users, clients } = server.services
   const ip = '127.0.0.1'
@@ -74,7 +74,7 @@ test('ASVS 16.3.1: each use case writes the event that it is named after', async
   await expect('user.disabled', () => disable(server, 'grace'), { detail: { sessions: 0 } })
 })
 
-test('what is undone leaves no event, and what is decided never lacks one', async (t) => {
+test('a rolled-back change leaves no event, and a committed one always has its event', async (t) => {
   const server = await startServer(t)
   await server.db('audit_events').delete()
   await server.db.raw('ALTER TABLE audit_events RENAME TO away')
@@ -89,7 +89,7 @@ test('what is undone leaves no event, and what is decided never lacks one', asyn
   )
 })
 
-test('ASVS 16.2.5: no secret gets into the audit trail or the log', async (t) => {
+test('ASVS 16.2.5: no secret appears in the audit trail or the log', async (t) => {
   const lines: string[] = []
   const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const { users, clients } = server.services
@@ -141,7 +141,7 @@ test('ASVS 16.2.5: no secret gets into the audit trail or the log', async (t) =>
   }
 })
 
-test('ASVS 16.4.1: what a caller sends makes no event that it chose', async (t) => {
+test('ASVS 16.4.1: a caller cannot forge an event by what it sends', async (t) => {
   const server = await startServer(t, { environment: { TRUSTED_PROXIES: 'loopback' } })
   const from = async (forwarded: string) => {
     const [row] = await since(server, () =>
@@ -167,7 +167,7 @@ test('ASVS 16.4.1: what a caller sends makes no event that it chose', async (t) 
   }
 })
 
-test('a trail of one person is found by their id', async (t) => {
+test('the trail of one person is found by their id', async (t) => {
   const server = await startServer(t)
   await server.signIn()
   await disable(server, 'ada')

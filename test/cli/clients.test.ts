@@ -122,7 +122,7 @@ test('clients create with several errors → all are reported, each with its opt
   }
 })
 
-/** A command is a process of its own: what it changes counts at a server when its memory is over. */
+/** A command is a process of its own: its change takes effect at a server when its cache expires. */
 const knowsNothingOf = (server: TestServer) => server.clock.advance({ seconds: clientStaleSeconds })
 
 test('clients rotate-secret → both secrets work during the overlap, without one only the new secret', async (t) => {

@@ -11,13 +11,13 @@ const refused = { status: 401, error: 'invalid_client' }
 const doors = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']
 const form = { grant_type: 'client_credentials', token: 'x' }
 
-/** Posts with this Authorization header, letter for letter. */
+/** Posts with exactly this Authorization header. */
 function withHeader(server: TestServer, authorization: string, path = '/oauth/token') {
   const body = new URLSearchParams(form)
   return server.request(path, { method: 'POST', headers: { authorization }, body })
 }
 
-test('RFC 6749 §2.3.1: a secret may be in the header or in the body, at every door', async (t) => {
+test('RFC 6749 §2.3.1: every endpoint accepts a secret in the header or in the body', async (t) => {
   const server = await startServer(t)
   const poster = await register(server, 'poster', { authenticationMethod: 'client_secret_post' })
   for (const path of doors) {
@@ -30,7 +30,7 @@ test('RFC 6749 §2.3.1: a secret may be in the header or in the body, at every d
   }
 })
 
-test('RFC 6749 §2.3.1: both halves of Basic are form-encoded, whatever is in the secret', async (t) => {
+test('RFC 6749 §2.3.1: both halves of Basic are form-encoded, whatever characters the secret has', async (t) => {
   const server = await startServer(t)
   const secrets = ['a&b=c', 'a+b', '100%', 'a:b::', 'grüße', ' spaced out ', '%2B', '+%20+', '日本']
   for (const secret of secrets) {
@@ -46,7 +46,7 @@ test('RFC 6749 §2.3.1: both halves of Basic are form-encoded, whatever is in th
   }
 })
 
-test('RFC 9110 §11.1: the name of the scheme may be spelled in any case', async (t) => {
+test('RFC 9110 §11.1: the name of the scheme is case-insensitive', async (t) => {
   const server = await startServer(t)
   const [, credentials] = basic(app).split(' ')
   for (const scheme of ['basic', 'BASIC', 'bAsIc', 'Basic  ']) {
@@ -54,7 +54,7 @@ test('RFC 9110 §11.1: the name of the scheme may be spelled in any case', async
   }
 })
 
-test('RFC 6749 §5.2: credentials that are none are refused with a challenge', async (t) => {
+test('RFC 6749 §5.2: malformed credentials are refused with a challenge', async (t) => {
   const server = await startServer(t)
   const encode = (text: string | Buffer) => `Basic ${Buffer.from(text).toString('base64')}`
   const broken = [
@@ -79,7 +79,7 @@ test('RFC 6749 §5.2: credentials that are none are refused with a challenge', a
   t.is(headers.get('www-authenticate'), 'Basic realm="signet", charset="UTF-8"')
 })
 
-test('RFC 6749 §2.2, ASVS 10.4.10: a confidential client is not believed for its name', async (t) => {
+test('RFC 6749 §2.2, ASVS 10.4.10: a client_id alone does not authenticate a confidential client', async (t) => {
   const server = await startServer(t)
   const { body } = await server.signIn()
   const grants = [
@@ -98,7 +98,7 @@ test('RFC 6749 §2.2, ASVS 10.4.10: a confidential client is not believed for it
   t.is((await server.refresh(token)).status, 200)
 })
 
-test('RFC 6749 §2.3: a public client has nothing to prove itself with', async (t) => {
+test('RFC 6749 §2.3: a public client that sends credentials is refused', async (t) => {
   const server = await startServer(t)
   const mobile = await registerPublic(server, 'mobile')
   const leftover = { client_id: 'mobile', slot: 1, digest: digestSecret('x') }
@@ -114,7 +114,7 @@ test('RFC 6749 §2.3: a public client has nothing to prove itself with', async (
   isOAuthError(t, asked, 'RFC 7662 §2.1: nor may it introspect', refused)
 })
 
-test('RFC 6749 §2.3: two ways to authenticate are one too many', async (t) => {
+test('RFC 6749 §2.3: a client that authenticates in two ways at once is refused', async (t) => {
   const server = await startServer(t)
   const assertion = { client_assertion: 'x.y.z', client_assertion_type: 'urn:x' }
   const secret = { client_secret: app.secret }
@@ -138,7 +138,7 @@ test('RFC 6749 §2.3: two ways to authenticate are one too many', async (t) => {
   t.is(empty.status, 200, 'an empty header is none')
 })
 
-test('ASVS 2.2.3: the client_id of the body is that of the credentials', async (t) => {
+test('ASVS 2.2.3: a client_id in the body that differs from the credentials is refused', async (t) => {
   const server = await startServer(t)
   const other = await register(server, 'other')
   for (const id of ['other', 'nobody', 'APP', 'app ']) {
@@ -149,7 +149,7 @@ test('ASVS 2.2.3: the client_id of the body is that of the credentials', async (
   t.is((await server.clientCredentials({ client_id: 'other' }, other)).status, 200)
 })
 
-test('ASVS 7.4.2: a disabled client is unknown from that moment on', async (t) => {
+test('ASVS 7.4.2: a disabled client is refused at once, like an unknown one', async (t) => {
   const server = await startServer(t)
   await registerPublic(server, 'mobile')
   const { body } = await server.signIn({ client_id: 'mobile' }, null)
@@ -160,7 +160,7 @@ test('ASVS 7.4.2: a disabled client is unknown from that moment on', async (t) =
   isOAuthError(t, refreshed, 'public', refused)
 })
 
-test('305 wrong secrets from one address → the right one and a public client are let in', async (t) => {
+test('305 wrong secrets from one address → the right secret and a public client are still accepted', async (t) => {
   const server = await startServer(t)
   await registerPublic(server, 'phone')
   const { body } = await server.signIn({ client_id: 'phone', scope: 'offline_access' }, null)

@@ -7,7 +7,7 @@ import { startServer } from '../support/server/start-server.ts'
 
 const refused = { status: 401, error: 'invalid_client' }
 
-test('RFC 7523 §2.2: a client proves itself with a key, whichever of the announced kinds', async (t) => {
+test('RFC 7523 §2.2: a client authenticates with a key of any announced algorithm', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const metadata = await server.get('/.well-known/oauth-authorization-server')
   const { token_endpoint_auth_signing_alg_values_supported: algorithms } = metadata.body
@@ -26,7 +26,7 @@ test('RFC 7523 §2.2: a client proves itself with a key, whichever of the announ
   }
 })
 
-test('an assertion opens every door that a secret opens', async (t) => {
+test('an assertion is accepted by every endpoint that accepts a secret', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const client = await registerWithKey(server, 'service')
   const proof = () => assertionOf(server, client)
@@ -44,7 +44,7 @@ test('an assertion opens every door that a secret opens', async (t) => {
   t.deepEqual(again.body, { active: false })
 })
 
-test('RFC 7523 §3: an assertion is used once, for as long as it could be used again', async (t) => {
+test('RFC 7523 §3: an assertion is accepted once, and its jti is kept until it has expired', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const client = await registerWithKey(server, 'service')
   const now = Math.floor(server.clock.now().getTime() / 1000)
@@ -60,7 +60,7 @@ test('RFC 7523 §3: an assertion is used once, for as long as it could be used a
   t.is((await present(server, reused)).status, 200, 'long after, the id is free again')
 })
 
-test('RFC 7523 §3: of twenty that present one assertion at once one is believed', async (t) => {
+test('RFC 7523 §3: of twenty concurrent uses of one assertion exactly one succeeds', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const client = await registerWithKey(server, 'service')
   const other = await registerWithKey(server, 'other')
@@ -78,7 +78,7 @@ test('RFC 7523 §3: of twenty that present one assertion at once one is believed
   }
 })
 
-test('a client moves from one key to the next while both are registered', async (t) => {
+test('a client switches keys while both are registered', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const pairs = await Promise.all(['old', 'new'].map((kid) => pairOf(kid)))
   const jwks = { keys: pairs.map(({ publicJwk }) => publicJwk as { kty: 'EC' }) }
@@ -94,7 +94,7 @@ test('a client moves from one key to the next while both are registered', async 
   }
 })
 
-test('RFC 6749 §2.3: a client that has keys is not believed for a secret, nor the reverse', async (t) => {
+test('RFC 6749 §2.3: a client with keys cannot authenticate with a secret, nor the reverse', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const client = await registerWithKey(server, 'service')
   for (const secret of ['', 'x', JSON.stringify(client.publicJwk)]) {
@@ -105,7 +105,7 @@ test('RFC 6749 §2.3: a client that has keys is not believed for a secret, nor t
   isOAuthError(t, await present(server, await assertionOf(server, borrowed)), 'app', refused)
 })
 
-test('a registered key that turns out to be unusable is a refusal, no mistake of the server', async (t) => {
+test('a registered key that turns out to be unusable gives 401, not 500', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const client = await registerWithKey(server, 'service')
   const spoiled = [

@@ -5,7 +5,7 @@ import { app } from '../../tools/fixtures.ts'
 import { register } from '../support/clients/clients.ts'
 import { Clock, startServer } from '../support/server/start-server.ts'
 
-/** Counts what is asked of the table, and answers when it is told to. */
+/** A cache over a stub that counts queries and answers when the test says so. */
 function counted(rows: (id: string) => object[]) {
   const clock = new Clock(new Date())
   const gates: (() => void)[] = []
@@ -22,7 +22,7 @@ function counted(rows: (id: string) => object[]) {
 
 const row = (id: string) => ({ id, digests: [], ends: [] })
 
-test('a client is read once in five seconds, however many ask at once', async (t) => {
+test('a client is read once in five seconds, however many requests need it', async (t) => {
   const { clock, known, asked } = counted(() => [row('app')])
   for (let second = 0; second < clientStaleSeconds; second += 1) {
     await Promise.all([1, 2, 3].map(() => known.find('app')))
@@ -33,7 +33,7 @@ test('a client is read once in five seconds, however many ask at once', async (t
   t.is(asked(), 2)
 })
 
-test('a clock that is set back makes no memory last longer', async (t) => {
+test('a clock that is set back does not extend the cache', async (t) => {
   const { clock, known, asked } = counted(() => [row('app')])
   await known.find('app')
   clock.advance({ hours: -1 })
@@ -41,7 +41,7 @@ test('a clock that is set back makes no memory last longer', async (t) => {
   t.is(asked(), 2)
 })
 
-test('what is not there is not remembered, and names of strangers fill no memory', async (t) => {
+test('unknown clients are not cached, so strangers cannot fill the cache with names', async (t) => {
   const { known, asked } = counted((id) => (id === 'app' ? [row(id)] : []))
   await known.find('app')
   for (let round = 0; round < 3; round += 1) t.is(await known.find('nobody'), undefined)
@@ -51,7 +51,7 @@ test('what is not there is not remembered, and names of strangers fill no memory
   t.is(asked(), 1104)
 })
 
-test('the memory is bounded: the oldest goes first', async (t) => {
+test('the cache is bounded, and the oldest entry is dropped first', async (t) => {
   const { known, asked } = counted(() => [row('any')])
   for (let at = 0; at <= 1000; at += 1) await known.find(`client-${at}`)
   await known.find('client-1000')
@@ -60,7 +60,7 @@ test('the memory is bounded: the oldest goes first', async (t) => {
   t.is(asked(), 1002)
 })
 
-test('what was read before a change here is not kept after it', async (t) => {
+test('a client that was read before a change here is not cached after it', async (t) => {
   let name = 'old'
   const { known, gates } = counted(() => [{ ...row('app'), name }])
   gates.push(() => undefined)
@@ -73,7 +73,7 @@ test('what was read before a change here is not kept after it', async (t) => {
   t.is((await known.find('app'))?.client.name, 'new')
 })
 
-test('a change counts at once here, and within five seconds at every other instance', async (t) => {
+test('a change takes effect at once here, and within five seconds at every other instance', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const { clients } = server.services
@@ -95,7 +95,7 @@ test('a change counts at once here, and within five seconds at every other insta
   t.is((await beside.clientCredentials({}, second)).status, 401)
 })
 
-test('RFC 7009 §2: what a disabled client still gets elsewhere is revoked already', async (t) => {
+test('RFC 7009 §2: tokens that a disabled client still gets from another instance are revoked already', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const watcher = await register(server, 'watcher', { introspects: ['*'] })
@@ -109,7 +109,7 @@ test('RFC 7009 §2: what a disabled client still gets elsewhere is revoked alrea
   t.is((await beside.clientCredentials({}, service)).status, 401)
 })
 
-test('each refusal costs one query, whether there is such a client or not', async (t) => {
+test('each refusal costs one query, whether the client exists or not', async (t) => {
   const server = await startServer(t)
   const asked: string[] = []
   const { statements } = server.services

@@ -7,7 +7,7 @@ import { startServer, type TestServer } from '../support/server/start-server.ts'
 /** A janitor that only the test lets run; Redis forgets by its own clock, which no test can advance. */
 const quiet = { environment: { JANITOR_SECONDS: '86400' }, redis: false } as const
 
-/** As many more sessions of the client, of somebody whose name is known to nobody. */
+/** Adds sessions of the client, all of one other person. */
 async function addSessions({ db }: TestServer, count: number): Promise<void> {
   await db.raw(
     `INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr,
@@ -30,7 +30,7 @@ for (const way of ['disabled', 'deleted']) {
     const server = await startServer(t, quiet)
     const admin = await addAdmin(server)
     const person = await server.signIn()
-    // More than one statement could name one by one.
+    // More than one statement could list by id.
     await addSessions(server, 20_000)
     const answer =
       way === 'disabled'
@@ -56,7 +56,7 @@ for (const way of ['disabled', 'deleted']) {
   })
 }
 
-test('a client is enabled again only when none of its old sessions is left, so none comes back', async (t) => {
+test('a client can be enabled again only once none of its old sessions is left', async (t) => {
   const server = await startServer(t, quiet)
   const { clients, janitor } = server.services
   const person = await server.signIn()
@@ -108,7 +108,7 @@ async function addKeys({ db }: TestServer, count: number): Promise<void> {
   )
 }
 
-test('a client that 2,500 API keys were made with is disabled → 1,000 end with it, the janitor ends the rest', async (t) => {
+test('a client with 2,500 API keys is disabled → 1,000 end with it, the janitor deletes the rest', async (t) => {
   const server = await startServer(t, quiet)
   await addKeys(server, 2500)
   const count = async (table: string) =>
@@ -121,7 +121,7 @@ test('a client that 2,500 API keys were made with is disabled → 1,000 end with
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 2500)
 })
 
-test('API keys of an ended client are left → neither it nor another one with its id comes back', async (t) => {
+test('API keys of an ended client are left → it cannot be enabled, and its id cannot be reused', async (t) => {
   const server = await startServer(t, quiet)
   const { clients, janitor } = server.services
   await addKeys(server, 2500)
@@ -147,7 +147,7 @@ test('API keys of an ended client are left → neither it nor another one with i
   t.deepEqual(await server.db('api_keys'), [])
 })
 
-test('the release before registers the id of a deleted client → the janitor ends no session of the new one', async (t) => {
+test('the previous release reuses the id of a deleted client → the janitor ends no session of the new one', async (t) => {
   const server = await startServer(t, quiet)
   await server.db('deleted_clients').insert({ id: app.id, deleted_at: server.clock.now() })
   const { body } = await server.signIn()
@@ -156,7 +156,7 @@ test('the release before registers the id of a deleted client → the janitor en
   t.deepEqual(await server.db('deleted_clients'), [])
 })
 
-test('the release before deletes a client or a person → the janitor deletes their sessions', async (t) => {
+test('the previous release deletes a client or a person → the janitor deletes their sessions', async (t) => {
   const server = await startServer(t, quiet)
   await server.signIn()
   await addSessions(server, 5)

@@ -43,7 +43,7 @@ function curve(namedCurve: string) {
   return generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' })
 }
 
-test('what contradicts itself is refused when a client is registered, with the reason', async (t) => {
+test('a client with contradictory settings is refused, with the reason', async (t) => {
   const server = await startServer(t)
   for (const [name, different, reason] of contradictions) {
     const error = await t.throwsAsync(register(server, 'new', different), undefined, name)
@@ -54,7 +54,7 @@ test('what contradicts itself is refused when a client is registered, with the r
   t.regex(error?.message ?? '', /There is a client app already/)
 })
 
-test('a key that can be used is registered as it is', async (t) => {
+test('a usable key is stored unchanged', async (t) => {
   const server = await startServer(t)
   const ed = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
   const modulus = pair(3072).publicKey.export({ format: 'jwk' })

@@ -3,7 +3,7 @@ import { matchesAny } from '../../src/clients/client-secrets.ts'
 import { register } from '../support/clients/clients.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('two secrets of a client live side by side, so that it moves over without an outage', async (t) => {
+test('two secrets of a client are valid together, so that it can switch without an outage', async (t) => {
   const server = await startServer(t)
   const first = await register(server, 'service')
   const second = {
@@ -18,7 +18,7 @@ test('two secrets of a client live side by side, so that it moves over without a
   t.is((await server.clientCredentials({}, second)).status, 200)
 })
 
-test('a third secret pushes the first one out, whatever it was promised', async (t) => {
+test('a third secret replaces the first one, even within its overlap', async (t) => {
   const server = await startServer(t)
   const first = await register(server, 'service')
   const [second, third] = [
@@ -31,7 +31,7 @@ test('a third secret pushes the first one out, whatever it was promised', async 
   t.is(rows.length, 2)
 })
 
-test('without an overlap the old secret ends at once, for a secret that leaked', async (t) => {
+test('without an overlap the old secret is refused at once', async (t) => {
   const server = await startServer(t)
   const first = await register(server, 'service')
   const second = { id: 'service', secret: await server.services.clients.rotateSecret('service', 0) }
@@ -39,7 +39,7 @@ test('without an overlap the old secret ends at once, for a secret that leaked',
   t.is((await server.clientCredentials({}, second)).status, 200)
 })
 
-test('two rotations at the same moment leave two new secrets, and nothing of the old one', async (t) => {
+test('two concurrent rotations leave two new secrets, and the old one is refused', async (t) => {
   const server = await startServer(t)
   const { clients } = server.services
   let { secret: old } = await register(server, 'service')

@@ -15,10 +15,10 @@ import { freshToken, signerOf, tend } from './tend.ts'
 /** No two tokens live equally long. */
 const endOf = (token: string): Date => new Date((decodeJwt(token).exp ?? 0) * 1000)
 
-/** What jose, Spring, PyJWT and others keep a fetched set for, beside what HTTP caches do. */
+/** How long jose, Spring, PyJWT and others keep a fetched set, in addition to HTTP caches. */
 const verifierCacheSeconds = 600
 
-/** A set as a cache took it from the server, and until when somebody may still use it. */
+/** A set that a cache fetched, and until when a verifier may still use it. */
 interface Cached {
   readonly keySet: JWTVerifyGetKey
   readonly until: Date
@@ -31,7 +31,7 @@ async function take(server: TestServer): Promise<Cached> {
   return { keySet: createLocalJWKSet(answer.body), until }
 }
 
-/** At which step, of half a minute each, a fresh successor is published, and at which it takes over. */
+/** The steps, of half a minute each, at which a new successor is published and takes over. */
 const published = 31
 const rotations = {
   'a planned rotation': { at: published, emergency: false },
@@ -39,7 +39,7 @@ const rotations = {
 }
 
 for (const [name, { at, emergency }] of Object.entries(rotations)) {
-  test(`ROT-1: whoever caches the JWKS as long as it may refuses no good token over ${name}`, async (t) => {
+  test(`ROT-1: a verifier that caches the JWKS as long as allowed refuses no valid token during ${name}`, async (t) => {
     t.timeout(240_000)
     const environment = { KEYRING_REREAD_SECONDS: '60' }
     const server = await startServer(t, { environment })
@@ -56,7 +56,7 @@ for (const [name, { at, emergency }] of Object.entries(rotations)) {
       caches = [...caches, await take(server), await take(late)]
       const fresh = await Promise.all([freshToken(server), freshToken(late)])
       tokens = [...tokens, ...fresh.map((token) => ({ token, expiresAt: endOf(token) }))]
-      // One token for each key will do: they differ in nothing that a cache could be wrong about.
+      // One token for each key is enough: a cache cannot be wrong about anything else.
       const byKey = new Map(tokens.map(({ token }) => [signerOf(token), token]))
       for (const [kid, token] of byKey) {
         signers.add(kid)

@@ -8,7 +8,7 @@ import type { Clock } from '../support/server/start-server.ts'
 import { History } from './history.ts'
 import { day, emptyKeyTable, fakeKey, Instance, timing } from './instances.ts'
 
-/** mulberry32: small, seeded, good enough to choose what happens next. */
+/** mulberry32: small, seeded, good enough to choose the next operation. */
 function dice(seed: number) {
   let state = seed
   return (sides: number): number => {
@@ -24,7 +24,7 @@ const steps = 40
 const firstSeed = Number(process.env.KEYRING_SEED ?? 1)
 
 for (let lane = 0; lane < 2; lane += 1) {
-  test(`whatever is done when, one key signs, one follows, and no good token is refused (${lane + 1})`, async (t) => {
+  test(`random operations at random times → one key signs, one follows, and no valid token is refused (${lane + 1})`, async (t) => {
     t.timeout(180_000)
     const { db, clock } = await emptyKeyTable(t)
     let lived = 0
@@ -63,14 +63,14 @@ async function live(db: Knex, clock: Clock, roll: (sides: number) => number, sto
     const stored = await observe()
     const seconds = pause(roll, stored, clock.now())
     clock.advance({ seconds })
-    // The installation may have been off for long: nobody signs before an instance has tended its keys.
+    // The installation may have been off for long: it signs nothing before an instance has tended the keys.
     await observe()
     const what = await act(instances[roll(2) as 0 | 1], roll, history).catch((error) => {
       if (error instanceof RotationError) return `refused: ${error.message}`
       throw error
     })
     story.push(`${step}: after ${Math.round(seconds)} s, ${what}`)
-    // Whoever has not reread yet goes on for a while with what it knew.
+    // An instance that has not reread the keys goes on with the old ones for a while.
     const stale = instances.map(({ keyring }) => keyring.current)
     clock.advance({ seconds: (roll(100) / 100) * tellingSeconds(timing) })
     const now = await instances[0].signingKeys.all()

@@ -15,20 +15,20 @@ interface Token {
 }
 
 /**
- * What verifiers of an installation have lived through. Every method throws when what happened breaks
- * a promise of the key ring.
+ * The history of an installation as its verifiers see it. Every method throws if an event breaks
+ * a guarantee of the keyring.
  */
 export class History {
   readonly #tokens: Token[] = []
   readonly #gone = new Set<string>()
-  /** Keys that signed before everybody knew them, for a reason: the first one, or an emergency. */
+  /** Keys that signed before every verifier knew them, for a reason: the first one, or an emergency. */
   readonly #hurried = new Set<string>()
 
   allowHurry(kid: string): void {
     this.#hurried.add(kid)
   }
 
-  /** An instance signs a token of the longest life with what it holds to be the active key. */
+  /** An instance signs a token of the longest lifetime with the key that it takes for the active one. */
   sign(keyring: Keyring, stored: readonly StoredKey[], now: Date, timing: Timing): void {
     const { kid } = keyring.signer(now)
     const key = stored.find((candidate) => candidate.kid === kid)
@@ -39,7 +39,7 @@ export class History {
     this.#tokens.push({ kid, expiresAt: later(now, timing.accessTokenMaxSeconds) })
   }
 
-  /** The table as it is now keeps every promise. */
+  /** Checks every guarantee against the current table. */
   inspect(stored: readonly StoredKey[], keyring: Keyring, now: Date, timing: Timing): void {
     const inState = (state: string) => stored.filter((key) => keyState(key, now) === state)
     const [active, ...otherActive] = inState('active')
@@ -71,7 +71,7 @@ export class History {
     check(same(key.publishedUntil, end), `${key.kid} leaves too early or too late`)
   }
 
-  /** Nobody who caches the JWKS as long as it may sees another set than who asks again. */
+  /** A cached JWKS equals a fresh one for as long as it may be cached. */
   #inspectMaxAge(stored: readonly StoredKey[], keyring: Keyring, now: Date): void {
     const seconds = maxAge(now, keyring.jwksChangesAt(now))
     check(seconds >= 1 && seconds <= 300, `max-age is ${seconds}`)

@@ -21,13 +21,13 @@ export const timing: Timing = {
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const publicJwk = publicKey.export({ format: 'jwk' })
 
-/** A real key under a name of its own: the chain cares for names and times, and RSA keys are slow. */
+/** A real key with a random kid: the chain uses ids and times alone, and generating RSA keys is slow. */
 export async function fakeKey(): Promise<KeyMaterial> {
   const kid = randomUUID()
   return { kid, publicJwk: { ...publicJwk, kid }, privateKey }
 }
 
-/** The room of the keys as one instance has it, on a clock that may be wrong by some seconds. */
+/** The keyring services of one instance, on a clock that may be wrong by some seconds. */
 export class Instance {
   readonly signingKeys: SigningKeys
   readonly rotation: Rotation
@@ -67,6 +67,6 @@ export async function emptyKeyTable(t: ExecutionContext, connections = 4) {
   t.teardown(close)
   await db('signing_keys').delete()
   await Promise.all(Array.from({ length: connections }, () => db.raw('SELECT pg_sleep(0.02)')))
-  // It stands still: what is decided and what is looked at have one time, to the millisecond.
+  // The clock stands still, so decisions and checks have the same time to the millisecond.
   return { db, clock: new Clock(new Date()) }
 }

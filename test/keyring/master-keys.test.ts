@@ -27,7 +27,7 @@ test('a new master key is a file for its owner alone, and the newest of several 
   t.is(masterKeysFrom([text]).newest.id, both?.newest.id as string)
 })
 
-test('a key file that others can read is refused, with the command that mends it', async (t) => {
+test('a key file that others can read is refused, with the command that fixes it', async (t) => {
   for (const mode of [0o640, 0o604, 0o644, 0o660, 0o610]) {
     const keys = await folder()
     const path = await createMasterKey(keys, second(1))
@@ -40,7 +40,7 @@ test('a key file that others can read is refused, with the command that mends it
   }
 })
 
-test('a damaged key file is refused by name, and what is in it is not repeated', async (t) => {
+test('a damaged key file is refused by name, without quoting its content', async (t) => {
   for (const text of ['', 'short', `${secret()}x`, `"${secret()}"`, `${secret()}\n${secret()}`]) {
     const keys = await folder()
     const path = join(keys, 'master-1.key')
@@ -50,13 +50,13 @@ test('a damaged key file is refused by name, and what is in it is not repeated',
   }
 })
 
-test('MASTER_KEYS says which of them is malformed, and does not repeat it', (t) => {
+test('an error in MASTER_KEYS says which key is malformed, without quoting it', (t) => {
   const wrong = `${secret()}=`
   const refusal = t.throws(() => masterKeysFrom([secret(), wrong]), { name: 'MasterKeyError' })
   t.is(refusal?.message, 'The master key in MASTER_KEYS, number 2 is not base64url of 32 bytes.')
 })
 
-test('a folder without a key is none; one that cannot be read is an error', async (t) => {
+test('a folder without keys gives undefined; one that cannot be read is an error', async (t) => {
   t.is(await readMasterKeys(join(await folder(), 'missing')), undefined)
   t.is(await readMasterKeys(await folder()), undefined)
   const file = await createMasterKey(await folder(), second(1))
@@ -64,7 +64,7 @@ test('a folder without a key is none; one that cannot be read is an error', asyn
   await t.throwsAsync(createMasterKey(join(file, 'keys'), second(1)), { name: 'MasterKeyError' })
 })
 
-test('two master keys of the same second do not overwrite each other', async (t) => {
+test('two master keys created in the same second do not overwrite each other', async (t) => {
   const keys = await folder()
   const path = await createMasterKey(keys, second(1))
   const before = await readFile(path, 'utf8')

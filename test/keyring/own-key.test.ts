@@ -18,7 +18,7 @@ const mixed = () => {
   return createPrivateKey({ key: { ...other, n: jwk.n as string }, format: 'jwk' })
 }
 
-test('a key of one’s own comes in as PKCS #8 or PKCS #1, under its RFC 7638 thumbprint', async (t) => {
+test('an own key is imported from PKCS #8 or PKCS #1, under its RFC 7638 thumbprint', async (t) => {
   const members = `{"e":"${jwk.e}","kty":"RSA","n":"${jwk.n}"}`
   const kid = createHash('sha256').update(members).digest('base64url')
   for (const type of ['pkcs8', 'pkcs1'] as const) {
@@ -40,19 +40,19 @@ const refusals: Record<string, [() => string, RegExp]> = {
     /this one is rsa-pss\./,
   ],
   'RFC 7518 §3.3: 1024 bits': [() => pem(rsa(1024).privateKey), /2048 bits or more.*has 1024\./],
-  'more bits than a token can be read with': [() => pem(rsa(4104).privateKey), /4104 bits: more/],
+  'too many bits': [() => pem(rsa(4104).privateKey), /4104 bits: more/],
   'the exponent 3': [() => pem(rsa(2048, 3).privateKey), /65537 or more; this key has 3\./],
   'an encrypted PKCS #8 key': [
     () => pem(privateKey, 'pkcs8', passphrase),
     /is encrypted\. Decrypt it first: openssl pkey/,
   ],
   'an encrypted PKCS #1 key': [() => pem(privateKey, 'pkcs1', passphrase), /is encrypted/],
-  'halves that do not fit': [() => pem(mixed()), /damaged/],
+  'halves that do not match': [() => pem(mixed()), /damaged/],
   'a public key': [
     () => publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     /no private key in PEM form\. It is a public key\./,
   ],
-  'a key that was cut off': [() => pem(privateKey).slice(0, 900), /no private key in PEM form\.$/],
+  'a truncated key': [() => pem(privateKey).slice(0, 900), /no private key in PEM form\.$/],
   'an empty file': [() => '', /no private key in PEM form\.$/],
   garbage: [() => 'this is no key', /no private key in PEM form\.$/],
 }

@@ -4,7 +4,7 @@ import { emptyKeyTable, Instance } from './instances.ts'
 
 const rounds = 40
 
-/** Without the lock: what a caller decides is decided on what may have changed since. */
+/** Without the lock a decision may be based on rows that have changed since. */
 function withoutLock(
   { signingKeys }: Instance,
   db: Awaited<ReturnType<typeof emptyKeyTable>>['db'],
@@ -18,7 +18,7 @@ function withoutLock(
 
 for (const locked of [true, false]) {
   const how = locked ? 'the lock lets one after the other' : 'without the lock the index decides'
-  test(`instances that make a successor at the same moment make one: ${how}`, async (t) => {
+  test(`instances that create a successor at the same moment create one: ${how}`, async (t) => {
     t.timeout(120_000)
     const { db, clock } = await emptyKeyTable(t, 12)
     const instances = Array.from({ length: 4 }, () => new Instance(db, clock))
@@ -43,7 +43,7 @@ for (const locked of [true, false]) {
   })
 }
 
-test('of several operators who rotate at once in an emergency, one moves the keys by one', async (t) => {
+test('of several concurrent emergency rotations exactly one takes effect', async (t) => {
   const { db, clock } = await emptyKeyTable(t, 12)
   const instances = Array.from({ length: 4 }, () => new Instance(db, clock))
   await instances[0]?.tend()
@@ -61,7 +61,7 @@ test('of several operators who rotate at once in an emergency, one moves the key
   t.is((await db('signing_keys').pluck('kid')).length, 2 + 10)
 })
 
-test('a key that several operators revoke at once is revoked once', async (t) => {
+test('a key that several operators revoke at the same time is revoked once', async (t) => {
   const { db, clock } = await emptyKeyTable(t, 12)
   const instances = Array.from({ length: 4 }, () => new Instance(db, clock))
   await Promise.all(instances.map((instance) => instance.tend()))

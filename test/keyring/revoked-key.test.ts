@@ -3,11 +3,11 @@ import { startServer } from '../support/server/start-server.ts'
 import { currentSigner, freshToken, publishedKids, tend } from './tend.ts'
 
 for (const redis of ['with Redis', 'without Redis'] as const) {
-  test(`a revoked key ends its tokens at once, also where the keys were not reread: ${redis}`, async (t) => {
+  test(`a revoked key ends its tokens at once, even on an instance that has not reread the keys: ${redis}`, async (t) => {
     const store = redis === 'with Redis' ? {} : { redis: false as const }
     const server = await startServer(t, store)
     const other = await startServer(t, { ...store, beside: server })
-    // Nothing goes on in the background: nobody rereads keys or follows the log of revocations.
+    // No background jobs: nothing rereads the keys or follows the log of revocations.
     await Promise.all([server.app.stop(), other.app.stop()])
     const token = await freshToken(server)
     const person = (await server.signIn()).body
@@ -39,7 +39,7 @@ for (const redis of ['with Redis', 'without Redis'] as const) {
     const row = await server.db('signing_keys').where({ kid: leaked }).first()
     t.is(row.private_jwe, null, 'its private half is destroyed')
 
-    // Sessions do not hang on a signing key: the next refresh brings a token of the successor.
+    // Sessions do not depend on a signing key: the next refresh brings a token of the successor.
     const refreshed = await server.refresh(person.refresh_token)
     t.is(refreshed.status, 200, refreshed.text)
     t.true((await other.introspect(refreshed.body.access_token)).body.active)
@@ -63,7 +63,7 @@ test('a revoked successor never signs; another one is published at once', async 
   t.is(await currentSigner(server), published[1] as string)
 })
 
-test('with every key revoked there is a fresh pair, and what it signs is good', async (t) => {
+test('every key is revoked → there is a fresh pair, and its tokens are valid', async (t) => {
   const server = await startServer(t)
   const before = await publishedKids(server)
   for (const kid of before) await server.services.rotation.revoke(kid)
@@ -77,7 +77,7 @@ test('with every key revoked there is a fresh pair, and what it signs is good', 
   t.true((await server.introspect(await freshToken(server))).body.active)
 })
 
-test('a key is revoked once, and an unknown one not at all', async (t) => {
+test('revoking a key again, or an unknown one, is refused', async (t) => {
   const server = await startServer(t)
   const [kid = ''] = await publishedKids(server)
   await server.services.rotation.revoke(kid)

@@ -6,7 +6,7 @@ import { freshToken, publishedKids, signerOf } from './tend.ts'
 
 test('ROT-1: once keys revoke has returned, three instances under load issue no token with that key', async (t) => {
   t.timeout(120_000)
-  // They reread the keys by themselves long after the test.
+  // Regular readings of the keys would come long after the test.
   const environment = { KEYRING_REREAD_SECONDS: '60' }
   const server = await startServer(t, { environment, unthrottled: true })
   const beside = { environment, beside: server, unthrottled: true }

@@ -16,7 +16,7 @@ import {
 
 const keysOf = (server: TestServer) => server.services.signingKeys.all()
 
-/** As a service does that fetches the JWKS just now. */
+/** Verifies like a service that fetches the JWKS now. */
 async function verifies(server: TestServer, token: string): Promise<boolean> {
   const keySet = createLocalJWKSet(await fetchJwks(server))
   const options = { currentDate: server.clock.now(), typ: 'at+jwt', issuer: server.app.issuer }
@@ -26,7 +26,7 @@ async function verifies(server: TestServer, token: string): Promise<boolean> {
   )
 }
 
-test('over four periods the keys change by the clock, each known in time, each gone in time', async (t) => {
+test('over four periods the keys rotate by the clock: each is published and withdrawn in time', async (t) => {
   const server = await startServer(t)
   const signers: string[] = []
   for (let period = 0; period < 4; period += 1) {
@@ -48,7 +48,7 @@ test('over four periods the keys change by the clock, each known in time, each g
     const published = (await keysOf(server)).find(({ kid }) => kid === successor)?.publishedAt
     t.true(server.clock.now().getTime() - (published?.getTime() ?? 0) >= propagationSeconds * 1000)
 
-    // The shortest life of a token is 14 minutes, of which 5 are over.
+    // The shortest lifetime of a token is 14 minutes, of which 5 have passed.
     server.clock.advance({ minutes: 8 })
     await tend(server)
     t.true(await verifies(server, last), 'the last token of the old key is good until it expires')
@@ -65,7 +65,7 @@ test('over four periods the keys change by the clock, each known in time, each g
   t.is(withSecret.length, 2, 'a key that no longer signs has no private half')
 })
 
-test('an instance that reads the table once goes on over a rotation by its clock alone', async (t) => {
+test('an instance that read the table once follows a rotation by its clock alone', async (t) => {
   const server = await startServer(t, { environment: { KEYRING_REREAD_SECONDS: '60' } })
   const [old, successor] = await publishedKids(server)
   t.is(await currentSigner(server), old as string)
@@ -88,7 +88,7 @@ test('a planned rotation waits until every verifier knows the successor, to the 
   t.is((await one.keyring.reread()).signer(clock.now()).kid, plan.to)
 })
 
-test('an emergency rotation to a key that nobody can know yet is refused, and done with --yes', async (t) => {
+test('an emergency rotation to a key that no verifier can know yet is refused without --yes', async (t) => {
   const { db, clock } = await emptyKeyTable(t)
   const one = new Instance(db, clock)
   await one.tend()
@@ -104,7 +104,7 @@ test('an emergency rotation to a key that nobody can know yet is refused, and do
   t.is(one.keyring.current.signer(clock.now()).kid, plan.to)
 })
 
-test('after 90 days off, the key that was published signs and its successor gets its time', async (t) => {
+test('after 90 days off, the published key signs and a successor is published in time', async (t) => {
   const { db, clock } = await emptyKeyTable(t)
   const one = new Instance(db, clock)
   await one.tend()
@@ -121,7 +121,7 @@ test('after 90 days off, the key that was published signs and its successor gets
   t.is(one.keyring.current.signer(clock.now()).kid, successor?.kid as string)
 })
 
-test('KEY_ROTATION_DAYS holds from the next successor on; what is planned stays planned', async (t) => {
+test('KEY_ROTATION_DAYS applies from the next successor on; the current plan stays', async (t) => {
   const server = await startServer(t)
   const planned = (await keysOf(server))[1]?.signsFrom
   const environment = { KEY_ROTATION_DAYS: '7' }
@@ -149,7 +149,7 @@ test('a longer ACCESS_TOKEN_MAX_SECONDS keeps the key that signs published for l
   t.true(await verifies(other, token))
 })
 
-test('a client that was given a longer life than is allowed now gets what is allowed', async (t) => {
+test('a client with a longer lifetime than is now allowed gets the allowed one', async (t) => {
   const database = await copyTemplate(t)
   const server = await startServer(t, { database })
   await server.services.clients.amend('app', { settings: { accessTokenSeconds: 3600 } })
@@ -161,7 +161,7 @@ test('a client that was given a longer life than is allowed now gets what is all
   t.true(shorter <= 600 && shorter >= 540)
 })
 
-test('two instances whose clocks differ by half a minute agree on one chain of keys', async (t) => {
+test('two instances with clocks half a minute apart agree on one chain of keys', async (t) => {
   const { db, clock } = await emptyKeyTable(t)
   const right = new Instance(db, clock)
   const behind = new Instance(db, clock, { skewSeconds: -30 })
@@ -172,7 +172,7 @@ test('two instances whose clocks differ by half a minute agree on one chain of k
     const signer = right.keyring.current.signer(right.now()).kid
     t.is(behind.keyring.current.signer(behind.now()).kid, signer)
     t.is(behind.keyring.current.jwks(behind.now()).keys.length, 2)
-    // Each acts on what the other has just written, which for it lies in the future.
+    // Each acts on a row that the other has just written, with a time in its own future.
     const by = round % 2 === 0 ? right : behind
     await by.rotation.revoke(signer)
     await right.tend()
@@ -184,7 +184,7 @@ test('two instances whose clocks differ by half a minute agree on one chain of k
   t.is(right.keyring.current.signer(right.now()).kid, plan.to)
 })
 
-test('a clock that is set back leaves no hole: what is published signs', async (t) => {
+test('a clock that is set back leaves no gap: a published key signs', async (t) => {
   const { db, clock } = await emptyKeyTable(t)
   const one = new Instance(db, clock)
   clock.advance({ hours: 1 })
@@ -200,7 +200,7 @@ test('a clock that is set back leaves no hole: what is published signs', async (
   t.is((await one.signingKeys.all()).length, 3)
 })
 
-test('the successor that is about to sign is not withdrawn for an imported key', async (t) => {
+test('an import is refused while the current successor is about to sign', async (t) => {
   const { db, clock } = await emptyKeyTable(t)
   const one = new Instance(db, clock)
   await one.tend()

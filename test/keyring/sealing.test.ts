@@ -9,7 +9,7 @@ import { currentSigner, freshToken, publishedKids, tend } from './tend.ts'
 
 const anotherKey = () => randomBytes(32).toString('base64url')
 
-test('what is sealed does not open with another master key; the refusal names the one it takes', async (t) => {
+test('a sealed secret does not open with another master key, and the error names the right one', async (t) => {
   const server = await startServer(t)
   const [id = ''] = await masterKeysInUse(server.db)
   const masterKeys = masterKeysFrom([anotherKey()])
@@ -17,14 +17,14 @@ test('what is sealed does not open with another master key; the refusal names th
     name: 'MasterKeyError',
   })
   t.true(refusal?.message.includes(`sealed by master key ${id}, which is not here`))
-  // Nor does it when the other key claims to be the one that is named.
+  // Not even if the other key has the id of the right one.
   const { newest } = masterKeys
   const impostor = new MasterKeys([{ ...newest, id }])
   const row = await server.db('signing_keys').first()
   await t.throwsAsync(unseal(impostor, row.kid, row.private_jwe), { message: /it was changed/ })
 })
 
-test('one changed character anywhere in a sealed key is noticed, and said clearly', async (t) => {
+test('one changed character anywhere in a sealed key is detected, with a clear error', async (t) => {
   const server = await startServer(t)
   const { kid, private_jwe: sealed } = await server.db('signing_keys').first()
   const places = Array.from({ length: 60 }, (_, i) => Math.floor((i * (sealed.length - 1)) / 60))
@@ -45,7 +45,7 @@ test('one changed character anywhere in a sealed key is noticed, and said clearl
   }
 })
 
-test('a changed key stops no instance that has it open; a new one refuses to start', async (t) => {
+test('a changed key does not stop an instance that has opened it; a new instance refuses to start', async (t) => {
   const server = await startServer(t, { environment: { KEYRING_REREAD_SECONDS: '60' } })
   const kid = await currentSigner(server)
   const { private_jwe: sealed } = await server.db('signing_keys').where({ kid }).first()
@@ -68,7 +68,7 @@ test('a sealed key that was moved to another row does not open', async (t) => {
   await t.throwsAsync(startServer(t, { beside: server }), error)
 })
 
-test('a successor that a newer master key sealed is published by an instance that cannot open it', async (t) => {
+test('a successor sealed by a newer master key is published by an instance that cannot open it', async (t) => {
   const server = await startServer(t, { environment: { KEYRING_REREAD_SECONDS: '60' } })
   const masterKeys = masterKeysFrom([anotherKey(), masterKeyText])
   const ahead = await startServer(t, { beside: server, masterKeys })
@@ -80,7 +80,7 @@ test('a successor that a newer master key sealed is published by an instance tha
   t.is(await currentSigner(server), before)
 })
 
-test('after a rewrap the old master key can go, and no session notices', async (t) => {
+test('after a rewrap the old master key is not needed, and no session ends', async (t) => {
   const server = await startServer(t)
   const session = (await server.signIn()).body
   const other = (await server.signIn()).body
@@ -107,7 +107,7 @@ test('after a rewrap the old master key can go, and no session notices', async (
   })
 })
 
-test('of several master keys the newest seals, whatever sealed before', async (t) => {
+test('the newest of several master keys seals, whichever sealed before', async (t) => {
   const server = await startServer(t)
   const both = masterKeysFrom([anotherKey(), masterKeyText])
   const next = await startServer(t, { beside: server, masterKeys: both })
@@ -137,7 +137,7 @@ const spellings = (bytes: Buffer): string[] => [
   bytes.toString('latin1'),
 ]
 
-test('ASVS 13.3.1: a dump of the database holds no private key and nothing that makes a refresh token', async (t) => {
+test('ASVS 13.3.1: a dump of the database holds no private key and nothing to make a refresh token from', async (t) => {
   const server = await startServer(t)
   const session = (await server.signIn()).body
   await server.refresh(session.refresh_token)

@@ -3,7 +3,7 @@ import { later, secondsBetween } from '../../src/clock.ts'
 import { tellingSeconds } from '../../src/keyring/timing.ts'
 import type { Clock, TestServer } from '../support/server/start-server.ts'
 
-/** What a server does every few seconds, done now: its clock was moved and the real one was not. */
+/** Does now what a server does every few seconds: the test moves its clock, not the real one. */
 export async function tend({ services, clock }: TestServer): Promise<void> {
   await services.rotation.ensure()
   const stopped = later(clock.now(), -tellingSeconds(services.timing))
@@ -11,7 +11,7 @@ export async function tend({ services, clock }: TestServer): Promise<void> {
   await services.keyring.reread()
 }
 
-/** Moves the clock to so many seconds after (or, negative, before) a moment that is known to be set. */
+/** Moves the clock to so many seconds after, or if negative before, a time that must be set. */
 export function advanceTo(clock: Clock, moment: Date | null | undefined, seconds = 0): void {
   if (!moment) throw new Error('there is no such moment')
   clock.advance({ seconds: secondsBetween(clock.now(), moment) + seconds })

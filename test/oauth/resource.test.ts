@@ -5,7 +5,7 @@ import { readToken, register } from '../support/clients/clients.ts'
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('RFC 9068 §3: resource and audience choose the aud, nothing asked means the first', async (t) => {
+test('RFC 9068 §3: resource and audience choose aud; without them it is the first', async (t) => {
   const server = await startServer(t)
   const wishes: [Form, string | string[]][] = [
     [{}, orders],
@@ -27,7 +27,7 @@ test('RFC 9068 §3: resource and audience choose the aud, nothing asked means th
   }
 })
 
-test('RFC 8707 §2, ASVS 9.2.4: a resource that the client may not have is invalid_target', async (t) => {
+test('RFC 8707 §2, ASVS 9.2.4: a resource that is not available to the client gives invalid_target', async (t) => {
   const server = await startServer(t)
   const others = [
     ...[

@@ -3,7 +3,7 @@ import { readToken, register } from '../support/clients/clients.ts'
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-test('RFC 6749 §3.3: what is asked is granted in that order, once each, and told', async (t) => {
+test('RFC 6749 §3.3: the requested scope is granted in its order, without duplicates, and returned', async (t) => {
   const server = await startServer(t)
   const asked = {
     read: 'read',
@@ -24,7 +24,7 @@ test('RFC 6749 §3.3: what is asked is granted in that order, once each, and tol
   }
 })
 
-test('RFC 6749 §3.3, ASVS 10.4.11: one scope too many refuses the request', async (t) => {
+test('RFC 6749 §3.3, ASVS 10.4.11: one scope too many is refused', async (t) => {
   const server = await startServer(t)
   const refused = [
     ...['admin', 'read admin', 'READ', 'rea', 'readx', 'read,write', 'read\twrite', 'read\nwrite'],
@@ -39,7 +39,7 @@ test('RFC 6749 §3.3, ASVS 10.4.11: one scope too many refuses the request', asy
   t.is(await server.db('refresh_families').first(), undefined, 'and no session was begun')
 })
 
-test('RFC 6749 §3.3: without a wish a client gets its default', async (t) => {
+test('RFC 6749 §3.3: without a scope a client gets its default', async (t) => {
   const server = await startServer(t)
   const modest = await register(server, 'modest', { defaultScopes: ['read'] })
   t.is((await server.clientCredentials({}, modest)).body.scope, 'read')
@@ -49,7 +49,7 @@ test('RFC 6749 §3.3: without a wish a client gets its default', async (t) => {
   t.is((await server.clientCredentials({}, nothing)).body.scope, '')
 })
 
-test('RFC 8414 §4: scopes are compared letter by letter', async (t) => {
+test('RFC 8414 §4: scopes are compared case-sensitively', async (t) => {
   const server = await startServer(t)
   const urls = await register(server, 'urls', { scopes: ['https://x.example/Read', 'a:b', '!#$%'] })
   const all = await server.clientCredentials({ scope: 'https://x.example/Read a:b !#$%' }, urls)

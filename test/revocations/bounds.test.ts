@@ -4,7 +4,7 @@ import { startServer } from '../support/server/start-server.ts'
 const isActive = async (server: Awaited<ReturnType<typeof startServer>>, token: string) =>
   (await server.introspect(token)).body.active
 
-test('ACCESS_TOKEN_MAX_SECONDS is lowered → a revoked token stays revoked for the life it was issued with', async (t) => {
+test('ACCESS_TOKEN_MAX_SECONDS is lowered → a revoked token stays revoked for the lifetime it was issued with', async (t) => {
   const long = { ACCESS_TOKEN_SECONDS: '600', ACCESS_TOKEN_MAX_SECONDS: '600' }
   const short = { ACCESS_TOKEN_SECONDS: '30', ACCESS_TOKEN_MAX_SECONDS: '30' }
   const before = await startServer(t, { environment: long })
@@ -21,7 +21,7 @@ test('ACCESS_TOKEN_MAX_SECONDS is lowered → a revoked token stays revoked for 
   t.true(entry.expires_at - entry.revoked_at >= 600_000)
 })
 
-test('the longer life is forgotten once its last token has expired', async (t) => {
+test('the longer lifetime is forgotten once its last token has expired', async (t) => {
   const long = { ACCESS_TOKEN_SECONDS: '600', ACCESS_TOKEN_MAX_SECONDS: '600' }
   const short = { ACCESS_TOKEN_SECONDS: '30', ACCESS_TOKEN_MAX_SECONDS: '30' }
   const before = await startServer(t, { environment: long })
@@ -51,7 +51,7 @@ test('access tokens of a session are revoked one by one → the eleventh ends th
   t.deepEqual(kinds, [...Array(10).fill('jti'), 'sid'])
 })
 
-test('RFC 7009 §2.2.1: a client with 1,000 tokens revoked one by one is told to come back', async (t) => {
+test('RFC 7009 §2.2.1: a client with 1,000 single revocations gets 503 with Retry-After', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const { access_token } = (await server.clientCredentials()).body
   await server.db.raw(

@@ -51,7 +51,7 @@ async function partOf(feed: RevocationFeed, part: Part) {
   return document.jwt
 }
 
-/** How often the first bits of a digest are read while this is done. */
+/** Counts how often the first bits of a digest are read during the work. */
 async function digestsSorted(work: () => Promise<void>): Promise<number> {
   const { readUInt16BE } = Buffer.prototype
   let count = 0
@@ -85,10 +85,10 @@ const digestsOf = (jwt: string): string[] =>
   )
 
 test.serial(
-  '300,000 entries are read and signed → no other work of the process waits for long',
+  '300,000 entries are read and signed → other work of the process is not delayed for long',
   async (t) => {
     const longest: number[] = []
-    // Some 200 ms alone, 3,000 without the pauses. The best of three: a busy machine may stop the whole process.
+    // About 200 ms on an idle machine, 3,000 without the pauses. Best of three, as a busy machine may stop the process.
     for (let round = 0; round < 3 && !(Math.min(...longest) < 1000); round += 1) {
       const delay = monitorEventLoopDelay({ resolution: 5 })
       const feed = feedOf(300_000)
@@ -132,7 +132,7 @@ test.serial(
 )
 
 test.serial(
-  'more entries than one document takes → whoever knows no parts is refused, and news are still told',
+  'more entries than fit one document → a reader without parts is refused, but still gets new entries',
   async (t) => {
     const feed = feedOf(600_000)
     await feed.start()
@@ -148,7 +148,7 @@ test.serial(
 )
 
 test.serial(
-  'a division that is not made → refused, so that nobody has thousands of lists signed',
+  'an unusual division is requested → refused, so that no caller has thousands of lists signed',
   async (t) => {
     const feed = feedOf(100_000)
     await feed.start()
@@ -166,9 +166,9 @@ test.serial(
 )
 
 test.serial(
-  'three divisions are asked for, part by part → each has all entries, and the list is sorted once',
+  'three divisions are requested, part by part → each has all entries, and the list is sorted once',
   async (t) => {
-    // Of 100,000 entries 20,000 are of transactions that are not settled.
+    // 20,000 of 100,000 entries belong to transactions that are not settled.
     const log = logOf(100_000, 8000)
     const feed = new RevocationFeed({ log, keyring, issuer: 'https://signet.example', now })
     await feed.start()
@@ -191,7 +191,7 @@ test.serial(
 )
 
 test.serial(
-  'many parts are asked for → the newest are kept, within a limit of bytes',
+  'many parts are requested → the newest are kept, within a limit of bytes',
   async (t) => {
     let signed = 0
     const feed = new RevocationFeed({

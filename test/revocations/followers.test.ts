@@ -15,11 +15,11 @@ const sessionOf = async (server: TestServer) => (await server.signIn()).body
 const isActive = async (server: TestServer, token: string): Promise<boolean> =>
   (await server.introspect(token)).body.active
 
-/** An instance on the same database that nobody has told where Redis is. */
+/** An instance on the same database without Redis. */
 const cutOff = (t: ExecutionContext, server: TestServer) =>
   startServer(t, { beside: server, redis: 'redis://127.0.0.1:1' })
 
-test('what an instance revoked that could not reach Redis, the others learn from the log', async (t) => {
+test('other instances learn from the log what an instance without Redis revoked', async (t) => {
   const server = await startServer(t)
   await becomesTrusted(server)
   const alone = await cutOff(t, server)
@@ -31,7 +31,7 @@ test('what an instance revoked that could not reach Redis, the others learn from
   t.true(server.services.index?.trusted, 'the answer came from Redis')
 })
 
-test('what a process revoked that died before it told Redis is followed', async (t) => {
+test('a revocation of a process that died before its copy to Redis is copied by the follower', async (t) => {
   const server = await startServer(t)
   await becomesTrusted(server)
   const { access_token } = await sessionOf(server)
@@ -43,7 +43,7 @@ test('what a process revoked that died before it told Redis is followed', async 
   t.true(server.services.index?.trusted)
 })
 
-/** Rooms of their own, so that nothing runs by itself and each step is the test's. */
+/** Separate services, so that nothing runs by itself and the test makes each step. */
 async function byHand(t: ExecutionContext) {
   const server = await startServer(t, { redis: false })
   const redisServer = await startRedisServer()
@@ -62,11 +62,11 @@ async function byHand(t: ExecutionContext) {
   return { server, redisServer, redis, log, index, revocations, entry }
 }
 
-test('an entry that a refill passed over and Redis then refused is not lost', async (t) => {
+test('an entry that a fill passed over and Redis then refused is not lost', async (t) => {
   const { server, redis, redisServer, log, index, entry } = await byHand(t)
   for (const silent of ['one', 'two', 'three']) {
     index.distrust('the test says so')
-    // The refill reads the log now, and goes on after the copy below has failed.
+    // The fill reads the log now, and goes on after the copy below has failed.
     const live = log.live.bind(log)
     let passed = () => {}
     const copied = new Promise<void>((resolve) => (passed = resolve))
@@ -92,10 +92,10 @@ test('an entry that a refill passed over and Redis then refused is not lost', as
   }
 })
 
-test('a Redis that fell back to an earlier state is not believed', async (t) => {
+test('a Redis that fell back to an earlier state is not trusted', async (t) => {
   const { redis, index, revocations, entry } = await byHand(t)
   await revocations.decide(({ revoke }) => revoke(entry('before')))
-  // What a failover to a replica that lagged looks like: the last writes are gone, the rest is there.
+  // Like a failover to a lagging replica: the last writes are lost, the rest is there.
   const [count = ''] = await redis.keys('revoked:count:*')
   const older = await redis.get(count)
   await revocations.decide(({ revoke }) => revoke(entry('lost')))
@@ -107,7 +107,7 @@ test('a Redis that fell back to an earlier state is not believed', async (t) => 
   t.true(await index.isRevokedAny([entry('lost')]))
 })
 
-test('a fallback that only a write meets is noticed by the write', async (t) => {
+test('a fallback that only a write meets is detected by the write', async (t) => {
   const { redis, index, revocations, entry } = await byHand(t)
   await revocations.decide(({ revoke }) => revoke(entry('lost')))
   const [count = ''] = await redis.keys('revoked:count:*')
@@ -118,7 +118,7 @@ test('a fallback that only a write meets is noticed by the write', async (t) => 
   t.true(await revocations.isRevokedAny([entry('lost')]))
 })
 
-test('while the log cannot be followed Redis is not asked', async (t) => {
+test('Redis is not asked while the log cannot be followed', async (t) => {
   const { server, log, index, revocations, entry } = await byHand(t)
   const newer = log.newer.bind(log)
   await log.append(server.db, [entry('silent')])
@@ -135,7 +135,7 @@ test('while the log cannot be followed Redis is not asked', async (t) => {
   t.true(await index.isRevokedAny([entry('silent')]))
 })
 
-test('a log that went back to a backup makes Redis be filled again', async (t) => {
+test('a log restored from a backup makes Redis be filled again', async (t) => {
   const { log, index, revocations, server, entry } = await byHand(t)
   const bookmark = log.bookmark.bind(log)
   const later = async () => {
@@ -151,7 +151,7 @@ test('a log that went back to a backup makes Redis be filled again', async (t) =
   t.true(await index.isRevokedAny([entry('since the restore')]))
 })
 
-test('asking and writing at once never shakes the trust', async (t) => {
+test('concurrent questions and writes never make Redis untrusted', async (t) => {
   const { index, revocations, entry } = await byHand(t)
   const answers: unknown[] = []
   // In waves: one of 300 transactions at once waits too long for a connection on a busy machine.
@@ -169,7 +169,7 @@ test('asking and writing at once never shakes the trust', async (t) => {
   t.deepEqual(answers, Array(300).fill([false, true]))
 })
 
-test('more at once than one page brings is in Redis and in the list all the same', async (t) => {
+test('more entries at once than fit one page reach Redis and the list', async (t) => {
   const { server, index, revocations, entry } = await byHand(t)
   await server.services.feed.follow()
   const many = 10_001

@@ -6,7 +6,7 @@ import { startRedisServer } from '../../tools/redis-server.ts'
 import { administer } from '../../tools/template.ts'
 import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
 
-/** A database that says of itself which history it has, so that a test can give it another one. */
+/** A database whose history a test can change. */
 async function databaseWithHistory(t: ExecutionContext) {
   const database = await copyTemplate(t)
   const name = database.split('/').at(-1)
@@ -95,7 +95,7 @@ const walPosition = (body: string) =>
 
 const failure = (code: string) => `RAISE 'refused' USING ERRCODE = '${code}';`
 
-test('a standby is read before its promotion → the history is that of the cluster afterwards', async (t) => {
+test('a standby is read before its promotion → its history is that of the cluster after it', async (t) => {
   const server = await startServer(t, { database: await databaseWithHistory(t), redis: false })
   const log = new RevocationLog(server.db, server.clock.now)
   await server.db.raw(walPosition(failure('55000')))
@@ -118,7 +118,7 @@ test('a database that does not offer the functions of the cluster → its own id
   }
 })
 
-test('an entry with a minute left comes back → it keeps its expiry, and one about to expire stays away', async (t) => {
+test('an entry with a minute left is recovered → it keeps its expiry, and one about to expire is not recovered', async (t) => {
   const server = await startServer(t, { database: await databaseWithHistory(t) })
   await becomesTrusted(server)
   const { redis } = server
@@ -156,7 +156,7 @@ test('after a failover, entries that a dead instance never copied are in Redis',
   const server = await startServer(t, { database: await databaseWithHistory(t) })
   await becomesTrusted(server)
   const expires_at = new Date(server.clock.now().getTime() + 600_000)
-  // Numbered below what this instance has read: it came from the history before.
+  // Its number is below what this instance has read, because it came from the previous history.
   const row = { kind: 'jti', value: 'of a dead instance', revoked_at: new Date(), expires_at }
   await server.db('revocations').insert({ ...row, xid: '3' })
   await server.db.raw('UPDATE history SET number = number + 1')
@@ -191,6 +191,6 @@ test('a burst of 20,000 revocations → one instance copies it to Redis for all'
     await eventually(holds, 'Redis has the last one', 60)
   }
   const sets = (await written()) - before
-  // Three would be 60,000; one that is interrupted on a busy machine begins again.
+  // Three copies would be 60,000; one that is interrupted on a busy machine starts again.
   t.true(sets < 50_000, `${sets} entries were written`)
 })

@@ -22,7 +22,7 @@ const isActive = async (server: TestServer, token: string): Promise<boolean> => 
   return body.active
 }
 
-/** A session that is over and one that is not. */
+/** A session that was ended and one that is live. */
 async function twoSessions(server: TestServer) {
   const dead = (await server.signIn()).body
   const live = (await server.signIn()).body
@@ -30,7 +30,7 @@ async function twoSessions(server: TestServer) {
   return { dead: dead.access_token as string, live: live.access_token as string }
 }
 
-/** Says the truth many times over, whatever happens to Redis meanwhile. */
+/** Checks both answers many times, whatever happens to Redis meanwhile. */
 async function alwaysRight(t: ExecutionContext, server: TestServer, times: number) {
   const { dead, live } = await twoSessions(server)
   for (let turn = 0; turn < times; turn += 1) {
@@ -55,7 +55,7 @@ test('Redis flushed between revocation and introspection: still inactive', async
   t.is(entries.length, 5, 'what was flushed is back')
 })
 
-test('a flush that another instance repaired is noticed all the same', async (t) => {
+test('a flush that another instance repaired is still detected', async (t) => {
   const redis = await ownRedis(t)
   const server = await startServer(t, { redis: redis.url })
   const beside = await startServer(t, { redis: redis.url, beside: server })
@@ -90,7 +90,7 @@ test('Redis restarted empty is refilled before it is trusted', async (t) => {
   }
 })
 
-test('ASVS 13.1.3: a Redis that hangs costs one bounded wait, and the answers are right', async (t) => {
+test('ASVS 13.1.3: a Redis that hangs costs one bounded wait, and the answers stay correct', async (t) => {
   const redis = await ownRedis(t)
   const server = await startServer(t, { redis: redis.url })
   const { dead, live } = await twoSessions(server)
@@ -100,7 +100,7 @@ test('ASVS 13.1.3: a Redis that hangs costs one bounded wait, and the answers ar
   t.false(await isActive(server, dead))
   t.true(await isActive(server, live))
   await alwaysRight(t, server, 30)
-  // One second is what a command may take in the tests: waiting each time would be over a minute.
+  // A command may take one second in the tests: waiting for each would take over a minute.
   t.true(performance.now() - startedAt < 30_000)
   t.false(trusted(server))
   redis.resume()
@@ -108,7 +108,7 @@ test('ASVS 13.1.3: a Redis that hangs costs one bounded wait, and the answers ar
   await alwaysRight(t, server, 5)
 })
 
-test('a flush in the middle of a refill makes it begin again', async (t) => {
+test('a flush during a fill makes it start again', async (t) => {
   const redis = await ownRedis(t)
   const server = await startServer(t, { redis: redis.url })
   const expiresAt = new Date(server.clock.now().getTime() + 600_000)
@@ -154,7 +154,7 @@ test('a Redis that may evict entries is not trusted, and the log says what to do
   t.is(lines.filter((line) => line.includes('noeviction')).length, 2, 'said once each time')
 })
 
-test('a Redis without memory for an entry is not trusted', async (t) => {
+test('a Redis that has no memory left for an entry is not trusted', async (t) => {
   const redis = await ownRedis(t)
   const server = await startServer(t, { redis: redis.url })
   await becomesTrusted(server)
@@ -185,7 +185,7 @@ test('a server starts while Redis is away, and uses it when it comes', async (t)
   await alwaysRight(t, server, 2)
 })
 
-test('entries and counts leave Redis by themselves', async (t) => {
+test('entries and counters expire in Redis by themselves', async (t) => {
   const redis = await ownRedis(t)
   const server = await startServer(t, { redis: redis.url })
   const token = (await server.clientCredentials()).body

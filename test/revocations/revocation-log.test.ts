@@ -27,7 +27,7 @@ async function openTransaction(server: TestServer, value: string): Promise<Knex.
   return trx
 }
 
-test('a reader of changes never skips an entry whose transaction committed late', async (t) => {
+test('a reader never skips an entry whose transaction committed late', async (t) => {
   const server = await startServer(t, { redis: false })
   const log = logOf(server)
   const reader = await readerOf(server)
@@ -42,7 +42,7 @@ test('a reader of changes never skips an entry whose transaction committed late'
   t.deepEqual(valuesOf(second.entries), ['early', 'between'], 'what is open is told again')
   await late.commit()
   t.deepEqual(valuesOf((await reader.next()).fresh), ['late'])
-  // Transactions of other databases of this PostgreSQL count as well, so that may take a moment.
+  // Transactions of other databases of this PostgreSQL count as well, so this may take a moment.
   await eventually(async () => (await reader.next()).entries.length === 0, 'all is settled')
 })
 
@@ -83,7 +83,7 @@ test('a reader among writers that commit in any order sees every entry', async (
   t.deepEqual(seen.sort(), written.sort(), 'each of them once')
 })
 
-test('an entry is held until it expires, by kind and value', async (t) => {
+test('an entry counts until it expires, by kind and value', async (t) => {
   const server = await startServer(t, { redis: false })
   const log = logOf(server)
   const { revocations } = server.services
@@ -106,7 +106,7 @@ test('an entry is held until it expires, by kind and value', async (t) => {
   t.false(await revocations.isRevokedAny([{ kind: 'jti', value: 'one' }]))
 })
 
-test('many who ask at once each get their own answer, of the log as it was when they asked', async (t) => {
+test('concurrent questions each get their own answer, from the log as it was when they were asked', async (t) => {
   const server = await startServer(t, { redis: false })
   const { revocations } = server.services
   const values = Array.from({ length: 300 }, (_, n) => `value ${n}`)
@@ -124,7 +124,7 @@ test('many who ask at once each get their own answer, of the log as it was when 
   t.deepEqual(await Promise.all(after), values.map(isOdd))
 })
 
-test('a question that PostgreSQL refuses fails alone: its neighbours are answered', async (t) => {
+test('a question that PostgreSQL refuses fails alone; others in its batch are answered', async (t) => {
   const server = await startServer(t, { redis: false })
   const { revocations } = server.services
   await logOf(server).append(server.db, [entry(server, 'revoked')])

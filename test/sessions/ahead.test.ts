@@ -20,11 +20,11 @@ async function chain(server: TestServer): Promise<[string, string, string, strin
   return [first, second, third, tokenOf(await server.refresh(third))]
 }
 
-/** Does to the session what a failover to a standby that lags does: its last rotations are gone. */
+/** Does to the session what a failover to a lagging standby does: its last rotations are lost. */
 const lose = (server: TestServer, generation: number) =>
   server.db('refresh_families').update({ generation, rotated_at: null })
 
-test('a database that lost the last rotations → the newest refresh token goes on', async (t) => {
+test('a database that lost the last rotations → the newest refresh token still works', async (t) => {
   const server = await startServer(t)
   const tokens = await chain(server)
   await lose(server, 1)
@@ -53,7 +53,7 @@ test('RFC 9700 §4.14.2: tokens spent in the lost time → reuse once the newest
   t.like(await family(server), { revoked_reason: 'reuse' })
 })
 
-test('RFC 9700 §4.14.2: a thief who comes first after the loss → the owner goes on, then reuse ends it', async (t) => {
+test('RFC 9700 §4.14.2: a thief uses a token first after the loss → the owner still refreshes, then reuse ends the session', async (t) => {
   const server = await startServer(t)
   const tokens = await chain(server)
   await lose(server, 1)
@@ -88,7 +88,7 @@ test('a token of another client, ahead of its session → refused, nothing chang
   t.like(await family(server), { generation: 0 })
 })
 
-test('a session that was ended in the lost time → stays ended where its revocation is known', async (t) => {
+test('a session that ended in the lost time → stays ended if its revocation is known', async (t) => {
   const server = await startServer(t)
   const tokens = await chain(server)
   await server.revoke(tokens[2])
@@ -98,7 +98,7 @@ test('a session that was ended in the lost time → stays ended where its revoca
   t.like(await family(server), { generation: 0 })
 })
 
-test('generations of one session at once after a loss → the newest never loses its session', async (t) => {
+test('several generations of one session at once after a loss → the newest never loses its session', async (t) => {
   const server = await startServer(t)
   const beside = await startServer(t, { beside: server })
   const servers = [server, beside]
@@ -137,7 +137,7 @@ test('an older and the newest token at once after a loss → one order or the ot
     const rotate = ({ services }: TestServer, at: number) =>
       services.refreshRotation.rotate(decode(server, tokens[at] as string), presenter)
     const pair = round % 2 === 0 ? ([2, 3] as const) : ([3, 2] as const)
-    // On one instance they meet in one group, on two they race in PostgreSQL.
+    // On one instance they meet in one batch, on two they race in PostgreSQL.
     const other = round % 4 < 2 ? server : beside
     const [one, two] = await Promise.all([rotate(server, pair[0]), rotate(other, pair[1])])
     const [older, newest] = pair[0] === 2 ? [one, two] : [two, one]

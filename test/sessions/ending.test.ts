@@ -27,7 +27,7 @@ test('ASVS 7.4.2: disabling a person ends all of their sessions at once', async 
   t.like(await audited(server, 'user.disabled').first(), { detail: { sessions: 2 } })
 })
 
-test('ASVS 7.4.3: a new password ends every session that the old one began', async (t) => {
+test('ASVS 7.4.3: a new password ends every session that began with the old one', async (t) => {
   const server = await startServer(t)
   const before = await server.signIn()
   const password = 'another long password'
@@ -40,7 +40,7 @@ test('ASVS 7.4.3: a new password ends every session that the old one began', asy
   t.like(await audited(server, 'user.password_set').first(), { detail: { sessions: 1 } })
 })
 
-test('disabling a client ends its sessions and all that it was given', async (t) => {
+test('disabling a client ends its sessions and its access tokens', async (t) => {
   const server = await startServer(t)
   const person = await server.signIn()
   const machine = await server.clientCredentials()
@@ -55,7 +55,7 @@ test('disabling a client ends its sessions and all that it was given', async (t)
   t.like(await audited(server, 'client.disabled').first(), { detail: { sessions: 1 } })
 })
 
-test('a client whose row alone is disabled → none of its sessions is refreshed, alone or in a group', async (t) => {
+test('a client is disabled in its row alone → none of its sessions is refreshed, alone or in a batch', async (t) => {
   const server = await startServer(t)
   const tokens = [await server.signIn(), await server.signIn(), await server.signIn()].map(
     ({ body }) => body.refresh_token as string,
@@ -84,8 +84,8 @@ interface Race {
 }
 
 /**
- * Sign-ins whose password was checked before, one released together with what ends them and others spread
- * over twice the time that this took the last time, many rounds: some come before it, some after.
+ * Races sign-ins whose password is checked already against a change that ends them: one starts with it, others are spread
+ * over twice the time that it took in the last round, so that some come before it and some after.
  */
 async function raceWithSignIns(server: TestServer, { end, again }: Race) {
   const counts = { begun: 0, stopped: 0, survivors: 0 }
@@ -121,7 +121,7 @@ async function raceWithSignIns(server: TestServer, { end, again }: Race) {
 
 const bothWin = ({ begun, stopped }: { begun: number; stopped: number }) => begun > 0 && stopped > 0
 
-test('a sign-in at the moment of disabling the person never leaves a session', async (t) => {
+test('a sign-in while its person is disabled never leaves a session', async (t) => {
   const server = await startServer(t)
   const counts = await raceWithSignIns(server, {
     end: () => disable(server, 'ada'),
@@ -131,7 +131,7 @@ test('a sign-in at the moment of disabling the person never leaves a session', a
   t.true(bothWin(counts), JSON.stringify(counts))
 })
 
-test('a sign-in at the moment of disabling the client never leaves a session', async (t) => {
+test('a sign-in while its client is disabled never leaves a session', async (t) => {
   const server = await startServer(t)
   const counts = await raceWithSignIns(server, {
     end: () => server.services.clients.disable(app.id),
@@ -141,7 +141,7 @@ test('a sign-in at the moment of disabling the client never leaves a session', a
   t.true(bothWin(counts), JSON.stringify(counts))
 })
 
-test('a sign-in with the old password at the moment of a new one leaves no session', async (t) => {
+test('a sign-in with the old password while a new one is set leaves no session', async (t) => {
   const server = await startServer(t)
   const { password_hash } = await server.db('users').first()
   const counts = await raceWithSignIns(server, {
@@ -152,7 +152,7 @@ test('a sign-in with the old password at the moment of a new one leaves no sessi
   t.true(bothWin(counts), JSON.stringify(counts))
 })
 
-test('a new password is a later moment even for a clock that lags', async (t) => {
+test('a new password has a later time even by a clock that lags', async (t) => {
   const server = await startServer(t)
   const ahead = new Date(server.clock.now().getTime() + 60_000)
   await server.db('users').update({ password_changed_at: ahead })

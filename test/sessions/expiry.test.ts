@@ -13,7 +13,7 @@ async function life(server: TestServer, token: string, as?: Credentials) {
   return body.exp - server.clock.now().getTime() / 1000
 }
 
-test('ASVS 7.3.1: a session that is not refreshed for 7 days has ended', async (t) => {
+test('ASVS 7.3.1: a session that is not refreshed for 7 days ends', async (t) => {
   const server = await startServer(t)
   const idle = tokenOf(await server.signIn())
   const used = tokenOf(await server.signIn())
@@ -26,7 +26,7 @@ test('ASVS 7.3.1: a session that is not refreshed for 7 days has ended', async (
   t.is((await server.refresh(tokenOf(next))).status, 200)
 })
 
-test('ASVS 10.4.8: no refresh moves the end of a session past 30 days', async (t) => {
+test('ASVS 10.4.8: no refresh extends a session beyond 30 days', async (t) => {
   const server = await startServer(t)
   let token = tokenOf(await server.signIn())
   const end = server.clock.now().getTime() / 1000 + 30 * 86_400
@@ -45,7 +45,7 @@ test('ASVS 10.4.8: no refresh moves the end of a session past 30 days', async (t
   t.deepEqual((await server.introspect(token)).body, { active: false })
 })
 
-test('a client has lives of its own', async (t) => {
+test('a client may have its own lifetimes', async (t) => {
   const server = await startServer(t)
   const other = await register(server, 'other', {
     sessionIdleSeconds: 600,
@@ -60,7 +60,7 @@ test('a client has lives of its own', async (t) => {
   t.like(await server.refresh(second, {}, other), refused)
 })
 
-test('an idle life beyond the absolute one ends with it', async (t) => {
+test('an idle lifetime longer than the absolute one is cut to it', async (t) => {
   const server = await startServer(t)
   const other = await register(server, 'other', {
     sessionIdleSeconds: 900,
@@ -85,7 +85,7 @@ test('ASVS 7.1.2: one session too many ends the oldest', async (t) => {
   t.is(events.length, 1)
 })
 
-test('sessions that ended by themselves do not count against the limit', async (t) => {
+test('expired sessions do not count towards the limit', async (t) => {
   const server = await startServer(t, { environment: { SESSIONS_PER_USER: '2' } })
   const kept = tokenOf(await server.signIn())
   await server.signIn()
@@ -96,7 +96,7 @@ test('sessions that ended by themselves do not count against the limit', async (
   t.is((await server.refresh(newest)).status, 200, 'only the idle one is gone')
 })
 
-test('sign-ins at the same moment never exceed the limit', async (t) => {
+test('concurrent sign-ins never exceed the limit', async (t) => {
   const server = await startServer(t, { environment: { SESSIONS_PER_USER: '3' } })
   await Promise.all(Array.from({ length: 12 }, () => server.signIn()))
   const live = await server.db('refresh_families').whereNull('revoked_at')

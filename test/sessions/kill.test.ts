@@ -29,7 +29,7 @@ async function serveProcess(t: ExecutionContext) {
     LOG_LEVEL: 'error',
     LOG_FORMAT: 'json',
     SESSIONS_PER_USER: '1000',
-    // The machine may be busy: what is tested is not how fast it starts again.
+    // The machine may be busy, and the time of a restart is not what is tested.
     REFRESH_GRACE_SECONDS: '300',
   }
   const browser = new HttpClient(url)
@@ -72,11 +72,11 @@ async function each<T>(items: readonly T[], job: (item: T) => Promise<unknown>):
   await Promise.all(Array.from({ length: 20 }, work))
 }
 
-test('REF-2: kill -9 in the middle of 200 refreshes loses no session and no revocation', async (t) => {
+test('REF-2: kill -9 during 200 refreshes loses no session and no revocation', async (t) => {
   const { browser, kill, restart } = await serveProcess(t)
   const sessions = Array.from({ length: 200 }, () => ({ refresh: '', spent: '', access: '' }))
   const revoked: string[] = []
-  // One after the other: many sign-ins of one person at once are held for guesses.
+  // One after the other: many concurrent sign-ins of one person are treated as guesses.
   for (const session of sessions) {
     const { body } = await browser.signIn()
     Object.assign(session, { refresh: body.refresh_token, access: body.access_token })
@@ -105,7 +105,7 @@ test('REF-2: kill -9 in the middle of 200 refreshes loses no session and no revo
 
   await restart()
   await each(sessions, async ({ refresh, spent }) => {
-    // A client with the answer goes on from it. One that lost it comes with what it has.
+    // A client with the response continues from it; one that lost it repeats its token.
     if (spent !== '') {
       const repeated = await browser.refresh(spent)
       t.is(repeated.body?.refresh_token, refresh, 'an acknowledged rotation holds')

@@ -19,14 +19,14 @@ async function request(server: TestServer): Promise<NewSession> {
   }
 }
 
-/** What a session and its event are made of, beside what differs in each. */
+/** A session and its event, without the values that differ each time. */
 async function written({ db }: TestServer, sid: string) {
   const { seed_digest: _, ...session } = await db('refresh_families').where({ sid }).first()
   const { id: __, ...event } = await db('audit_events').where({ sid }).first()
   return { session: { ...session, sid: '' }, event: { ...event, sid: '' } }
 }
 
-test('a sign-in is one statement with its audit event, and is all that it is in a transaction', async (t) => {
+test('a sign-in in one statement writes the same session and audit event as one in a transaction', async (t) => {
   const server = await startServer(t)
   const few = await startServer(t, { beside: server, environment: { SESSIONS_PER_USER: '20' } })
   const wish = await request(server)
@@ -51,7 +51,7 @@ test('a sign-in is one statement with its audit event, and is all that it is in 
   t.deepEqual(other.session.auth_time, wish.authTime)
 })
 
-test('who was disabled or changed the password since it was checked begins no session', async (t) => {
+test('a person who was disabled or changed the password after its check gets no session', async (t) => {
   const server = await startServer(t)
   const { families } = server.services
   const wish = await request(server)
@@ -71,7 +71,7 @@ test('who was disabled or changed the password since it was checked begins no se
   t.truthy(await families.begin(wish))
 })
 
-test('many sign-ins of one person at once leave no more sessions than they may have', async (t) => {
+test('many concurrent sign-ins of one person leave no more sessions than the limit', async (t) => {
   const server = await startServer(t, { environment: { SESSIONS_PER_USER: '30' } })
   const wish = await request(server)
   await Promise.all(Array.from({ length: 60 }, () => server.services.families.begin(wish)))

@@ -17,7 +17,7 @@ const together = <T>(
 ): Promise<T[]> =>
   Promise.all(Array.from({ length: callers }, (_, at) => call(servers[at % 2 === 0 ? 0 : 1])))
 
-/** Connections that are open already, or the first callers would wait while others are done. */
+/** Opens the connections first: otherwise the first callers would wait while others finish. */
 async function twoWarmServers(t: Parameters<typeof startServer>[0]) {
   const server = await startServer(t)
   const servers = [server, await startServer(t, { beside: server })] as const
@@ -27,7 +27,7 @@ async function twoWarmServers(t: Parameters<typeof startServer>[0]) {
 
 const family = (server: TestServer) => server.db('refresh_families').first()
 
-test('50 refreshes of one token at once over two instances: one live chain, one successor', async (t) => {
+test('50 concurrent refreshes of one token on two instances → one live chain, one successor', async (t) => {
   const servers = await twoWarmServers(t)
   let token = tokenOf(await servers[0].signIn())
   for (let round = 1; round <= 6; round += 1) {
@@ -43,7 +43,7 @@ test('50 refreshes of one token at once over two instances: one live chain, one 
   t.is((await servers[1].refresh(token)).status, 200)
 })
 
-test('at the store exactly one of 50 rotates and the others repeat its successor', async (t) => {
+test('at the store exactly one of 50 rotates, and the others get its successor', async (t) => {
   const servers = await twoWarmServers(t)
   let token = tokenOf(await servers[0].signIn())
   for (let round = 1; round <= 40; round += 1) {
@@ -60,7 +60,7 @@ test('at the store exactly one of 50 rotates and the others repeat its successor
   t.like(await family(servers[0]), { generation: 40, revoked_at: null })
 })
 
-test('RFC 9700 §4.14.2: 50 uses of a spent token beyond the grace: none lives', async (t) => {
+test('RFC 9700 §4.14.2: 50 uses of a spent token after the grace period → no token works', async (t) => {
   const servers = await twoWarmServers(t)
   const spent = tokenOf(await servers[0].signIn())
   const heir = tokenOf(await servers[0].refresh(spent))
@@ -71,7 +71,7 @@ test('RFC 9700 §4.14.2: 50 uses of a spent token beyond the grace: none lives',
   t.is((await servers[0].db('audit_events').where({ event: 'session.reused' })).length, 1)
 })
 
-test('50 uses beyond the grace at the store: all are told, the session ends once', async (t) => {
+test('50 uses after the grace period at the store → each is answered reuse, the session ends once', async (t) => {
   const servers = await twoWarmServers(t)
   for (let round = 0; round < 15; round += 1) {
     const spent = tokenOf(await servers[0].signIn())
@@ -92,7 +92,7 @@ test('50 uses beyond the grace at the store: all are told, the session ends once
   t.is((await servers[0].db('revocations').where({ kind: 'sid' })).length, 15)
 })
 
-test('a refresh whose session is locked waits for it alone, and then gets its successor', async (t) => {
+test('a refresh whose session is locked waits for the lock alone, and then gets its successor', async (t) => {
   const [server] = await twoWarmServers(t)
   const tokens = [await server.signIn(), await server.signIn(), await server.signIn()].map(tokenOf)
   const locked = await server.services.families.find(tokens[2] ?? '')
@@ -108,7 +108,7 @@ test('a refresh whose session is locked waits for it alone, and then gets its su
   t.is((await rotations.under[2])?.outcome, 'rotated')
 })
 
-test('REF-3: a reuse at the moment of a rotation wins: nothing of the session lives', async (t) => {
+test('REF-3: a reuse concurrent with a rotation wins: no token of the session works', async (t) => {
   const servers = await twoWarmServers(t)
   const counts: Record<string, number> = {}
   for (let round = 0; round < 60; round += 1) {
@@ -134,7 +134,7 @@ test('REF-3: a reuse at the moment of a rotation wins: nothing of the session li
   t.deepEqual(live, [], JSON.stringify(counts))
 })
 
-test('REF-3: over HTTP an access token of a rotation that met a reuse is inactive', async (t) => {
+test('REF-3: over HTTP the access token of a rotation that met a reuse is inactive', async (t) => {
   const [server, beside] = await twoWarmServers(t)
   for (let round = 0; round < 10; round += 1) {
     const stolen = tokenOf(await server.signIn())

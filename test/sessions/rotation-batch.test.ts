@@ -156,7 +156,7 @@ test('a row that cannot be written fails only its own caller', async (t) => {
   t.is((await db('refresh_families').where({ generation: 1 })).length, 19)
 })
 
-test('a person or client disabled by SQL alone gets no rotation, by no statement', async (t) => {
+test('a person or client is disabled in its row alone → no statement rotates a session', async (t) => {
   const { batch, sids, requestOf, db } = await prepare(t, { sessions: 4 })
   const [spent = '', ...fresh] = sids
   const [alone = '', ...together] = fresh

@@ -29,7 +29,7 @@ test('a refresh gives a new refresh token and access token of the same session',
   t.is((await server.db('refresh_families')).length, 1)
 })
 
-test('REF-1: a client that lost the answer gets the same successor again', async (t) => {
+test('REF-1: a client that lost the response gets the same successor again', async (t) => {
   const server = await startServer(t)
   const first = tokenOf(await server.signIn())
   const lost = await server.refresh(first)
@@ -43,7 +43,7 @@ test('REF-1: a client that lost the answer gets the same successor again', async
   t.like(await family(server), { generation: 2, revoked_at: null })
 })
 
-test('RFC 9700 §4.14.2: a spent token beyond the grace ends the session at once', async (t) => {
+test('RFC 9700 §4.14.2: a spent token after the grace period ends the session at once', async (t) => {
   const server = await startServer(t)
   const stolen = await server.signIn()
   const other = await server.signIn()
@@ -60,7 +60,7 @@ test('RFC 9700 §4.14.2: a spent token beyond the grace ends the session at once
   t.like(events[0], { client_id: 'app', ip: '127.0.0.1', detail: { generation: 0, current: 1 } })
 })
 
-test('the grace ends when the successor is used: any older generation is reuse', async (t) => {
+test('once the successor is used, any older generation is reuse', async (t) => {
   const server = await startServer(t)
   const first = tokenOf(await server.signIn())
   const second = tokenOf(await server.refresh(first))
@@ -70,7 +70,7 @@ test('the grace ends when the successor is used: any older generation is reuse',
   t.like(await family(server), { revoked_reason: 'reuse' })
 })
 
-test('the grace is counted from the rotation and not from its repetition', async (t) => {
+test('the grace period counts from the rotation, not from its repetition', async (t) => {
   const server = await startServer(t)
   const first = tokenOf(await server.signIn())
   await server.refresh(first)
@@ -80,7 +80,7 @@ test('the grace is counted from the rotation and not from its repetition', async
   t.like(await server.refresh(first), refused)
 })
 
-test('without a grace the second use is reuse', async (t) => {
+test('without a grace period the second use is reuse', async (t) => {
   const server = await startServer(t, { environment: { REFRESH_GRACE_SECONDS: '0' } })
   const first = tokenOf(await server.signIn())
   const second = tokenOf(await server.refresh(first))
@@ -89,7 +89,7 @@ test('without a grace the second use is reuse', async (t) => {
   t.like(await server.refresh(second), refused)
 })
 
-test('RFC 6749 §10.4: a token edited anywhere is refused and changes nothing', async (t) => {
+test('RFC 6749 §10.4: a token that was edited anywhere is refused and changes nothing', async (t) => {
   const server = await startServer(t)
   const token = tokenOf(await server.signIn())
   await server.refresh(token)
@@ -116,7 +116,7 @@ test('RFC 6749 §10.4: a token edited anywhere is refused and changes nothing', 
   t.deepEqual(await server.db('audit_events'), audited)
 })
 
-test('RFC 6749 §6: the token of another client is refused and lives on', async (t) => {
+test('RFC 6749 §6: the token of another client is refused and stays valid', async (t) => {
   const server = await startServer(t)
   const other = await register(server, 'other')
   const spent = tokenOf(await server.signIn())

@@ -4,7 +4,7 @@ import { app } from '../../tools/fixtures.ts'
 import { startServer } from '../support/server/start-server.ts'
 import { decode } from './decode.ts'
 
-test('a refresh is a heap-only update: the table and its indexes do not grow', async (t) => {
+test('a refresh is a heap-only update: neither the table nor its indexes grow', async (t) => {
   const server = await startServer(t)
   const tokens: string[] = []
   for (let session = 0; session < 5; session += 1) {
@@ -58,7 +58,7 @@ test('a refresh is a heap-only update: the table and its indexes do not grow', a
   t.true(share >= 0.9, String(share))
 })
 
-test('a dump of the database makes no refresh token', async (t) => {
+test('a dump of the database does not yield a refresh token', async (t) => {
   const server = await startServer(t)
   const { refresh_token } = (await server.signIn()).body
   const bytes = Buffer.from(refresh_token.slice('srt_'.length), 'base64url')

@@ -19,7 +19,7 @@ async function wired(t: ExecutionContext) {
   return { proxy, url, server, beside }
 }
 
-/** PostgreSQL does the rotation, and its answer comes when nobody waits for it any more. */
+/** PostgreSQL makes the rotation, but its answer comes after the caller has given up. */
 async function refreshUnanswered(
   t: ExecutionContext,
   proxy: TcpProxy,
@@ -27,7 +27,7 @@ async function refreshUnanswered(
   token: string,
   afterwards: TcpProxy['weather'] = 'fine',
 ) {
-  // On a busy machine the client has to be looked up again, and that is what goes unanswered.
+  // On a busy machine the client may have to be looked up again, and that query would be the one without an answer.
   for (let tries = 0; tries < 5 && (await family(server)).generation === 0; tries += 1) {
     await server.clientCredentials()
     proxy.answersLateMilliseconds = 60_000
@@ -67,7 +67,7 @@ for (const minutes of [0.1, 1, 30]) {
 }
 
 test.serial(
-  'RFC 9700 §4.14.2: an unanswered refresh that was repeated → the grace is counted from the repetition',
+  'RFC 9700 §4.14.2: an unanswered refresh that was repeated → the grace period counts from the repetition',
   async (t) => {
     const { proxy, server, beside } = await wired(t)
     const token = tokenOf(await server.signIn())
@@ -85,7 +85,7 @@ test.serial(
 )
 
 test.serial(
-  'RFC 9700 §4.14.2: an unanswered refresh repeated within the grace → counts from the repetition too',
+  'RFC 9700 §4.14.2: an unanswered refresh repeated within the grace period → it counts from the repetition too',
   async (t) => {
     const { proxy, server, beside } = await wired(t)
     const token = tokenOf(await server.signIn())
@@ -124,7 +124,7 @@ test.serial('two tabs repeat an unanswered refresh at once → one successor for
 })
 
 test.serial(
-  'an instance that PostgreSQL answers again before another has written what it knows → waits for it',
+  'an instance reaches PostgreSQL again before another has recorded its rotations → it waits for the other',
   async (t) => {
     const { proxy, url, server } = await wired(t)
     const beside = await startServer(t, { beside: server, database: url, environment })
@@ -145,7 +145,7 @@ test.serial(
 )
 
 test.serial(
-  'a refresh answered 503 because its row was locked, repeated 30 min later → goes on',
+  'a refresh answered 503 because its row was locked, repeated 30 min later → it succeeds',
   async (t) => {
     const { server, beside } = await wired(t)
     const token = tokenOf(await server.signIn())
@@ -170,7 +170,7 @@ test.serial('unanswered rotations → deleted after a day', async (t) => {
   t.like(await beside.refresh(token), refused)
 })
 
-/** Nobody reads the signing keys while this goes on; statements that wait for them are cancelled. */
+/** Locks the signing keys while the work runs; statements that wait for them are cancelled. */
 async function withoutSigningKeys(server: TestServer, work: () => Promise<void>) {
   let over = false
   await server.services.keyring.reread()
@@ -194,7 +194,7 @@ async function withoutSigningKeys(server: TestServer, work: () => Promise<void>)
   }
 }
 
-/** Longer than an instance signs with what it has read of the keys. */
+/** Longer than an instance signs with a keyring that it has read. */
 const keyringAges = () => sleep(4500)
 const patient = { environment: { DATABASE_TIMEOUT_SECONDS: '20' } }
 
@@ -232,7 +232,7 @@ test.serial(
   },
 )
 
-/** A session whose token was spent more than the grace ago, and a rotation that waits to be noted. */
+/** A session whose token was spent before the grace period, and a rotation that waits to be recorded. */
 async function spentAndWaiting(t: ExecutionContext, server: TestServer, why: string) {
   const spent = tokenOf(await server.signIn())
   const { sid } = await family(server)
@@ -253,7 +253,7 @@ const metric = async (server: TestServer, name: string) => {
 }
 
 test.serial(
-  'RFC 9700 §4.14.2: a spent token while the disk is full → 503 after one wait, and reuse once it has space',
+  'RFC 9700 §4.14.2: a spent token while the disk is full → 503 after one wait, and reuse once there is space',
   async (t) => {
     const lines: string[] = []
     const server = await startServer(t, { environment, logTo: (line) => lines.push(line) })
@@ -277,7 +277,7 @@ test.serial(
 )
 
 test.serial(
-  'RFC 9700 §4.14.2: a spent token while notes cannot be read or written → reuse, and the log says why',
+  'RFC 9700 §4.14.2: a spent token while unanswered rotations cannot be read or recorded → reuse, and the log says why',
   async (t) => {
     const lines: string[] = []
     const server = await startServer(t, { environment, logTo: (line) => lines.push(line) })

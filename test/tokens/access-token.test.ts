@@ -5,7 +5,7 @@ import { readToken, register } from '../support/clients/clients.ts'
 import { isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-/** Up to a tenth shorter, and at most a minute: lives are spread a little. */
+/** Lifetimes are spread: up to a tenth shorter, at most a minute. */
 const isLifeOf = (seconds: number, life: number): boolean =>
   Number.isInteger(life) && life <= seconds && life >= seconds - Math.min(seconds / 10, 60)
 
@@ -42,7 +42,7 @@ test('RFC 9068 §2.2: the token of a person has exactly the claims of the profil
   t.true(claims.auth_time >= before && claims.auth_time <= iat)
 })
 
-test('RFC 9068 §2.2: the token of a client speaks of no person and no session', async (t) => {
+test('RFC 9068 §2.2: the token of a client names no person and no session', async (t) => {
   const server = await startServer(t)
   const { body } = await server.clientCredentials({ resource: [orders, invoices] })
   const { header, claims } = readToken(body.access_token)
@@ -59,7 +59,7 @@ test('RFC 9068 §2.2: the token of a client speaks of no person and no session',
   })
 })
 
-test('RFC 9700 §4.15: no client can be named like a person, so no token of one passes for theirs', async (t) => {
+test('RFC 9700 §4.15: a client cannot have the id of a person, so its token never passes for that of a person', async (t) => {
   const server = await startServer(t)
   const { id } = await server.db('users').first('id')
   for (const name of [id, id.toUpperCase(), '018f2b1c-0000-7000-8000-000000000000']) {
@@ -69,7 +69,7 @@ test('RFC 9700 §4.15: no client can be named like a person, so no token of one 
   t.is((await server.clientCredentials()).status, 200)
 })
 
-test('RFC 9068 §2.2.1: a refresh changes neither who signed in nor when nor how', async (t) => {
+test('RFC 9068 §2.2.1: a refresh keeps the person, the time and the method of the sign-in', async (t) => {
   const server = await startServer(t)
   const first = await server.signIn()
   const original = readToken(first.body.access_token).claims
@@ -89,14 +89,14 @@ test('RFC 9068 §2.2.1: a refresh changes neither who signed in nor when nor how
   }
 })
 
-test('RFC 7519 §4.1.7: many tokens at once have as many ids', async (t) => {
+test('RFC 7519 §4.1.7: each of many concurrent tokens has its own id', async (t) => {
   const server = await startServer(t)
   const answers = await Promise.all(Array.from({ length: 40 }, () => server.clientCredentials()))
   const ids = answers.map(({ body }) => readToken(body.access_token).claims.jti)
   t.is(new Set(ids).size, 40)
 })
 
-test('RFC 6749 §5.1: a token lives as long as it says, at most as its client is set to', async (t) => {
+test('RFC 6749 §5.1: a token expires when it says, and within the lifetime of its client', async (t) => {
   const server = await startServer(t)
   const quick = await register(server, 'quick', { accessTokenSeconds: 60 })
   const slow = await register(server, 'slow', { accessTokenSeconds: 3600 })
@@ -118,13 +118,13 @@ test('RFC 6749 §5.1: a token lives as long as it says, at most as its client is
   t.deepEqual((await server.introspect(body.access_token, quick)).body, { active: false })
 })
 
-test('a client cannot be given tokens that outlive the memory of revocations', async (t) => {
+test('a client cannot have tokens that outlive the memory of revocations', async (t) => {
   const server = await startServer(t)
   const error = await t.throwsAsync(register(server, 'eternal', { accessTokenSeconds: 3601 }))
   t.regex(error?.message ?? '', /ACCESS_TOKEN_MAX_SECONDS/)
 })
 
-test('a token that would be longer than this server reads is refused when it is asked for', async (t) => {
+test('a token that would be too long for this server to read is not issued', async (t) => {
   const server = await startServer(t)
   const audiences = Array.from({ length: 50 }, (_, n) => `https://${n}.example/`.padEnd(200, 'x'))
   const app = await register(server, 'many-resources', { audiences })

@@ -87,7 +87,7 @@ test('ASVS 6.5.2: mails with any outcome → no token in a table or the log', as
       const [mail] = mailbox.mails.slice(-1)
       const reply = replies[mailbox.mails.length - 1]
       if (reply === 'refused') throw Object.assign(new Error('later'), { responseCode: 451 })
-      // Content filters like to quote the link that they do not like.
+      // Content filters often quote the link that they reject.
       const quote = `5.7.1 spam: ${mail?.link} ${mail?.token?.slice(4)}`
       if (reply === 'quoted') throw Object.assign(new Error(quote), { responseCode: 554 })
     },

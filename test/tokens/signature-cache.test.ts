@@ -17,7 +17,7 @@ test('the cache of verified signatures is bounded and keeps the tokens in use', 
   t.like(tokens.get('first'), { claims: { jti: 'first' } })
 })
 
-test('RFC 7662 §2.2: a cached token ends with its life, its key and its revocation', async (t) => {
+test('RFC 7662 §2.2: a cached token ends with its expiry, its key and its revocation', async (t) => {
   const server = await startServer(t)
   const fresh = async () => {
     const { access_token, expires_in } = (await server.clientCredentials()).body

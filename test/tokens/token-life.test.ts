@@ -22,7 +22,7 @@ test('a token lives up to a tenth shorter than configured, and never longer', (t
   }
 })
 
-test('lives are spread evenly: of a fleet that started together a part comes each second', (t) => {
+test('lifetimes are spread evenly: clients that started together refresh at different seconds', (t) => {
   const counts = new Map<number, number>()
   for (let at = 0; at < 6100; at += 1) {
     const life = tokenLife(900, randomUUID())

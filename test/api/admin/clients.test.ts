@@ -43,7 +43,7 @@ test('a client is registered, its secret shown this once, and it gets tokens', a
   t.true(trail.filter(({ detail }) => detail.by === admin.id).length === 2, 'the trail says who')
 })
 
-test('RFC 9457: what is wrong with a client is named by the field that was sent', async (t) => {
+test('RFC 9457: errors name the fields that were sent', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const keys = { keys: [{ kty: 'oct', k: 'x' }] }
@@ -111,7 +111,7 @@ test('a change of a client is made whole or not at all', async (t) => {
   t.false((await server.introspect(body.access_token, asks)).body.active)
 })
 
-test('a secret is rotated without an outage: the one before goes on for a day', async (t) => {
+test('a secret is rotated without an outage: the previous one stays valid for a day', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { client_secret: first } = (await admin.post('clients', shop)).body
@@ -124,7 +124,7 @@ test('a secret is rotated without an outage: the one before goes on for a day', 
   t.deepEqual([(await ask(first)).status, (await ask(second)).status], [401, 200])
 })
 
-test('a client that is disabled or deleted ends with all its tokens, and comes back clean', async (t) => {
+test('a disabled or deleted client loses all its tokens, and none of them comes back with it', async (t) => {
   // Redis forgets by its own clock, which no test can advance.
   const server = await startConformingServer(t, { redis: false })
   const admin = await addAdmin(server)
@@ -164,7 +164,7 @@ test('a client that is disabled or deleted ends with all its tokens, and comes b
   t.true((await server.introspect(again.body.access_token, asks)).body.active)
 })
 
-test('the client of this API stays: without it no administrator could undo it', async (t) => {
+test('the client of this API cannot be disabled or deleted', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   t.is((await admin.patch('clients/account', { disabled: true })).status, 409)

@@ -2,7 +2,7 @@ import test from 'ava'
 import { startConformingServer } from '../../support/http/conformance.ts'
 import { addAdmin } from '../../support/people/administrator.ts'
 
-test('administrators see the signing keys and their times, and nothing that signs', async (t) => {
+test('administrators see the signing keys and their times, and no private key', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { status, headers, text, body } = await admin.get('keys')
@@ -15,7 +15,7 @@ test('administrators see the signing keys and their times, and nothing that sign
   t.notRegex(text, /jwe|private|"d"|master/)
 })
 
-test('signing keys are not changed over HTTP', async (t) => {
+test('signing keys cannot be changed over HTTP', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   const { body } = await admin.get('keys')
