@@ -2,7 +2,7 @@ import { later, secondsBetween } from '../clock.ts'
 import type { KeyRevocation } from '../keyring/rotation.ts'
 import { type RotationPlan, unknownFor } from '../keyring/rotation-plan.ts'
 import { type KeyState, keyState, type SigningKey } from '../keyring/signing-key.ts'
-import { propagationSeconds, type Timing, tellingSeconds } from '../keyring/timing.ts'
+import { fullRereadSeconds, propagationSeconds, type Timing } from '../keyring/timing.ts'
 import { moment, table } from './output.ts'
 
 /** One key in the output of `keys list`. */
@@ -81,7 +81,7 @@ export function timeline(
   const notes = how.dryRun
     ? ['Nothing was changed (--dry-run).']
     : [
-        `Every instance follows within ${duration(tellingSeconds(how.timing))}; nothing else needs to be done.`,
+        `Every instance follows within ${duration(fullRereadSeconds(how.timing))}; nothing else needs to be done.`,
       ]
   if (how.emergency) {
     notes.push(

@@ -71,9 +71,9 @@ function parse(pem: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch (cause) {
-    const what = /-----BEGIN (CERTIFICATE|(RSA )?PUBLIC KEY)-----/.exec(pem)?.[1]
-    const found = what ? ` It is a ${what.toLowerCase()}.` : ''
-    throw new TypeError(`This is no private key in PEM form.${found}`, { cause })
+    const kind = /-----BEGIN (CERTIFICATE|(RSA )?PUBLIC KEY)-----/.exec(pem)?.[1]
+    const found = kind ? ` It is a ${kind.toLowerCase()}.` : ''
+    throw new TypeError(`This is not a private key in PEM form.${found}`, { cause })
   }
 }
 

@@ -13,10 +13,10 @@ import { hasTurn, keyState, type SigningKey } from './signing-key.ts'
 import type { SigningKeys, StoredKey } from './signing-keys.ts'
 import {
   afterlifeSeconds,
+  fullRereadSeconds,
   nextTurn,
   publishedUntil,
   type Timing,
-  tellingSeconds,
 } from './timing.ts'
 
 export interface KeyEvent {
@@ -143,7 +143,7 @@ export class Rotation {
       }
       const successor = chain(keys, at)[1]
       if (successor) {
-        if (successor.signsFrom <= later(at, tellingSeconds(timing)))
+        if (successor.signsFrom <= later(at, fullRereadSeconds(timing)))
           throw aboutToSign(successor, at)
         await signingKeys.withdraw(trx, successor.kid, at)
       }

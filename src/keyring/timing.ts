@@ -28,10 +28,10 @@ export interface Timing {
 
 /** How long a key stays in the JWKS after it stopped signing, until its last token has expired everywhere. */
 export const afterlifeSeconds = (timing: Timing): number =>
-  timing.accessTokenMaxSeconds + skewSeconds + tellingSeconds(timing)
+  timing.accessTokenMaxSeconds + skewSeconds + fullRereadSeconds(timing)
 
 /** After so long every instance has reread the table. */
-export const tellingSeconds = (timing: Timing): number => 2 * timing.rereadSeconds
+export const fullRereadSeconds = (timing: Timing): number => 2 * timing.rereadSeconds
 
 export const publishedUntil = (signsUntil: Date, timing: Timing): Date =>
   later(signsUntil, afterlifeSeconds(timing))
@@ -39,8 +39,8 @@ export const publishedUntil = (signsUntil: Date, timing: Timing): Date =>
 /** The earliest time at which every verifier knows a key and every instance knows of the plan. */
 export const earliestPromotion = (key: SigningKey, now: Date, timing: Timing): Date => {
   const known = later(key.publishedAt, propagationSeconds)
-  const told = later(now, tellingSeconds(timing))
-  return known > told ? known : told
+  const planned = later(now, fullRereadSeconds(timing))
+  return known > planned ? known : planned
 }
 
 /** When the successor of a key that signs from `signsFrom` takes over, if it is published now. */

@@ -28,7 +28,10 @@ export function narrowScope(
   const tokens = parseScope(requested)
   if (tokens.length === 0) throw malformed()
   if (!tokens.every((token) => allowed.includes(token))) {
-    throw new OAuthError('invalid_scope', 'the requested scope exceeds what can be granted')
+    throw new OAuthError(
+      'invalid_scope',
+      'the requested scope exceeds the scope that can be granted',
+    )
   }
   return tokens
 }

@@ -17,7 +17,7 @@ export interface FeedDocument {
   readonly etag: string
 }
 
-/** What a reader gets: entries from a place on, one part of all of them, or that nothing is new. */
+/** The content of a document: entries from a place on, one part of all entries, or none. */
 export type Wanted = Selection | 'nothing'
 
 interface Dependencies {

@@ -3,7 +3,7 @@ import { later, type Now } from '../clock.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
-/** What is revoked: one access token, a session, all tokens of a client, all that a key signed. */
+/** A revocation ends one access token, a session, all tokens of a client, or all that a key signed. */
 export type RevocationKind = 'jti' | 'sid' | 'client' | 'kid'
 
 export interface Revocation {
@@ -192,7 +192,7 @@ export class RevocationLog {
     return rows[0].foreign
   }
 
-  /** From where a reader that then reads all live entries goes on: nothing falls between the two. */
+  /** The current position. A reader takes it before it reads all live entries, so that it misses none. */
   async bookmark(): Promise<Bookmark> {
     const read = async () => {
       const sql = `SELECT ${here}, ${this.#history} AS history`
@@ -200,14 +200,14 @@ export class RevocationLog {
       return bookmarkOf(rows[0])
     }
     return read().catch((error) => {
-      // Some hosted databases do not offer these functions. Any other error may pass: a standby answers 55000.
+      // Some hosted databases lack these functions. Other errors may be temporary: a standby answers 55000.
       if (!notOffered.has(error.code) || this.#history === databaseAlone) throw error
       this.#history = databaseAlone
       return read()
     })
   }
 
-  /** The minute that has begun. */
+  /** The start of the current minute. */
   minute(): Date {
     return new Date(Math.floor(this.#now().getTime() / 60_000) * 60_000)
   }

@@ -21,7 +21,7 @@ interface Dependencies {
 /** If more entries come at once, one instance copies them to Redis for all. */
 const mostCopied = 1000
 
-/** A change in progress: what its parts need to take part in it. */
+/** A change in progress: its transaction, who makes it, and how it revokes. */
 export interface Change {
   readonly trx: Knex.Transaction
   readonly actor: Actor
@@ -30,7 +30,7 @@ export interface Change {
 }
 
 /**
- * Decides and answers what is revoked. A decision and its log entries are one transaction; they are
+ * Decides revocations and answers questions about them. A decision and its entries are one transaction; they are
  * copied to Redis right after the commit, and by the follower of every instance if that fails.
  */
 export class Revocations {

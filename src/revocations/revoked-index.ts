@@ -10,7 +10,7 @@ interface Dependencies {
   readonly redis: RedisClient
   readonly log: RevocationLog
   readonly now: Now
-  /** Writes to the log what Redis holds and the log lacks, once the history of the log has changed. */
+  /** Writes entries to the log that only Redis holds, once the history of the log has changed. */
   readonly recover?: (held: AsyncIterable<readonly Revocation[]>) => Promise<unknown>
   /** Called when Redis becomes trusted and when it no longer is, with the reason. */
   readonly onTrust?: (trusted: boolean, reason: string) => void

@@ -96,9 +96,9 @@ export class SharedCopy {
     })
     const pipeline = this.#deps.redis.pipeline()
     for (const { name } of found) pipeline.pttl(`${this.#deps.prefix}:${name}`)
-    const lives = (found.length > 0 && (await pipeline.exec())) || []
+    const ttls = (found.length > 0 && (await pipeline.exec())) || []
     return found.flatMap(({ kind, value }, at) => {
-      const milliseconds = Number(lives[at]?.[1] ?? 0)
+      const milliseconds = Number(ttls[at]?.[1] ?? 0)
       const expiresAt = later(this.#deps.now(), milliseconds / 1000)
       return milliseconds > 0 ? [{ kind, value, expiresAt }] : []
     })
@@ -108,7 +108,7 @@ export class SharedCopy {
 interface Recovery {
   readonly db: Knex
   readonly log: RevocationLog
-  /** Ends, in the transaction, what these revocations had ended. */
+  /** Ends, in the transaction, the sessions and keys of these revocations. */
   readonly end: (trx: Knex.Transaction, revocations: readonly Revocation[]) => Promise<void>
 }
 

@@ -85,12 +85,24 @@ export async function beginAtOnce(
   now: Date,
   sessionsPerUser: number,
 ): Promise<Beginning> {
-  const room = sessionsPerUser - margin
-  if (room <= 0) return 'full'
+  const limit = sessionsPerUser - margin
+  if (limit <= 0) return 'full'
   const [found] = await statements.run<{ welcome: boolean; begun: boolean }>(beginning, [
-    ...[row.user_id, user.passwordChangedAt, row.client_id, now, room],
-    ...[row.sid, row.scope, row.audience, row.seed_digest, row.amr],
-    ...[row.idle_expires_at, row.expires_at, row.ip, row.user_agent, row.auth_time],
+    row.user_id,
+    user.passwordChangedAt,
+    row.client_id,
+    now,
+    limit,
+    row.sid,
+    row.scope,
+    row.audience,
+    row.seed_digest,
+    row.amr,
+    row.idle_expires_at,
+    row.expires_at,
+    row.ip,
+    row.user_agent,
+    row.auth_time,
   ])
   if (found?.begun) return 'begun'
   return found?.welcome ? 'full' : 'unwelcome'

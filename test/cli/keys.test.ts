@@ -227,7 +227,11 @@ test.serial(
       'ec.pem',
     )
     await writeFile(join(cwd, 'garbage.pem'), 'this is no key')
-    await refused(/^signet: garbage\.pem: This is no private key in PEM/, 'import', 'garbage.pem')
+    await refused(
+      /^signet: garbage\.pem: This is not a private key in PEM/,
+      'import',
+      'garbage.pem',
+    )
     await refused(/^signet: missing\.pem: ENOENT/, 'import', 'missing.pem')
     t.is((await server.db('signing_keys')).length, 2)
   },

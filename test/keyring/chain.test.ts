@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import { RotationError } from '../../src/keyring/rotation-plan.ts'
 import { keyState } from '../../src/keyring/signing-key.ts'
 import type { StoredKey } from '../../src/keyring/signing-keys.ts'
-import { propagationSeconds, tellingSeconds } from '../../src/keyring/timing.ts'
+import { fullRereadSeconds, propagationSeconds } from '../../src/keyring/timing.ts'
 import type { Clock } from '../support/server/start-server.ts'
 import { History } from './history.ts'
 import { day, emptyKeyTable, fakeKey, Instance, timing } from './instances.ts'
@@ -72,7 +72,7 @@ async function live(db: Knex, clock: Clock, roll: (sides: number) => number, sto
     story.push(`${step}: after ${Math.round(seconds)} s, ${what}`)
     // An instance that has not reread the keys goes on with the old ones for a while.
     const stale = instances.map(({ keyring }) => keyring.current)
-    clock.advance({ seconds: (roll(100) / 100) * tellingSeconds(timing) })
+    clock.advance({ seconds: (roll(100) / 100) * fullRereadSeconds(timing) })
     const now = await instances[0].signingKeys.all()
     for (const keyring of stale) history.sign(keyring, now, clock.now(), timing)
   }

@@ -4,9 +4,9 @@ import { isPublished, keyState } from '../../src/keyring/signing-key.ts'
 import type { StoredKey } from '../../src/keyring/signing-keys.ts'
 import {
   afterlifeSeconds,
+  fullRereadSeconds,
   propagationSeconds,
   type Timing,
-  tellingSeconds,
 } from '../../src/keyring/timing.ts'
 
 interface Token {
@@ -60,7 +60,7 @@ export class History {
   }
 
   #inspectKey(key: StoredKey, now: Date, timing: Timing): void {
-    const stopped = key.signsUntil && later(key.signsUntil, tellingSeconds(timing)) < now
+    const stopped = key.signsUntil && later(key.signsUntil, fullRereadSeconds(timing)) < now
     if (stopped || key.revokedAt || !isPublished(key, now))
       check(key.privateJwe === null, `${key.kid} keeps its secret`)
     const published = isPublished(key, now)

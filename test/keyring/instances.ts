@@ -5,7 +5,7 @@ import type { KeyMaterial } from '../../src/keyring/key-material.ts'
 import { LiveKeyring } from '../../src/keyring/live-keyring.ts'
 import { type KeyEvent, Rotation } from '../../src/keyring/rotation.ts'
 import { SigningKeys } from '../../src/keyring/signing-keys.ts'
-import { type Timing, tellingSeconds } from '../../src/keyring/timing.ts'
+import { fullRereadSeconds, type Timing } from '../../src/keyring/timing.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { masterKeys } from '../../tools/fixtures.ts'
 import { Clock, copyTemplate } from '../support/server/start-server.ts'
@@ -54,7 +54,7 @@ export class Instance {
   /** What every instance does every few seconds. */
   async tend(): Promise<void> {
     await this.rotation.ensure()
-    const stopped = this.now().getTime() - 1000 * tellingSeconds(this.#timing)
+    const stopped = this.now().getTime() - 1000 * fullRereadSeconds(this.#timing)
     await this.signingKeys.forgetPrivateHalves(new Date(stopped))
     await this.keyring.reread()
   }

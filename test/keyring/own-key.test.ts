@@ -50,11 +50,11 @@ const refusals: Record<string, [() => string, RegExp]> = {
   'halves that do not match': [() => pem(mixed()), /damaged/],
   'a public key': [
     () => publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-    /no private key in PEM form\. It is a public key\./,
+    /not a private key in PEM form\. It is a public key\./,
   ],
-  'a truncated key': [() => pem(privateKey).slice(0, 900), /no private key in PEM form\.$/],
-  'an empty file': [() => '', /no private key in PEM form\.$/],
-  garbage: [() => 'this is no key', /no private key in PEM form\.$/],
+  'a truncated key': [() => pem(privateKey).slice(0, 900), /not a private key in PEM form\.$/],
+  'an empty file': [() => '', /not a private key in PEM form\.$/],
+  garbage: [() => 'this is no key', /not a private key in PEM form\.$/],
 }
 for (const [what, [make, message]] of Object.entries(refusals)) {
   test(`refused with a sentence that says why: ${what}`, async (t) => {

@@ -1,12 +1,12 @@
 import type { JSONWebKeySet } from 'jose'
 import { later, secondsBetween } from '../../src/clock.ts'
-import { tellingSeconds } from '../../src/keyring/timing.ts'
+import { fullRereadSeconds } from '../../src/keyring/timing.ts'
 import type { Clock, TestServer } from '../support/server/start-server.ts'
 
 /** Does now what a server does every few seconds: the test moves its clock, not the real one. */
 export async function tend({ services, clock }: TestServer): Promise<void> {
   await services.rotation.ensure()
-  const stopped = later(clock.now(), -tellingSeconds(services.timing))
+  const stopped = later(clock.now(), -fullRereadSeconds(services.timing))
   await services.signingKeys.forgetPrivateHalves(stopped)
   await services.keyring.reread()
 }

@@ -20,7 +20,7 @@ interface Dependencies {
   readonly clients: Clients
 }
 
-/** What administrators do with clients. */
+/** The operations on clients, for administrators. */
 export const clientOperations = (deps: Dependencies): Operation[] => [
   list(deps),
   create(deps),

@@ -13,14 +13,14 @@ export const authentication: FaultList = {
     ],
     ['account-lines.ts', 'if (this.#waiting.size < maxWaiting) return true', 'return true'],
     [
-      'device-tokens.ts',
-      'if (!timingSafeEqual(this.#mac(body), bytes.subarray(bodySize)))',
-      'if (false)',
+      '../oauth/opaque-token.ts',
+      'timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : undefined',
+      'body',
     ],
     ['device-tokens.ts', 'epochSeconds(now) - issuedAt >= lifeSeconds', 'false'],
     [
       'device-tokens.ts',
-      'read?.user.equals(userBytes(userId)) ? read.device',
+      'read?.user.equals(uuidBytes(userId)) ? read.device',
       'read ? read.device',
     ],
     ['guess-delays.ts', 'free.allowed && free.points < this.#limits.freeFailures', 'free.allowed'],
