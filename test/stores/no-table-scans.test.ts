@@ -1,3 +1,4 @@
+// Alone: it records every statement of the process.
 import test from 'ava'
 import pg from 'pg'
 import { app } from '../../tools/fixtures.ts'
