@@ -24,7 +24,7 @@ export interface Contestant {
 export interface Work {
   readonly name: string
   readonly title: string
-  /** What the limit is, in words. */
+  /** The limit in words. */
   readonly limit: string
   readonly goal: string
   readonly contestants: readonly Contestant[]

@@ -3,7 +3,7 @@ import { eventually } from '../tools/eventually.ts'
 import { ask } from './faults-answers.ts'
 import type { FloodServer } from './flood-server.ts'
 
-/** What was seen of one thing that went wrong. */
+/** The observations of one fault. */
 export interface Finding {
   readonly fault: string
   readonly meanwhile: string

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 export const generatorNames = ['wrk', 'autocannon'] as const
 export type GeneratorName = (typeof generatorNames)[number]
 
-/** What makes the load of a run. */
+/** The program that makes the load of a run. */
 export interface LoadGenerator {
   readonly name: GeneratorName
   readonly version: () => string

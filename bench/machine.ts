@@ -2,7 +2,7 @@ import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'no
 import type { LoadGenerator } from './load-generator.ts'
 import type { Stage } from './stage.ts'
 
-/** What the numbers were measured on. */
+/** The machine of a measurement. */
 export interface Machine {
   readonly cores: number
   readonly cpu: string
@@ -11,7 +11,7 @@ export interface Machine {
   readonly node: string
   readonly openssl: string
   readonly postgres: string
-  /** What made the load: it takes its part of the cores. */
+  /** The load generator, which takes its part of the cores. */
   readonly load: string
   /** Processes that wanted a core before anything was measured. */
   readonly loadBefore: number

@@ -1,7 +1,7 @@
 import type { Contestant, Sample, Work } from './contest.ts'
 import { ratioOf, type Spread, spreadOf } from './statistics.ts'
 
-/** What a work came to, for tables and for `--json`. */
+/** The result of a work, for tables and for `--json`. */
 export interface Outcome {
   readonly work: string
   readonly title: string

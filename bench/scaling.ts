@@ -6,7 +6,7 @@ import { serve } from './signet.ts'
 import { table } from './table.ts'
 import { freshToken } from './works/introspection.ts'
 
-/** What more workers bring. */
+/** The gain from more workers. */
 export interface Scaling {
   readonly workers: number
   readonly outcomes: readonly Outcome[]

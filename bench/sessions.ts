@@ -33,7 +33,7 @@ const plant = `
          '192.0.2.1', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
     FROM named`
 
-/** So many in a statement. */
+/** Rows per statement. */
 const most = 250_000
 
 /** @param daysAgo how long ago the newest of them began: after 30 days all have expired */

@@ -10,7 +10,7 @@ interface Measured {
   readonly tables: Tables | undefined
 }
 
-/** What to order: from what was measured, rounded to what may be relied on. */
+/** Sizes to order, from the measurements. */
 export function sizingTable({ outcomes, startUp, tables }: Measured): string {
   const rows = [
     coresRow(outcomes, 'password', '1,000 sign-ins a second'),

@@ -9,7 +9,7 @@ import { administer, databaseUrl } from '../tools/template.ts'
 
 export type Say = (line: string) => void
 
-/** What everything that is measured stands on; closed in reverse order. */
+/** The stores and folders below every measurement; closed in reverse order. */
 export interface Stage {
   readonly folder: string
   readonly redisUrl: string
@@ -39,7 +39,7 @@ const settings = { shared_buffers: '1GB', max_wal_size: '8GB', max_connections: 
 export async function openStage(say: Say): Promise<Stage> {
   const closers: (() => Promise<unknown>)[] = []
   let closed: Promise<void> | undefined
-  // Whoever closes waits for all of it: what fails because of it must not end the process before.
+  // Every caller waits for all of it: a failure that closing causes must not end the process first.
   const close = () => {
     closed ??= undoAll()
     return closed

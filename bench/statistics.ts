@@ -1,4 +1,4 @@
-/** What many rounds say: the middle one, and how far they lay apart. */
+/** The result of many rounds: the median, and the lowest and the highest. */
 export interface Spread {
   readonly median: number
   readonly lowest: number

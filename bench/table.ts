@@ -42,7 +42,7 @@ export const throughputTable = (outcomes: readonly Outcome[]): string =>
     }),
   )
 
-/** What sizing needs: latency and the time of a core that each answer takes, by who uses it. */
+/** Latency, and the core time of each answer by process: the basis of sizing. */
 export const costTable = (outcomes: readonly Outcome[]): string =>
   table(
     [

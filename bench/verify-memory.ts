@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const revocations = 100_000
 
-/** What a list of revocations weighs in a service. */
+/** The memory that a list of revocations takes in a service. */
 export interface Memory {
   readonly entries: number
   readonly bytes: number

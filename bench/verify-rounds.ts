@@ -30,7 +30,7 @@ export interface Result {
   readonly work: string
   readonly contestant: string
   readonly perSecond: Spread
-  /** Of all threads together, for one token. */
+  /** CPU time of all threads for one token. */
   readonly cpuMicroseconds: Spread
   /** How many times as many the verifier does. */
   readonly ratio: Spread

@@ -7,7 +7,7 @@ const held = async (entries: number) => {
   const verifier = ourVerifier(0, entries)
   await verifier.ready()
   if (verifier.status.entries !== entries) throw new Error('entries are missing')
-  // What the answers left behind goes with the next turns of the event loop.
+  // Remains of the answers are freed in the next turns of the event loop.
   for (let turn = 0; turn < 5; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 50))
     globalThis.gc?.()

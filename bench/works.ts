@@ -22,7 +22,7 @@ export const works: Readonly<Record<string, Listed>> = {
   jwks_304: { open: jwksUnchanged, contestants: 2 },
 }
 
-/** What else `--only` may name; the tables take long and are only measured when they are asked for. */
+/** Further names for `--only`. The tables take long and are measured on request only. */
 export const furtherNames = ['start_up', 'workers', 'tables']
 export const allNames = [...Object.keys(works), ...furtherNames]
 

@@ -37,7 +37,7 @@ async function edges(folder = 'src') {
   return (await Promise.all(found)).flat()
 }
 
-test('every room has its level', async (t) => {
+test('every folder of src/ has its level', async (t) => {
   const services = new Set((await files('src')).map(roomOf))
   t.true(services.size > 15)
   t.deepEqual(
@@ -113,7 +113,7 @@ test('imports stay inside src, where the build is', async (t) => {
   t.deepEqual(outside, [])
 })
 
-test('rooms and files have the nouns of what they hold', async (t) => {
+test('folders and files are named with nouns', async (t) => {
   const names = [
     ...(await files('src')),
     ...(await files('test')),

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** What tests run beside PostgreSQL and Redis, by the Debian package that brings it. */
+/** Programs that tests run beside PostgreSQL and Redis, by their Debian packages. */
 const others = ['pgbouncer', 'faketime'] as const
 
 /** Before the tests, which run side by side: only one apt-get may run at a time. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { masterKeysFrom } from '../src/keyring/master-keys.ts'
 
-/** What every test database holds: made once in the template, copied with it. */
+/** The content of every test database: made once in the template, copied with it. */
 
 /** Derived from words, so that nobody takes it for a secret. */
 const testMasterKey = createHash('sha256').update('the master key of the tests').digest('base64url')
@@ -30,7 +30,7 @@ export const testEnvironment: Record<string, string> = {
   ARGON2_TIME_COST: '1',
 }
 
-/** What production insists on, with the stores of the tests. */
+/** The environment that production requires, with the stores of the tests. */
 export const production = (databaseUrl: string): Record<string, string> => ({
   NODE_ENV: 'production',
   HOST: '127.0.0.1',

@@ -1,6 +1,6 @@
 import { ada, app } from './fixtures.ts'
 
-/** What came back, with the body read as JSON where it is JSON. */
+/** An answer, with the body read as JSON where it is JSON. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers

@@ -8,5 +8,5 @@ function above(folder: string): string {
   return hasLock(folder) ? folder : above(dirname(folder))
 }
 
-/** Of the repository: tests run from the build below it, tools from their sources. */
+/** The root of the repository: tests run from the build below it, tools from their sources. */
 export const root = above(dirname(fileURLToPath(import.meta.url)))

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What a network can do to the connections that go through it. */
+/** The behaviour of a network towards the connections that go through it. */
 export type Weather =
   /** All is well. */
   | 'fine'

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Installation } from '../signet.ts'
 
-/** What a table takes on the disk, and how its updates went. */
+/** The size of a table on disk, and the kind of its updates. */
 export interface TableSize {
   readonly table: string
   readonly rows: number

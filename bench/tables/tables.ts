@@ -14,7 +14,7 @@ const chains = { small: 9_000, large: 60_000 }
 const expired = 500_000
 const decisions = 100_000
 
-/** What large tables cost. */
+/** The cost of large tables. */
 export interface Tables {
   /** Large beside small, and with the janitor beside without. */
   readonly outcomes: readonly Outcome[]

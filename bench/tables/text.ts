@@ -22,7 +22,7 @@ function row({ title, limit, goal, standings }: Outcome): string[] {
   return [title, spread(large.perSecond), beside, percent(small.ours), goal]
 }
 
-/** What a run of the janitor takes at most, and how often it comes by default. */
+/** The longest run of the janitor, and its default interval. */
 const sweep = { rows: 20_000, everySeconds: 60 }
 
 /** The bench lets it sweep all the time; by default it rests for most of a minute. */

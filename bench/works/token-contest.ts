@@ -4,9 +4,9 @@ import { form, processesOf, type Setup } from '../setup.ts'
 import type { Peer, Processes } from './peer.ts'
 
 interface TokenWork extends Pick<Work, 'name' | 'title' | 'limit' | 'goal'> {
-  /** What everybody is asked, whoever it is. */
+  /** The request that every contestant gets. */
   readonly job: Readonly<Record<string, unknown>>
-  /** What no token can be had without, and the program that does only that. */
+  /** The work that every token needs, and the program that does only that. */
   readonly counting: { readonly name: string; readonly child: Child }
   readonly peers: readonly Peer[]
 }

@@ -37,7 +37,7 @@ export class Families {
     return this.all.filter(({ lost }) => lost).length
   }
 
-  /** What the apps were answered, for the report. */
+  /** The answers to the apps, for the report. */
   get summary(): string {
     return [...this.#statuses].map(([status, count]) => `${count} × ${status}`).join(', ')
   }

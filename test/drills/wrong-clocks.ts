@@ -78,7 +78,7 @@ const addRevocations = (url: string) =>
        FROM generate_series(1, ${revocationCount})`,
   )
 
-/** What a clock that is ahead would destroy. */
+/** Rows that a clock ahead of time would delete. */
 async function state(url: string) {
   const [row] = await query(
     url,

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Closing } from '../support/server/closing.ts'
 import { forward } from './forward.ts'
 
-/** A proxy in front of the server that goes on handing out the JWKS that it has, whoever asks. */
+/** A proxy in front of the server that goes on handing out the JWKS that it has, to every caller. */
 export interface CachingFront {
   readonly url: string
   target: string

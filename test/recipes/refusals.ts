@@ -8,7 +8,7 @@ import type { Service } from './listeners.ts'
 export interface Subject {
   readonly name: string
   readonly service: Service
-  /** Whether it looks at `typ`, and takes no algorithm but RS256. */
+  /** True when it checks `typ` and takes no algorithm but RS256. */
   readonly strict: boolean
 }
 

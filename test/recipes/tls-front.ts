@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Closing } from '../support/server/closing.ts'
 import { forward } from './forward.ts'
 
-/** TLS as an operator's proxy ends it, with a certificate that whoever is told of it trusts. */
+/** TLS as an operator's proxy ends it, with a certificate of its own that clients are given. */
 export interface TlsFront {
   readonly url: string
   readonly certificate: string

@@ -25,7 +25,7 @@ export async function registerWithKey(
   return { id, privateKey, publicJwk }
 }
 
-/** What a well-behaved client claims, RFC 7523 §3. */
+/** The claims of a well-behaved client, RFC 7523 §3. */
 export function goodClaims(server: TestServer, id: string, different: JWTPayload = {}): JWTPayload {
   const now = Math.floor(server.clock.now().getTime() / 1000)
   const audience = server.app.issuer

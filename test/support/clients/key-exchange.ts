@@ -6,7 +6,7 @@ import type { TestServer } from '../server/start-server.ts'
 
 /** RFC 8693, as a service that was given an API key does it. */
 export const exchange = {
-  /** What such a service is registered with. */
+  /** The settings of such a service. */
   client: (server: TestServer): Partial<NewClient> => ({
     grantTypes: [tokenExchangeGrant],
     scopes: ['account'],

@@ -30,7 +30,7 @@ export async function startConformingServer(
   return server
 }
 
-/** What an answer has that the document does not say, or the reverse. */
+/** The difference between an answer and the document; undefined when they agree. */
 function mistakeOf(
   { paths, components }: Document,
   method: string,

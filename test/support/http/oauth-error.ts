@@ -6,7 +6,7 @@ const registered = [
   ...['unsupported_grant_type', 'unsupported_token_type', 'invalid_scope', 'invalid_target'],
 ]
 
-/** What must never be in an answer: ASVS 16.5.1. */
+/** Details that no answer may contain: ASVS 16.5.1. */
 const leaks = [
   /\bat .+:\d+/,
   /node_modules|\/src\/|\.ts\b/,

@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** What a server said on one connection. */
+/** The answers of a server on one connection. */
 export interface RawAnswer {
-  /** Of the first answer; 0 when none came. */
+  /** Status of the first answer; 0 when none came. */
   readonly status: number
   readonly headers: Headers
   readonly body: string
   /** Everything, as it came. */
   readonly text: string
-  /** Whether the server ended the connection by itself, in good time. */
+  /** True when the server closed the connection by itself, in time. */
   readonly closed: boolean
 }
 

@@ -45,7 +45,7 @@ export function openSender(
   return Object.assign(sender, { queue, metrics })
 }
 
-/** The mail room on a database of its own. */
+/** A mail queue and sender on a database of their own. */
 export async function openMailRoom(
   t: ExecutionContext<unknown>,
   options: Partial<TransportOptions>,

@@ -2,7 +2,7 @@ import type { NewUser } from '../../../src/users/new-user.ts'
 import type { Answer } from '../../../tools/http-client.ts'
 import type { TestServer } from '../server/start-server.ts'
 
-/** The JSON API below /api/v1/auth, for nobody or for whoever has the access token. */
+/** The JSON API below /api/v1/auth, without or with an access token. */
 export function accountApi(server: TestServer, accessToken?: string) {
   const call =
     (method: string) =>

@@ -1,7 +1,7 @@
 import type { User } from '../../../src/users/user.ts'
 import type { TestServer } from '../server/start-server.ts'
 
-/** What the command line does to people, by the name that a test knows them by. */
+/** The commands of `signet users`, by username. */
 
 export async function named({ services }: TestServer, name: string): Promise<User> {
   const user = await services.users.findAny(name)

@@ -3,7 +3,7 @@ import type { Answer } from '../../../tools/http-client.ts'
 import type { TestServer } from '../server/start-server.ts'
 import { accountApi, addPerson, goodPassword } from './account-api.ts'
 
-/** The administrators' API, below /api/v1, for whoever has the access token. */
+/** The administrators' API, below /api/v1, with an access token. */
 export function adminApi(server: TestServer, accessToken?: string) {
   const call = (method: string, path: string, body?: unknown): Promise<Answer> =>
     server.request(`/api/v1/${path}`, {

@@ -18,7 +18,7 @@ function superiorityOf(first: readonly number[], second: readonly number[]): num
 }
 
 /**
- * Whether somebody with a watch could tell the two apart. They are alike when neither is usually the
+ * True when somebody with a watch could tell the two apart. They are alike when neither is usually the
  * slower one, or when it is by so little that it is no news. In an order that chance makes, so that
  * what one request leaves to be done in the background slows both kinds equally.
  */

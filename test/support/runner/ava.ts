@@ -24,7 +24,7 @@ export async function runAva(
     try {
       process.kill(-(child.pid ?? 0), signal)
     } catch {
-      // Nobody is left in it.
+      // The group is empty.
     }
   }
   const stop = () => {

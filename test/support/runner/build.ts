@@ -21,7 +21,7 @@ export async function buildTests(): Promise<void> {
   ).catch((error) => {
     throw new Error(`the tests do not compile:\n${error.stdout || error.message}`)
   })
-  // What was renamed or deleted must not go on being tested.
+  // A test that was renamed or deleted must not run again.
   for (const file of await readdir(built, { recursive: true })) {
     if (!/\.test\.js$/.test(file)) continue
     const source = join(root, 'test', file.replace(/\.js$/, '.ts'))

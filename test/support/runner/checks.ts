@@ -7,7 +7,7 @@ import { root } from '../../../tools/root.ts'
 import { Closing } from '../server/closing.ts'
 import { Report } from './report.ts'
 
-/** What a run of checks may use; all of it is removed at the end. */
+/** The report, the closers and the folder of a run; all of it is removed at the end. */
 export interface Checks {
   readonly report: Report
   readonly closing: Closing

@@ -9,7 +9,7 @@ export class Report {
     return { passed: this.#passed, failed: this.#failed }
   }
 
-  /** What is thrown says why the guarantee does not hold. */
+  /** A thrown error says why the guarantee does not hold. */
   async check(guarantee: string, holds: () => Promise<string | undefined>): Promise<void> {
     try {
       const figures = await holds()

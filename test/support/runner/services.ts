@@ -58,7 +58,7 @@ async function temporaryFolder(closing: Closing): Promise<string> {
 
 /**
  * In memory where there is room: databases are copied and dropped by the hundred, which a disk makes
- * several times as slow. Where to is TMPDIR for whoever wants it elsewhere.
+ * several times as slow. TMPDIR names another place.
  */
 async function roomiest(): Promise<string> {
   const memory = '/dev/shm'

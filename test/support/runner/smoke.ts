@@ -25,7 +25,7 @@ const environment = {
   DATA_DIR: join(folder, 'data'),
   KEYS_DIR: join(folder, 'keys'),
 }
-/** What is promised is 5 s and 2 s; a machine that builds is given three times as much. */
+/** The promise is 5 s and 2 s; a machine that builds gets three times as much. */
 const limits = { first: 15, again: 6 }
 
 try {
@@ -65,7 +65,7 @@ async function start() {
     try {
       process.kill(-(npm.pid ?? 0), 'SIGKILL')
     } catch {
-      // Nobody is left, as it should be.
+      // The process has ended, as it should.
     }
   })
   const ready = () => /ready in ([\d.]+) s/.exec(said)

@@ -10,7 +10,7 @@ const failures =
   /^ {2}(\d+) (?:tests? failed|hooks? failed|unhandled rej|uncaught exc|tests? remained pending)/
 
 /**
- * What really happened, from ava's own report. ava leaves the passes out of its summary as soon as
+ * Counts passes and failures in ava's own report. ava leaves the passes out of its summary as soon as
  * one test fails, so they are counted where they happen; a run that ended badly, or in which nothing
  * passed, has failed even when ava counts no failure.
  */

@@ -30,7 +30,7 @@ const { passed, failed } = await runAva(
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0
 
-/** Whether a compiled test, or a tool of `test/` that it imports, starts or reaches a service. */
+/** True when a compiled test, or a tool that it imports, starts or reaches a service. */
 async function needsServices(file: string, seen: Set<string>): Promise<boolean> {
   if (seen.has(file) || !/^(test|tools)\//.test(relative(join(root, 'dist'), file))) return false
   seen.add(file)

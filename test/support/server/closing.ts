@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava'
 
-/** What has to end with the run, last things first. */
+/** Things that end with the run, the last one first. */
 export class Closing {
   readonly #steps: (() => unknown)[] = []
 

@@ -51,7 +51,7 @@ export interface ServerOptions {
   readonly environment?: Record<string, string>
   /** Another instance on the same database, clock and keys. */
   readonly beside?: TestServer
-  /** `false`: without Redis. A URL: that Redis; several, parted by commas: that cluster. Else the shared one, under a prefix of its own. */
+  /** `false`: without Redis. A URL: that Redis; several, separated by commas: that cluster. Otherwise the shared one, under a prefix of its own. */
   readonly redis?: false | string
   /** A database of one's own making, instead of a copy of the template. */
   readonly database?: string
@@ -64,7 +64,7 @@ export interface ServerOptions {
   readonly logTo?: (line: string) => void
 }
 
-/** One instance of the server, and ways to talk to it as the world does. */
+/** One instance of the server, and ways to call it over HTTP. */
 export interface TestServer extends HttpClient {
   readonly url: string
   readonly databaseUrl: string

@@ -7,7 +7,7 @@ import { HttpClient } from '../../../tools/http-client.ts'
 import { emptyFolder, program, serve } from './signet.ts'
 import { copyTemplate } from './start-server.ts'
 
-/** `signet serve --workers 2`, for whoever starts `signet serve`. */
+/** A program that runs `signet serve --workers 2` in place of `signet serve`. */
 export async function withWorkers(folder: string, silentSeconds?: number): Promise<string> {
   const file = join(folder, 'serve-workers.mjs')
   const command = JSON.stringify(join(dirname(program), 'cli', 'serve.js'))

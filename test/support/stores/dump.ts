@@ -12,7 +12,7 @@ export async function dump(db: Knex): Promise<string> {
   return (await Promise.all(rows)).flat().join('\n')
 }
 
-/** What a secret would look like in a dump: itself, its bits and its start. */
+/** The traces that a secret would leave in a dump: itself, its bits and its start. */
 export function tracesOf(token: string): string[] {
   const bits = token.replace(/^s\w\w_/, '')
   return [bits, Buffer.from(bits, 'base64url').toString('hex'), bits.slice(0, 20)]
