@@ -1,4 +1,4 @@
-/** The injected clock: every decision about time asks it, so that tests move time instead of waiting. */
+/** The injected clock for every decision about time, so that tests move the time instead of waiting. */
 export type Now = () => Date
 
 export const later = (from: Date, seconds: number): Date =>
@@ -11,9 +11,9 @@ export const secondsBetween = (from: Date, to: Date): number =>
 export const epochSeconds = (date: Date): number => Math.floor(date.getTime() / 1000)
 
 /**
- * Does a job again and again, never twice at once, until stopped. A job that fails is told to
- * `onError` and done again at its next turn.
- * @returns stops it, after the run under way
+ * Runs a job repeatedly, never concurrently, until it is stopped. A failure is passed to `onError`, and the
+ * job runs again at its next turn.
+ * @returns a function that stops it and resolves when the current run has ended
  */
 export function every(
   seconds: number,

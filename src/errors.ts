@@ -9,7 +9,7 @@ export class OperatorError extends Error {
 /** A dependency is down, full or overloaded: the request is valid, and a retry later may succeed (503). */
 export class UnavailableError extends Error {
   override readonly name: string = 'UnavailableError'
-  /** What the operator should do, in one sentence, for the log. */
+  /** Advice for the operator, in one sentence, for the log. */
   readonly advice: string
 
   constructor(message: string, { advice }: { readonly advice: string }) {

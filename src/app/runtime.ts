@@ -10,7 +10,7 @@ import type { RedisClient } from '../stores/redis.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
 
-/** What a process has open: configuration, stores, keys, clock, log. A test opens its own. */
+/** Everything that a process has open: configuration, stores, keys, clock, log. A test opens its own. */
 export interface Runtime {
   readonly config: Config
   readonly db: Knex

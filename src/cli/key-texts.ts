@@ -6,7 +6,7 @@ import { fullRereadSeconds, propagationSeconds, type Timing } from '../keyring/t
 import { moment, table } from './output.ts'
 
 /** One key in the output of `keys list`. */
-export interface KeyRecord extends Omit<SigningKey, 'publicJwk' | 'generation'> {
+interface KeyRecord extends Omit<SigningKey, 'publicJwk' | 'generation'> {
   readonly state: KeyState
   readonly next: string
 }
@@ -61,7 +61,7 @@ export function keyList(keys: readonly KeyRecord[], now: Date): string {
   ].join('\n')
 }
 
-/** Whether `rotate --now` is safe at the moment. */
+/** True if `rotate --now` is safe at the moment. */
 function emergencyNote({ kid, publishedAt }: KeyRecord, now: Date): string {
   const left = secondsBetween(now, later(publishedAt, propagationSeconds))
   return left > 0

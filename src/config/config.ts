@@ -118,7 +118,7 @@ function missing(values: Partial<Environment>): string[] {
   return problems
 }
 
-/** Whether requests to this URL can be read on the network. */
+/** True if requests to this URL can be read on the network. */
 const isOpen = (url: string): boolean =>
   new URL(url).protocol === 'http:' && !isLoopback(new URL(url).hostname)
 

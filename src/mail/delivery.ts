@@ -21,7 +21,7 @@ export interface DeliveryDependencies {
   /** Checks that the mail is still needed, and creates its link. */
   readonly prepare: (trx: Knex.Transaction, mail: ClaimedMail) => Promise<Preparation>
   readonly appUrl: string
-  /** Where links carry their token: pages of this server read the query, apps the fragment. */
+  /** The place of the token in links: pages of this server read the query, apps the fragment. */
   readonly tokenIn?: 'query' | 'fragment'
   readonly now: Now
   readonly log: Log

@@ -25,7 +25,7 @@ export interface MailData {
   readonly newEmail?: string | undefined
   /** The name that the person, or a thief, gave the key. */
   readonly keyName?: string | undefined
-  /** Whether the API keys survived the change of the password. */
+  /** True if the API keys survived the change of the password. */
   readonly keysKept?: boolean | undefined
 }
 

@@ -3,11 +3,11 @@ import { layOut, partlyHidden, quoted, type Rendered, type Wording } from './lay
 import type { MailData, MailTemplate } from './outbox.ts'
 
 /** The circumstances of one mail. */
-export interface Occasion {
+interface Occasion {
   readonly appUrl: string
   readonly at: Date
   readonly data: MailData
-  /** Where links carry the token: pages of this server read the query, apps the fragment. */
+  /** The place of the token in links: pages of this server read the query, apps the fragment. */
   readonly tokenIn?: 'query' | 'fragment' | undefined
   /** For the templates with a link (`LinkTemplate`). */
   readonly token?: string | undefined

@@ -13,7 +13,7 @@ export interface Message extends Rendered {
 }
 
 /** Resolves when the next system has accepted the mail, and rejects when it has not. */
-export type Transport = (message: Message) => Promise<void>
+type Transport = (message: Message) => Promise<void>
 
 export interface OpenedTransport {
   readonly send: Transport

@@ -7,7 +7,7 @@ export interface Allowance {
   /** May be a fraction. */
   readonly cores: number
   readonly memoryBytes: number
-  /** Where each number comes from. */
+  /** The source of each number. */
   readonly coresFrom: 'machine' | 'cgroup'
   readonly memoryFrom: 'machine' | 'cgroup'
 }
@@ -26,7 +26,7 @@ const readHere: Read = (path) => {
 export function readAllowance(): Allowance {
   const machine = { cores: availableParallelism(), memoryBytes: totalmem() }
   const cores = Math.min(machine.cores, cpuQuota())
-  // 0 when Node cannot tell; beyond any machine when there is no limit.
+  // Node returns 0 when it cannot tell, and a huge number without a limit.
   const memoryBytes = Math.min(machine.memoryBytes, process.constrainedMemory() || Infinity)
   return {
     cores,

@@ -14,7 +14,7 @@ interface Connection {
   checkedAt: number
 }
 
-export interface ConnectionLimits {
+interface ConnectionLimits {
   /** The longest time for a client to read the pending part of a response. */
   readonly answerSeconds: number
 }

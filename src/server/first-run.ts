@@ -5,7 +5,7 @@ import { generatePassword } from '../passwords/passwords.ts'
 import { UserError } from '../users/user.ts'
 
 /** Credentials that the first start created; each secret is shown only once. */
-export interface FirstRun {
+interface FirstRun {
   readonly username?: string
   readonly password?: string
   readonly clientId?: string

@@ -4,7 +4,7 @@ import { type AddressInfo, isIPv6 } from 'node:net'
 import { OperatorError } from '../errors.ts'
 import { Connections } from './connections.ts'
 
-export interface HttpServerOptions {
+interface HttpServerOptions {
   readonly handler: RequestListener
   readonly host: string
   /** Ports to try, in this order; 0 is any free port. */

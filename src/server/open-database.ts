@@ -8,7 +8,7 @@ import type { Log } from '../telemetry/log.ts'
 
 export type Notify = (line: string) => void
 
-export interface OpenedDatabase extends Postgres {
+interface OpenedDatabase extends Postgres {
   readonly embedded: EmbeddedPostgres | undefined
 }
 

@@ -13,7 +13,7 @@ interface Options<Item, Outcome> {
    * answers so fast that waiting for a batch in flight would cost more than it saves.
    */
   readonly start?: 'idle' | 'tick'
-  /** Whether an error left nothing done and may be due to a single item: then the halves are tried. */
+  /** True if an error left nothing done and may be due to a single item: then the halves are tried. */
   readonly isAtomicFailure?: (error: unknown) => boolean
   readonly maxBatch?: number
   /** How long a batch delays the next one; after that they overlap. */

@@ -3,7 +3,7 @@ import { every } from '../clock.ts'
 import { isUnavailable } from './unavailable.ts'
 
 /** The time sources of a clock, in milliseconds. Tests provide their own. */
-export interface ClockSources {
+interface ClockSources {
   /** PostgreSQL's time, since the epoch. */
   database(): Promise<number>
   /** Since an arbitrary time; it is never adjusted. */
@@ -60,7 +60,7 @@ export class DatabaseClock {
     return Math.abs(this.offsetSeconds) - (high - low) / 2000 <= mostOffsetSeconds
   }
 
-  /** Whether it is safe to delete by it: the reading is recent, and this machine has the same time. */
+  /** True if it is safe to delete by it: the reading is recent, and this machine has the same time. */
   get isCertain(): boolean {
     const { low, high } = this.#boundsNow()
     const age = this.#sources.monotonic() - this.#bounds.at

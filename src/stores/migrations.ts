@@ -23,7 +23,7 @@ export const migrationSource: Knex.MigrationSource<string> = {
 /** An arbitrary number that no other program on this database is likely to lock. */
 const migrationLock = 7_468_385
 
-export type SchemaState = 'current' | 'behind' | 'ahead'
+type SchemaState = 'current' | 'behind' | 'ahead'
 
 export interface Schema {
   readonly state: SchemaState

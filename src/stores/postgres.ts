@@ -21,7 +21,7 @@ export interface FullDisk {
   readonly secondsSince: number | undefined
 }
 
-export interface PostgresOptions {
+interface PostgresOptions {
   readonly url: string
   readonly poolSize: number
   /** Time limit for a statement, for connecting, and for waiting for a connection. */

@@ -11,7 +11,7 @@ const retryAfter = (attempt: number) => Math.min(50 * 2 ** attempt, 2000)
  */
 const longestSilence = (timeoutMilliseconds: number) => Math.max(5000, 4 * timeoutMilliseconds)
 
-export interface RedisOptions {
+interface RedisOptions {
   /** One URL, or several nodes of a cluster. */
   readonly urls: readonly string[]
   readonly timeoutMilliseconds: number

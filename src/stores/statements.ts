@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Pool } from 'pg'
 
 /** A frequent statement, which is prepared to save parsing and planning. */
-export interface Statement {
+interface Statement {
   readonly name: string
   readonly text: string
 }

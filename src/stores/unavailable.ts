@@ -26,7 +26,7 @@ const clientSide =
   /(^| - )(Connection terminated|Query read timeout|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|The server does not support SSL|Unable to acquire a connection)/i
 
 /**
- * Whether an error means that a dependency, mostly the database, is unreachable, full or overloaded: the
+ * True if an error means that a dependency, mostly the database, is unreachable, full or overloaded: the
  * request is valid, and the caller should try again later (503).
  */
 export function isUnavailable(error: unknown): boolean {
@@ -78,7 +78,7 @@ const adviceByMessage: readonly [RegExp, string][] = [
   ],
 ]
 
-/** What an operator should do about the error, in one sentence, for the log. */
+/** Advice for the operator about an error, in one sentence, for the log. */
 export function whatToDo(error: unknown): string {
   if (error instanceof UnavailableError) return error.advice
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }

@@ -15,7 +15,7 @@ const secrets = [
   'secret',
 ]
 
-export interface LogOptions {
+interface LogOptions {
   readonly level: string
   readonly format: 'json' | 'pretty'
   /** File descriptor: 1 by default, 2 for a command whose result goes to standard output. */

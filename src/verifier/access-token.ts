@@ -21,7 +21,7 @@ export interface AccessTokenClaims {
   readonly [claim: string]: unknown
 }
 
-export interface ClaimRules {
+interface ClaimRules {
   readonly issuer: string
   readonly audience: readonly string[]
   readonly requiredClaims: readonly string[]

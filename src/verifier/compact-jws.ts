@@ -3,7 +3,7 @@ import { type KeyObject, verify } from 'node:crypto'
 import { VerificationError } from './verification-error.ts'
 
 /** The parts of a compact JWS; nothing in it may be trusted before its signature is verified. */
-export interface CompactJws {
+interface CompactJws {
   readonly kid: string
   /** One of the allowed types. */
   readonly typ: string

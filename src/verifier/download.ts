@@ -6,7 +6,7 @@ export interface Fetcher {
   readonly timeoutSeconds: number
 }
 
-export interface DownloadOptions {
+interface DownloadOptions {
   readonly accept: string
   readonly limitBytes: number
   /** Added to the timeout: how long a long poll may wait. */
@@ -15,7 +15,7 @@ export interface DownloadOptions {
   readonly signal: AbortSignal
 }
 
-export interface Download {
+interface Download {
   readonly headers: Answer['headers']
   readonly body: Buffer
 }

@@ -20,7 +20,7 @@ type Presented =
  * and one in a body can be sent by a form of another site.
  */
 function readBearer({ headers, rawHeaders = [] }: BearerRequest): Presented {
-  // Of two headers Node drops one, and a proxy perhaps the other (§2: one method only).
+  // Node drops one of two headers, and a proxy perhaps the other (§2: one method only).
   const names = rawHeaders.filter((name, i) => i % 2 === 0 && /^authorization$/i.test(name))
   if (names.length > 1) return { kind: 'malformed' }
   const { authorization } = headers

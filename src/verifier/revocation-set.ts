@@ -98,7 +98,7 @@ export class RevocationSet {
     return marks.some((mark) => this.#digests.has(mark, now))
   }
 
-  /** Whether the newest list is too old; calls `onStale` and `onFresh` on changes. */
+  /** True if the newest list is too old; calls `onStale` and `onFresh` on changes. */
   checkStale(): boolean {
     const { staleSeconds } = this
     const isStale = staleSeconds > this.#deps.maxStaleSeconds
@@ -184,7 +184,7 @@ export class RevocationSet {
 const cursorForm = /^([\w-]{8})\.(\d{1,19})(?:\.([\w-]{8}))?$/
 
 /**
- * Of two cursors, the one from which a reader of both lists misses nothing.
+ * Chooses the one of two cursors from which a reader of both lists misses nothing.
  * @returns undefined when they belong to different histories
  */
 function earlier(one: string, two: string): string | undefined {
@@ -196,7 +196,7 @@ function earlier(one: string, two: string): string | undefined {
 }
 
 /**
- * Whether a delta since `since` has everything that is new to a reader at `own`: it starts in the same
+ * True if a delta since `since` has everything that is new to a reader at `own`: it starts in the same
  * history and no later, and presumes either no open entries or those that the reader knows. Otherwise a
  * genuine delta for a reader further ahead, served to every reader, would leave an unnoticed gap.
  */

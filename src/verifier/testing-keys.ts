@@ -1,6 +1,6 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 
-export interface TestKey {
+interface TestKey {
   readonly kid: string
   readonly publicJwk: JWK
   readonly privateKey: CryptoKey

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-/** What to revoke: a token, a session, all tokens of a client, or all tokens of a key. */
+/** Names a token, a session, all tokens of a client, or all tokens of a key, to revoke them. */
 export type RevocationMark =
   | { readonly jti: string }
   | { readonly sid: string }
@@ -8,7 +8,7 @@ export type RevocationMark =
   | { readonly kid: string }
 
 /** The claims of a list that depend on its content. */
-export interface TestList {
+interface TestList {
   readonly seq: string
   readonly since?: string
   readonly revoked: Readonly<Record<string, string>>

@@ -1,6 +1,6 @@
 /** How the revocation feed is followed. */
 export interface RevocationOptions {
-  /** What to do with valid tokens while the list is older than `maxStaleSeconds`. Default: `accept`. */
+  /** The treatment of valid tokens while the list is older than `maxStaleSeconds`. Default: `accept`. */
   readonly onStale?: 'accept' | 'reject'
   /** Default: 60. */
   readonly maxStaleSeconds?: number

@@ -25,7 +25,7 @@ export type { RevocationOptions, VerifierEvent, VerifierOptions } from './verifi
 export interface VerifierStatus {
   /** Age of the revocation list in seconds; Infinity before the first list and without a feed. */
   readonly staleSeconds: number
-  /** Whether a feed is followed. */
+  /** True if a feed is followed. */
   readonly following: boolean
   /** Number of known keys. */
   readonly keys: number

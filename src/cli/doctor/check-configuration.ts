@@ -10,7 +10,7 @@ import {
 import { loadConfig } from '../../server/open-runtime.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
-export interface Configured {
+interface Configured {
   /** Undefined when it is too wrong for further checks. */
   readonly config: Config | undefined
   readonly findings: readonly Finding[]
@@ -111,7 +111,7 @@ export function weaknesses(config: Config): Finding[] {
   ]
 }
 
-/** Whether this is a private network larger than a few proxies need, or the whole Internet. */
+/** True if this is a private network larger than a few proxies need, or the whole Internet. */
 function isWide(trusted: string): boolean {
   if (trusted === 'uniquelocal' || trusted === 'linklocal') return true
   const [address = '', prefix] = trusted.split('/')
@@ -129,13 +129,13 @@ const maskBits = (mask: string): number =>
     .split('.')
     .reduce((sum, part) => sum + Number(part).toString(2).replaceAll('0', '').length, 0)
 
-/** Whether this is a URL with such a protocol that leads to another machine. */
+/** True if this is a URL with such a protocol that leads to another machine. */
 const isPlain = (url: string | undefined, protocol: string): boolean =>
   url !== undefined &&
   new URL(url).protocol.startsWith(protocol) &&
   !isLoopback(new URL(url).hostname)
 
-/** Whether `.env` contains secrets and other users can read it. It may also contain no secrets at all. */
+/** True if `.env` contains secrets and other users can read it. It may also contain no secrets at all. */
 function othersReadSecrets(path: string): boolean {
   const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
   if ((mode & 0o077) === 0) return false

@@ -4,12 +4,12 @@ const longestLineBytes = 65_536
 const newline = 0x0a
 
 /** A line, with the offset of its end, from which an import can continue. */
-export interface FileLine extends Line {
+interface FileLine extends Line {
   readonly end: number
 }
 
 /** A position between two lines. */
-export interface Place {
+interface Place {
   readonly line: number
   readonly end: number
 }

@@ -20,7 +20,7 @@ interface Watch {
   readonly worker: Watched
   /** Ticks of the primary, each on time, without a message of the worker. */
   silentTicks: number
-  /** Whether the log has a warning, so that the worker's recovery is logged too. */
+  /** True after a warning was logged, so that the worker's recovery is logged too. */
   warned: boolean
 }
 

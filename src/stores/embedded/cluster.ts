@@ -21,7 +21,7 @@ import type { Launcher } from './unprivileged.ts'
 
 const run = promisify(execFile)
 
-export interface ClusterOptions {
+interface ClusterOptions {
   /** The data directory of PostgreSQL. */
   readonly cluster: string
   readonly password: string

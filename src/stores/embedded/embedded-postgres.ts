@@ -22,7 +22,7 @@ export interface EmbeddedPostgres {
   close(): Promise<void>
 }
 
-export interface EmbeddedPostgresOptions {
+interface EmbeddedPostgresOptions {
   readonly directory: string
   readonly notify: (line: string) => void
   /** `-c` flags for PostgreSQL, for tests that trade durability for speed. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** The main process of a running PostgreSQL, from its postmaster.pid. */
-export interface RunningPostmaster {
+interface RunningPostmaster {
   readonly pid: number
   readonly port: number
 }

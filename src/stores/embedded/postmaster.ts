@@ -78,7 +78,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/could not locate a valid checkpoint|PANIC/i, 'The data is damaged: restore a backup.'],
 ]
 
-/** Whether to try again: a rival was faster, or an earlier PostgreSQL is still stopping. */
+/** True if a new attempt is useful: a rival was faster, or an earlier PostgreSQL is still stopping. */
 export const isPassing = (log: string): boolean =>
   /lock file "postmaster\.pid" (already exists|is empty)|is still in use|could not bind|database system is shut down/.test(
     log,

@@ -27,7 +27,7 @@ export interface Command {
 /** PostgreSQL does not get the environment of this process, which may contain master keys. */
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' }
 
-export interface LauncherOptions {
+interface LauncherOptions {
   readonly cluster: string
   readonly folder: string
   readonly programs: readonly string[]
