@@ -85,7 +85,7 @@ export const verifier: FaultList = {
     ['revocation-set.ts', 'staleSeconds > this.#deps.maxStaleSeconds', 'false'],
     ['revocation-set.ts', 'Math.min(before?.iat ?? list.iat, list.iat)', 'list.iat'],
     ['signature-cache.ts', 'if (this.#tokens.size <= this.#limit) return', 'return'],
-    ['verifier.ts', 'cached && this.#keys.known(cached.kid) === cached.key', 'remembered'],
+    ['verifier.ts', 'cached && this.#keys.known(cached.kid) === cached.key', 'cached'],
     ['verifier.ts', 'if (this.#lists.isRevokedAny(marks))', 'if (false)'],
     ['verifier.ts', "isStale && revocations.onStale === 'reject'", 'false'],
     ['verifier.ts', 'if (claims.sid !== undefined)', 'if (false)'],
