@@ -60,29 +60,41 @@ test('an import goes down the levels, never up or sideways', async (t) => {
   )
 })
 
-test('benchmarks share tools/ with the tests, not test/, and have no circle', async (t) => {
-  const inBench = await edges('bench')
-  t.deepEqual(
-    inBench.filter(({ imported }) => imported.startsWith('test/')),
-    [],
-  )
-  const below = new Map<string, typeof inBench>()
-  for (const edge of inBench) below.set(edge.file, [...(below.get(edge.file) ?? []), edge])
+type Edges = Awaited<ReturnType<typeof edges>>
+
+/** The first circle of these imports, as a path; undefined when there is none. */
+function circleOf(all: Edges): string[] | undefined {
+  const below = new Map<string, string[]>()
+  for (const { file, imported } of all) below.set(file, [...(below.get(file) ?? []), imported])
   const finished = new Set<string>()
   const circleFrom = (file: string, path: readonly string[]): string[] | undefined => {
     if (path.includes(file)) return [...path, file]
     if (finished.has(file)) return undefined
-    for (const { imported } of below.get(file) ?? []) {
+    for (const imported of below.get(file) ?? []) {
       const circle = circleFrom(imported, [...path, file])
       if (circle) return circle
     }
     finished.add(file)
     return undefined
   }
+  for (const file of below.keys()) {
+    const circle = circleFrom(file, [])
+    if (circle) return circle
+  }
+  return undefined
+}
+
+test('benchmarks → share tools/ with the tests, not test/, and have no circle', async (t) => {
+  const inBench = await edges('bench')
   t.deepEqual(
-    [...below.keys()].flatMap((file) => circleFrom(file, []) ?? []),
+    inBench.filter(({ imported }) => imported.startsWith('test/')),
     [],
   )
+  t.is(circleOf(inBench), undefined)
+})
+
+test('src → no circle of imports, not even of types', async (t) => {
+  t.is(circleOf(await edges()), undefined)
 })
 
 test('tools/ knows src/ and itself', async (t) => {

@@ -5,8 +5,10 @@ import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.
 import { apiKeyMethod } from '../tokens/api-keys.ts'
 import { adminRole, type User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
-import type { Access } from './operation.ts'
 import { Problem } from './problem.ts'
+
+/** The permitted callers: anyone, anyone (signed in or not), a signed-in person, or an administrator. */
+export type Access = 'public' | 'optional' | 'person' | 'administrator'
 
 /** Scopes of tokens for the JSON API. */
 export const accountScope = 'account'

@@ -5,9 +5,10 @@ import {
   type ZodOpenApiPathsObject,
 } from 'zod-openapi'
 import { type CachedDocument, cachedDocument, type ReadDocument } from '../http/cached-documents.ts'
+import type { Access } from './access-control.ts'
 import { problem } from './account/schemas.ts'
 import { atRoot, oauthPaths } from './openapi-oauth.ts'
-import type { Access, Operation } from './operation.ts'
+import type { Operation } from './operation.ts'
 
 interface Dependencies {
   readonly operations: readonly Operation[]

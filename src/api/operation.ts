@@ -3,12 +3,9 @@ import type Router from '@koa/router'
 import type { output, ZodType } from 'zod'
 import type { Context, Middleware, RequestState } from '../http/context.ts'
 import { readForm } from '../http/request-body.ts'
-import type { AccessControl, Person } from './access-control.ts'
+import type { Access, AccessControl, Person } from './access-control.ts'
 import { checked, readJson } from './json.ts'
 import { type FieldProblem, Problem } from './problem.ts'
-
-/** Who may call: anyone, anyone (signed in or not), a signed-in person, or an administrator. */
-export type Access = 'public' | 'optional' | 'person' | 'administrator'
 
 export interface Reply {
   readonly status: number
