@@ -5,7 +5,7 @@ import { addAdmin } from '../support/people/administrator.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 /** A janitor that only the test lets run; Redis forgets by its own clock, which no test can advance. */
-const quiet = { environment: { JANITOR_SECONDS: '86400' }, redis: false } as const
+const withoutRedis = { redis: false } as const
 
 /** Adds sessions of the client, all of one other person. */
 async function addSessions({ db }: TestServer, count: number): Promise<void> {
@@ -27,7 +27,7 @@ const refusedRefresh = async (server: TestServer, token: string) =>
 
 for (const way of ['disabled', 'deleted']) {
   test(`a client with 20,000 sessions is ${way} → its tokens are refused at once, its sessions end in batches`, async (t) => {
-    const server = await startServer(t, quiet)
+    const server = await startServer(t, withoutRedis)
     const admin = await addAdmin(server)
     const person = await server.signIn()
     // More than one statement could list by id.
@@ -57,7 +57,7 @@ for (const way of ['disabled', 'deleted']) {
 }
 
 test('a client can be enabled again only once none of its old sessions is left', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   const { clients, janitor } = server.services
   const person = await server.signIn()
   await addSessions(server, 2500)
@@ -73,7 +73,7 @@ test('a client can be enabled again only once none of its old sessions is left',
 })
 
 test('a new client with the id of a deleted one gets none of its sessions', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   const { clients, janitor } = server.services
   const person = await server.signIn()
   await addSessions(server, 2500)
@@ -109,7 +109,7 @@ async function addKeys({ db }: TestServer, count: number): Promise<void> {
 }
 
 test('a client with 2,500 API keys is disabled → 1,000 end with it, the janitor deletes the rest', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   await addKeys(server, 2500)
   const count = async (table: string) =>
     Number((await server.db(table).count({ count: '*' }))[0]?.count)
@@ -122,7 +122,7 @@ test('a client with 2,500 API keys is disabled → 1,000 end with it, the janito
 })
 
 test('API keys of an ended client are left → it cannot be enabled, and its id cannot be reused', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   const { clients, janitor } = server.services
   await addKeys(server, 2500)
   await clients.disable(app.id)
@@ -148,7 +148,7 @@ test('API keys of an ended client are left → it cannot be enabled, and its id 
 })
 
 test('the previous release reuses the id of a deleted client → the janitor ends no session of the new one', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   await server.db('deleted_clients').insert({ id: app.id, deleted_at: server.clock.now() })
   const { body } = await server.signIn()
   await server.services.janitor.run()
@@ -157,7 +157,7 @@ test('the previous release reuses the id of a deleted client → the janitor end
 })
 
 test('the previous release deletes a client or a person → the janitor deletes their sessions', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   await server.signIn()
   await addSessions(server, 5)
   t.is(await live(server), 6)
@@ -169,7 +169,7 @@ test('the previous release deletes a client or a person → the janitor deletes 
 })
 
 test('the clock is in doubt → sessions of a disabled client end, and nothing else is deleted', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t, withoutRedis)
   await server.signIn()
   await server.db('clients').where({ id: app.id }).update({ disabled_at: server.clock.now() })
   server.clock.advance({ days: 400 })

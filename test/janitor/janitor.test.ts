@@ -12,7 +12,6 @@ const at = (server: TestServer, seconds: number) =>
   new Date(server.clock.now().getTime() + seconds * 1000)
 
 /** A janitor that only the test lets run. */
-const quiet = { environment: { JANITOR_SECONDS: '86400' } }
 
 async function insertSessions(server: TestServer, columns: readonly Record<string, unknown>[]) {
   const { id } = await server.db('users').first()
@@ -28,7 +27,7 @@ async function insertSessions(server: TestServer, columns: readonly Record<strin
 const sids = async (server: TestServer) => (await server.db('refresh_families').pluck('sid')).sort()
 
 test('ended sessions → deleted only after their last access token has expired', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   // ACCESS_TOKEN_MAX_SECONDS is 3600, and the clocks of verifiers may differ by 60.
   const long = -3600 - 60 - 5
   const short = -3600 - 60 + 15
@@ -50,7 +49,7 @@ test('ended sessions → deleted only after their last access token has expired'
 })
 
 test('revocations, assertions and audit events → deleted exactly at their limits', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   const revocation = (seconds: number) => ({
     ...{
       kind: 'jti',
@@ -76,7 +75,7 @@ test('revocations, assertions and audit events → deleted exactly at their limi
 })
 
 test('a table larger than a batch → walked to its end, then from its beginning', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   const dead = { idle_expires_at: at(server, -2 * hours) }
   const mixed = Array.from({ length: 3500 }, (_, index) => (index % 2 === 0 ? dead : {}))
   await insertSessions(server, mixed)
@@ -90,7 +89,7 @@ test('a table larger than a batch → walked to its end, then from its beginning
 })
 
 test('rows beyond the limit of a run → deleted by the next run', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   const most = 20_000
   const task: CleanupTask = {
     name: 'large',
@@ -113,7 +112,7 @@ test('rows beyond the limit of a run → deleted by the next run', async (t) => 
 })
 
 test('a janitor with a backlog is stopped → it ends after its current batch', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   let batches = 0
   const endless = (name: string): CleanupTask => ({
     name,
@@ -133,8 +132,8 @@ test('a janitor with a backlog is stopped → it ends after its current batch', 
 const isIdleSessions = ({ task }: { task: string }) => task === 'idle_sessions'
 
 test('two concurrent janitors → no conflict, and each row is deleted once', async (t) => {
-  const server = await startServer(t, quiet)
-  const beside = await startServer(t, { ...quiet, beside: server })
+  const server = await startServer(t)
+  const beside = await startServer(t, { beside: server })
   const dead = { idle_expires_at: at(server, -2 * hours) }
   for (let round = 0; round < 3; round += 1) {
     await insertSessions(
@@ -155,7 +154,7 @@ test('two concurrent janitors → no conflict, and each row is deleted once', as
 })
 
 test('a task that another instance runs → skipped', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   const other = await server.db.transaction()
   await other.raw('SELECT pg_advisory_xact_lock(7468386)')
   t.deepEqual(await server.services.janitor.run(), {})
@@ -164,7 +163,7 @@ test('a task that another instance runs → skipped', async (t) => {
 })
 
 test('a task that fails → the other tasks still run', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   const done: string[] = []
   const task = (name: string, fails: boolean): CleanupTask => ({
     name,
@@ -192,7 +191,7 @@ test('a task that fails → the other tasks still run', async (t) => {
 })
 
 test('the lag of a task → how long its oldest row has been due', async (t) => {
-  const server = await startServer(t, quiet)
+  const server = await startServer(t)
   const metric = async (name: string, task: string) => {
     const text = await server.services.metrics.registry.metrics()
     const line = text.split('\n').find((one) => one.startsWith(`signet_${name}{task="${task}"}`))

@@ -148,10 +148,7 @@ test('people whose names become equal → the migration names their ids and chan
 
 test('the release before writes two names with one key → the lower id gets it, the other is logged once', async (t) => {
   const lines: string[] = []
-  const server = await startServer(t, {
-    environment: { JANITOR_SECONDS: '86400' },
-    logTo: (line) => lines.push(line),
-  })
+  const server = await startServer(t, { logTo: (line) => lines.push(line) })
   const before = asBefore(server)
   const ids: string[] = []
   for (const name of ['οδος', 'οδοσ', 'unrelated']) ids.push((await before.insert(name)).rows[0].id)
