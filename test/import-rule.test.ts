@@ -14,13 +14,13 @@ const files = async (folder: string): Promise<string[]> =>
     .filter((file) => /\.c?ts$/.test(file))
     .map((file) => join(folder, file))
 
-function roomOf(file: string): string {
+function folderOf(file: string): string {
   const [first = '', ...rest] = relative('src', file).split('/')
   const name = rest.length > 0 ? first : basename(first).replace(/\.c?ts$/, '')
   return name
 }
 
-const level = (room: string): number => levels.findIndex((services) => services.includes(room))
+const level = (folder: string): number => levels.findIndex((names) => names.includes(folder))
 
 /** Static, for side effects, dynamic, or of CommonJS. */
 const imports = (source: string): string[] =>
@@ -38,10 +38,10 @@ async function edges(folder = 'src') {
 }
 
 test('every folder of src/ has its level', async (t) => {
-  const services = new Set((await files('src')).map(roomOf))
-  t.true(services.size > 15)
+  const folders = new Set((await files('src')).map(folderOf))
+  t.true(folders.size > 15)
   t.deepEqual(
-    [...services].filter((room) => room !== apart && level(room) === -1),
+    [...folders].filter((folder) => folder !== apart && level(folder) === -1),
     [],
   )
 })
@@ -50,7 +50,7 @@ test('an import goes down the levels, never up or sideways', async (t) => {
   const all = await edges()
   t.true(all.length > 200)
   const wrong = all.filter(({ file, imported }) => {
-    const [from, to] = [roomOf(file), roomOf(imported)]
+    const [from, to] = [folderOf(file), folderOf(imported)]
     if (from === apart || to === apart) return from !== to
     return from !== to && level(from) >= level(to)
   })

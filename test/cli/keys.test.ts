@@ -295,7 +295,7 @@ test.serial('new-master → prints the next steps; --print writes no file', asyn
   const printed = await run('new-master', '--print')
   t.regex(printed.stdout, /^[\w-]{43}\n$/)
   t.is((await readdir(keysDir)).length, 2)
-  // With MASTER_KEYS set, a file would be made that nobody reads.
+  // With MASTER_KEYS set, the file would never be read.
   const ran = await signet(['keys', 'new-master'], { cwd, env: { ...env, KEYS_DIR: keysDir } })
   t.is(ran.code, 1)
   t.regex(ran.stderr, /MASTER_KEYS is set.*new-master --print/)

@@ -9,7 +9,7 @@ import { administer, databaseUrl } from '../../tools/template.ts'
 import { emptyFolder, type RunOptions, serve, signet } from '../support/server/signet.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
 
-/** What a start says that is refused. It must not hang, and it must not be a stack. */
+/** The message of a refused start, which must neither hang nor be a stack. */
 async function refusal(options: RunOptions): Promise<string> {
   const env = { PORT: '0', METRICS_PORT: '0', ...options.env }
   const { code, stderr } = await signet(['serve'], { ...options, env })
@@ -142,7 +142,7 @@ test('a metrics port in use → another port in development, refused if configur
   const cwd = await emptyFolder(t)
   const env = { ...production(await copyTemplate(t)), ISSUER: 'http://127.0.0.1' }
   const stranger = createServer().listen(9464, '127.0.0.1')
-  // When somebody else has it already, that is as good.
+  // If another program has the port already, that works as well.
   await Promise.race([once(stranger, 'listening'), once(stranger, 'error')])
   t.teardown(() => stranger.close())
   const developer = { ...env, NODE_ENV: 'development', METRICS_PORT: '' }

@@ -43,7 +43,7 @@ const limits: Record<string, [number, number]> = {
   JANITOR_SECONDS: [1, 86_400],
 }
 
-/** Those that would contradict the one at its limit. */
+/** Variables that would contradict one at its limit. */
 const makesRoom: Record<string, Record<string, string>> = {
   ACCESS_TOKEN_SECONDS: { ACCESS_TOKEN_MAX_SECONDS: '86400' },
   ACCESS_TOKEN_MAX_SECONDS: { ACCESS_TOKEN_SECONDS: '30' },

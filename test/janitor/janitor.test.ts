@@ -7,7 +7,7 @@ import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const hours = 3600
 
-/** So many seconds from now on the clock of the server. */
+/** A time this many seconds from now, on the clock of the server. */
 const at = (server: TestServer, seconds: number) =>
   new Date(server.clock.now().getTime() + seconds * 1000)
 
@@ -210,7 +210,7 @@ test('the lag of a task → how long its oldest row has been due', async (t) => 
     t.is(await metric('janitor_deleted_rows', task), task === 'revocations' ? 1 : 0)
   }
   nearly(await metric('janitor_lag_seconds', 'idle_sessions'), 300)
-  // ACCESS_TOKEN_MAX_SECONDS and 60 after its end a session should be gone, but nobody may delete.
+  // ACCESS_TOKEN_MAX_SECONDS and 60 after its end a session should be gone, but none may delete it.
   const ended = [{ expires_at: at(server, -5 * hours) }, { expires_at: at(server, hours) }]
   await insertSessions(server, ended)
   const other = await server.db.transaction()

@@ -3,7 +3,7 @@ import type { Mail, MailData } from '../../src/mail/outbox.ts'
 import { render, templateNames } from '../../src/mail/templates.ts'
 import { openTransport } from '../../src/mail/transport.ts'
 import { openLog } from '../../src/telemetry/log.ts'
-import { appUrl, openMailRoom } from '../support/mail/mail-room.ts'
+import { appUrl, openMailSystem } from '../support/mail/mail-system.ts'
 import { startMailbox } from '../support/mail/mailbox.ts'
 
 const at = new Date('2026-11-21T10:15:30Z')
@@ -72,12 +72,12 @@ const recipients = [
 for (const to of recipients) {
   test(`ASVS 1.3.11: the recipient ${JSON.stringify(to)} → no mail is sent`, async (t) => {
     const mailbox = await startMailbox(t)
-    const room = await openMailRoom(t, { smtpUrl: mailbox.url })
-    await room.put({ template: 'username_taken', to: to.replace('\0', '\u0001') })
-    await room.sender.run()
+    const system = await openMailSystem(t, { smtpUrl: mailbox.url })
+    await system.put({ template: 'username_taken', to: to.replace('\0', '\u0001') })
+    await system.sender.run()
     t.is(mailbox.mails.length, 0)
-    t.like((await room.rows())[0], { last_error: 'the recipient is not an address', attempts: 1 })
-    t.truthy((await room.rows())[0].given_up_at)
+    t.like((await system.rows())[0], { last_error: 'the recipient is not an address', attempts: 1 })
+    t.truthy((await system.rows())[0].given_up_at)
   })
 }
 
@@ -100,14 +100,14 @@ test('ASVS 1.3.11: a recipient with separators → never read as a list by the t
 
 test('ASVS 1.3.11: data with line breaks → no further header or recipient', async (t) => {
   const mailbox = await startMailbox(t)
-  const room = await openMailRoom(t, { smtpUrl: mailbox.url })
+  const system = await openMailSystem(t, { smtpUrl: mailbox.url })
   const nasty = 'x\r\nBcc: second@people.example\r\n\r\n.\r\nRCPT TO:<second@people.example>'
-  const { userId, to } = await room.person()
+  const { userId, to } = await system.person()
   const data: MailData = { ip: nasty, username: nasty, newEmail: nasty }
   for (const template of templateNames()) {
-    await room.put({ template, to, userId, data } as Mail)
+    await system.put({ template, to, userId, data } as Mail)
   }
-  await room.sender.run()
+  await system.sender.run()
   t.is(mailbox.mails.length, templateNames().length)
   const expected = 'auto-submitted content-type date from message-id mime-version subject to'
   for (const { envelope, headers, raw } of mailbox.mails) {

@@ -128,7 +128,7 @@ test.serial('a first start is ready → its credentials have been printed', asyn
   const isReady = async () =>
     (await new HttpClient(first.url).get('/health/ready').catch(() => undefined))?.status === 200
   await eventually(isReady, 'it is ready', 60)
-  // What it had printed by then is in the pipe.
+  // Everything printed by then is in the pipe.
   for (let turn = 0; turn < 3; turn += 1) await new Promise((done) => setImmediate(done))
   t.regex(first.stderr(), /administrator +admin +\S+/)
   t.true(curlLine(first).includes(first.url), first.stderr())

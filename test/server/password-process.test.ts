@@ -119,7 +119,7 @@ test('that process killed during a sign-in → another one answers it', async (t
   const pid = newest()
   process.kill(pid, 'SIGSTOP')
   const last = browser.signIn()
-  await eventually(server.checking, 'another is under way')
+  await eventually(server.checking, 'another check is running')
   server.signal('SIGINT')
   await eventually(() => /stopping: /.test(server.stdout()), 'it stops')
   process.kill(pid, 'SIGCONT')
@@ -128,7 +128,7 @@ test('that process killed during a sign-in → another one answers it', async (t
   t.is(answered.headers.get('connection'), 'close')
   t.is(await server.exited, 0, server.stderr())
   t.true(await isGone(pid))
-  t.is(pidsOf(server).length, 2, 'it was not started anew')
+  t.is(pidsOf(server).length, 2, 'it was not started again')
   t.false((server.stdout() + server.stderr()).includes(ada.password))
 })
 

@@ -71,7 +71,7 @@ test('the clock of PostgreSQL is set → followed with the next answer', async (
         [-step / 1000, false],
         [0, true],
       ],
-      'each change is told once',
+      'each change is reported once',
     )
   }
 })

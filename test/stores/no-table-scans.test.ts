@@ -42,7 +42,7 @@ const filling = `
   SELECT 'sid', sid, now(), now() + interval '1 hour' FROM refresh_families;
   ANALYZE`
 
-/** What people, apps and administrators ask. */
+/** The requests of people, apps and administrators. */
 async function useEverything(server: TestServer): Promise<void> {
   const admin = await addAdmin(server)
   const { id } = await addPerson(server, 'grace')

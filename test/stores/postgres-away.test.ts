@@ -35,7 +35,7 @@ function isTryLater(t: ExecutionContext, answer: Answer, what: string): void {
   t.notRegex(answer.text, /select|postgres|ECONN|127\.0\.0\.1/i)
 }
 
-/** What needs the database, each as one request. */
+/** Everything that needs the database, each as one request. */
 const requests = (server: TestServer, { access_token, refresh_token }: Answer['body']) => ({
   signIn: () => server.signIn(),
   refresh: () => server.refresh(refresh_token),
@@ -54,7 +54,7 @@ for (const [name, weather, isCut] of storms) {
   test(`while PostgreSQL ${name} callers get 503 in bounded time, and then it goes on`, async (t) => {
     const { server, proxy, logged, body } = await wiredServer(t)
     strike(proxy, weather, isCut)
-    // What it has read of a client is good for so long, without any database.
+    // A cached client is used this long without the database.
     server.clock.advance({ seconds: clientStaleSeconds })
     const startedAt = performance.now()
     const answers = await Promise.all(
@@ -106,7 +106,7 @@ test('connections cut under load → 200 or 503, never 500 or a crash', async (t
   await eventually(async () => (await server.signIn()).status === 200, 'it goes on')
 })
 
-/** What an operator of the database does from outside. */
+/** The actions of a database operator. */
 async function administer(url: string, sql: string): Promise<void> {
   const client = new pg.Client({
     connectionString: url,

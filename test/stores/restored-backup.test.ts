@@ -41,7 +41,7 @@ test('a restored backup → the commands of the runbook repeat lost revocations'
   await before.stop()
   const backup = await backUp(t, live)
 
-  // What is done after the backup: the words and ids are in the trail of the old database.
+  // Changes after the backup; the audit trail of the old database has their ids.
   const since = new Date().toISOString()
   const after = await startServer(t, { database: live, environment })
   const api = adminApi(after, admin.token)

@@ -133,7 +133,7 @@ test('ASVS 16.4.1: control characters from callers → neither break a log line 
   t.notRegex(serving.stdout().replaceAll('\n', ''), /\p{Cc}/u)
 })
 
-/** Logs 400,000 lines, says on the other output how much memory that took, and ends when told to. */
+/** Logs 400,000 lines, says on the other output how much memory that took, and ends on request. */
 const chatterbox = `
   const { openLog, droppedLines } = await import(process.argv[1])
   const log = openLog({ level: 'info', format: 'json' })

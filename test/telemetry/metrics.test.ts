@@ -6,7 +6,7 @@ import { HttpClient } from '../../tools/http-client.ts'
 import { emptyFolder, serve } from '../support/server/signet.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
 
-/** What a Prometheus would read: each sample under its name and labels, as they are written. */
+/** The samples that Prometheus would read, by name and labels. */
 function parse(text: string): Map<string, number> {
   const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(
@@ -51,7 +51,7 @@ test('every grant → counted by outcome, with its latency', async (t) => {
   const status = (code: number) =>
     samples.get(`signet_http_requests_total{route="/oauth/token",method="POST",status="${code}"}`)
   t.deepEqual([status(200), status(400), status(401)], [2, 4, 1])
-  // What callers make up is in no label: each value would be a series of its own.
+  // Values of callers are in no label, because each value would be a separate series.
   t.false([...samples.keys()].some((name) => /made_up/.test(name)))
 })
 

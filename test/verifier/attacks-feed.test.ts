@@ -227,13 +227,13 @@ test('a list signed by a revoked key → rejected; one that revokes its own key 
   issuer.published.push(next)
   const verifier = verifierOf(t, issuer)
   await verifier.ready()
-  // What the thief would say: nothing is revoked, and all of it is fresh.
+  // The thief's list: nothing is revoked, and it is fresh.
   const ofThief = () => issuer.list({ revoked: {} }, { kid: leaked.kid }, rsa(leaked.privateKey))
   issuer.revoke('kid', leaked.kid)
   const byLeaked = issuer.token({ client_id: 'c' }, { kid: leaked.kid }, rsa(leaked.privateKey))
   await eventually(
     async () => (await outcome(verifier, byLeaked)) === 'token_revoked',
-    'revoking its own key is believed of anybody',
+    'a list that revokes its own key is believed from any sender',
   )
   issuer.answers.feed = (_request, response) => response.end(ofThief())
   issuer.advance(100)
@@ -277,7 +277,7 @@ for (const [when, isSo] of Object.entries(forgotten)) {
     if (when.endsWith('fails')) {
       issuer.answers.feed = (_request, response) => response.writeHead(503).end()
     }
-    // The process has the time of the world.
+    // The process has unlimited time.
     issuer.advance(Math.floor(Date.now() / 1000) - issuer.seconds)
     const program = fileURLToPath(new URL('./open-verifier.js', import.meta.url))
     const args = [program, issuer.issuer, audience, issuer.token()]

@@ -37,7 +37,7 @@ export const digestOf = (kind: Kind, value: string): Buffer =>
 export class EvilIssuer {
   readonly calls: string[] = []
   readonly waiting = new Set<ServerResponse>()
-  /** What is answered at a path (without the query) instead of the truth. */
+  /** Responses by path (without the query) that replace the genuine ones. */
   readonly answers: Partial<Record<'metadata' | 'keys' | 'feed', Answer>> = {}
   published: Pair[]
   signer: Pair
@@ -239,7 +239,7 @@ export function verifierOf(
   }
 }
 
-/** What became of a token: `accepted`, or the code of its refusal. */
+/** The outcome for a token: `accepted`, or the code of its refusal. */
 export async function outcome(verifier: Verifier, token: unknown): Promise<string> {
   try {
     await verifier.verify(token as string)

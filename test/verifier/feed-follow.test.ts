@@ -110,7 +110,7 @@ test('a list without an entry → the entry stays, as with a delta or another hi
   issuer.restore()
   issuer.revoke('jti', 'b')
   await isWaiting(issuer)
-  // What a restored database says again under old numbers comes with the next full list.
+  // Entries that a restored database repeats under old numbers come with the next full list.
   issuer.advance(900)
   issuer.answerAll()
   await eventually(() => verifier.status.entries === 2, 'the full list was read')

@@ -32,7 +32,7 @@ const named = (issuers: Readonly<Record<string, EvilIssuer>>): HostJob['issuers'
   )
 
 /**
- * Runs a service whose verifiers nobody closes, until its process ends by itself: nothing kills it, and a crash
+ * Runs a service whose verifiers are never closed, until its process ends by itself: nothing kills it, and a crash
  * is an exit code.
  */
 async function host(

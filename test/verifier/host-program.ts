@@ -6,7 +6,7 @@ import { createVerifier } from '../../src/verifier/verifier.ts'
 import { frameworks, type Service } from './middleware-frameworks.ts'
 
 /**
- * A service of somebody, in a process of its own, which forgets to close its verifiers. It reads a job as JSON
+ * A service in a separate process, which forgets to close its verifiers. It reads a job as JSON
  * from its arguments, answers with what it saw as one line of JSON, and has nothing more to do then.
  */
 export interface HostJob {

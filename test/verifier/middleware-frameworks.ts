@@ -11,7 +11,7 @@ import type { GuardOptions } from '../../src/verifier/guards.ts'
 import { signet as forKoa } from '../../src/verifier/koa.ts'
 import type { AccessTokenClaims, Verifier } from '../../src/verifier/verifier.ts'
 
-// What docs/verifying.md tells authors to declare.
+// The declarations that docs/verifying.md recommends.
 declare global {
   namespace Express {
     interface Request {
@@ -28,7 +28,7 @@ declare module 'fastify' {
 /** A small service; the same in each framework, so that one table of tests fits all. */
 export interface Service {
   readonly url: string
-  /** What reached the framework's own error handler. */
+  /** Errors that reached the framework's own error handler. */
   readonly errors: unknown[]
   close(): Promise<void>
 }

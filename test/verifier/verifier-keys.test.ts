@@ -227,7 +227,7 @@ test('an unknown kid while the issuer is unreachable → keys_unavailable, not k
   for (let n = 0; n < 10; n++) {
     t.is(await outcome(verifier, issuer.token({}, { kid: `new ${n}` })), 'keys_unavailable')
   }
-  t.is(issuer.count('/keys'), 2, 'nor is anybody asked more often')
+  t.is(issuer.count('/keys'), 2, 'and no more requests are made')
   t.is(await outcome(verifier, issuer.token()), 'accepted')
   t.like(verifier.events.at(-1), { type: 'problem', about: 'keys' })
 })
@@ -300,7 +300,7 @@ test('a clock that is set back → tokens are accepted and requests continue', a
   await verifier.ready()
   issuer.advance(-7200)
   t.is(await outcome(verifier, issuer.token()), 'accepted')
-  await eventually(() => issuer.count('/keys') === 2, 'the keys are fetched anew')
+  await eventually(() => issuer.count('/keys') === 2, 'the keys are fetched again')
   issuer.signer = newKey()
   issuer.published = [issuer.signer]
   t.is(await outcome(verifier, issuer.token()), 'accepted')

@@ -44,7 +44,7 @@ test('a revocation at the server → tokens are rejected by an offline verifier'
   t.is(await outcome(verifier, refreshed.access_token), 'token_revoked', 'and all of its session')
   await server.services.clients.disable(reports.id)
   await becomes(verifier, ofClient, 'token_revoked')
-  t.is(await outcome(verifier, machine), 'accepted', 'nobody else is refused')
+  t.is(await outcome(verifier, machine), 'accepted', 'no other token is refused')
 
   const late = serviceOf(t, server, { revocations: { onStale: 'reject' } })
   for (const one of [token, bySession, byReuse, ofClient]) {
@@ -61,7 +61,7 @@ test('a revocation at the server → tokens are rejected by an offline verifier'
   t.is(verifier.status.entries, 5)
 
   t.is(await outcome(late, later), 'accepted')
-  t.is(await outcome(serviceOf(t, server), machine), 'key_unknown', 'it was never told of that key')
+  t.is(await outcome(serviceOf(t, server), machine), 'key_unknown', 'it never learned of that key')
   t.is(await outcome(serviceOf(t, server, { audience: invoices }), later), 'audience_mismatch')
 })
 

@@ -23,7 +23,7 @@ const settings = ({ databaseUrl }: At) => ({
     MASTER_KEYS: masterKeyText,
   },
 })
-/** What `npm test` has just built: it starts in a fraction of the time. */
+/** The build of this `npm test`, which starts faster. */
 const command = ['dist/src/main.cjs', 'users']
 
 /** Runs `signet users …` as an operator does. */
@@ -146,7 +146,7 @@ test('the same file again changes nothing, and neither do its people change back
   t.deepEqual(await server.db('users').orderBy('id'), before)
 })
 
-test('a killed import goes on where it stopped: nobody is lost, nothing is told twice', async (t) => {
+test('a killed import resumed → no person is lost, and no line is reported twice', async (t) => {
   const at = { databaseUrl: await copyTemplate(t) }
   const people = Array.from({ length: 20_000 }, (_, i) =>
     i % 1000 === 7 ? { bad: i } : { username: `person-${i}`, email: `person-${i}@example.org` },
@@ -240,7 +240,7 @@ test('a file cut off in the middle of a line loses that line only, and says so',
   t.regex(stderr, /^line 2: is not JSON/m)
 })
 
-test('the id of somebody who is still being erased → its line is refused until that is done', async (t) => {
+test('the id of a person who is still being erased → its line is refused until the erasure is done', async (t) => {
   const server = await startServer(t)
   const id = '0190d7a8-5c2e-7c11-9b1a-0123456789ab'
   await server.db('deleted_users').insert({ id, deleted_at: new Date() })

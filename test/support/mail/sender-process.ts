@@ -1,6 +1,6 @@
 import { openPostgres } from '../../../src/stores/postgres.ts'
 import { Clock } from '../server/start-server.ts'
-import { openSender } from './mail-room.ts'
+import { openSender } from './mail-system.ts'
 
 /** An instance that a test can kill: sends what is due, forever. */
 const [, , url = '', smtpUrl] = process.argv

@@ -46,7 +46,7 @@ export function openSender(
 }
 
 /** A mail queue and sender on a database of their own. */
-export async function openMailRoom(
+export async function openMailSystem(
   t: ExecutionContext<unknown>,
   options: Partial<TransportOptions>,
 ) {
