@@ -21,7 +21,7 @@ test('a committed mail → sent by itself, with the same words as text and HTML'
   t.regex(mail?.text ?? '', /203\.0\.113\.7/)
   const words = (text = '') => text.split(/\s+/).filter(Boolean)
   const body = mail?.html?.split('<body>')[1]?.replace(/<[^>]+>/g, ' ')
-  t.deepEqual(words(body), words(mail?.text))
+  t.deepEqual(words(body?.replaceAll('&#39;', "'")), words(mail?.text))
 })
 
 test('before the commit → no sender is woken; a rollback sends nothing', async (t) => {
