@@ -204,7 +204,8 @@ test('the modules for tests → import nothing of the server', async (t) => {
   for (const file of ['testing', 'testing-keys', 'testing-revocations', 'testing-routes']) {
     const source = await readFile(join(root, 'src/verifier', `${file}.ts`), 'utf8')
     for (const [, name = ''] of source.matchAll(/from '([^']+)'/g)) {
-      t.regex(name, /^(node:\w+|jose|\.\/(testing[\w-]*|claims)\.ts)$/)
+      t.regex(name, /^(node:\w+|jose|\.\/(testing[\w-]*|access-token)\.ts)$/)
     }
+    t.notRegex(source, /^import \{[^}]*\} from '\.\/access-token/m, 'only its types')
   }
 })
