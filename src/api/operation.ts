@@ -124,7 +124,7 @@ function inUrl<T extends object>(values: T): T {
   return values
 }
 
-/** Whether a body follows the head: RFC 9112 §6. */
+/** True if a body follows the head: RFC 9112 §6. */
 const hasBody = (ctx: Context): boolean =>
   ctx.get('transfer-encoding') !== '' || !['', '0'].includes(ctx.get('content-length'))
 

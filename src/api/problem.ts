@@ -31,7 +31,7 @@ export const problems = {
 type ProblemType = keyof typeof problems
 
 interface ProblemOptions {
-  /** What is wrong this time; the caller reads it. */
+  /** The error of this request, in one sentence for the caller. */
   readonly detail?: string
   readonly errors?: readonly FieldProblem[]
   readonly headers?: Readonly<Record<string, string>>

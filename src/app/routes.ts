@@ -270,5 +270,5 @@ const routesOf = ({ router }: RouteGroup): string[] =>
 const only = (checks: Readonly<Record<string, HealthCheck>>, wanted: string) =>
   Object.fromEntries(Object.entries(checks).filter(([name]) => name === wanted))
 
-/** Of the API that /openapi.json describes. */
+/** The version of the API in /openapi.json. */
 const version = '1'

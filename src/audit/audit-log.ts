@@ -2,7 +2,7 @@ import type { Now } from '../clock.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
-/** Who makes a change: a person, with the address of the request; empty on the command line. */
+/** The author of a change: a person, with the address of the request; empty on the command line. */
 export interface Actor {
   readonly actorId?: string | undefined
   readonly ip?: string | undefined

@@ -6,7 +6,7 @@ import { ThrottledError } from '../throttle/throttled.ts'
 /** Names the limit in RateLimit fields. */
 const policy = 'sign-in'
 
-/** Whether the delay of an account refused a guess, and not a limit of its origin. */
+/** True if the delay of an account refused a guess, and not a limit of its origin. */
 export const isDelay = (error: unknown): error is ThrottledError =>
   error instanceof ThrottledError && error.quota.policy === policy
 

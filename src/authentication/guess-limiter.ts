@@ -44,7 +44,7 @@ interface Dependencies {
   readonly waitSeconds: number
 }
 
-/** What a counted guess leads to: one of the two is called, or neither after a failure. */
+/** The outcomes of a counted guess: one of the two is called, or neither after a failure. */
 interface Settlement {
   readonly forget: () => Promise<unknown>
   readonly giveBack: () => Promise<unknown>

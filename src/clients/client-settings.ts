@@ -41,7 +41,7 @@ export interface Setting {
     readonly kind: 'text' | 'flag' | 'list' | 'choice' | 'seconds' | 'file'
     readonly choices?: readonly string[]
   }
-  /** What it must be, with its default; a setting without one is required. */
+  /** Its schema, with its default; a setting without one is required. */
   readonly rule: z.ZodType
   /** How the JSON API writes it. */
   readonly json: z.ZodType

@@ -14,7 +14,7 @@ export const live: Middleware = (ctx) => {
 }
 
 /**
- * Whether this instance should get traffic.
+ * Readiness: 200 while this instance should get traffic, otherwise 503.
  * @param detail every check by name for operators, or the status alone for strangers
  */
 export function ready(

@@ -22,7 +22,7 @@ export interface Origin {
   readonly ip: string
   /** The device's own description of itself. */
   readonly userAgent?: string | undefined
-  /** Whether the caller has closed the connection, so that nobody would receive the answer. */
+  /** True if the caller has closed the connection, so that nobody would receive the answer. */
   readonly hasLeft?: (() => Promise<boolean>) | undefined
 }
 

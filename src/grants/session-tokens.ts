@@ -23,7 +23,7 @@ interface Dependencies {
   readonly lifetimes: Lifetimes
 }
 
-/** What a new session is for. */
+/** The client, scope and audience of a new session. */
 export interface SessionRequest {
   readonly client: Client
   readonly scope: readonly string[]
@@ -37,7 +37,7 @@ interface RefreshRequest {
   /** `scope`, `resource` and `audience` narrow the new access token: RFC 6749 §6, RFC 8707 §2.2. */
   readonly narrowing?: Params
   readonly ip: string
-  /** Whether the caller has closed the connection. */
+  /** True if the caller has closed the connection. */
   readonly hasLeft?: (() => Promise<boolean>) | undefined
 }
 

@@ -34,7 +34,7 @@ export class StallWatch {
 }
 
 /**
- * Whether the caller has closed the connection. Node sees the end one or two turns of the event loop after
+ * True if the caller has closed the connection. Node sees the end one or two turns of the event loop after
  * the request, however long ago both were sent.
  */
 export async function hasLeft({ req, res }: Context): Promise<boolean> {

@@ -45,7 +45,7 @@ const fieldsOf = ({ etag, maxAgeSeconds }: CachedDocument): Fields => [
 ]
 
 /**
- * Whether the caller has this version already: RFC 9110 §13.1.2, weak comparison. Koa's `ctx.fresh` treats
+ * True if the caller has this version already: RFC 9110 §13.1.2, weak comparison. Koa's `ctx.fresh` treats
  * `Cache-Control: no-cache` as a request for a new copy, and Node's fetch sends that with every If-None-Match.
  */
 export function isCurrent(ifNoneMatch: string | undefined, etag: string): boolean {

@@ -18,7 +18,7 @@ export interface RequestFacts {
   policy?: string
 }
 
-/** What the middleware has learned about a request. Each member names the file that sets it. */
+/** The state that the middleware adds to a request. Each member names the file that sets it. */
 export interface RequestState {
   /** request-log */
   requestId: string

@@ -23,7 +23,7 @@ export interface Refusal {
 
 /** How the routes of a group word their errors. */
 export interface ErrorFormat {
-  /** Of anything that a handler threw; a bug is logged and says nothing about itself. */
+  /** The answer for any error of a handler. A bug is logged, and its answer has no details. */
   refusal(ctx: Context, error: unknown): Refusal
   notFound(): Refusal
   /** @param allow the methods of the path, as in the header of that name */
@@ -111,7 +111,7 @@ const inOAuth = (error: OAuthError): Refusal => ({
   cause: error.cause,
 })
 
-/** What any error means to a caller. A bug is logged here, once, with its stack. */
+/** The OAuth error for any error. A bug is logged here, once, with its stack. */
 export function asOAuthError(ctx: Context, error: unknown): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof ThrottledError) {

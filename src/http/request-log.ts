@@ -24,7 +24,7 @@ export interface Answered {
   readonly facts?: RequestFacts
 }
 
-/** What is known of a request when it arrives. */
+/** The facts about a request when it arrives. */
 interface Arrival {
   readonly requestId: string
   readonly ip: string

@@ -5,7 +5,7 @@ import type { Middleware, RequestState } from './context.ts'
 import { type ErrorFormat, errorBoundary } from './error-boundary.ts'
 import { type Fields, setFields } from './response-headers.ts'
 
-/** What the routes of one kind have in common. Nothing of it is decided by looking at the path (D16). */
+/** The common behavior of the routes of one kind. Nothing here depends on the path (D16). */
 interface GroupPolicy {
   /** On every answer, unless a handler sets another value: security and caching. */
   readonly fields: Fields

@@ -102,7 +102,7 @@ export class LiveKeyring {
       const privateKey = await this.#open(key).catch((error) => void failures.push(error))
       if (privateKey) opened.set(key.kid, privateKey)
     }
-    // Of two overlapping readings the one that began later counts.
+    // If two readings overlap, the one that began later counts.
     if (readAt < this.#readAt) return this.#keyring
     this.#readAt = readAt
     this.#opened = opened

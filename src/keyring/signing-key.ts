@@ -31,7 +31,7 @@ export const isPublished = (key: SigningKey, now: Date): boolean =>
   ['upcoming', 'active', 'retiring'].includes(keyState(key, now))
 
 /**
- * Whether a key signs or will sign. In order of generation the first such key signs and the second
+ * True if a key signs or will sign. In order of generation the first such key signs and the second
  * is published to follow it. With correct clocks this says the same as `signsFrom`; with one that is
  * behind, or was set back, there is still exactly one key that signs.
  */

@@ -253,7 +253,7 @@ function launch({ concurrency, program = builtChild }: Options): ChildProcess {
 
 const nameOf = ({ name, code }: NodeJS.ErrnoException): string => code ?? name
 
-/** What an operator should know about a death. */
+/** A sentence for the operator about a death. */
 function advice(why: string): string {
   if (why === 'SIGKILL')
     return 'it was killed, or the machine ran out of memory; a new one takes over'

@@ -105,7 +105,7 @@ export class Passwords {
     return false
   }
 
-  /** Whether the hash is another system's, or the configured cost has changed since. */
+  /** True if the hash is another system's, or the configured cost has changed since. */
   isOutdated(passwordHash: string): boolean {
     const cost = passwordHash.startsWith('$argon2id$v=19$') ? readArgon2(passwordHash) : undefined
     const { memoryKib, passes, lanes } = this.#own

@@ -251,7 +251,7 @@ class OpenEntries {
     return this.size === 0 ? '' : this.#sum.toString('base64url')
   }
 
-  /** Whether these are the open entries. */
+  /** True if these are the open entries. */
   has(entries: readonly LoggedRevocation[]): boolean {
     return entries.length === this.size && entries.every(({ seq }) => this.#bySeq.has(seq))
   }

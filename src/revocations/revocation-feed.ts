@@ -21,7 +21,7 @@ export interface FeedRequest {
   readonly since?: string | undefined
   /** How long to wait for new entries; 0 means not at all. */
   readonly waitSeconds: number
-  /** Whether the reader understands a list in parts. */
+  /** True if the reader understands a list in parts. */
   readonly inParts?: boolean
   /** Aborted when the reader has closed its connection. */
   readonly gone?: AbortSignal
@@ -49,7 +49,7 @@ export class RevocationFeed {
   readonly #reader: LogReader
   readonly #waiting = new Set<() => void>()
   #list: ActiveEntries | undefined
-  /** Whether the list belongs to the position from which the reader goes on. */
+  /** True if the list belongs to the position from which the reader goes on. */
   #loaded = false
   /** When the statement that read it was sent: nothing committed earlier is missing. */
   #readAt = new Date(0)

@@ -56,7 +56,7 @@ interface Row {
 interface LogPage {
   readonly bookmark: Bookmark
   readonly entries: readonly LoggedRevocation[]
-  /** Whether entries were skipped because their numbers are those of another cluster. */
+  /** True if entries were skipped because their numbers are those of another cluster. */
   readonly hasForeign: boolean
 }
 
@@ -184,7 +184,7 @@ export class RevocationLog {
     }
   }
 
-  /** Whether entries bear transaction numbers that this cluster has yet to reach. */
+  /** True if entries bear transaction numbers that this cluster has yet to reach. */
   async hasForeign(): Promise<boolean> {
     const { rows } = await this.#db.raw<{ rows: [{ foreign: boolean }] }>(
       `SELECT ${foreign} AS foreign`,

@@ -74,7 +74,7 @@ export class Revocations {
     return result
   }
 
-  /** Whether any of these is revoked: asks Redis while it is trusted, otherwise the log. */
+  /** True if any of these is revoked: asks Redis while it is trusted, otherwise the log. */
   async isRevokedAny(subjects: readonly RevocationSubject[]): Promise<boolean> {
     const answer = this.#follows ? await this.#deps.index?.isRevokedAny(subjects) : undefined
     if (answer !== undefined) return answer

@@ -90,7 +90,7 @@ export class RevokedIndex {
     return this.#batches.add(subjects.map(({ kind, value }) => this.#key(kind, value)))
   }
 
-  /** Whether Redis holds one of these that the log may have lost: asked in addition to the log. */
+  /** True if Redis holds one of these that the log may have lost: asked in addition to the log. */
   async remembersAny(subjects: readonly RevocationSubject[]): Promise<boolean> {
     const { redis } = this.#deps
     if (!this.#recovering || redis.status !== 'ready') return false

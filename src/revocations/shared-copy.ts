@@ -26,7 +26,7 @@ const spelling = /^([\w-]{8})\.(\d{1,19}):(\d{1,19}):([\d,]*)$/
 const releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
 /**
- * What instances share through Redis about the copy of the log in it: up to which position it is
+ * The state of the copy in Redis that instances share through Redis: up to which position it is
  * complete, and which instance fills it now (ADR 26). The mark is written behind the entries, so a Redis
  * that falls back to an earlier state falls back to the mark of that state.
  */

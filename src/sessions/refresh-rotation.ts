@@ -26,7 +26,7 @@ interface Presenter {
   /** How long the session may stay idle after this refresh. */
   readonly idleSeconds: number
   readonly ip?: string | undefined
-  /** Whether the caller has closed its connection. */
+  /** True if the caller has closed its connection. */
   readonly hasLeft?: (() => Promise<boolean>) | undefined
   /** The request has waited for other instances to record unanswered rotations. */
   readonly hasWaited?: boolean

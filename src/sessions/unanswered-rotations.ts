@@ -90,7 +90,7 @@ export class UnansweredRotations {
     })
   }
 
-  /** Whether the rotation that this session shows was never answered. */
+  /** True if the rotation that this session shows was never answered. */
   async has(sid: string, rotatedAt: Date): Promise<boolean> {
     if (this.#pending.has(keyOf({ sid, rotatedAt }))) return true
     try {
@@ -108,7 +108,7 @@ export class UnansweredRotations {
     }
   }
 
-  /** Whether PostgreSQL failed here in the last seconds: other instances may have rotations to record. */
+  /** True if PostgreSQL failed here in the last seconds: other instances may have rotations to record. */
   get isInDoubt(): boolean {
     return this.#doubtMilliseconds > 0
   }
@@ -179,7 +179,7 @@ const neverReached = new Set([
 ])
 
 /**
- * Whether PostgreSQL may have committed a statement that failed like this. Its own ERROR rolled it back;
+ * True if PostgreSQL may have committed a statement that failed like this. Its own ERROR rolled it back;
  * the end of a connection (FATAL, a time limit on this side, a broken socket) can follow the commit.
  */
 function mayBeDone(error: unknown): boolean {

@@ -36,7 +36,7 @@ export class FairQueue<T> {
     if (index >= 0) this.#take(source, line, index)
   }
 
-  /** Whether another source would keep at least as many items as this one gets, if it lost one. */
+  /** True if another source would keep at least as many items as this one gets, if it lost one. */
   mayDisplace(source: string): boolean {
     return this.#longest()[1].length > (this.#lines.get(source)?.length ?? 0) + 1
   }

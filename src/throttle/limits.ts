@@ -1,4 +1,4 @@
-/** What a limit counts by. `address`: an IPv4 address or an IPv6 /64; `network`: an IPv4 /24 or an IPv6 /48. */
+/** A limit counts by these. `address`: an IPv4 address or an IPv6 /64; `network`: an IPv4 /24 or an IPv6 /48. */
 export type Trait = 'address' | 'network' | 'email' | 'person' | 'client' | 'link'
 
 /** A number of points in a window that begins with the first. The policy is its name in RateLimit fields. */

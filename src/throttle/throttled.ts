@@ -18,7 +18,7 @@ export class ThrottledError extends Error {
     this.quota = quota
   }
 
-  /** What helps besides waiting; the same for every account. */
+  /** Advice besides waiting; the same for every account. */
   get advice(): string | undefined {
     if (this.quota.policy !== 'sign-in') return undefined
     return 'Too many failed sign-ins to this account. Wait, or reset the password by email.'

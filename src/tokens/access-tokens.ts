@@ -171,7 +171,7 @@ export class AccessTokens {
     }
   }
 
-  /** Whether the token, its session, its client or its key has been revoked. */
+  /** True if the token, its session, its client or its key has been revoked. */
   isRevoked({ kid, claims }: VerifiedAccessToken): Promise<boolean> {
     const subjects: RevocationSubject[] = [
       { kind: 'jti', value: claims.jti },

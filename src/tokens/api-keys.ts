@@ -165,7 +165,7 @@ export class ApiKeys {
     return ended.length
   }
 
-  /** Whether a client has keys, live or not. */
+  /** True if a client has keys, live or not. */
   async hasAny(trx: Knex.Transaction, clientId: string): Promise<boolean> {
     return (await trx('api_keys').where({ client_id: clientId }).first('id')) !== undefined
   }

@@ -63,7 +63,7 @@ export class Credentials {
       ...actor,
       keep: sid,
       keepKeys,
-      // Of two changes with the same old password the first wins: for the second it is wrong by now.
+      // If two changes use the same old password, the first wins: for the second it is wrong by now.
       async permit(_trx, before) {
         if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
         throw new UserError('wrong_password', wrongPassword)
@@ -188,7 +188,7 @@ interface Replacement extends Actor {
 
 const wrongPassword = 'The current password is wrong.'
 
-/** Of several concurrent requests with one link, this one was not the first: it is rolled back. */
+/** Another concurrent request with the same link was first: this one is rolled back. */
 class LinkSpentError extends Error {
   override readonly name = 'LinkSpentError'
 }

@@ -69,7 +69,7 @@ interface Keys {
   readonly email_key: string | null
 }
 
-/** Of people with the same key only the first gets it: a conflict would fail the statement for all. */
+/** If people have the same key, only the first gets it: a conflict would fail the statement for all. */
 function firstOfEach<T extends Keys>(people: readonly T[]): T[] {
   const usernames = new Set<string>()
   const emails = new Set<string>()

@@ -61,7 +61,7 @@ const members = z.strictObject({
 
 /** A person as a row of the table. */
 export interface PersonRow extends UserRow {
-  /** Whether the line names the `id`. */
+  /** True if the line names the `id`. */
   readonly named: boolean
 }
 

@@ -166,7 +166,7 @@ export function checkRoles(roles: readonly string[]): void {
   if (!roles.every(isRole)) throw new UserError('malformed', `A role must be ${roleRule}.`)
 }
 
-/** Whether a unique index refused a row: SQLSTATE 23505. */
+/** True if a unique index refused a row: SQLSTATE 23505. */
 export const isTaken = (error: { readonly code?: unknown } | undefined): boolean =>
   error?.code === '23505'
 
@@ -185,6 +185,6 @@ export const emailColumns = (email: string | null) => ({
   email_key: email === null ? null : foldIdentifier(email),
 })
 
-/** Whether two spellings are one address. */
+/** True if two spellings are one address. */
 export const isSameEmail = (one: string | null | undefined, other: string): boolean =>
   typeof one === 'string' && foldIdentifier(one) === foldIdentifier(other)

@@ -5,7 +5,7 @@ import { basic } from '../../tools/http-client.ts'
 import { type Expected, isOAuthError } from '../support/http/oauth-error.ts'
 import { startServer } from '../support/server/start-server.ts'
 
-const doors = [
+const endpoints = [
   { path: '/oauth/token', form: 'grant_type=client_credentials', needs: 'grant_type' },
   { path: '/oauth/revoke', form: 'token=x', needs: 'token' },
   { path: '/oauth/introspect', form: 'token=x', needs: 'token' },
@@ -79,25 +79,25 @@ function escaped(form: string): string {
   return `%${form.charCodeAt(0).toString(16)}${form.slice(1)}`
 }
 
-for (const door of doors) {
-  test(`RFC 6749 §3.2, ASVS 2.2.1: ${door.path} refuses malformed requests`, async (t) => {
+for (const endpoint of endpoints) {
+  test(`RFC 6749 §3.2, ASVS 2.2.1: ${endpoint.path} refuses malformed requests`, async (t) => {
     const server = await startServer(t)
     for (const { name, type = formType, headers, body, query = '', expected } of cases) {
-      const answer = await server.request(door.path + query, {
+      const answer = await server.request(endpoint.path + query, {
         method: 'POST',
         headers: {
           authorization: basic(app),
           ...(type !== null && { 'content-type': type }),
           ...headers,
         },
-        body: Buffer.from(body(door.form)),
+        body: Buffer.from(body(endpoint.form)),
       })
       isOAuthError(t, answer, name, expected)
     }
     t.is((await server.clientCredentials()).status, 200, 'and goes on working')
   })
 
-  test(`RFC 6749 §3.2: ${door.path} accepts unusual but valid requests`, async (t) => {
+  test(`RFC 6749 §3.2: ${endpoint.path} accepts unusual but valid requests`, async (t) => {
     const server = await startServer(t)
     const odd = [
       '__proto__=x&constructor=y&toString=z&hasOwnProperty=&__proto__[admin]=1',
@@ -109,7 +109,7 @@ for (const door of doors) {
       'emoji=%F0%9F%92%A5&bom=%EF%BB%BF',
     ]
     for (const more of odd) {
-      const answer = await send(`${door.form}&${more}`)
+      const answer = await send(`${endpoint.form}&${more}`)
       t.is(answer.status, 200, `${more}: ${answer.text}`)
     }
     const types = [
@@ -117,20 +117,20 @@ for (const door of doors) {
       `${formType};charset=UTF-8`,
       `${formType}; charset="utf-8"`,
     ]
-    for (const type of types) t.is((await send(door.form, type)).status, 200, type)
+    for (const type of types) t.is((await send(endpoint.form, type)).status, 200, type)
 
     function send(body: string, type = formType) {
       const headers = { authorization: basic(app), 'content-type': type }
-      return server.request(door.path, { method: 'POST', headers, body })
+      return server.request(endpoint.path, { method: 'POST', headers, body })
     }
   })
 
-  test(`RFC 6749 §3.2: ${door.path} names the parameter that is missing or empty`, async (t) => {
+  test(`RFC 6749 §3.2: ${endpoint.path} names the parameter that is missing or empty`, async (t) => {
     const server = await startServer(t)
-    for (const form of [{}, { [door.needs]: '' }, { __proto__x: 'y' }]) {
-      const answer = await server.post(door.path, form)
+    for (const form of [{}, { [endpoint.needs]: '' }, { __proto__x: 'y' }]) {
+      const answer = await server.post(endpoint.path, form)
       isOAuthError(t, answer, JSON.stringify(form))
-      t.is(answer.body.error_description, `the parameter ${door.needs} is missing`)
+      t.is(answer.body.error_description, `the parameter ${endpoint.needs} is missing`)
     }
   })
 }

@@ -51,7 +51,7 @@ export class Instance {
     })
   }
 
-  /** What every instance does every few seconds. */
+  /** The periodic key maintenance of an instance. */
   async tend(): Promise<void> {
     await this.rotation.ensure()
     const stopped = this.now().getTime() - 1000 * fullRereadSeconds(this.#timing)

@@ -23,7 +23,7 @@ async function databaseWithHistory(t: ExecutionContext) {
 const becomesTrusted = (server: TestServer) =>
   eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted', 30)
 
-/** What a failover to a standby that lagged does: the last seconds are gone, the history is another. */
+/** Simulates a failover to a lagging standby: the last seconds are lost, and the history is another. */
 async function forget(server: TestServer) {
   await server.db('revocations').delete()
   await server.db('refresh_families').update({ revoked_at: null, revoked_reason: null })

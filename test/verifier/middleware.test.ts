@@ -185,7 +185,7 @@ everywhere('a verifier that cannot decide → 503 instead of 401', async (t, sta
 })
 
 everywhere('an unexpected error → passed to the framework, and not admitted', async (t, start) => {
-  // The last two are what Express takes for "go on" and "skip the other doors".
+  // Express takes the last two for "continue" and "skip the other handlers".
   for (const mistake of [new Error('a bug'), undefined, 'route']) {
     const service = await start({ verify: () => Promise.reject(mistake) })
     for (const path of ['/user', '/optional', '/scope', '/all']) {

@@ -38,17 +38,17 @@ function fromEverywhere(server: TestServer) {
 
 const environment = { TRUSTED_PROXIES: 'loopback', ARGON2_MEMORY_KIB: '19456' }
 
-interface HttpServer {
+interface Endpoint {
   readonly path: string
   readonly status: number
-  /** Whether the address belongs to a person. */
+  /** Its state: a verified person, or one who has not verified the address. */
   readonly somebody: 'known' | 'waiting'
   readonly body?: object
   /** The faster an operation is, the smaller a difference can be noticed. */
   readonly samples: number
 }
 
-const doors: HttpServer[] = [
+const endpoints: Endpoint[] = [
   {
     path: 'login',
     status: 401,
@@ -77,7 +77,7 @@ function seen({ status, headers, text }: Answer): string {
   return JSON.stringify([status, kept.filter(([name]) => name !== 'content-length'), same])
 }
 
-for (const { path, status, somebody, body, samples } of doors) {
+for (const { path, status, somebody, body, samples } of endpoints) {
   const ask = (post: ReturnType<typeof fromEverywhere>, name: string) =>
     post(path, { email: `${name}@people.example`, ...body })
 

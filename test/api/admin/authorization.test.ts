@@ -11,7 +11,7 @@ import type { TestServer } from '../../support/server/start-server.ts'
 const unknownId = '01990000-0000-7000-8000-000000000000'
 
 /** Every operation of administrators, as the description lists them. */
-async function doors(server: TestServer, token?: string): Promise<(() => Promise<Answer>)[]> {
+async function adminCalls(server: TestServer, token?: string): Promise<(() => Promise<Answer>)[]> {
   const { paths } = (await server.get('/openapi.json')).body
   const administrative = /^\/api\/v1\/(users(?!\/me$)|clients|audit|keys)/
   const found = Object.keys(paths).filter((path) => administrative.test(path))
@@ -27,9 +27,9 @@ async function doors(server: TestServer, token?: string): Promise<(() => Promise
   )
 }
 
-/** Whoever comes with this is refused at each of them, before anything is looked at. */
+/** Calls each operation with this token; all are refused before anything is read. */
 async function refused(server: TestServer, token?: string): Promise<string[]> {
-  const calls = await doors(server, token)
+  const calls = await adminCalls(server, token)
   const answers = await Promise.all(calls.map((call) => call()))
   if (answers.length < 12) throw new Error('the description lists too little')
   const kinds = answers.map(({ status, headers }) => {
@@ -42,7 +42,7 @@ async function refused(server: TestServer, token?: string): Promise<string[]> {
 const invalid = ['401 Bearer, error="invalid_token"']
 const lacking = ['403 Bearer, error="insufficient_scope", scope="admin"']
 
-test('ASVS 8.3.1, RFC 6750 §3: nobody passes the doors of administrators without role, scope and audience', async (t) => {
+test('ASVS 8.3.1, RFC 6750 §3: administrator operations refuse tokens without the role, scope or audience', async (t) => {
   const server = await startConformingServer(t)
   const admin = await addAdmin(server)
   await addPerson(server, 'grace')
