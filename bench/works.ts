@@ -23,7 +23,7 @@ export const works: Readonly<Record<string, Listed>> = {
 }
 
 /** Further names for `--only`. The tables take long and are measured on request only. */
-export const furtherNames = ['start_up', 'workers', 'tables']
+const furtherNames = ['start_up', 'workers', 'tables']
 export const allNames = [...Object.keys(works), ...furtherNames]
 
 /** About how long a run takes, in seconds. */

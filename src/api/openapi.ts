@@ -31,7 +31,7 @@ export function openApi(deps: Dependencies): ReadDocument {
   }
 }
 
-export function describe({
+function describe({
   operations,
   issuer,
   version,

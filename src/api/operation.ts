@@ -17,7 +17,7 @@ export interface Reply {
 }
 
 /** The input of a handler, checked against its schemas, and the caller. */
-export interface Call<Body, Form, Query, Path, Who> {
+interface Call<Body, Form, Query, Path, Who> {
   readonly body: Body
   readonly form: Form
   readonly query: Query

@@ -15,7 +15,7 @@ export const oneOf = <const Names extends readonly [string, ...string[]]>(...nam
 
 export const flag = oneOf('true', 'false').transform((text) => text === 'true')
 
-export const list = z.string().transform((text) =>
+const list = z.string().transform((text) =>
   text
     .split(',')
     .map((item) => item.trim())

@@ -18,7 +18,7 @@ export interface TokenResponse {
 }
 
 /** Where a request came from. */
-export interface Origin {
+interface Origin {
   readonly ip: string
   /** The device's own description of itself. */
   readonly userAgent?: string | undefined

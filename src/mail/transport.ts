@@ -5,7 +5,7 @@ import { createTransport, type SendMailOptions } from 'nodemailer'
 import type { Log } from '../telemetry/log.ts'
 import type { Rendered } from './layout.ts'
 
-export interface Message extends Rendered {
+interface Message extends Rendered {
   /** The id of its row. A repeated mail has the same one, so that mailboxes recognize it. */
   readonly id: string
   readonly createdAt: Date

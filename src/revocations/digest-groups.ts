@@ -70,7 +70,7 @@ export class PrefixOrder {
   }
 }
 
-export const isInPart = (digests: Buffer, at: number, { part, of }: Part): boolean =>
+const isInPart = (digests: Buffer, at: number, { part, of }: Part): boolean =>
   Math.floor(bucketOf(digests, at) / (mostParts / of)) === part
 
 const bucketOf = (digests: Buffer, at: number): number =>

@@ -35,7 +35,7 @@ const accessTokenClaims = z
   // A token with a session acts for a person, and `sub` is the person's id.
   .refine(({ sub, sid }) => sid === undefined || z.uuid().safeParse(sub).success)
 
-export type AccessTokenClaims = z.output<typeof accessTokenClaims>
+type AccessTokenClaims = z.output<typeof accessTokenClaims>
 
 /** The header that this server writes: a key or an extension in it is not its own. */
 const isOwnHeader = (header: object): boolean =>

@@ -25,7 +25,7 @@ const memoryShare = 1 / 4
 
 const secondsEach = 0.5
 
-export interface Cost {
+interface Cost {
   readonly memoryKib: number
   readonly timeCost: number
 }

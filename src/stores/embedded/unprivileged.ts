@@ -13,12 +13,12 @@ export interface Launcher {
   command(file: string, args: readonly string[]): Command
 }
 
-export interface Account {
+interface Account {
   readonly uid: number
   readonly gid: number
 }
 
-export interface Command {
+interface Command {
   readonly file: string
   readonly args: readonly string[]
   readonly options: SpawnOptions
