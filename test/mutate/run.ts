@@ -137,16 +137,24 @@ async function runTests(
       output += chunk
     })
   }
+  let isLate = false
   const end = () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL')
-  const late = setTimeout(end, minutesPerFault * 60_000)
+  const late = setTimeout(() => {
+    isLate = true
+    end()
+  }, minutesPerFault * 60_000)
   interruption.signal.addEventListener('abort', end, { once: true })
   const [code] = await once(child, 'close')
   clearTimeout(late)
   interruption.signal.removeEventListener('abort', end)
+  interruption.signal.throwIfAborted()
   if (code === 0) return undefined
+  if (isLate) return `the tests did not end within ${minutesPerFault} minutes`
   const lines = stripVTControlCharacters(output).split('\n')
-  const line = lines.find((one) => /^ {2}✘|^ {2}(Uncaught|Error)/.test(one)) ?? lines.at(-1) ?? ''
-  return line.trim()
+  const failure = lines.find((line) => /^ {2}(✘|Uncaught|Unhandled)/.test(line))
+  // A run that breaks for another reason says nothing about the fault.
+  if (failure === undefined) throw new Error(`ava failed without a failing test:\n${output}`)
+  return failure.trim()
 }
 
 function compiledFile(folder: string, [file]: Fault): string {
