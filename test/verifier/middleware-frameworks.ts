@@ -35,7 +35,7 @@ export interface Service {
 
 type Start = (verifier: Pick<Verifier, 'verify'>, options?: GuardOptions) => Promise<Service>
 
-/** Nothing is cast here: that it compiles is the test that the doors fit the frameworks' types. */
+/** Nothing is cast here: compiling it tests that the guards fit the frameworks' types. */
 export const frameworks: Readonly<Record<string, Start>> = {
   async koa(verifier, options) {
     const { requireUser, optionalUser, requireScope, requireRole } = forKoa(verifier, options)
