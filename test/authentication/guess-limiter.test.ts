@@ -271,13 +271,13 @@ for (const store of stores) {
     const { guesses } = await openThrottle(t, store)
     const { fail, succeed, wait } = guessing({ guesses })
     const deviceToken = (await succeed())?.deviceToken
-    const doors = [{}, { account: 'ada@mail.example' }, { deviceToken }]
-    for (const door of doors) {
-      for (let i = 0; i < 5; i += 1) await fail(door)
-      t.is(await wait(door), 1)
+    const origins = [{}, { account: 'ada@mail.example' }, { deviceToken }]
+    for (const origin of origins) {
+      for (let i = 0; i < 5; i += 1) await fail(origin)
+      t.is(await wait(origin), 1)
     }
     await guesses.unlock(ada.id, ['ada', 'ada@mail.example'])
-    for (const door of doors) t.is(await letThrough(20, () => fail(door)), 5)
+    for (const origin of origins) t.is(await letThrough(20, () => fail(origin)), 5)
   })
 
   test(`${store}: a device token without a sign-in, as after a reset by mail → the device is known`, async (t) => {

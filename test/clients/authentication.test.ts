@@ -8,7 +8,7 @@ import { rawRequest, sendRaw } from '../support/http/raw-http.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const refused = { status: 401, error: 'invalid_client' }
-const doors = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']
+const endpoints = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']
 const form = { grant_type: 'client_credentials', token: 'x' }
 
 /** Posts with exactly this Authorization header. */
@@ -20,7 +20,7 @@ function withHeader(server: TestServer, authorization: string, path = '/oauth/to
 test('RFC 6749 §2.3.1: every endpoint accepts a secret in the header or in the body', async (t) => {
   const server = await startServer(t)
   const poster = await register(server, 'poster', { authenticationMethod: 'client_secret_post' })
-  for (const path of doors) {
+  for (const path of endpoints) {
     for (const as of [app, poster]) {
       t.is((await server.post(path, form, as)).status, 200, `${as.id} in the header of ${path}`)
       const body = { ...form, client_id: as.id, client_secret: as.secret }
@@ -71,7 +71,7 @@ test('RFC 6749 §5.2: malformed credentials are refused with a challenge', async
     encode(`${'a'.repeat(5000)}:x`),
   ]
   for (const header of broken) {
-    for (const path of doors) {
+    for (const path of endpoints) {
       isOAuthError(t, await withHeader(server, header, path), `${path} ${header}`, refused)
     }
   }
@@ -118,7 +118,7 @@ test('RFC 6749 §2.3: a client that authenticates in two ways at once is refused
   const server = await startServer(t)
   const assertion = { client_assertion: 'x.y.z', client_assertion_type: 'urn:x' }
   const secret = { client_secret: app.secret }
-  for (const path of doors) {
+  for (const path of endpoints) {
     for (const more of [secret, assertion, { ...secret, ...assertion }]) {
       isOAuthError(t, await server.post(path, { ...form, ...more }), `${path}, with a header`)
     }
@@ -155,7 +155,7 @@ test('ASVS 7.4.2: a disabled client is refused at once, like an unknown one', as
   const { body } = await server.signIn({ client_id: 'mobile' }, null)
   await server.services.clients.disable('app')
   await server.services.clients.disable('mobile')
-  for (const path of doors) isOAuthError(t, await server.post(path, form), path, refused)
+  for (const path of endpoints) isOAuthError(t, await server.post(path, form), path, refused)
   const refreshed = await server.refresh(body.refresh_token, { client_id: 'mobile' }, null)
   isOAuthError(t, refreshed, 'public', refused)
 })

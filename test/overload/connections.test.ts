@@ -6,8 +6,8 @@ import test, { type ExecutionContext } from 'ava'
 import { HttpServer } from '../../src/server/http-server.ts'
 import { eventually } from '../../tools/eventually.ts'
 
-async function openDoor(t: ExecutionContext, options: { mostConnections?: number } = {}) {
-  const door = await HttpServer.open({
+async function openHttpServer(t: ExecutionContext, options: { mostConnections?: number } = {}) {
+  const httpServer = await HttpServer.open({
     host: '127.0.0.1',
     ports: [0],
     variable: 'PORT',
@@ -19,12 +19,12 @@ async function openDoor(t: ExecutionContext, options: { mostConnections?: number
       request.resume().once('end', () => response.end('answered'))
     },
   })
-  t.teardown(() => door.close(0))
-  return door
+  t.teardown(() => httpServer.close(0))
+  return httpServer
 }
 
-async function call(t: ExecutionContext, door: HttpServer): Promise<Socket> {
-  const socket = connect(door.port, '127.0.0.1')
+async function call(t: ExecutionContext, httpServer: HttpServer): Promise<Socket> {
+  const socket = connect(httpServer.port, '127.0.0.1')
   socket.on('error', () => undefined)
   t.teardown(() => socket.destroy())
   await once(socket, 'connect')
@@ -46,8 +46,8 @@ function trickle(socket: Socket, bytes: string): void {
 }
 
 test('ASVS 15.2.2: headers or a body that arrive too slowly, or never → the connection is closed in time', async (t) => {
-  const door = await openDoor(t)
-  const slow = await Promise.all(Array.from({ length: 30 }, () => call(t, door)))
+  const httpServer = await openHttpServer(t)
+  const slow = await Promise.all(Array.from({ length: 30 }, () => call(t, httpServer)))
   const answers = slow.map((socket) => text(socket).catch(() => ''))
   for (const [index, socket] of slow.entries()) {
     if (index % 3 === 0)
@@ -57,29 +57,29 @@ test('ASVS 15.2.2: headers or a body that arrive too slowly, or never → the co
       trickle(socket, 'a')
     }
   }
-  const good = await fetch(`http://127.0.0.1:${door.port}/`)
+  const good = await fetch(`http://127.0.0.1:${httpServer.port}/`)
   t.is(await good.text(), 'answered', 'meanwhile others are answered')
   for (const answer of await Promise.all(answers)) t.notRegex(answer, / 200 /)
   t.true(slow.every(({ destroyed, readableEnded }) => destroyed || readableEnded))
 })
 
 test('connections beyond the maximum are closed at once, and accepted again when others end', async (t) => {
-  const door = await openDoor(t, { mostConnections: 5 })
+  const httpServer = await openHttpServer(t, { mostConnections: 5 })
   const held: Socket[] = []
   for (let count = 0; count < 5; count += 1) {
-    const socket = await call(t, door)
+    const socket = await call(t, httpServer)
     // A kept-alive connection is idle from now on; the request timeout does not close it.
     socket.write(complete)
     await once(socket, 'data')
     held.push(socket)
   }
-  const surplus = await call(t, door)
+  const surplus = await call(t, httpServer)
   surplus.resume()
   await once(surplus, 'close')
   t.is(surplus.bytesRead, 0)
   held[0]?.destroy()
   await eventually(async () => {
-    const next = await call(t, door)
+    const next = await call(t, httpServer)
     next.write(complete)
     const answer = await Promise.race([once(next, 'data'), once(next, 'close')])
     return /answered/.test(String(answer[0]))

@@ -78,7 +78,7 @@ test('ASVS 15.2.2: 100 connections that do not read the list of revocations shar
 
 async function openDoor(t: ExecutionContext, answer: string | Buffer) {
   let asked = 0
-  const door = await HttpServer.open({
+  const httpServer = await HttpServer.open({
     host: '127.0.0.1',
     ports: [0],
     variable: 'PORT',
@@ -89,8 +89,8 @@ async function openDoor(t: ExecutionContext, answer: string | Buffer) {
       response.end(answer)
     },
   })
-  t.teardown(() => door.close(0))
-  return { port: door.port, asked: () => asked }
+  t.teardown(() => httpServer.close(0))
+  return { port: httpServer.port, asked: () => asked }
 }
 
 test('an answer is not read in time → its connection is closed', async (t) => {

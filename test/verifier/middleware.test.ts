@@ -164,7 +164,7 @@ everywhere('several guards → a request is verified once, by the first one', as
   const service = await start(counting)
   const token = await issuer.token({ scope: 'read', roles: ['a'] })
   t.is((await ask(service, '/all', token)).status, 200)
-  t.is(count, 1, 'four doors')
+  t.is(count, 1, 'four guards')
   t.is((await ask(service, '/all', token)).status, 200)
   t.is(count, 2, 'another request')
 })
