@@ -54,8 +54,7 @@ export class GuessDelays {
   }
 
   async forget(key: string): Promise<void> {
-    const all = Object.values(this.countersOf(key))
-    await Promise.all(all.map(({ rule }) => this.#counters.forget(rule, key)))
+    await this.#counters.forget(Object.values(this.countersOf(key)))
   }
 
   async #takeFree(key: string): Promise<GiveBack> {
@@ -76,13 +75,13 @@ export class GuessDelays {
     await this.#counters.put(this.#level, key, level + 1)
     return async () => {
       await this.#counters.put(this.#level, key, level)
-      await this.#counters.forget(this.#gate, key)
+      await this.#counters.forget([this.countersOf(key).gate])
     }
   }
 
   async #open(key: string): Promise<void> {
-    await this.#counters.forget(this.#level, key)
-    await this.#counters.forget(this.#gate, key)
+    const { level, gate } = this.countersOf(key)
+    await this.#counters.forget([level, gate])
   }
 
   #delayAfter(level: number): number {

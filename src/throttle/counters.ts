@@ -10,6 +10,7 @@ import {
 import type { RedisClient } from '../stores/redis.ts'
 import {
   defineScripts,
+  nameOf,
   type Point,
   prefixOf,
   type Rule,
@@ -120,22 +121,34 @@ export class Counters {
     await this.#run(rule, (limiter) => limiter.set(key, points, rule.windowSeconds))
   }
 
-  async forget(rule: Rule, key: string): Promise<void> {
-    await this.#run(rule, (limiter) => limiter.delete(key))
+  /** Deletes counters at once, so that no attempt meets some of them deleted and others not. */
+  async forget(points: readonly Point[]): Promise<void> {
+    const { redis, pool } = this.#deps
+    const names = points.map(nameOf)
+    await this.#inStore<unknown>(redis && (() => deleteKeys(redis, names)), () =>
+      pool.query('DELETE FROM throttle WHERE key = ANY($1)', [names]),
+    )
   }
 
-  async #run<T>(rule: Rule, work: (limiter: RateLimiterAbstract) => Promise<T>): Promise<T> {
+  #run<T>(rule: Rule, work: (limiter: RateLimiterAbstract) => Promise<T>): Promise<T> {
     const { redis, postgres } = this.#limitersFor(rule)
-    if (redis && this.#mayTryRedis()) {
+    return this.#inStore(redis && (() => work(redis)), () => work(postgres))
+  }
+
+  async #inStore<T>(
+    inRedis: (() => Promise<T>) | undefined,
+    inPostgres: () => Promise<T>,
+  ): Promise<T> {
+    if (inRedis && this.#mayTryRedis()) {
       try {
-        const result = await work(redis)
+        const result = await inRedis()
         this.#setAway(false, 'it answers')
         return result
       } catch (error) {
         this.#failed(error as Error)
       }
     }
-    return work(postgres)
+    return inPostgres()
   }
 
   #failed({ message }: Error): void {
@@ -189,6 +202,10 @@ function createLimiters(rule: Rule, { pool, redis }: Dependencies): Limiters {
     }),
   }
 }
+
+/** At once; the nodes of a cluster each delete their own. */
+const deleteKeys = (redis: RedisClient, names: readonly string[]): Promise<unknown> =>
+  redis instanceof Redis ? redis.del(...names) : Promise.all(names.map((name) => redis.del(name)))
 
 /** The error of ioredis for a command that was sent and not answered in time. */
 const isLate = (error: unknown): boolean => (error as Error).message === 'Command timed out'

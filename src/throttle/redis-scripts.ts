@@ -17,7 +17,8 @@ export interface Point {
 /** The prefix of a rule's counters, in either store. */
 export const prefixOf = ({ policy }: Rule): string => `throttle:${policy}`
 
-const nameOf = ({ rule, key }: Point): string => `${prefixOf(rule)}:${key}`
+/** Its key, in either store. */
+export const nameOf = ({ rule, key }: Point): string => `${prefixOf(rule)}:${key}`
 
 /** Points that were taken together. */
 export interface TakenTogether {

@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { SignInFacts } from '../../src/authentication/guess-limiter.ts'
 import { delayLimits } from '../../src/throttle/limits.ts'
+import { eventually } from '../../tools/eventually.ts'
 import {
   letThrough,
   openThrottle,
@@ -302,6 +303,28 @@ for (const store of stores) {
     t.is(await from('192.0.2.99', 10), 10)
   })
 }
+
+test('postgres: a success waits to forget the last of its counters → until then it forgets none', async (t) => {
+  const { guesses, postgres } = await openThrottle(t, 'postgres')
+  const { fail, wait } = guessing({ guesses })
+  for (let i = 0; i < 4; i += 1) await fail({ ip: elsewhere(i) })
+  const right = await guesses.reserve(stranger)
+  const lock = await postgres.db.transaction()
+  await lock('throttle').where('key', 'like', 'throttle:sign-in-gate:%').forUpdate()
+  const forgotten = right.succeeded(ada.id)
+  await eventually(async () => {
+    const { rows } = await postgres.db.raw(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    return rows.length > 0
+  }, 'it waits for the counter')
+  const { count } = (await postgres.db('throttle').count().first()) ?? {}
+  await lock.rollback()
+  await forgotten
+  // Free guesses, level and gate of the account; the address and the network of each guess.
+  t.is(Number(count), 3 + 5 + 5)
+  t.is(await wait(), 0)
+})
 
 test('RFC 6749 §4.3.2: 5 failures are free, then 1 second, up to 15 minutes, for a day', (t) => {
   t.deepEqual(delayLimits, {
