@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
+import { tokenExchangeGrant } from '../../src/clients/client-settings.ts'
 import type { NewClient } from '../../src/clients/new-client.ts'
 import { orders } from '../../tools/fixtures.ts'
 import { register } from '../support/clients/clients.ts'
@@ -17,6 +18,7 @@ const manyScopes = Array.from({ length: 60 }, (_, n) => `scope-${n}-`.padEnd(100
 const contradictions: [string, Partial<NewClient>, RegExp][] = [
   ['an id with a space', { id: 'a b' }, /1 to 100 letters/],
   ['an id that is a path', { id: '../x' }, /1 to 100 letters/],
+  ['an id like that of a person', { id: '0189ACDE-ac96-774b-bcce-b302099a8057' }, /id of a person/],
   ['no name', { name: ' ' }, /name/],
   ['no grant', { grantTypes: [] }, /grantTypes/],
   ['a grant that is none', { grantTypes: ['implicit' as never] }, /grantTypes/],
@@ -25,6 +27,10 @@ const contradictions: [string, Partial<NewClient>, RegExp][] = [
   ['a default beyond the scopes', { defaultScopes: ['admin'] }, /among the scopes/],
   ['no audience', { audiences: [] }, /audiences/],
   ['an audience with a fragment', { audiences: [`${orders}#x`] }, /neither a URI/],
+  ['the password grant of another party', { firstParty: false }, /RFC 9700 section 2.4/],
+  ['client_credentials without a secret', publicWith('client_credentials'), /section 4.4/],
+  ['token exchange without a secret', publicWith(tokenExchangeGrant), /anybody could be it/],
+  ['introspection without a secret', { ...publicWith(), introspects: [orders] }, /RFC 7662/],
   ['keys for a secret', { jwks: keys(ec).jwks }, /go together/],
   ['a key client without keys', { authenticationMethod: 'private_key_jwt' }, /go together/],
   ['a private key', keys(pair(2048).privateKey.export({ format: 'jwk' })), /private key/],
@@ -38,6 +44,10 @@ const contradictions: [string, Partial<NewClient>, RegExp][] = [
   ['two keys with one kid', keys({ ...ec, kid: 'a' }, { ...ec, kid: 'a' }), /kid/],
   ['two keys without kid', keys(ec, ec), /kid/],
 ]
+
+function publicWith(...grants: NewClient['grantTypes']): Partial<NewClient> {
+  return { authenticationMethod: 'none', grantTypes: ['refresh_token', ...grants] }
+}
 
 function curve(namedCurve: string) {
   return generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' })
@@ -66,4 +76,14 @@ test('a usable key is stored unchanged', async (t) => {
   await register(server, 'keyed', keys(...good))
   const { jwks } = await server.db('clients').where({ id: 'keyed' }).first('jwks')
   t.deepEqual(jwks, { keys: good })
+})
+
+test('the id of a deleted client → refused until its last token has expired', async (t) => {
+  const server = await startServer(t, { redis: false })
+  await register(server, 'gone')
+  await server.services.clients.delete('gone', {})
+  await server.services.janitor.run()
+  await t.throwsAsync(register(server, 'gone'), { message: /^The tokens of gone are revoked/ })
+  server.clock.advance({ days: 1 })
+  await t.notThrowsAsync(register(server, 'gone'))
 })
