@@ -3,8 +3,8 @@ import { Cluster } from 'ioredis'
 import type { Now } from '../clock.ts'
 import { BatchQueue } from '../stores/batch-queue.ts'
 import type { RedisClient } from '../stores/redis.ts'
+import { RedisCopy } from './redis-copy.ts'
 import type { Bookmark, Revocation, RevocationLog, RevocationSubject } from './revocation-log.ts'
-import { SharedCopy } from './shared-copy.ts'
 
 interface Dependencies {
   readonly redis: RedisClient
@@ -40,7 +40,7 @@ const countSeconds = 600
 export class RevokedIndex {
   readonly #deps: Dependencies
   readonly #prefix: string
-  readonly #shared: SharedCopy
+  readonly #redisCopy: RedisCopy
   /** The counter of the fill that is trusted or in progress; a doubt removes it. */
   #count: Count | undefined
   #started = false
@@ -59,7 +59,7 @@ export class RevokedIndex {
     this.#deps = deps
     // In a cluster a hash tag keeps all entries in the slot of the count, so one round trip asks all.
     this.#prefix = deps.redis.isCluster ? '{revoked}' : 'revoked'
-    this.#shared = new SharedCopy({ ...deps, prefix: this.#prefix })
+    this.#redisCopy = new RedisCopy({ ...deps, prefix: this.#prefix })
   }
 
   /**
@@ -157,7 +157,7 @@ export class RevokedIndex {
       if (await this.#evicts()) return this.distrust(evicting)
       await this.#write([], this.#count)
       const count = this.#count
-      if (!count || !position || (await this.#shared.vouch(position, count))) return
+      if (!count || !position || (await this.#redisCopy.vouch(position, count))) return
       this.distrust('it lost entries')
     } catch {
       this.distrust('it does not answer in time')
@@ -189,7 +189,7 @@ export class RevokedIndex {
       // Counts before the first entry, so that a flush during that one is noticed as well.
       await this.#write([], count)
       const here = await log.bookmark()
-      const mark = await this.#shared.mark()
+      const mark = await this.#redisCopy.mark()
       const follows = mark?.history === here.history && mark.watermark <= here.watermark
       const filled = follows ? await this.#catchUp(mark, count) : await this.#fillAnew(here, count)
       if (this.#count !== count) return
@@ -207,7 +207,7 @@ export class RevokedIndex {
     let end: Bookmark | undefined
     for await (const { bookmark, entries } of this.#deps.log.newer(mark, pageSize)) {
       const isMuch = end !== undefined || entries.length === pageSize
-      if (isMuch && !(await this.#shared.lease())) return false
+      if (isMuch && !(await this.#redisCopy.lease())) return false
       await this.#write(entries, count)
       end ??= bookmark
     }
@@ -218,8 +218,8 @@ export class RevokedIndex {
   /** Copies everything: one instance does it for all, and the others find its mark. */
   async #fillAnew(here: Bookmark, count: Count): Promise<boolean> {
     this.#recovering = true
-    if (!(await this.#shared.lease())) return false
-    await this.#deps.recover?.(this.#leased(this.#shared.held()))
+    if (!(await this.#redisCopy.lease())) return false
+    await this.#deps.recover?.(this.#leased(this.#redisCopy.held()))
     for await (const page of this.#leased(this.#deps.log.live(pageSize))) {
       await this.#write(page, count)
     }
@@ -229,14 +229,14 @@ export class RevokedIndex {
 
   async *#leased<Page>(pages: AsyncIterable<Page>): AsyncGenerator<Page> {
     for await (const page of pages) {
-      await this.#shared.lease()
+      await this.#redisCopy.lease()
       yield page
     }
   }
 
   async #vouch(position: Bookmark, count: Count): Promise<void> {
-    if (!(await this.#shared.vouch(position, count))) throw new Error('it lost entries')
-    await this.#shared.release()
+    if (!(await this.#redisCopy.vouch(position, count))) throw new Error('it lost entries')
+    await this.#redisCopy.release()
   }
 
   async #write(revocations: readonly Revocation[], count: Count | undefined): Promise<void> {

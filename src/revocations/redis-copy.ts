@@ -30,7 +30,7 @@ const releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call(
  * complete, and which instance fills it now (ADR 26). The mark is written behind the entries, so a Redis
  * that falls back to an earlier state falls back to the mark of that state.
  */
-export class SharedCopy {
+export class RedisCopy {
   readonly #deps: Dependencies
   readonly #id = randomUUID()
   readonly #markKey: string
