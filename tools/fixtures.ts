@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { masterKeysFrom } from '../src/keyring/master-keys.ts'
 
 /** The content of every test database: made once in the template, copied with it. */
@@ -32,13 +32,25 @@ export const testEnvironment: Record<string, string> = {
   JANITOR_SECONDS: '86400',
 }
 
+/**
+ * The Redis of the run, in which each test database has a Redis database of its own: an instance that fills
+ * Redis scans all keys of its database. A Redis that somebody else runs has one for all tests.
+ */
+export function testRedisUrl(databaseUrl: string): string | undefined {
+  const { TEST_REDIS_URL: url, TEST_REDIS_DATABASES: count } = process.env
+  if (!url || !count) return url
+  const number =
+    hash('sha256', databaseUrl.split('/').at(-1) ?? '', 'buffer').readUInt32BE() % Number(count)
+  return Object.assign(new URL(url), { pathname: `/${number}` }).href
+}
+
 /** The environment that production requires, with the stores of the tests. */
 export const production = (databaseUrl: string): Record<string, string> => ({
   NODE_ENV: 'production',
   HOST: '127.0.0.1',
   ISSUER: 'https://signet.example',
   DATABASE_URL: databaseUrl,
-  REDIS_URL: process.env.TEST_REDIS_URL ?? 'none',
+  REDIS_URL: testRedisUrl(databaseUrl) ?? 'none',
   REDIS_KEY_PREFIX: `${databaseUrl.split('/').at(-1)}:`,
   MASTER_KEYS: masterKeyText,
   SMTP_URL: 'none',

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { eventually } from '../../tools/eventually.ts'
-import { masterKeyText, testEnvironment } from '../../tools/fixtures.ts'
+import { masterKeyText, testEnvironment, testRedisUrl } from '../../tools/fixtures.ts'
 import { HttpClient } from '../../tools/http-client.ts'
 import { program } from '../support/server/signet.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
@@ -17,11 +17,12 @@ async function serveProcess(t: ExecutionContext) {
   const folder = await mkdtemp(join(tmpdir(), 'signet-serve-'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
+  const database = await copyTemplate(t)
   const env = {
     ...testEnvironment,
     PATH: process.env.PATH,
-    DATABASE_URL: await copyTemplate(t),
-    REDIS_URL: process.env.TEST_REDIS_URL,
+    DATABASE_URL: database,
+    REDIS_URL: testRedisUrl(database),
     REDIS_KEY_PREFIX: `${randomUUID()}:`,
     MASTER_KEYS: masterKeyText,
     PORT: String(port),

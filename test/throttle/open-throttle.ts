@@ -9,6 +9,7 @@ import { Counters } from '../../src/throttle/counters.ts'
 import { delayLimits, type FactsFor, type Kind, limits } from '../../src/throttle/limits.ts'
 import { Throttle } from '../../src/throttle/throttle.ts'
 import { ThrottledError } from '../../src/throttle/throttled.ts'
+import { testRedisUrl } from '../../tools/fixtures.ts'
 import { Clock, copyTemplate } from '../support/server/start-server.ts'
 
 export const stores = ['redis', 'postgres'] as const
@@ -91,7 +92,7 @@ export async function openThrottle(
 
 /** A shared Redis may be slow under other tests; one of the test's own is there to be lost. */
 function connect(t: ExecutionContext<unknown>, keyPrefix: string, own?: string): RedisClient {
-  const url = own ?? process.env.TEST_REDIS_URL ?? ''
+  const url = own ?? testRedisUrl(keyPrefix) ?? ''
   const redis = openRedis({ urls: [url], keyPrefix, timeoutMilliseconds: own ? 1000 : 10_000 })
   redis.on('error', () => undefined)
   t.teardown(() => redis.disconnect())

@@ -6,7 +6,7 @@ const built = join(root, 'dist', 'test')
 const groups = join(built, 'groups')
 
 /** At most so many files in one process: enough to share its start, few enough to keep the cores busy. */
-const filesPerGroup = 8
+const filesPerGroup = 12
 
 /** A test file may say that it needs a process of its own, and why. */
 export const isAlone = (source: string): boolean => /^\/\/ Alone: \S/m.test(source)

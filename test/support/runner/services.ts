@@ -12,6 +12,9 @@ import { redisProgram, startRedisServer } from '../../../tools/redis-server.ts'
 import { prepareTemplate } from '../../../tools/template.ts'
 import type { Closing } from '../server/closing.ts'
 
+/** More than a run has test databases. */
+const redisDatabases = 4096
+
 const log = (line: string) => console.log(`• ${line}`)
 
 /**
@@ -41,6 +44,8 @@ export async function openServices(
     // Half the time in memory; PostgreSQL 14, which somebody may bring, does not know it.
     ...(!process.env.DATABASE_URL && { TEST_DATABASE_STRATEGY: 'FILE_COPY' }),
     TEST_REDIS_URL: redis.url,
+    // One that somebody brings may have sixteen, with other data in them.
+    ...(!process.env.REDIS_URL && { TEST_REDIS_DATABASES: String(redisDatabases) }),
     TEST_REDIS_SERVER: redis.program,
     ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
   }
@@ -93,7 +98,10 @@ async function redisFor(closing: Closing): Promise<{ url: string; program: strin
     log(`Redis: REDIS_URL, ${hostOf('REDIS_URL', given)}; ${program} for tests that need their own`)
     return { url: given, program }
   }
-  const server = await startRedisServer({ program })
+  const server = await startRedisServer({
+    program,
+    settings: { databases: String(redisDatabases) },
+  })
   closing.add(() => server.close())
   log(`Redis: ${program} on 127.0.0.1:${server.port}`)
   return { url: server.url, program }

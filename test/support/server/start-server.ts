@@ -15,7 +15,11 @@ import { openPostgres } from '../../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../../src/stores/redis.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
 import { delayLimits, type Limits, limits } from '../../../src/throttle/limits.ts'
-import { testEnvironment, masterKeys as testMasterKeys } from '../../../tools/fixtures.ts'
+import {
+  testEnvironment,
+  masterKeys as testMasterKeys,
+  testRedisUrl,
+} from '../../../tools/fixtures.ts'
 import { type Answer, HttpClient } from '../../../tools/http-client.ts'
 import { administer, databaseUrl, templateName } from '../../../tools/template.ts'
 import { takePlace } from './places.ts'
@@ -104,7 +108,11 @@ export async function startServer(
   })
   const timeoutSeconds = config.DATABASE_TIMEOUT_SECONDS
   const postgres = openPostgres({ url: database, poolSize: 10, timeoutSeconds })
-  const redis = openTestRedis(options.redis, keyPrefix)
+  const redis = openTestRedis(
+    options.redis ?? testRedisUrl(database),
+    keyPrefix,
+    options.redis === undefined,
+  )
   // The counters give it a second, which a busy machine may not have.
   if (redis && options.redis === undefined && redis.status !== 'ready') await once(redis, 'ready')
   const log = openLog({
@@ -160,11 +168,11 @@ export async function copyTemplate(t: ExecutionContext<unknown>): Promise<string
   return databaseUrl(serverUrl, name)
 }
 
-function openTestRedis(wanted: false | string | undefined, keyPrefix: string) {
-  if (wanted === false) return undefined
-  const url = wanted ?? required('TEST_REDIS_URL')
+function openTestRedis(url: false | string | undefined, keyPrefix: string, isShared: boolean) {
+  if (url === false) return undefined
+  if (url === undefined) throw missing('TEST_REDIS_URL')
   // A Redis of the test's own may be stopped or slow on purpose; the shared one only when the machine is busy.
-  const timeoutMilliseconds = wanted ? 1000 : 20_000
+  const timeoutMilliseconds = isShared ? 20_000 : 1000
   const redis = openRedis({ urls: url.split(','), timeoutMilliseconds, keyPrefix })
   redis.on('error', () => undefined)
   return redis
@@ -173,7 +181,10 @@ function openTestRedis(wanted: false | string | undefined, keyPrefix: string) {
 function required(name: string): string {
   const value = process.env[name]
   if (value) return value
-  throw new Error(`${name} is not set: run the tests with npm test (npm test -- test/one.test.ts)`)
+  throw missing(name)
 }
+
+const missing = (name: string) =>
+  new Error(`${name} is not set: run the tests with npm test (npm test -- test/one.test.ts)`)
 
 export type { Answer }
