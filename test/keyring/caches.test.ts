@@ -40,7 +40,6 @@ const rotations = {
 
 for (const [name, { at, emergency }] of Object.entries(rotations)) {
   test(`ROT-1: a verifier that caches the JWKS as long as allowed refuses no valid token during ${name}`, async (t) => {
-    t.timeout(240_000)
     const environment = { KEYRING_REREAD_SECONDS: '60' }
     const server = await startServer(t, { environment })
     const late = await startServer(t, { beside: server, environment })

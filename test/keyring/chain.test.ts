@@ -25,7 +25,6 @@ const firstSeed = Number(process.env.KEYRING_SEED ?? 1)
 
 for (let lane = 0; lane < 2; lane += 1) {
   test(`random operations at random times → one key signs, one follows, and no valid token is refused (${lane + 1})`, async (t) => {
-    t.timeout(180_000)
     const { db, clock } = await emptyKeyTable(t)
     let lived = 0
     const from = firstSeed + lane * (rounds / 2)

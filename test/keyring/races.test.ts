@@ -19,7 +19,6 @@ function withoutLock(
 for (const locked of [true, false]) {
   const how = locked ? 'the lock lets one after the other' : 'without the lock the index decides'
   test(`instances that create a successor at the same moment create one: ${how}`, async (t) => {
-    t.timeout(120_000)
     const { db, clock } = await emptyKeyTable(t, 12)
     const instances = Array.from({ length: 4 }, () => new Instance(db, clock))
     if (!locked) for (const instance of instances) withoutLock(instance, db)

@@ -5,7 +5,6 @@ import { startServer } from '../support/server/start-server.ts'
 import { freshToken, publishedKids, signerOf } from './tend.ts'
 
 test('ROT-1: once keys revoke has returned, three instances under load issue no token with that key', async (t) => {
-  t.timeout(120_000)
   // Regular readings of the keys would come long after the test.
   const environment = { KEYRING_REREAD_SECONDS: '60' }
   const server = await startServer(t, { environment, unthrottled: true })

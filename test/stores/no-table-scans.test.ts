@@ -94,7 +94,6 @@ async function useEverything(server: TestServer): Promise<void> {
 }
 
 test('every statement → no sequential scan of a large table', async (t) => {
-  t.timeout(240_000)
   const server = await startServer(t, { redis: false, unthrottled: true })
   const own = new pg.Client({ connectionString: server.databaseUrl })
   await own.connect()

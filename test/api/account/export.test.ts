@@ -70,7 +70,6 @@ test('a person with 25,000 events exports them → all of them, newest first', a
 })
 
 test('ASVS 15.2.2: a client reads no export → pages wait in the database, and no connection with them', async (t) => {
-  t.timeout(240_000)
   const server = await startServer(t)
   const grace = await personWithEvents(server, events, 2000)
   const pages = pagesRead(server)
@@ -94,7 +93,6 @@ test('ASVS 15.2.2: a client reads no export → pages wait in the database, and 
 })
 
 test('the database fails in the middle of an export → the connection breaks, the JSON is no document', async (t) => {
-  t.timeout(240_000)
   const server = await startServer(t)
   const grace = await personWithEvents(server, events, 2000)
   const pages = pagesRead(server)
