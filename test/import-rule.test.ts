@@ -11,12 +11,12 @@ const forbidden =
 
 const files = async (folder: string): Promise<string[]> =>
   (await readdir(folder, { recursive: true }))
-    .filter((file) => /\.c?ts$/.test(file))
+    .filter((file) => /\.c?tsx?$/.test(file))
     .map((file) => join(folder, file))
 
 function folderOf(file: string): string {
   const [first = '', ...rest] = relative('src', file).split('/')
-  const name = rest.length > 0 ? first : basename(first).replace(/\.c?ts$/, '')
+  const name = rest.length > 0 ? first : basename(first).replace(/\.c?tsx?$/, '')
   return name
 }
 

@@ -23,6 +23,8 @@ import { metadata } from '../endpoints/metadata.ts'
 import { revocation } from '../endpoints/revocation.ts'
 import { revocationsFeed } from '../endpoints/revocations-feed.ts'
 import { token } from '../endpoints/token.ts'
+import { userinfo } from '../endpoints/userinfo.ts'
+import { authorizationCode } from '../grants/authorization-code.ts'
 import { clientCredentials } from '../grants/client-credentials.ts'
 import type { Grant } from '../grants/grant.ts'
 import { password } from '../grants/password.ts'
@@ -35,10 +37,12 @@ import type { Middleware, RequestState } from '../http/context.ts'
 import { allowEveryOrigin, allowListedOrigins, openFields } from '../http/cross-origin.ts'
 import { oauthErrors } from '../http/error-boundary.ts'
 import { form } from '../http/request-body.ts'
-import { type Fields, noStore, securityFields } from '../http/response-headers.ts'
+import { type Fields, flowFields, noStore, securityFields } from '../http/response-headers.ts'
 import { byGroup, type RouteGroup, routeGroup } from '../http/route-group.ts'
-import { resetPassword, verifyEmail } from '../pages/link-pages.ts'
-import { pageErrors, pagePolicy, stylesheet } from '../pages/page.ts'
+import { pagePolicy } from '../pages/document.ts'
+import { pageErrors } from '../pages/error-page.tsx'
+import { languageCodes } from '../pages/languages/languages.ts'
+import { mountPages } from './page-routes.ts'
 import type { Runtime, Services } from './services.ts'
 
 interface Routes {
@@ -78,10 +82,15 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   )
   mountOAuth(oauth.router, runtime, services, path, grants)
 
+  const described = metadata({ issuer, grants, languages: languageCodes })
   const documents = new Map([
     [`${path}/.well-known/jwks.json`, jwks({ keyring: services.keyring, now: runtime.now })],
     // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
-    [`/.well-known/oauth-authorization-server${path}`, metadata({ issuer, grants })],
+    [`/.well-known/oauth-authorization-server${path}`, described.oauth],
+    // OpenID Connect Discovery §4.1 appends its well-known part; RFC 8414 §5 lets it stand in between.
+    [`${path}/.well-known/openid-configuration`, described.openId],
+    [`/.well-known/openid-configuration${path}`, described.openId],
+    [`${path}/.well-known/oauth-authorization-server`, described.oauth],
   ])
   const discovery = routeGroup(
     { fields: data, crossOrigin: allowEveryOrigin(), errors: oauthErrors },
@@ -115,15 +124,13 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
 
   const pages = routeGroup(
     {
-      fields: [...securityFields({ https }, pagePolicy), ['cache-control', 'no-store']],
+      fields: securityFields({ https }, pagePolicy, flowFields),
       crossOrigin: listed,
-      errors: pageErrors,
+      errors: pageErrors(path),
     },
     common,
   )
-  if (config.APP_URL === undefined) {
-    mountPages(pages.router, operations.list, path, new URL(issuer).origin)
-  }
+  mountPages(pages.router, runtime, services, path)
 
   /** Health checks, the description of the API, and every path at which nothing is. */
   const site = routeGroup({ fields: data, crossOrigin: listed, errors: oauthErrors }, common)
@@ -157,8 +164,9 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
 }
 
 function createGrants({ now }: Runtime, services: Services): Grant[] {
-  const { signIn, sessionTokens, codec, accessTokens, lifetimes, apiKeys } = services
+  const { signIn, sessionTokens, codec, codes, accessTokens, lifetimes, apiKeys } = services
   return [
+    authorizationCode({ codes, sessionTokens, lifetimes }),
     password({ signIn }),
     refreshToken({ sessionTokens, codec }),
     clientCredentials({ accessTokens, lifetimes }),
@@ -184,6 +192,9 @@ function mountOAuth(
     confidentialOnly,
     introspection({ accessTokens, families, apiKeys, issuer, metrics }),
   )
+  const info = userinfo({ ...services, issuer })
+  router.get(`${path}/oauth/userinfo`, info)
+  router.post(`${path}/oauth/userinfo`, info)
 }
 
 /** The JSON API, a line for each chapter. */
@@ -245,21 +256,6 @@ function createOperations({ config, now }: Runtime, services: Services, path: st
     ...keyOperations({ signingKeys, now }),
   ]
   return { list, accessControl }
-}
-
-function mountPages(
-  router: Router<RequestState>,
-  operations: readonly Operation[],
-  path: string,
-  origin: string,
-): void {
-  const links = { 'verify-email': verifyEmail, 'reset-password': resetPassword }
-  for (const [name, create] of Object.entries(links)) {
-    const page = create({ operations, origin })
-    router.get(`${path}/${name}`, page.show)
-    router.post(`${path}/${name}`, page.submit)
-  }
-  router.get(`${path}/pages.css`, stylesheet)
 }
 
 const routesOf = ({ router }: RouteGroup): string[] =>

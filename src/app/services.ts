@@ -1,6 +1,7 @@
 import { ApiClients } from '../api/account/api-clients.ts'
 import { AuditLog } from '../audit/audit-log.ts'
 import { PasswordFactor } from '../authentication/password.ts'
+import { LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { ClientAssertions } from '../clients/client-assertions.ts'
 import { ClientCache } from '../clients/client-cache.ts'
 import { Clients } from '../clients/clients.ts'
@@ -17,8 +18,6 @@ import { skewSeconds } from '../keyring/timing.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
 import { MailSender } from '../mail/mail-sender.ts'
 import { Outbox } from '../mail/outbox.ts'
-import { Bulkhead } from '../passwords/bulkhead.ts'
-import { Passwords } from '../passwords/passwords.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { RevocationLog } from '../revocations/revocation-log.ts'
 import { RevocationLookup, Revocations } from '../revocations/revocations.ts'
@@ -31,27 +30,16 @@ import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
+import { IdTokens } from '../tokens/id-tokens.ts'
 import { prepareLink } from '../tokens/mail-links.ts'
 import { OneTimeTokens } from '../tokens/one-time-tokens.ts'
 import { TokenLives } from '../tokens/token-lives.ts'
-import { UserAdministration } from '../users/administration.ts'
-import { Credentials } from '../users/credentials.ts'
-import { EmailAddresses } from '../users/email-addresses.ts'
-import { PersonalData } from '../users/personal-data.ts'
-import { Registration } from '../users/registration.ts'
-import { UserSessions } from '../users/user-sessions.ts'
-import { partsOfNames, Users } from '../users/users.ts'
+import { createBrowserSignIn } from './browser-sign-in.ts'
 import { cleanupTasks } from './cleanup-tasks.ts'
+import { createPeople } from './people.ts'
 import { recoverRevocations } from './recover-revocations.ts'
 import type { Runtime } from './runtime.ts'
-import {
-  argon2CostOf,
-  keyTimingOf,
-  lifetimesOf,
-  mailTransportOf,
-  passwordPolicyOf,
-  statementsOf,
-} from './settings.ts'
+import { keyTimingOf, lifetimesOf, mailTransportOf, statementsOf } from './settings.ts'
 import { createThrottling } from './throttling.ts'
 
 export type { Runtime } from './runtime.ts'
@@ -63,7 +51,7 @@ export type Services = Awaited<ReturnType<typeof createServices>>
  * mail, people, sign-in, cleanup. `routes.ts` mounts routes on them; `cli/` runs commands with them.
  */
 export async function createServices(runtime: Runtime) {
-  const { config, db, pool, redis, masterKeys, hashing, now, log } = runtime
+  const { config, db, pool, redis, masterKeys, now, log } = runtime
   const { issuer } = config
   const lifetimes = lifetimesOf(config)
   const accessTokenMaxSeconds = config.ACCESS_TOKEN_MAX_SECONDS
@@ -123,11 +111,13 @@ export async function createServices(runtime: Runtime) {
   })
 
   const codec = new RefreshTokenCodec(await sealedSecret(db, masterKeys, 'refresh tokens', now()))
+  const logoutDeliveries = new LogoutDeliveries(db, now)
   const families = new RefreshFamilies({
     db,
     statements,
     codec,
     revocations,
+    logoutDeliveries,
     audit,
     now,
     sessionsPerUser: config.SESSIONS_PER_USER,
@@ -153,6 +143,7 @@ export async function createServices(runtime: Runtime) {
 
   const outbox = new Outbox(now)
   const accessTokens = new AccessTokens({ keyring, revocations, issuer, now })
+  const idTokens = new IdTokens({ keyring, issuer, now })
   const tokenLives = new TokenLives({ db, now, rememberSeconds })
   const oneTimeTokens = new OneTimeTokens(now)
   const apiKeys = new ApiKeys({
@@ -193,52 +184,17 @@ export async function createServices(runtime: Runtime) {
   })
   outbox.whenCommitted(() => mailSender.wake())
 
-  const bulkhead = new Bulkhead({
-    concurrency: config.PASSWORD_CONCURRENCY + (hashing?.ahead ?? 0),
-    queueSeconds: config.PASSWORD_QUEUE_SECONDS,
-  })
-  const policy = passwordPolicyOf(config, log, metrics)
-  const passwords = new Passwords(bulkhead, argon2CostOf(config), policy, hashing)
-  const users = new Users({
-    db,
+  const people = await createPeople(runtime, {
+    metrics,
     statements,
-    passwords,
-    audit,
-    now,
-    partsOfNames: await partsOfNames(db),
-  })
-  const emailAddresses = new EmailAddresses({ db, users, outbox, oneTimeTokens, audit, now })
-  const credentials = new Credentials({
-    db,
-    users,
-    passwords,
     families,
     revocations,
     apiKeys,
     outbox,
     oneTimeTokens,
     audit,
-    now,
   })
-  const registration = new Registration({
-    db,
-    users,
-    passwords,
-    outbox,
-    audit,
-    now,
-    unverifiedDays: config.UNVERIFIED_DAYS,
-  })
-  const administration = new UserAdministration({
-    families,
-    revocations,
-    apiKeys,
-    outbox,
-    audit,
-    now,
-  })
-  const personalData = new PersonalData({ db, audit, outbox })
-  const userSessions = new UserSessions({ families, revocations, audit })
+  const { users, credentials, passwords, emailAddresses } = people
 
   const { throttle, guesses } = await createThrottling(runtime)
   const passwordFactor = new PasswordFactor({ users, guesses, emailAddresses, now })
@@ -246,12 +202,28 @@ export async function createServices(runtime: Runtime) {
     families,
     refreshRotation,
     accessTokens,
+    idTokens,
+    users,
+    issuer,
     keyring,
     metrics,
     lifetimes,
   })
   const signIn = new SignIn({ guesses, passwords, passwordFactor, sessionTokens })
 
+  const browserSignIn = await createBrowserSignIn(runtime, {
+    clients,
+    users,
+    credentials,
+    families,
+    revocations,
+    codec,
+    statements,
+    audit,
+    idTokens,
+    signIn,
+    lifetimes,
+  })
   const services = {
     metrics,
     statements,
@@ -280,19 +252,14 @@ export async function createServices(runtime: Runtime) {
     outbox,
     mailQueue,
     mailSender,
-    bulkhead,
-    passwords,
-    users,
-    emailAddresses,
-    credentials,
-    registration,
-    administration,
-    personalData,
-    userSessions,
+    ...people,
     throttle,
     guesses,
     sessionTokens,
     signIn,
+    idTokens,
+    logoutDeliveries,
+    ...browserSignIn,
   }
   const janitor = new Janitor({ db, now, tasks: cleanupTasks(runtime, services) })
   return { ...services, janitor }

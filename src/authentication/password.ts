@@ -27,9 +27,11 @@ export interface PasswordAttempt {
 
 export type PasswordRefusal = 'wrong_credentials' | 'password_change_required'
 
-type PasswordOutcome =
+export type PasswordOutcome =
   | { readonly authentication: Authentication; readonly deviceToken: string }
-  | { readonly refused: PasswordRefusal }
+  | { readonly refused: 'wrong_credentials' }
+  /** The password was right. */
+  | { readonly refused: 'password_change_required'; readonly user: User }
 
 /** The password as a factor of authentication. Admission and the line of the account come before it. */
 export class PasswordFactor {
@@ -62,7 +64,7 @@ export class PasswordFactor {
     }
     const nextDeviceToken = await guess.succeeded(user.id)
     turn.succeeded()
-    if (user.mustChangePassword) return { refused: 'password_change_required' }
+    if (user.mustChangePassword) return { refused: 'password_change_required', user }
     const authentication = passwordAuthentication(user, now(), device)
     return { authentication, deviceToken: nextDeviceToken }
   }

@@ -2,6 +2,16 @@ import { z } from 'zod'
 import { isResource } from '../oauth/resource.ts'
 import { isScopeToken } from '../oauth/scope.ts'
 import { publicKeys } from './public-keys.ts'
+import {
+  choice,
+  flag,
+  list,
+  optional,
+  redirectUri,
+  type Setting,
+  seconds,
+  webUri,
+} from './setting-kinds.ts'
 
 /** RFC 7591 §2. `client_secret_basic` clients may also use `client_secret_post`, and the reverse. */
 export const authenticationMethods = [
@@ -16,6 +26,7 @@ export type AuthenticationMethod = (typeof authenticationMethods)[number]
 export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 export const grantTypes = [
+  'authorization_code',
   'password',
   'refresh_token',
   'client_credentials',
@@ -26,69 +37,8 @@ export type GrantType = (typeof grantTypes)[number]
 /** When a refresh token comes with an access token: if `offline_access` is granted, always or never. */
 const refreshTokenPolicies = ['offline_access', 'always', 'never'] as const
 
-/**
- * One setting of a client. The column, the JSON API, the command line, the rules and the
- * documentation all follow from it.
- */
-export interface Setting {
-  /** Its column and its member in the JSON API: the name of RFC 7591 §2, if there is one. */
-  readonly name: string
-  /** For CLI help, `/openapi.json` and docs/clients.md. */
-  readonly about: string
-  /** The option of `signet clients create`, and how its value is read. */
-  readonly option: {
-    readonly flags: string
-    readonly kind: 'text' | 'flag' | 'list' | 'choice' | 'seconds' | 'file'
-    readonly choices?: readonly string[]
-  }
-  /** Its schema, with its default; a setting without one is required. */
-  readonly rule: z.ZodType
-  /** How the JSON API writes it. */
-  readonly json: z.ZodType
-  /** Set when the client is created, and never changed. */
-  readonly isFixed?: boolean
-  /** Left out of the answers of the JSON API. */
-  readonly isHidden?: boolean
-}
-
-/** On or off; off by default. */
-const flag = <Name extends string>(name: Name, flags: string, about: string) => ({
-  name,
-  about,
-  option: { flags, kind: 'flag' as const },
-  rule: z.boolean().default(false),
-  json: z.boolean(),
-})
-
-/** A lifetime; null stands for that of the server. */
-const seconds = <Name extends string>(name: Name, flags: string, about: string) => ({
-  name,
-  about,
-  option: { flags: `${flags} <n>`, kind: 'seconds' as const },
-  rule: z.int().min(1).max(315_360_000).nullable().default(null),
-  json: z.int().nullable(),
-})
-
-const choice = <Name extends string, Value extends string>(
-  name: Name,
-  flags: string,
-  about: string,
-  choices: readonly [Value, ...Value[]],
-) => ({
-  name,
-  about,
-  option: { flags, kind: 'choice' as const, choices },
-  rule: z.enum(choices).default(choices[0] as z.core.util.NoUndefined<Value>),
-  json: z.enum(choices),
-})
-
-const list = <Name extends string, Rule extends z.ZodType, Item extends z.ZodType>(
-  name: Name,
-  flags: string,
-  about: string,
-  rule: Rule,
-  item: Item,
-) => ({ name, about, option: { flags, kind: 'list' as const }, rule, json: z.array(item) })
+/** When a person is asked whether a client may act for them: each time, once, or never. */
+export const consentPolicies = ['remember', 'always', 'skip'] as const
 
 const audience = z
   .string()
@@ -190,6 +140,62 @@ export const settings = {
     '--session-absolute-seconds',
     'Lifetime of its sessions; SESSION_ABSOLUTE_DAYS if absent',
   ),
+  redirectUris: list(
+    'redirect_uris',
+    '--redirect-uri <uris>',
+    'Where people return to after signing in: exact URIs; on loopback with any port',
+    z.array(redirectUri).max(50).default([]),
+    z.string(),
+  ),
+  postLogoutRedirectUris: list(
+    'post_logout_redirect_uris',
+    '--post-logout-redirect-uri <uris>',
+    'Where people return to after signing out',
+    z.array(redirectUri).max(50).default([]),
+    z.string(),
+  ),
+  backchannelLogoutUri: optional(
+    'backchannel_logout_uri',
+    '--backchannel-logout-uri <uri>',
+    'Where it is notified when a session ends',
+    webUri,
+  ),
+  initiateLoginUri: optional(
+    'initiate_login_uri',
+    '--initiate-login-uri <uri>',
+    'Where a sign-in with it begins',
+    webUri,
+  ),
+  clientUri: optional('client_uri', '--client-uri <uri>', 'Its home page', webUri),
+  policyUri: optional('policy_uri', '--policy-uri <uri>', 'Its privacy policy', webUri),
+  tosUri: optional('tos_uri', '--tos-uri <uri>', 'Its terms of service', webUri),
+  accentColor: optional(
+    'accent_color',
+    '--accent-color <color>',
+    'Accent color of the pages that people sign in on, such as #0b57d0',
+    z.string().regex(/^#[0-9a-f]{6}$/i, 'must be a color such as #0b57d0'),
+  ),
+  requirePkce: {
+    name: 'require_pkce',
+    about: 'Every authorization request must have a code_challenge (RFC 7636)',
+    option: { flags: '--no-require-pkce', kind: 'flag' },
+    rule: z.boolean().default(true),
+    json: z.boolean(),
+  },
+  consent: {
+    name: 'consent',
+    about: 'When people are asked for consent; skip for a first-party client if absent',
+    option: { flags: '--consent <when>', kind: 'text', choices: consentPolicies },
+    rule: z.enum(consentPolicies).optional(),
+    json: z.enum(consentPolicies),
+  },
+  defaultMaxAge: {
+    name: 'default_max_age',
+    about: 'Seconds after which people sign in again, unless a request says otherwise',
+    option: { flags: '--default-max-age <n>', kind: 'seconds' },
+    rule: z.int().min(0).max(315_360_000).nullable().default(null),
+    json: z.int().nullable(),
+  },
   letsUnverifiedIn: flag(
     'lets_unverified_in',
     '--lets-unverified-in',

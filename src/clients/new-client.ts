@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPrivateScheme } from '../oauth/redirect-uri.ts'
 import { offlineAccess } from '../oauth/scope.ts'
 import { ClientError } from './client.ts'
 import {
@@ -32,6 +33,7 @@ export const newClient = z
     ...client,
     name: client.name ?? client.id,
     // Staying signed in is for apps that ask for it: offline_access is never a default.
+    consent: client.consent ?? (client.firstParty ? ('skip' as const) : ('remember' as const)),
     defaultScopes: client.defaultScopes ?? client.scopes.filter((scope) => scope !== offlineAccess),
   }))
   .superRefine((client, context) => {
@@ -52,6 +54,22 @@ export const newClient = z
     }
     if (client.grantTypes.includes(tokenExchangeGrant) && isPublic) {
       refuse('grantTypes', 'a public client cannot exchange tokens: anybody could be it')
+    }
+    const hasCode = client.grantTypes.includes('authorization_code')
+    if (hasCode !== client.redirectUris.length > 0) {
+      refuse('redirectUris', 'the grant authorization_code and redirect URIs go together')
+    }
+    if (!isPublic && client.redirectUris.some(isPrivateScheme)) {
+      refuse(
+        'redirectUris',
+        'only a public client may have a private-use scheme (RFC 8252 section 8.4)',
+      )
+    }
+    if (!client.requirePkce && isPublic) {
+      refuse('requirePkce', 'a public client must use PKCE (RFC 9700 section 2.1.1)')
+    }
+    if (client.consent === 'skip' && !client.firstParty) {
+      refuse('consent', 'only a first-party client may skip consent')
     }
     if ((client.authenticationMethod === 'private_key_jwt') !== (client.jwks !== null)) {
       refuse('jwks', 'private_key_jwt and a JWKS go together')

@@ -11,6 +11,8 @@ export interface TokenResponse {
   readonly expires_in: number
   readonly scope: string
   readonly refresh_token?: string
+  /** OpenID Connect Core §3.1.3.3 */
+  readonly id_token?: string
   /** Not in the RFC: a device that sends it back is not locked out by strangers who guess passwords. */
   readonly device_token?: string
   /** RFC 8693 §2.2.1 */

@@ -1,23 +1,31 @@
 import type { Authentication } from '../authentication/authentication.ts'
+import type { RequestedClaims } from '../authentication/authorization-request.ts'
 import type { Client } from '../clients/client.ts'
 import { type Lifetimes, lifetimesOf } from '../clients/lifetimes.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { Params } from '../oauth/params.ts'
 import { chooseAudience } from '../oauth/resource.ts'
-import { narrowScope, offlineAccess } from '../oauth/scope.ts'
+import { narrowScope, offlineAccess, openId } from '../oauth/scope.ts'
+import type { RedeemedCode } from '../sessions/authorization-codes.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { RefreshRotation, RotationFailure } from '../sessions/refresh-rotation.ts'
 import type { RefreshTokenContent } from '../sessions/refresh-token.ts'
 import type { Session } from '../sessions/session.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
+import type { IdTokens } from '../tokens/id-tokens.ts'
+import { permittedClaims, personClaims } from '../users/person-claims.ts'
+import type { Users } from '../users/users.ts'
 import { type TokenResponse, tokenResponse } from './grant.ts'
 
 interface Dependencies {
   readonly families: RefreshFamilies
   readonly refreshRotation: RefreshRotation
   readonly accessTokens: AccessTokens
+  readonly idTokens: IdTokens
+  readonly users: Pick<Users, 'find'>
+  readonly issuer: string
   readonly keyring: LiveKeyring
   readonly metrics: Metrics
   readonly lifetimes: Lifetimes
@@ -89,6 +97,50 @@ export class SessionTokens {
     return tokenResponse(accessToken, scope, staysSignedIn ? begun.token : undefined)
   }
 
+  /** Makes sure that tokens can be signed, before anything is spent that only they make up for. */
+  freshen(): Promise<void> {
+    return this.#deps.keyring.freshen()
+  }
+
+  /** The first tokens of a session that an authorization code has begun. */
+  async ofCode(redeemed: RedeemedCode, client: Client): Promise<TokenResponse> {
+    const { sid, authTime, amr, acr, roles, scope, audience, nonce } = redeemed
+    const accessToken = await this.#deps.accessTokens.issue({
+      subject: redeemed.userId,
+      clientId: client.id,
+      audience,
+      scope,
+      seconds: lifetimesOf(client, this.#deps.lifetimes).accessTokenSeconds,
+      person: { sid, authTime, amr, roles },
+    })
+    const response = tokenResponse(accessToken, scope, redeemed.refreshToken)
+    if (!scope.includes(openId)) return response
+    const id_token = await this.#deps.idTokens.issue({
+      subject: redeemed.userId,
+      clientId: client.id,
+      sid,
+      authTime,
+      amr,
+      acr,
+      nonce,
+      accessToken: accessToken.token,
+      claims: await this.#claimsOf(redeemed, client),
+    })
+    return { ...response, id_token }
+  }
+
+  /** The claims that a request named for its ID token; usually none, and then nothing is looked up. */
+  async #claimsOf(
+    { userId, claims }: Pick<RedeemedCode, 'userId' | 'claims'>,
+    client: Client,
+  ): Promise<Record<string, unknown>> {
+    const named = (claims as RequestedClaims | null)?.id_token ?? []
+    if (named.length === 0) return {}
+    const user = await this.#deps.users.find(userId)
+    const permitted = permittedClaims([], client.scopes, named)
+    return user ? personClaims(user, permitted) : {}
+  }
+
   /**
    * Refreshes the session of a token for a client, with the rotation of RFC 9700 §4.14.2.
    * @throws OAuthError when the narrowing asks for more than the session may have
@@ -112,7 +164,7 @@ export class SessionTokens {
     if (!('session' in rotated)) return { refused: rotated.outcome }
 
     const { session, roles } = rotated
-    const grantable = narrowed ?? grantableOf(session, client, request.narrowing)
+    const grantable = narrowed ?? this.#grantable(session, client, request.narrowing)
     if (grantable === 'no_audience_left') return { refused: grantable }
     const { scope, audience } = grantable
     const { sid, authTime, amr } = session
@@ -129,13 +181,29 @@ export class SessionTokens {
         if (!(error instanceof OAuthError)) refreshRotation.noteUnanswered(rotated)
         throw error
       })
-    return tokenResponse(accessToken, scope, rotated.token)
+    const response = tokenResponse(accessToken, scope, rotated.token)
+    // §12.2: no nonce, and the same authentication. The scope of the session decides, not a narrowed one.
+    if (session.acr === null || !session.scope.includes(openId)) return response
+    const id_token = await this.#deps.idTokens.issue({
+      subject: session.userId,
+      clientId: client.id,
+      sid,
+      authTime,
+      amr,
+      acr: session.acr,
+      accessToken: accessToken.token,
+    })
+    return { ...response, id_token }
   }
 
   async #narrowed({ content, client, narrowing }: RefreshRequest) {
     if (!content || !narrowing || !narrows(narrowing)) return undefined
     const session = await this.#deps.families.find(content)
-    return session?.clientId === client.id ? grantableOf(session, client, narrowing) : undefined
+    return session?.clientId === client.id ? this.#grantable(session, client, narrowing) : undefined
+  }
+
+  #grantable(session: Session, client: Client, narrowing: Params | undefined) {
+    return grantableOf(session, client, narrowing, this.#deps.issuer)
   }
 }
 
@@ -146,9 +214,17 @@ const narrows = (params: Params): boolean =>
  * The access token may be narrower than the session, whose own scope stays (RFC 6749 §6). Scopes and
  * audiences that the client has lost since the sign-in are left out.
  */
-function grantableOf(session: Session, client: Client, narrowing: Params | undefined) {
+function grantableOf(
+  session: Session,
+  client: Client,
+  narrowing: Params | undefined,
+  issuer: string,
+) {
   const scopes = session.scope.filter((scope) => client.scopes.includes(scope))
-  const audiences = session.audience.filter((audience) => client.audiences.includes(audience))
+  const isOpenId = session.scope.includes(openId)
+  const audiences = session.audience.filter(
+    (audience) => client.audiences.includes(audience) || (isOpenId && audience === issuer),
+  )
   if (audiences.length === 0) return 'no_audience_left'
   return {
     scope: narrowScope(narrowing?.get('scope'), scopes),
@@ -156,7 +232,7 @@ function grantableOf(session: Session, client: Client, narrowing: Params | undef
   }
 }
 
-function getsRefreshToken(client: Client, scope: readonly string[]): boolean {
+export function getsRefreshToken(client: Client, scope: readonly string[]): boolean {
   if (!client.grantTypes.includes('refresh_token') || client.refreshTokens === 'never') return false
   return client.refreshTokens === 'always' || scope.includes(offlineAccess)
 }

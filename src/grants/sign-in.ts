@@ -1,8 +1,10 @@
 import type { Turn } from '../authentication/account-lines.ts'
+import type { Authentication } from '../authentication/authentication.ts'
 import type { GuessLimiter } from '../authentication/guess-limiter.ts'
 import type {
   PasswordAttempt,
   PasswordFactor,
+  PasswordOutcome,
   PasswordRefusal,
 } from '../authentication/password.ts'
 import type { Passwords } from '../passwords/passwords.ts'
@@ -28,9 +30,18 @@ export interface SignedIn {
 
 type SignInResult = SignedIn | { readonly refused: PasswordRefusal }
 
+/** The result of `start`, and the token that makes the device known. */
+interface Begun<Result> {
+  readonly authentication: Authentication
+  readonly result: Result
+  readonly deviceToken: string
+}
+
+type Refused = Exclude<PasswordOutcome, { readonly authentication: Authentication }>
+
 /**
- * A password becomes a session and its first tokens. The token endpoint and the JSON API both sign
- * people in here, so that both are limited, audited and refused in the same way (ASVS 6.3.4).
+ * A password becomes a session of a client or of a browser. The token endpoint, the JSON API and the pages all
+ * sign people in here, so that they are limited, audited and refused in the same way (ASVS 6.3.4).
  */
 export class SignIn {
   readonly #deps: Dependencies
@@ -40,31 +51,54 @@ export class SignIn {
   }
 
   /**
+   * Begins a session of a client, with its first tokens.
    * @throws ThrottledError after too many guesses
    * @throws OverloadedError before anything is looked up, when too many sign-ins are running
    */
   async withPassword(request: SignInRequest): Promise<SignInResult> {
-    const { identifier: account, device, deviceToken } = request
+    const { sessionTokens } = this.#deps
+    const begun = await this.begin(request, (authentication) =>
+      sessionTokens.begin(authentication, request),
+    )
+    if ('refused' in begun) return { refused: begun.refused }
+    const { authentication, result, deviceToken } = begun
+    return { user: authentication.user, tokens: result, deviceToken }
+  }
+
+  /**
+   * Verifies a password, and begins with the authentication whatever the caller wants to begin.
+   * @param start returns undefined when the person was disabled, or the password changed, meanwhile
+   * @throws ThrottledError after too many guesses
+   * @throws OverloadedError before anything is looked up, when too many sign-ins are running
+   */
+  async begin<Result extends object>(
+    attempt: PasswordAttempt,
+    start: (authentication: Authentication) => Promise<Result | undefined>,
+  ): Promise<Begun<Result> | Refused> {
+    const { identifier: account, device, deviceToken } = attempt
     using turn = await this.#deps.guesses.enterLine({ account, ip: device.ip, deviceToken })
     for (;;) {
       try {
-        return await this.#attempt(request, turn)
+        return await this.#attempt(attempt, turn, start)
       } catch (error) {
         await turn.retryAfter(error)
       }
     }
   }
 
-  async #attempt(request: SignInRequest, turn: Turn): Promise<SignInResult> {
-    const { passwords, passwordFactor, sessionTokens } = this.#deps
+  async #attempt<Result extends object>(
+    attempt: PasswordAttempt,
+    turn: Turn,
+    start: (authentication: Authentication) => Promise<Result | undefined>,
+  ): Promise<Begun<Result> | Refused> {
+    const { passwords, passwordFactor } = this.#deps
     // Admission comes after the line: an attempt that waits for others of its account does not run, or
     // a flood on one account would make the whole server look late.
-    using _admission = passwords.enter(request.device.ip)
-    const outcome = await passwordFactor.verify(request, turn)
+    using _admission = passwords.enter(attempt.device.ip)
+    const outcome = await passwordFactor.verify(attempt, turn)
     if ('refused' in outcome) return outcome
     const { authentication, deviceToken } = outcome
-    const tokens = await sessionTokens.begin(authentication, request)
-    if (!tokens) return { refused: 'wrong_credentials' }
-    return { user: authentication.user, tokens, deviceToken }
+    const result = await start(authentication)
+    return result ? { authentication, result, deviceToken } : { refused: 'wrong_credentials' }
   }
 }

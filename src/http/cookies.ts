@@ -9,21 +9,30 @@ export const refreshCookie = '__Host-signet_refresh'
 /** Used by the previous release, at one path. Remove it in the next release. */
 export const formerRefreshCookie = '__Secure-signet_refresh'
 
+/** The browser session: single sign-on. Lax, because people arrive from apps (RFC 6265bis §5.6.7). */
+export const browserCookie = '__Host-signet_session'
+
+/** The same as `deviceCookie` for the pages, which are at every path. */
+export const browserDeviceCookie = '__Host-signet_device'
+
 /** Marks a browser in which this person has signed in before. */
 export const deviceCookie = '__Secure-signet_device'
 
 interface CookieOptions {
   readonly path: string
-  /** 0 deletes the cookie. */
-  readonly maxAgeSeconds: number
+  readonly sameSite?: 'Strict' | 'Lax'
+  /** 0 deletes the cookie; absent: it ends with the browser window. */
+  readonly maxAgeSeconds?: number | undefined
 }
 
 export const setCookie = (
   name: string,
   value: string,
-  { path, maxAgeSeconds }: CookieOptions,
-): string =>
-  `${name}=${value}; Path=${path}; Max-Age=${maxAgeSeconds}; Secure; HttpOnly; SameSite=Strict`
+  { path, maxAgeSeconds, sameSite = 'Strict' }: CookieOptions,
+): string => {
+  const maxAge = maxAgeSeconds === undefined ? '' : ` Max-Age=${maxAgeSeconds};`
+  return `${name}=${value}; Path=${path};${maxAge} Secure; HttpOnly; SameSite=${sameSite}`
+}
 
 /** The first cookie of that name. Our values need no decoding. */
 export function readCookie(ctx: Context, name: string): string | undefined {

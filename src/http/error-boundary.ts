@@ -25,9 +25,9 @@ export interface Refusal {
 export interface ErrorFormat {
   /** The answer for any error of a handler. A bug is logged, and its answer has no details. */
   refusal(ctx: Context, error: unknown): Refusal
-  notFound(): Refusal
+  notFound(ctx: Context): Refusal
   /** @param allow the methods of the path, as in the header of that name */
-  wrongMethod(allow: string): Refusal
+  wrongMethod(allow: string, ctx: Context): Refusal
 }
 
 interface Dependencies {
@@ -40,7 +40,7 @@ export function errorBoundary({ metrics, errors }: Dependencies): Middleware {
   return async (ctx, next) => {
     try {
       await next()
-      if (ctx.status === 404 && ctx.body === undefined) answer(ctx, errors.notFound())
+      if (ctx.status === 404 && ctx.body === undefined) answer(ctx, errors.notFound(ctx))
       if (ctx.status === 405 || ctx.status === 501) answer(ctx, wrongMethod(ctx, errors))
     } catch (error) {
       if (error instanceof ThrottledError) noteThrottled(ctx, metrics, error)
@@ -74,9 +74,9 @@ function answer(ctx: Context, { status, headers, type, body, code }: Refusal): v
 /** The router knows the methods of a path and has set Allow. */
 function wrongMethod(ctx: Context, errors: ErrorFormat): Refusal {
   const allow = ctx.response.get('allow')
-  if (allow !== '') return errors.wrongMethod(allow)
+  if (allow !== '') return errors.wrongMethod(allow, ctx)
   ctx.remove('allow')
-  return errors.notFound()
+  return errors.notFound(ctx)
 }
 
 /** RFC 6749 §5.2: `error` and `error_description`. */

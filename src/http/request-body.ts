@@ -45,8 +45,20 @@ export async function readForm(ctx: Context): Promise<Record<string, string>> {
   return { ...fields }
 }
 
+/** The parameters of a form, for an endpoint that also takes other bodies. */
+export const readFormParams = (ctx: Context): Promise<Params> => readParams(ctx)
+
+/**
+ * The parameters of an authorization request: in the query of a GET, in the form of a POST (RFC 6749 §3.1).
+ * Repeated names are kept, because the client is told of them.
+ */
+export async function readAuthorizationParams(ctx: Context): Promise<Params> {
+  if (ctx.method === 'POST') return readParams(ctx, Params.parseAll)
+  return Params.parseAll(Buffer.from(ctx.querystring))
+}
+
 /** Refuses query parameters: URLs end up in logs and histories (ASVS 14.2.1). */
-async function readParams(ctx: Context): Promise<Params> {
+async function readParams(ctx: Context, parse = Params.parse): Promise<Params> {
   if (ctx.querystring !== '') {
     throw new OAuthError('invalid_request', 'send parameters in the request body, not in the URL')
   }
@@ -58,5 +70,5 @@ async function readParams(ctx: Context): Promise<Params> {
       new OAuthError('invalid_request', `the body is larger than ${bytes} bytes`, { status: 413 }),
     broken: (description, cause) => new OAuthError('invalid_request', description, { cause }),
   })
-  return Params.parse(body)
+  return parse(body)
 }

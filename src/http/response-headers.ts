@@ -10,10 +10,12 @@ const dataPolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
  * The security headers of a group: nothing may be framed, sniffed or embedded (ASVS 3.2.1, 3.4).
  * HSTS is sent only where the issuer is https, because it would lock `localhost` to https.
  * @param contentSecurityPolicy other than that of data, for groups of pages
+ * @param others replace the fields of the same name
  */
 export const securityFields = (
   { https }: { readonly https: boolean },
   contentSecurityPolicy = dataPolicy,
+  others: Readonly<Record<string, string>> = {},
 ): Fields =>
   Object.entries({
     'content-security-policy': contentSecurityPolicy,
@@ -23,7 +25,18 @@ export const securityFields = (
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
     ...(https && { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }),
+    ...others,
   })
+
+/**
+ * For the pages of a sign-in. With `no-referrer` browsers send `Origin: null` with the forms of this server
+ * itself; with any opener policy an app that signs in through a popup loses its hold of it.
+ */
+export const flowFields: Readonly<Record<string, string>> = {
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'unsafe-none',
+  'cache-control': 'no-store',
+}
 
 /** RFC 6749 §5.1: an answer that holds a token, or describes one, is stored nowhere. */
 export const noStore: Fields = [

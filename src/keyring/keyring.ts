@@ -48,6 +48,11 @@ export class Keyring {
     return key && isPublished(key, now) ? this.#publicKeys.get(kid) : undefined
   }
 
+  /** A key that this server has had, published or not, unless it was revoked: for hints, which prove little. */
+  formerKey(kid: string): KeyObject | undefined {
+    return this.isRevoked(kid) ? undefined : this.#publicKeys.get(kid)
+  }
+
   /** RFC 7517 §5: public halves only. */
   jwks(now: Date): JSONWebKeySet {
     return { keys: this.#published(now).map((key): JWK => key.publicJwk) }

@@ -1,5 +1,6 @@
 /**
- * The error codes of this server and the status of each: RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 8707 §2. `temporarily_unavailable` is borrowed from RFC 6749 §4.1.2.1 for a 503.
+ * The error codes of this server and the status of each: RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1,
+ * RFC 8707 §2, OpenID Connect Core §3.1.2.6. `temporarily_unavailable` stands for a 503 everywhere.
  */
 const statuses = {
   invalid_request: 400,
@@ -10,11 +11,23 @@ const statuses = {
   unsupported_token_type: 400,
   invalid_scope: 400,
   invalid_target: 400,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  access_denied: 400,
+  unsupported_response_type: 400,
+  request_not_supported: 400,
+  request_uri_not_supported: 400,
+  registration_not_supported: 400,
+  login_required: 400,
+  consent_required: 400,
+  interaction_required: 400,
+  account_selection_required: 400,
+  unmet_authentication_requirements: 400,
   server_error: 500,
   temporarily_unavailable: 503,
 } as const
 
-type OAuthErrorCode = keyof typeof statuses
+export type OAuthErrorCode = keyof typeof statuses
 
 interface OAuthErrorOptions {
   /** For the log, not for the caller. */

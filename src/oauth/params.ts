@@ -11,13 +11,27 @@ const mostParameters = 64
  */
 export class Params {
   readonly #values: ReadonlyMap<string, readonly string[]>
+  /** Names that were repeated although they must not be; empty unless they were to be kept. */
+  readonly repeated: ReadonlySet<string>
 
-  private constructor(values: ReadonlyMap<string, readonly string[]>) {
+  private constructor(
+    values: ReadonlyMap<string, readonly string[]>,
+    repeated: ReadonlySet<string>,
+  ) {
     this.#values = values
+    this.repeated = repeated
   }
 
   /** Reads an `application/x-www-form-urlencoded` body as RFC 6749 appendix B defines it: UTF-8 only. */
   static parse(body: Uint8Array): Params {
+    const params = Params.parseAll(body)
+    if (params.repeated.size > 0) throw invalid('a parameter is repeated')
+    return params
+  }
+
+  /** The same, but keeps the names that are repeated, for an endpoint that answers by redirect. */
+  static parseAll(body: Uint8Array): Params {
+    const repeated = new Set<string>()
     const values = new Map<string, string[]>()
     const pairs = utf8(body).split('&')
     if (pairs.length > mostParameters) throw invalid('too many parameters')
@@ -31,11 +45,11 @@ export class Params {
       const value = formDecode(pair.slice(at + 1))
       if (value === '') continue
       const earlier = values.get(name)
-      if (earlier && !repeatable.has(name)) throw invalid('a parameter is repeated')
+      if (earlier && !repeatable.has(name)) repeated.add(name)
       if (earlier) earlier.push(value)
       else values.set(name, [value])
     }
-    return new Params(values)
+    return new Params(values, repeated)
   }
 
   get(name: string): string | undefined {

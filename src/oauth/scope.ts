@@ -5,6 +5,9 @@ const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
 
 export const offlineAccess = 'offline_access'
 
+/** OpenID Connect Core §3.1.2.1. */
+export const openId = 'openid'
+
 /** Splits a `scope` parameter; duplicates are removed, the order stays. */
 function parseScope(scope: string): string[] {
   const tokens = scope.split(' ').filter((token) => token !== '')

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
+import type { LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { later, type Now } from '../clock.ts'
 import { digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
@@ -23,12 +24,26 @@ interface Dependencies {
   readonly statements: Statements
   readonly codec: RefreshTokenCodec
   readonly revocations: Revocations
+  readonly logoutDeliveries: LogoutDeliveries
   readonly audit: AuditTrail
   readonly now: Now
   readonly sessionsPerUser: number
   /** How long a revocation must be kept: the longest lifetime of an access token and the clock skew. */
   readonly rememberSeconds: number
 }
+
+/** The sessions that go on when the others of a person end. */
+export interface Kept {
+  readonly sid?: string | undefined
+  readonly browserSessionId?: string | undefined
+}
+
+type EndedRow = Pick<
+  SessionRow,
+  'sid' | 'user_id' | 'client_id' | 'browser_session_id' | 'expires_at'
+>
+
+const daySeconds = 86_400
 
 /** The sessions of people. Each is a family of refresh tokens, RFC 9700 §4.14.2. */
 export class RefreshFamilies {
@@ -59,7 +74,7 @@ export class RefreshFamilies {
     return revocations.decide(async (change) => {
       const { trx } = change
       if (!(await isWelcome(trx, request))) return false
-      await this.#endSurplus(change, row.user_id)
+      await this.#endOldest(change, row.user_id, this.#deps.sessionsPerUser - 1)
       await trx('refresh_families').insert(row)
       const event = {
         event: 'user.signed_in',
@@ -93,22 +108,90 @@ export class RefreshFamilies {
     return row && { sid: row.sid, userId: row.user_id, clientId: row.client_id }
   }
 
+  /** The claims that the authorization request of a session named for userinfo. */
+  async requestedClaims(sid: string): Promise<readonly string[]> {
+    const row = await this.#deps.db('refresh_families').where({ sid }).first('claims')
+    const named: unknown = row?.claims?.userinfo
+    return Array.isArray(named) ? named : []
+  }
+
   #contentOf(token: string | RefreshTokenContent): RefreshTokenContent | undefined {
     return typeof token === 'string' ? this.#deps.codec.decode(token) : token
   }
 
-  /** Ends live sessions and revokes their access tokens, by the `sid` of each session. */
+  /**
+   * Ends live sessions and revokes their access tokens, by the `sid` of each session. Ending all sessions of
+   * a person signs their browsers out as well. Clients with a back-channel logout URI are notified.
+   */
   async end(
-    { trx, revoke }: Change,
-    which: { sid: string } | { user_id: string } | { client_id: string },
+    change: Change,
+    which: { sid: string } | { user_id: string } | { user_id: string; client_id: string },
     reason: EndReason,
-    keepSid?: string,
+    keep: Kept = {},
   ): Promise<string[]> {
-    const live = trx('refresh_families').where(which).whereNull('revoked_at')
-    const ended: { sid: string }[] = await (keepSid ? live.whereNot('sid', keepSid) : live)
+    const isEverywhere = 'user_id' in which && Object.keys(which).length === 1
+    if (isEverywhere) await this.#signOutBrowsers(change.trx, which.user_id, reason, keep)
+    const live = change.trx<SessionRow>('refresh_families').where(which).whereNull('revoked_at')
+    if (keep.sid) live.whereNot('sid', keep.sid)
+    if (keep.browserSessionId) {
+      live.whereRaw('browser_session_id IS DISTINCT FROM ?', [keep.browserSessionId])
+    }
+    return this.#end(change, live, reason)
+  }
+
+  /**
+   * Signs browsers out, and ends the sessions of clients that began from them, except those that outlive
+   * the browser. Two statements, because one would not see a session that was committed while it waited
+   * for the row of the browser.
+   * @returns the ended sessions of clients, and the person; undefined if the browser was not signed in
+   */
+  async endBrowsers(
+    change: Change,
+    which: { id: string; user_id?: string },
+    reason: EndReason,
+  ): Promise<{ readonly sids: readonly string[]; readonly userId: string | undefined }> {
+    const { trx } = change
+    const [browser]: { user_id: string }[] = await trx('browser_sessions')
+      .where(which)
+      .whereNull('revoked_at')
       .update({ revoked_at: this.#deps.now(), revoked_reason: reason })
-      .returning('sid')
-    await revoke(...ended.map(({ sid }) => this.#revocationOf(sid)))
+      .returning('user_id')
+    if (!browser) return { sids: [], userId: undefined }
+    const live = trx<SessionRow>('refresh_families')
+      .where({ browser_session_id: which.id, outlives_browser: false })
+      .whereNull('revoked_at')
+    return { sids: await this.#end(change, live, reason), userId: browser.user_id }
+  }
+
+  /** The browser that a session began from. */
+  async browserOf(trx: Knex.Transaction, sid: string, userId: string): Promise<string | undefined> {
+    const row = await trx('refresh_families')
+      .where({ sid, user_id: userId })
+      .first('browser_session_id')
+    return row?.browser_session_id ?? undefined
+  }
+
+  async #signOutBrowsers(trx: Knex.Transaction, userId: string, reason: EndReason, keep: Kept) {
+    const kept = keep.sid
+      ? trx('refresh_families').where({ sid: keep.sid }).select('browser_session_id')
+      : undefined
+    const live = trx('browser_sessions').where({ user_id: userId }).whereNull('revoked_at')
+    if (kept) live.whereRaw('id IS DISTINCT FROM (?)', [kept])
+    if (keep.browserSessionId) live.whereNot({ id: keep.browserSessionId })
+    await live.update({ revoked_at: this.#deps.now(), revoked_reason: reason })
+  }
+
+  async #end(
+    { trx, revoke }: Change,
+    live: Knex.QueryBuilder,
+    reason: EndReason,
+  ): Promise<string[]> {
+    const ended: EndedRow[] = await live
+      .update({ revoked_at: this.#deps.now(), revoked_reason: reason })
+      .returning(['sid', 'user_id', 'client_id', 'browser_session_id', 'expires_at'])
+    await revoke(...ended.map((row) => this.#revocationOf(row)))
+    const ofBrowsers = ended.filter((row) => row.browser_session_id !== null)
+    await this.#deps.logoutDeliveries.put(trx, ofBrowsers)
     return ended.map(({ sid }) => sid)
   }
 
@@ -120,10 +203,17 @@ export class RefreshFamilies {
       .update({ revoked_at: this.#deps.now(), revoked_reason: 'revocation_recovered' })
   }
 
-  /** The revocation of every access token with this `sid`. */
-  #revocationOf(sid: string): Revocation {
+  /**
+   * The revocation of every access token with this `sid`. Web apps have sessions of their own by the `sid` of
+   * an id token, which may outlive every access token, so theirs is remembered for a day.
+   */
+  #revocationOf({ sid, browser_session_id, expires_at }: EndedRow): Revocation {
     const { now, rememberSeconds } = this.#deps
-    return { kind: 'sid', value: sid, expiresAt: later(now(), rememberSeconds) }
+    const until = later(now(), rememberSeconds)
+    if (browser_session_id === null) return { kind: 'sid', value: sid, expiresAt: until }
+    const day = later(now(), Math.max(rememberSeconds, daySeconds))
+    const latest = expires_at < day ? expires_at : day
+    return { kind: 'sid', value: sid, expiresAt: latest > until ? latest : until }
   }
 
   /** Lists the live sessions of a person, newest first; those of disabled clients are left out. */
@@ -165,9 +255,22 @@ export class RefreshFamilies {
     return row?.seed_digest.equals(digestSecret(content.seed)) ? row : undefined
   }
 
-  /** Ends the oldest sessions to make room for a new one. */
-  async #endSurplus(change: Change, userId: string): Promise<void> {
-    const { sessionsPerUser, now, audit } = this.#deps
+  /** Ends the oldest sessions of a person who has more than the limit. */
+  async endSurplus(userId: string): Promise<void> {
+    const { db, sessionsPerUser, revocations, now } = this.#deps
+    const surplus = await db('refresh_families')
+      .where({ user_id: userId })
+      .whereNull('revoked_at')
+      .where('expires_at', '>', now())
+      .where('idle_expires_at', '>', now())
+      .offset(sessionsPerUser)
+      .first('sid')
+    if (!surplus) return
+    await revocations.decide((change) => this.#endOldest(change, userId, sessionsPerUser))
+  }
+
+  async #endOldest(change: Change, userId: string, kept: number): Promise<void> {
+    const { now, audit } = this.#deps
     const surplus: string[] = await change
       .trx('refresh_families')
       .where({ user_id: userId })
@@ -175,7 +278,7 @@ export class RefreshFamilies {
       .where('expires_at', '>', now())
       .where('idle_expires_at', '>', now())
       .orderBy('sid', 'desc')
-      .offset(sessionsPerUser - 1)
+      .offset(kept)
       .pluck('sid')
     for (const sid of surplus) {
       await this.end(change, { sid }, 'session_limit')

@@ -22,7 +22,7 @@ export type Advanced = SessionColumns & { generation: number; roles: string[] }
 type CaughtUp = Advanced & { lost: number }
 
 const answer = `family.sid, family.user_id, family.client_id, family.scope, family.audience,
-  family.auth_time, family.amr, family.generation, family.idle_expires_at, family.expires_at`
+  family.auth_time, family.amr, family.acr, family.generation, family.idle_expires_at, family.expires_at`
 
 /**
  * A statement that waited in PostgreSQL for longer than its caller waits must change nothing. `now()`

@@ -7,6 +7,8 @@ export interface Session {
   readonly audience: readonly string[]
   readonly authTime: Date
   readonly amr: readonly string[]
+  /** null for sessions that began with a password at a client. */
+  readonly acr: string | null
   readonly idleExpiresAt: Date
   readonly expiresAt: Date
 }
@@ -20,6 +22,7 @@ export interface SessionColumns {
   audience: string[]
   auth_time: Date
   amr: string[]
+  acr: string | null
   idle_expires_at: Date
   expires_at: Date
 }
@@ -27,6 +30,12 @@ export interface SessionColumns {
 /** A row of `refresh_families`. */
 export interface SessionRow extends SessionColumns {
   seed_digest: Buffer
+  /** The browser that it began from; null for sessions that began with a password. */
+  browser_session_id: string | null
+  /** It goes on when the browser signs out: offline access of a third-party client. */
+  outlives_browser: boolean
+  /** The `claims` parameter of its authorization request: OpenID Connect Core §5.5. */
+  claims: object | null
   generation: number
   rotated_at: Date | null
   revoked_at: Date | null
@@ -60,6 +69,7 @@ export const sessionOf = (row: SessionColumns): Session => ({
   audience: row.audience,
   authTime: row.auth_time,
   amr: row.amr,
+  acr: row.acr,
   idleExpiresAt: row.idle_expires_at,
   expiresAt: row.expires_at,
 })
@@ -77,3 +87,7 @@ export type EndReason =
   | 'user_deleted'
   | 'signed_out'
   | 'revocation_recovered'
+  | 'replaced'
+  | 'code_reused'
+  | 'consent_withdrawn'
+  | 'expired'

@@ -5,7 +5,7 @@ import type { Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Passwords } from '../passwords/passwords.ts'
 import type { Revocations } from '../revocations/revocations.ts'
-import type { RefreshFamilies } from '../sessions/refresh-families.ts'
+import type { Kept, RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { ApiKeys } from '../tokens/api-keys.ts'
 import type { OneTimeTokens, TokenPurpose } from '../tokens/one-time-tokens.ts'
 import type { Changed } from './administration.ts'
@@ -53,7 +53,7 @@ export class Credentials {
   async change(
     user: User,
     { current, next, keepKeys = false }: { current: string; next: string; keepKeys?: boolean },
-    { sid, onConfirmed, ...actor }: Actor & { sid: string; onConfirmed(): Promise<unknown> },
+    { keep, onConfirmed, ...actor }: Actor & { keep: Kept; onConfirmed(): Promise<unknown> },
   ): Promise<PasswordChanged> {
     const { users, passwords } = this.#deps
     await users.requirePassword(user.id, current, { ip: actor.ip, message: wrongPassword })
@@ -61,14 +61,20 @@ export class Credentials {
     const hash = await passwords.hash(next, personal(user), actor.ip)
     return this.#replace(user, hash, {
       ...actor,
-      keep: sid,
+      keep,
       keepKeys,
-      // If two changes use the same old password, the first wins: for the second it is wrong by now.
-      async permit(_trx, before) {
-        if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
-        throw new UserError('wrong_password', wrongPassword)
-      },
+      permit: unchangedSince(user),
     })
+  }
+
+  /**
+   * For a person who has just given the right password and must replace it.
+   * @throws PasswordError when the policy refuses the password
+   * @throws UserError `wrong_password` if the password was set meanwhile
+   */
+  async replaceOwed(user: User, password: string, actor: Actor): Promise<PasswordChanged> {
+    const hash = await this.#deps.passwords.hash(password, personal(user), actor.ip)
+    return this.#replace(user, hash, { ...actor, permit: unchangedSince(user) })
   }
 
   /**
@@ -179,7 +185,7 @@ export class Credentials {
 
 interface Replacement extends Actor {
   /** The session that continues. */
-  readonly keep?: string
+  readonly keep?: Kept
   readonly keepKeys?: boolean
   readonly verifiesAddress?: boolean
   /** Throws when the locked row forbids the change. */
@@ -187,6 +193,14 @@ interface Replacement extends Actor {
 }
 
 const wrongPassword = 'The current password is wrong.'
+
+/** If two changes use the same old password, the first wins: for the second it is wrong by now. */
+const unchangedSince =
+  (user: User) =>
+  async (_trx: Knex.Transaction, before: UserRow): Promise<void> => {
+    if (before.password_changed_at.getTime() === user.passwordChangedAt.getTime()) return
+    throw new UserError('wrong_password', wrongPassword)
+  }
 
 /** Another concurrent request with the same link was first: this one is rolled back. */
 class LinkSpentError extends Error {

@@ -14,6 +14,7 @@ export interface NewUser {
   readonly email?: string | null | undefined
   readonly emailVerified?: boolean | undefined
   readonly fullName?: string | null | undefined
+  readonly locale?: string | null | undefined
   /** Absent: the person cannot sign in before they have reset it. */
   readonly password?: string | undefined
   readonly roles?: readonly string[] | undefined
@@ -38,6 +39,7 @@ export function newUserRow(input: NewUser, passwordHash: string, now: Date): New
     ...emailColumns(input.email ? normalName(input.email) : null),
     email_verified_at: input.email && input.emailVerified ? now : null,
     full_name: input.fullName?.trim() || null,
+    locale: input.locale ?? null,
     password_hash: passwordHash,
     password_changed_at: now,
     must_change_password: false,

@@ -4,8 +4,10 @@ import { type Argon2Parameters, HashError, readHash } from '../passwords/hash-fo
 import { noPassword } from '../passwords/passwords.ts'
 import {
   emailColumns,
+  isLocale,
   isRole,
   isUsername,
+  localeRule,
   normalName,
   roleRule,
   type UserColumns,
@@ -47,6 +49,7 @@ const members = z.strictObject({
     (given) => /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(given),
     'must be 1 to 200 characters',
   ),
+  locale: matching((given) => isLocale(given), `must be ${localeRule}`),
   roles: z
     .array(z.string().refine(isRole, `must be ${roleRule}`))
     .max(100)
@@ -122,6 +125,7 @@ function rowOf(person: Members, now: Date): PersonRow {
     ...emailColumns(person.email),
     email_verified_at: person.email_verified_at ?? (person.email_verified ? createdAt : null),
     full_name: person.full_name,
+    locale: person.locale,
     password_hash: hash && !isUnusable(hash) ? hash : noPassword,
     password_changed_at: person.password_changed_at ?? createdAt,
     must_change_password: person.must_change_password ?? false,
@@ -140,6 +144,7 @@ export function writePersonLine(row: UserRow): string {
     email_verified: row.email === null ? undefined : row.email_verified_at !== null,
     email_verified_at: row.email_verified_at ?? undefined,
     full_name: row.full_name ?? undefined,
+    locale: row.locale ?? undefined,
     roles: row.roles,
     password_hash: row.password_hash === noPassword ? undefined : row.password_hash,
     password_changed_at: row.password_changed_at,

@@ -50,6 +50,8 @@ const fields = {
     write: (value: Date | null): boolean => value !== null,
   },
   fullName: text('full_name'),
+  /** BCP 47: the language of their pages and mails. */
+  locale: text('locale'),
   roles: {
     column: 'roles',
     name: 'roles',
@@ -156,6 +158,10 @@ export function checkUsername(name: string): void {
     throw new UserError('malformed', `A username must be ${usernameRule}.`)
   }
 }
+
+export const localeRule = 'a language tag such as en or pt-BR'
+
+export const isLocale = (text: string): boolean => /^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/.test(text)
 
 export const roleRule = '1 to 64 letters, digits or . _ : -'
 

@@ -48,7 +48,7 @@ function change({ credentials, throttle }: Dependencies): Operation {
         () =>
           confirmed(throttle, person.user.id, () =>
             credentials.change(person.user, passwords, {
-              sid: person.sid,
+              keep: { sid: person.sid },
               ip,
               onConfirmed: () => throttle.attempt('passwordChange', { person: person.user.id }),
             }),

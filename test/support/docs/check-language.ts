@@ -8,7 +8,7 @@ import { findingsInCode, findingsInProse } from './language.ts'
  * Part of `npm run check`: refuses comments, test titles and documents that break the rules of language in
  * CONTRIBUTING.md.
  */
-const listed = execFileSync('git', ['ls-files', '*.ts', '*.cts', '*.md'], {
+const listed = execFileSync('git', ['ls-files', '*.ts', '*.tsx', '*.cts', '*.md'], {
   cwd: root,
   encoding: 'utf8',
 })

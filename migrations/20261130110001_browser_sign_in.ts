@@ -1,0 +1,128 @@
+import type { Knex } from 'knex'
+
+/**
+ * Sign-in through the browser: a browser session is one browser that has signed in here, an authorization
+ * code is a session that a client may begin within a minute, a consent is what a person has allowed a client.
+ *
+ * On a large table build the index of `refresh_families` before the upgrade: docs/operations.md.
+ */
+export async function up(knex: Knex): Promise<void> {
+  await knex.raw(`
+    ALTER TABLE clients
+      ADD COLUMN redirect_uris             text[] NOT NULL DEFAULT '{}',
+      ADD COLUMN post_logout_redirect_uris text[] NOT NULL DEFAULT '{}',
+      ADD COLUMN backchannel_logout_uri    text,
+      ADD COLUMN initiate_login_uri        text,
+      ADD COLUMN client_uri                text,
+      ADD COLUMN policy_uri                text,
+      ADD COLUMN tos_uri                   text,
+      ADD COLUMN accent_color              text,
+      ADD COLUMN require_pkce              boolean NOT NULL DEFAULT true,
+      ADD COLUMN consent                   text NOT NULL DEFAULT 'remember'
+        CHECK (consent IN ('always', 'remember', 'skip')),
+      ADD COLUMN default_max_age           integer CHECK (default_max_age >= 0);
+    UPDATE clients SET consent = 'skip' WHERE first_party;
+    ALTER TABLE users
+      ADD COLUMN locale text;
+    CREATE TABLE browser_sessions (
+      id                uuid PRIMARY KEY,
+      user_id           uuid NOT NULL,
+      version           integer NOT NULL DEFAULT 0,
+      created_at        timestamptz NOT NULL,
+      auth_time         timestamptz NOT NULL,
+      amr               text[] NOT NULL,
+      acr               text NOT NULL,
+      authenticated_for uuid,
+      answered          uuid[] NOT NULL DEFAULT '{}',
+      remembered        boolean NOT NULL,
+      idle_expires_at   timestamptz NOT NULL,
+      expires_at        timestamptz NOT NULL,
+      revoked_at        timestamptz,
+      revoked_reason    text,
+      ip                text,
+      user_agent        text,
+      CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
+    ) WITH (fillfactor = 80);
+    CREATE INDEX browser_sessions_user_id ON browser_sessions (user_id);
+    CREATE INDEX browser_sessions_expires_at ON browser_sessions (expires_at);
+    CREATE INDEX browser_sessions_revoked_at ON browser_sessions (revoked_at)
+      WHERE revoked_at IS NOT NULL;
+    CREATE TABLE authorization_codes (
+      sid                 uuid PRIMARY KEY,
+      user_id             uuid NOT NULL,
+      client_id           text NOT NULL,
+      browser_session_id  uuid NOT NULL,
+      redirect_uri        text NOT NULL,
+      code_challenge      text,
+      nonce               text,
+      scope               text[] NOT NULL,
+      audience            text[] NOT NULL,
+      claims              jsonb,
+      auth_time           timestamptz NOT NULL,
+      amr                 text[] NOT NULL,
+      acr                 text NOT NULL,
+      password_changed_at timestamptz NOT NULL,
+      has_refresh_token   boolean NOT NULL,
+      outlives_browser    boolean NOT NULL,
+      expires_at          timestamptz NOT NULL
+    );
+    CREATE INDEX authorization_codes_expires_at ON authorization_codes (expires_at);
+    CREATE TABLE consents (
+      user_id    uuid NOT NULL,
+      client_id  text NOT NULL,
+      scopes     text[] NOT NULL,
+      granted_at timestamptz NOT NULL,
+      PRIMARY KEY (user_id, client_id)
+    );
+    CREATE INDEX consents_client_id ON consents (client_id);
+    CREATE TABLE logout_deliveries (
+      id              uuid PRIMARY KEY,
+      client_id       text NOT NULL,
+      sid             uuid NOT NULL,
+      subject         uuid NOT NULL,
+      created_at      timestamptz NOT NULL,
+      next_attempt_at timestamptz NOT NULL,
+      attempts        integer NOT NULL DEFAULT 0,
+      delivered_at    timestamptz,
+      given_up_at     timestamptz,
+      last_error      text
+    );
+    CREATE INDEX logout_deliveries_next_attempt_at ON logout_deliveries (next_attempt_at)
+      WHERE delivered_at IS NULL AND given_up_at IS NULL;
+    CREATE INDEX logout_deliveries_created_at ON logout_deliveries (created_at);
+    ALTER TABLE refresh_families
+      ADD COLUMN browser_session_id uuid,
+      ADD COLUMN outlives_browser   boolean NOT NULL DEFAULT false,
+      ADD COLUMN acr                text,
+      ADD COLUMN claims             jsonb;
+    CREATE INDEX IF NOT EXISTS refresh_families_browser_session_id
+      ON refresh_families (browser_session_id)
+      WHERE browser_session_id IS NOT NULL AND revoked_at IS NULL`)
+}
+
+export async function down(knex: Knex): Promise<void> {
+  await knex.raw(`
+    DROP INDEX refresh_families_browser_session_id;
+    ALTER TABLE refresh_families
+      DROP COLUMN claims,
+      DROP COLUMN acr,
+      DROP COLUMN outlives_browser,
+      DROP COLUMN browser_session_id;
+    DROP TABLE logout_deliveries;
+    DROP TABLE consents;
+    DROP TABLE authorization_codes;
+    DROP TABLE browser_sessions;
+    ALTER TABLE users DROP COLUMN locale;
+    ALTER TABLE clients
+      DROP COLUMN default_max_age,
+      DROP COLUMN consent,
+      DROP COLUMN require_pkce,
+      DROP COLUMN accent_color,
+      DROP COLUMN tos_uri,
+      DROP COLUMN policy_uri,
+      DROP COLUMN client_uri,
+      DROP COLUMN initiate_login_uri,
+      DROP COLUMN backchannel_logout_uri,
+      DROP COLUMN post_logout_redirect_uris,
+      DROP COLUMN redirect_uris`)
+}

@@ -1,0 +1,58 @@
+import { hkdfSync } from 'node:crypto'
+import { CompactEncrypt, compactDecrypt } from 'jose'
+import { epochSeconds, type Now } from '../clock.ts'
+
+/**
+ * The values that pages carry: an authorization request in a URL, an attempt in a form, and a person who
+ * still owes a step. Each purpose has its own key, so that no value is accepted as another kind.
+ */
+export type SealedPurpose = 'request' | 'attempt' | 'pending'
+
+/** Longer values would not fit the URLs that proxies accept. */
+export const longestSealed = 6000
+
+/**
+ * Seals values that browsers keep for this server: JWE, `dir`, A256GCM (RFC 7516). Nothing is stored, so
+ * strangers fill no table, and any instance opens what another one has sealed.
+ */
+export class SealedValues {
+  readonly #keys: Readonly<Record<SealedPurpose, Uint8Array>>
+  readonly #now: Now
+
+  /** @param secret 256 bits that all instances share */
+  constructor(secret: Uint8Array, now: Now) {
+    const key = (purpose: SealedPurpose) =>
+      new Uint8Array(hkdfSync('sha256', secret, '', `signet sealed ${purpose} v1`, 32))
+    this.#keys = { request: key('request'), attempt: key('attempt'), pending: key('pending') }
+    this.#now = now
+  }
+
+  seal(purpose: SealedPurpose, value: object): Promise<string> {
+    const text = JSON.stringify({ ...value, sealedAt: epochSeconds(this.#now()) })
+    return new CompactEncrypt(Buffer.from(text))
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+      .encrypt(this.#keys[purpose])
+  }
+
+  /**
+   * @param seconds how long after it was sealed a value is accepted
+   * @returns undefined for everything that this server did not seal for this purpose, lately
+   */
+  async open<Value extends object>(
+    purpose: SealedPurpose,
+    sealed: string | undefined,
+    seconds = Infinity,
+  ): Promise<Value | undefined> {
+    if (sealed === undefined || sealed.length > longestSealed) return undefined
+    try {
+      const { plaintext } = await compactDecrypt(sealed, this.#keys[purpose], {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      })
+      const value = JSON.parse(Buffer.from(plaintext).toString())
+      return epochSeconds(this.#now()) - value.sealedAt <= seconds ? value : undefined
+    } catch {
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import type { ReturnAddress } from '../authentication/authorization-request.ts'
+import { responseModeOf } from '../authentication/authorization-request.ts'
+import type { Client } from '../clients/client.ts'
+import type { Clients } from '../clients/clients.ts'
+import type { BrowserFlow, ClientAnswer, Flow } from '../grants/browser-flow.ts'
+import type { Context, Middleware } from '../http/context.ts'
+import { browserCookie, readCookie } from '../http/cookies.ts'
+import { asOAuthError } from '../http/error-boundary.ts'
+import { readAuthorizationParams } from '../http/request-body.ts'
+import { OAuthError } from '../oauth/error.ts'
+import type { Params } from '../oauth/params.ts'
+import { isRegistered, longestRedirectUri } from '../oauth/redirect-uri.ts'
+
+interface Dependencies {
+  readonly flow: BrowserFlow
+  readonly clients: Clients
+  /** The path of the issuer; empty at the root. */
+  readonly path: string
+  /** Takes the browser to the client. */
+  readonly send: (ctx: Context, answer: ClientAnswer) => void
+}
+
+/**
+ * The authorization endpoint: RFC 6749 §3.1, OpenID Connect Core §3.1.2. Until the client and its redirect
+ * URI are known to be right, an error is a page (§4.1.2.1); after that the client is told by redirect.
+ */
+export function authorization({ flow, clients, path, send }: Dependencies): Middleware {
+  return async (ctx) => {
+    const params = await readAuthorizationParams(ctx)
+    const client = await clientOf(params, clients)
+    ctx.state.facts.clientId = client.id
+    const to = returnAddressOf(params, client)
+    const started = await start(flow, params, client, to, ctx)
+    if ('parameters' in started) return send(ctx, started)
+    // A form of another site brings no cookie, but the page that it is sent on to gets it.
+    if (ctx.method === 'POST') return toPage(ctx, path, 'sign-in', started.sealed)
+    const browser = await flow.browserOf(readCookie(ctx, browserCookie))
+    if (browser) ctx.state.facts.userId = browser.session.userId
+    const step = await flow.stepOf(started, browser)
+    if (step.kind === 'page') return toPage(ctx, path, step.page, started.sealed)
+    if (step.kind === 'error') {
+      ctx.state.facts.error = step.error
+      return send(ctx, flow.refuse(started.request, step.error, 'the person has to act on a page'))
+    }
+    const answer = browser && (await flow.answer(started, browser))
+    // The browser has signed out at this moment.
+    if (!answer) return toPage(ctx, path, 'sign-in', started.sealed)
+    send(ctx, answer)
+  }
+}
+
+export function toPage(ctx: Context, path: string, page: string, sealed: string): void {
+  // RFC 9700 §4.12: 303, because 307 would send a form on.
+  ctx.status = 303
+  ctx.set('location', `${path}/${page}?request=${sealed}`)
+  ctx.body = null
+  ctx.status = 303
+}
+
+async function start(
+  flow: BrowserFlow,
+  params: Params,
+  client: Client,
+  to: ReturnAddress,
+  ctx: Context,
+): Promise<Flow | ClientAnswer> {
+  try {
+    const [repeated] = params.repeated
+    if (repeated !== undefined) {
+      throw new OAuthError('invalid_request', 'a parameter is repeated')
+    }
+    return await flow.start(params, client, to.redirectUri)
+  } catch (error) {
+    const { code, message, cause } = asOAuthError(ctx, error)
+    ctx.state.facts.error = code
+    if (cause instanceof Error) ctx.state.facts.cause = cause.message
+    return flow.refuse(to, code, message)
+  }
+}
+
+async function clientOf(params: Params, clients: Clients): Promise<Client> {
+  const id = params.repeated.has('client_id') ? undefined : params.get('client_id')
+  const client = id === undefined ? undefined : (await clients.find(id))?.client
+  if (!client) {
+    throw new OAuthError('invalid_client', 'there is no such client', { status: 400 })
+  }
+  return client
+}
+
+/** @throws OAuthError if nothing may be sent back: RFC 6749 §3.1.2.4, RFC 9700 §4.1 */
+function returnAddressOf(params: Params, client: Client): ReturnAddress {
+  const redirectUri = params.repeated.has('redirect_uri') ? undefined : params.get('redirect_uri')
+  if (
+    redirectUri === undefined ||
+    redirectUri.length > longestRedirectUri ||
+    !isRegistered(redirectUri, client.redirectUris)
+  ) {
+    throw new OAuthError('invalid_request', 'the redirect_uri is not registered for this client', {
+      cause: redirectUri === undefined ? 'no redirect_uri' : 'redirect_uri is not registered',
+    })
+  }
+  const state = params.repeated.has('state') ? undefined : params.get('state')
+  return { redirectUri, responseMode: modeOf(params), state: state?.slice(0, 2048) }
+}
+
+/** An unknown mode is an error itself, which goes back in the query. */
+function modeOf(params: Params) {
+  try {
+    return params.repeated.has('response_mode') ? 'query' : responseModeOf(params)
+  } catch {
+    return 'query'
+  }
+}

@@ -1,0 +1,174 @@
+import {
+  type AuthorizationRequest,
+  outlivesBrowser,
+  type ReturnAddress,
+  readAuthorizationRequest,
+} from '../authentication/authorization-request.ts'
+import { next, type Step } from '../authentication/next.ts'
+import { longestSealed, type SealedValues } from '../authentication/sealed-values.ts'
+import type { Client } from '../clients/client.ts'
+import type { Clients } from '../clients/clients.ts'
+import type { Now } from '../clock.ts'
+import type { Consents } from '../consents/consents.ts'
+import { foldIdentifier } from '../identifier.ts'
+import { OAuthError, type OAuthErrorCode } from '../oauth/error.ts'
+import type { Params } from '../oauth/params.ts'
+import type { AuthorizationCodes } from '../sessions/authorization-codes.ts'
+import type { BrowserSessions, SignedInBrowser } from '../sessions/browser-sessions.ts'
+import type { IdTokens } from '../tokens/id-tokens.ts'
+import type { User } from '../users/user.ts'
+import type { Users } from '../users/users.ts'
+import { getsRefreshToken } from './session-tokens.ts'
+
+interface Dependencies {
+  readonly clients: Clients
+  readonly users: Users
+  readonly consents: Consents
+  readonly browsers: BrowserSessions
+  readonly codes: AuthorizationCodes
+  readonly idTokens: IdTokens
+  readonly sealed: SealedValues
+  readonly issuer: string
+  readonly now: Now
+}
+
+/** An authorization request and its client, checked again at each step, because clients change. */
+export interface Flow {
+  readonly request: AuthorizationRequest
+  readonly client: Client
+  /** The request as it travels in URLs and forms. */
+  readonly sealed: string
+}
+
+/** Parameters for a client, and how a browser takes them there. */
+export interface ClientAnswer {
+  readonly redirectUri: string
+  readonly responseMode: 'query' | 'form_post'
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+/** Authorization requests on their way through the pages: what comes next, and what the client is told. */
+export class BrowserFlow {
+  readonly #deps: Dependencies
+
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+  }
+
+  /**
+   * Validates an authorization request and seals it.
+   * @throws OAuthError that the client is told, by redirect
+   */
+  async start(params: Params, client: Client, redirectUri: string): Promise<Flow> {
+    const { idTokens, issuer, sealed } = this.#deps
+    const request = await readAuthorizationRequest(params, {
+      client,
+      redirectUri,
+      issuer,
+      subjectOf: async (hint) => (await idTokens.readHint(hint))?.sub,
+    })
+    const text = await sealed.seal('request', request)
+    if (text.length > longestSealed) {
+      throw new OAuthError('invalid_request', 'the authorization request is too long')
+    }
+    return { request, client, sealed: text }
+  }
+
+  /** Opens a sealed request. undefined: it is not ours, or its client or redirect URI is gone. */
+  async open(sealedRequest: string | undefined): Promise<Flow | undefined> {
+    const { sealed, clients } = this.#deps
+    const request = await sealed.open<AuthorizationRequest>('request', sealedRequest)
+    const client = request && (await clients.find(request.clientId))?.client
+    if (!client || !sealedRequest) return undefined
+    const isStillAllowed =
+      client.grantTypes.includes('authorization_code') &&
+      request.scope.every((scope) => client.scopes.includes(scope))
+    return isStillAllowed ? { request, client, sealed: sealedRequest } : undefined
+  }
+
+  /** The live browser session of a cookie. */
+  async browserOf(cookie: string | undefined): Promise<SignedInBrowser | undefined> {
+    return cookie === undefined ? undefined : this.#deps.browsers.find(cookie)
+  }
+
+  /** The person of a browser session. */
+  userOf({ session }: SignedInBrowser): Promise<User | undefined> {
+    return this.#deps.users.find(session.userId)
+  }
+
+  /** Decides what comes next for a request. */
+  async stepOf({ request, client }: Flow, browser: SignedInBrowser | undefined): Promise<Step> {
+    const { consents, now } = this.#deps
+    const asksConsent = browser && !(client.firstParty && client.consent === 'skip')
+    const consent = asksConsent && (await consents.find(browser.session.userId, client.id))
+    return next({
+      request,
+      client,
+      browser,
+      isHintedPerson: browser === undefined || (await this.#isHinted(request, browser)),
+      consented: consent ? consent.scopes : [],
+      now: now(),
+    })
+  }
+
+  async #isHinted(request: AuthorizationRequest, { session }: SignedInBrowser): Promise<boolean> {
+    const { hintedSubject, loginHint } = request
+    if (hintedSubject !== undefined && hintedSubject !== session.userId) return false
+    if (loginHint === undefined || session.authenticatedFor === request.id) return true
+    const user = await this.#deps.users.find(session.userId)
+    const hinted = foldIdentifier(loginHint)
+    const names = [user?.username, user?.email].filter((name) => typeof name === 'string')
+    return names.some((name) => foldIdentifier(name) === hinted)
+  }
+
+  /**
+   * The answer to the client, with a code: RFC 6749 §4.1.2.
+   * @param wasAsked true if the person has just allowed it on a page: then the request is answered once
+   * @returns undefined if the browser has signed out or the request was answered already
+   */
+  async answer(
+    { request, client }: Flow,
+    { session }: SignedInBrowser,
+    wasAsked = false,
+  ): Promise<ClientAnswer | undefined> {
+    const code = await this.#deps.codes.write({
+      browserSessionId: session.id,
+      clientId: client.id,
+      redirectUri: request.redirectUri,
+      codeChallenge: request.codeChallenge,
+      nonce: request.nonce,
+      scope: request.scope,
+      audience: request.audience,
+      claims: request.claims,
+      hasRefreshToken: getsRefreshToken(client, request.scope),
+      outlivesBrowser: outlivesBrowser(client, request.scope),
+      answers: wasAsked ? request.id : undefined,
+    })
+    return code === undefined ? undefined : this.#answerOf(request, { code })
+  }
+
+  /** The person allows the client what it asks for. */
+  async allow(flow: Flow, browser: SignedInBrowser): Promise<ClientAnswer | undefined> {
+    const { request, client } = flow
+    await this.#deps.consents.allow(browser.session.userId, client.id, request.scope)
+    return this.answer(flow, browser, true)
+  }
+
+  /** An error that the client is told: RFC 6749 §4.1.2.1. `iss` says who answers: RFC 9207 §2. */
+  refuse(to: ReturnAddress, error: OAuthErrorCode, description: string): ClientAnswer {
+    const { error_description } = new OAuthError(error, description).toJSON()
+    return this.#answerOf(to, { error, error_description })
+  }
+
+  #answerOf(
+    { redirectUri, responseMode, state }: ReturnAddress,
+    parameters: Readonly<Record<string, string>>,
+  ): ClientAnswer {
+    const { issuer } = this.#deps
+    return {
+      redirectUri,
+      responseMode,
+      parameters: { ...parameters, ...(state !== undefined && { state }), iss: issuer },
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { Device } from '../authentication/authentication.ts'
+import type { SealedValues } from '../authentication/sealed-values.ts'
+import type { Clients } from '../clients/clients.ts'
+import type { Now } from '../clock.ts'
+import type { BegunBrowserSession, BrowserSessions } from '../sessions/browser-sessions.ts'
+import type { Credentials } from '../users/credentials.ts'
+import type { User } from '../users/user.ts'
+import type { Users } from '../users/users.ts'
+import type { Flow } from './browser-flow.ts'
+import type { SignIn } from './sign-in.ts'
+
+interface Dependencies {
+  readonly clients: Clients
+  readonly users: Users
+  readonly credentials: Credentials
+  readonly browsers: BrowserSessions
+  readonly signIn: SignIn
+  readonly sealed: SealedValues
+  /** The client of sign-ins that no app has asked for: the account pages. */
+  readonly ownClientId: string
+  readonly now: Now
+}
+
+/** The sender of a form. */
+export interface Caller {
+  readonly device: Device
+  /** The cookie of its browser session, live or not. */
+  readonly cookie: string | undefined
+  readonly deviceToken: string | undefined
+}
+
+interface PasswordForm {
+  /** Sealed when the page was shown: it becomes the id of the browser session. */
+  readonly attempt: string | undefined
+  readonly identifier: string
+  readonly password: string
+  readonly remember: boolean
+}
+
+/** The outcome of a form in which a person proves who they are. */
+export type SignInOutcome =
+  | {
+      readonly kind: 'signed-in'
+      readonly session: BegunBrowserSession
+      readonly deviceToken: string
+      readonly user: User
+    }
+  | { readonly kind: 'wrong' }
+  /** The form is too old, or belongs to another person's session: the page is shown anew. */
+  | { readonly kind: 'stale' }
+  /** The password was right, and must be replaced. */
+  | { readonly kind: 'new-password'; readonly pending: string }
+
+/** A person whose password was right and who owes a new one. The value is worthless once it is set. */
+interface Pending {
+  readonly userId: string
+  readonly passwordChangedAt: number
+  readonly attempt: string
+  readonly remember: boolean
+}
+
+/** A page may stay open over a weekend. */
+const attemptSeconds = 3 * 86_400
+const pendingSeconds = 600
+
+/** People sign in on pages: with a password, or after they have proven in another way who they are. */
+export class BrowserSignIn {
+  readonly #deps: Dependencies
+
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+  }
+
+  /** The hidden field of a form that begins a session: sent twice, it begins one. */
+  newAttempt(): Promise<string> {
+    return this.#deps.sealed.seal('attempt', { id: uuidv7() })
+  }
+
+  async #attemptId(attempt: string | undefined): Promise<string | undefined> {
+    const opened = await this.#deps.sealed.open<{ id: string }>('attempt', attempt, attemptSeconds)
+    return opened?.id
+  }
+
+  /**
+   * Signs a person in with a password, or proves again who they are.
+   * @throws ThrottledError after too many guesses
+   * @throws OverloadedError when too many sign-ins are running
+   */
+  async withPassword(
+    form: PasswordForm,
+    flow: Flow | undefined,
+    caller: Caller,
+  ): Promise<SignInOutcome> {
+    const { signIn, clients, ownClientId } = this.#deps
+    const attemptId = await this.#attemptId(form.attempt)
+    const client = flow?.client ?? (await clients.find(ownClientId))?.client
+    if (attemptId === undefined || !client) return { kind: 'stale' }
+    const { device, deviceToken } = caller
+    const outcome = await signIn.begin(
+      {
+        identifier: form.identifier,
+        password: form.password,
+        client,
+        device,
+        deviceToken,
+      },
+      ({ user, at, methods, level }) =>
+        this.#begin({
+          id: attemptId,
+          user,
+          proof: { authTime: at, amr: methods, acr: level },
+          flow,
+          caller,
+          remember: form.remember,
+        }),
+    )
+    if (!('refused' in outcome)) {
+      const { authentication, result: session } = outcome
+      return {
+        kind: 'signed-in',
+        session,
+        deviceToken: outcome.deviceToken,
+        user: authentication.user,
+      }
+    }
+    if (outcome.refused === 'wrong_credentials') return { kind: 'wrong' }
+    const { user } = outcome
+    const pending: Pending = {
+      userId: user.id,
+      passwordChangedAt: user.passwordChangedAt.getTime(),
+      attempt: attemptId,
+      remember: form.remember,
+    }
+    return { kind: 'new-password', pending: await this.#deps.sealed.seal('pending', pending) }
+  }
+
+  /**
+   * The session of a person who has authenticated: their own one is renewed, any other is replaced. Two
+   * copies of a form begin one session, and get the same cookie.
+   */
+  async #begin({ id, user, proof, flow, caller, remember }: Beginning) {
+    const { browsers } = this.#deps
+    const { device, cookie } = caller
+    const before = cookie === undefined ? undefined : await browsers.find(cookie)
+    const person = { id: user.id, passwordChangedAt: user.passwordChangedAt }
+    const requestId = flow?.request.id
+    if (before?.session.userId === user.id && before.session.id !== id) {
+      return browsers.reauthenticate(before, { user: person, ...proof, requestId, ip: device.ip })
+    }
+    return browsers.begin({
+      id,
+      user: person,
+      ...proof,
+      requestId,
+      remembered: remember,
+      ip: device.ip,
+      userAgent: device.userAgent,
+      replaces: cookie,
+    })
+  }
+
+  /** Signs in a person who has proven who they are in another way: by the code or the link of a mail. */
+  async beginFor(
+    user: User,
+    amr: readonly string[],
+    { attempt, remember }: Pick<PasswordForm, 'attempt' | 'remember'>,
+    flow: Flow | undefined,
+    caller: Caller,
+  ): Promise<BegunBrowserSession | undefined> {
+    const id = (await this.#attemptId(attempt)) ?? uuidv7()
+    const proof = { authTime: this.#deps.now(), amr, acr: 'urn:signet:acr:one' }
+    return this.#begin({ id, user, proof, flow, caller, remember })
+  }
+
+  /**
+   * Sets the new password that a person owes, and signs them in.
+   * @returns undefined if the value is too old, or the password was set meanwhile
+   * @throws PasswordError when the policy refuses the password
+   */
+  async setOwedPassword(
+    pending: string | undefined,
+    password: string,
+    flow: Flow | undefined,
+    caller: Caller,
+  ): Promise<BegunBrowserSession | undefined> {
+    const { sealed, users, credentials } = this.#deps
+    const owed = await sealed.open<Pending>('pending', pending, pendingSeconds)
+    const user = owed && (await users.find(owed.userId))
+    if (!user || user.disabledAt || user.passwordChangedAt.getTime() !== owed.passwordChangedAt) {
+      return undefined
+    }
+    const changed = await credentials.replaceOwed(user, password, { ip: caller.device.ip })
+    const proof = { authTime: this.#deps.now(), amr: ['pwd'], acr: 'urn:signet:acr:one' }
+    const id = owed.attempt
+    return this.#begin({ id, user: changed.user, proof, flow, caller, remember: owed.remember })
+  }
+}
+
+interface Beginning {
+  readonly id: string
+  readonly user: User
+  readonly proof: {
+    readonly authTime: Date
+    readonly amr: readonly string[]
+    readonly acr: string
+  }
+  readonly flow: Flow | undefined
+  readonly caller: Caller
+  readonly remember: boolean
+}

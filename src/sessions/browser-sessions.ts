@@ -1,0 +1,256 @@
+import type { Knex } from 'knex'
+import type { AuditTrail } from '../audit/audit-log.ts'
+import { later, type Now, secondsBetween } from '../clock.ts'
+import type { Revocations } from '../revocations/revocations.ts'
+import type { ExpiringRows } from '../stores/delete-expired.ts'
+import { type Statements, statement } from '../stores/statements.ts'
+import {
+  type BrowserSession,
+  type BrowserSessionCodec,
+  type BrowserSessionRow,
+  browserSessionOf,
+} from './browser-session.ts'
+import type { RefreshFamilies } from './refresh-families.ts'
+
+interface Dependencies {
+  readonly db: Knex
+  readonly statements: Statements
+  readonly codec: BrowserSessionCodec
+  readonly families: RefreshFamilies
+  readonly revocations: Revocations
+  readonly audit: AuditTrail
+  readonly now: Now
+  readonly idleSeconds: number
+  readonly absoluteSeconds: number
+}
+
+/** A browser session and what decides whether its person may go on. */
+export interface SignedInBrowser {
+  readonly session: BrowserSession
+  readonly mustChangePassword: boolean
+  /** The person has an address that is not verified. */
+  readonly isUnverified: boolean
+  readonly passwordChangedAt: Date
+}
+
+/** A person who has just authenticated in a browser. */
+export interface NewBrowserSession {
+  /** Chosen by the page that was shown, so that a form that is sent twice begins one session. */
+  readonly id: string
+  readonly user: { readonly id: string; readonly passwordChangedAt: Date }
+  readonly authTime: Date
+  readonly amr: readonly string[]
+  readonly acr: string
+  /** The authorization request for which the person signed in. */
+  readonly requestId: string | undefined
+  readonly remembered: boolean
+  readonly ip: string
+  readonly userAgent: string | undefined
+  /** The cookie that the browser had: its session ends. */
+  readonly replaces: string | undefined
+}
+
+export interface BegunBrowserSession {
+  readonly session: BrowserSession
+  readonly cookie: string
+  /** False if a first copy of the same form has begun it. */
+  readonly isNew: boolean
+}
+
+/** The idle expiry of a session is written at most this often. */
+const touchSeconds = 300
+/** How long the cookie of the version before is accepted, for requests that were under way. */
+const formerCookieSeconds = 30
+/** A form that is sent again within this time gets the session that its first copy began. */
+const repeatSeconds = 60
+
+const found = statement(
+  'browser_session',
+  `SELECT browser.id, user_id, version, browser.created_at, auth_time, amr, acr, authenticated_for,
+          answered, remembered, idle_expires_at, expires_at, revoked_at, revoked_reason, ip, user_agent,
+          must_change_password, email IS NOT NULL AND email_verified_at IS NULL AS is_unverified,
+          password_changed_at
+     FROM browser_sessions AS browser JOIN users ON users.id = user_id
+    WHERE browser.id = $1 AND revoked_at IS NULL AND expires_at > $2 AND idle_expires_at > $2
+      AND users.disabled_at IS NULL`,
+)
+
+type FoundRow = BrowserSessionRow & {
+  must_change_password: boolean
+  is_unverified: boolean
+  password_changed_at: Date
+}
+
+/** Browsers in which people are signed in here: single sign-on. */
+export class BrowserSessions {
+  readonly #deps: Dependencies
+
+  constructor(deps: Dependencies) {
+    this.#deps = deps
+  }
+
+  /**
+   * Begins the session of a browser, once, and ends the one that it replaces.
+   * @returns undefined if the person was disabled, or the password changed, since they were checked
+   */
+  async begin(request: NewBrowserSession): Promise<BegunBrowserSession | undefined> {
+    const { families, revocations, audit, codec, now } = this.#deps
+    const row = this.#rowOf(request)
+    return revocations.decide(async (change) => {
+      const { trx } = change
+      if (!(await isWelcome(trx, request.user))) return undefined
+      const [inserted]: BrowserSessionRow[] = await trx('browser_sessions')
+        .insert(row)
+        .onConflict('id')
+        .ignore()
+        .returning('*')
+      if (!inserted) {
+        const first: BrowserSessionRow | undefined = await trx('browser_sessions')
+          .where({ id: row.id, user_id: row.user_id, revoked_at: null })
+          .where('created_at', '>', later(now(), -repeatSeconds))
+          .first()
+        if (!first) return undefined
+        return begun(first, codec, false)
+      }
+      const former = request.replaces && codec.decode(request.replaces)
+      if (former) await families.endBrowsers(change, { id: former.id }, 'replaced')
+      const event = { event: 'user.signed_in', userId: row.user_id, ip: request.ip } as const
+      await audit.record({ ...event, detail: { browser_session: row.id } }, trx)
+      return begun(inserted, codec, true)
+    })
+  }
+
+  /** Finds the live session of a cookie. */
+  async find(cookie: string): Promise<SignedInBrowser | undefined> {
+    const { statements, codec, now } = this.#deps
+    const content = codec.decode(cookie)
+    if (!content) return undefined
+    const at = now()
+    const [row] = await statements.run<FoundRow>(found, [content.id, at])
+    if (!row || !isCurrent(row, content.version, at)) return undefined
+    const session = browserSessionOf(row)
+    await this.#touch(session, at)
+    return {
+      session,
+      mustChangePassword: row.must_change_password,
+      isUnverified: row.is_unverified,
+      passwordChangedAt: row.password_changed_at,
+    }
+  }
+
+  /**
+   * The person of a session has authenticated again, and the cookie changes. A form that is sent twice
+   * changes it once.
+   * @returns undefined if the session ended meanwhile
+   */
+  async reauthenticate(
+    { session }: SignedInBrowser,
+    proof: Pick<NewBrowserSession, 'user' | 'authTime' | 'amr' | 'acr' | 'requestId' | 'ip'>,
+  ): Promise<BegunBrowserSession | undefined> {
+    const { db, audit, codec } = this.#deps
+    const { user, authTime, amr, acr, requestId, ip } = proof
+    return db.transaction(async (trx) => {
+      if (!(await isWelcome(trx, user))) return undefined
+      const [row]: BrowserSessionRow[] = await trx('browser_sessions')
+        .where({ id: session.id, user_id: user.id, version: session.version, revoked_at: null })
+        .update({
+          version: session.version + 1,
+          auth_time: authTime,
+          amr: [...amr],
+          acr,
+          authenticated_for: requestId ?? null,
+        })
+        .returning('*')
+      if (row) {
+        const event = { event: 'user.reauthenticated', userId: user.id, ip } as const
+        await audit.record({ ...event, detail: { browser_session: row.id } }, trx)
+        return begun(row, codec, true)
+      }
+      const first: BrowserSessionRow | undefined = await trx('browser_sessions')
+        .where({ id: session.id, user_id: user.id, version: session.version + 1, revoked_at: null })
+        .where({ authenticated_for: requestId ?? null })
+        .first()
+      return first && begun(first, codec, false)
+    })
+  }
+
+  /** Lists the live browser sessions of a person, newest first. */
+  async list(userId: string): Promise<BrowserSession[]> {
+    const { db, now } = this.#deps
+    const rows: BrowserSessionRow[] = await db('browser_sessions')
+      .where({ user_id: userId, revoked_at: null })
+      .where('expires_at', '>', now())
+      .where('idle_expires_at', '>', now())
+      .orderBy('id', 'desc')
+      .limit(mostListed)
+    return rows.map(browserSessionOf)
+  }
+
+  #rowOf(request: NewBrowserSession): BrowserSessionRow {
+    const { now, idleSeconds, absoluteSeconds } = this.#deps
+    const at = now()
+    return {
+      id: request.id,
+      user_id: request.user.id,
+      version: 0,
+      created_at: at,
+      auth_time: request.authTime,
+      amr: [...request.amr],
+      acr: request.acr,
+      authenticated_for: request.requestId ?? null,
+      answered: [],
+      remembered: request.remembered,
+      idle_expires_at: later(at, Math.min(idleSeconds, absoluteSeconds)),
+      expires_at: later(at, absoluteSeconds),
+      revoked_at: null,
+      revoked_reason: null,
+      ip: request.ip,
+      user_agent: request.userAgent?.slice(0, 300) ?? null,
+    }
+  }
+
+  async #touch({ id, idleExpiresAt, expiresAt }: BrowserSession, at: Date): Promise<void> {
+    const { db, idleSeconds } = this.#deps
+    if (secondsBetween(at, idleExpiresAt) > idleSeconds - touchSeconds) return
+    const until = later(at, idleSeconds)
+    await db('browser_sessions')
+      .where({ id, revoked_at: null })
+      .update({ idle_expires_at: until < expiresAt ? until : expiresAt })
+  }
+}
+
+const mostListed = 200
+
+const begun = (
+  row: BrowserSessionRow,
+  codec: BrowserSessionCodec,
+  isNew: boolean,
+): BegunBrowserSession => ({
+  session: browserSessionOf(row),
+  cookie: codec.encode(row),
+  isNew,
+})
+
+/** The cookie of the version before is accepted for a moment after a re-authentication. */
+function isCurrent(row: BrowserSessionRow, version: number, now: Date): boolean {
+  if (row.version === version) return true
+  const age = secondsBetween(row.auth_time, now)
+  return row.version === version + 1 && age < formerCookieSeconds
+}
+
+/** Locks the person, unless they were disabled or their password was set since they were checked. */
+async function isWelcome(trx: Knex.Transaction, user: NewBrowserSession['user']): Promise<boolean> {
+  const { rows } = await trx.raw(
+    `SELECT 1 FROM users
+      WHERE id = ? AND disabled_at IS NULL AND date_trunc('milliseconds', password_changed_at) = ?
+        FOR NO KEY UPDATE`,
+    [user.id, user.passwordChangedAt],
+  )
+  return rows.length > 0
+}
+
+/** Browser sessions that expired or ended. */
+export const endedBrowserSessions: ExpiringRows = {
+  table: 'browser_sessions',
+  columns: ['expires_at', 'revoked_at'],
+}

@@ -1,0 +1,126 @@
+import { createHash, randomBytes } from 'node:crypto'
+import test, { type ExecutionContext } from 'ava'
+import { ada } from '../../tools/fixtures.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
+
+const redirectUri = 'https://web.example/callback'
+
+async function webApp(t: ExecutionContext, settings = {}) {
+  const server = await startServer(t)
+  const { secret } = await server.services.clients.create({
+    id: 'web',
+    name: 'Web App',
+    grantTypes: ['authorization_code', 'refresh_token'],
+    scopes: ['openid', 'profile', 'email', 'read', 'offline_access'],
+    audiences: ['https://orders.example'],
+    redirectUris: [redirectUri],
+    postLogoutRedirectUris: ['https://web.example/bye'],
+    ...settings,
+  })
+  return { server, secret: secret ?? '' }
+}
+
+class Browser {
+  readonly #cookies = new Map<string, string>()
+  readonly #url: string
+  constructor(url: string) {
+    this.#url = url
+  }
+  async open(path: string, form?: Record<string, string>) {
+    const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const response = await fetch(new URL(path, this.#url), {
+      redirect: 'manual',
+      headers: { cookie, 'sec-fetch-site': 'same-origin' },
+      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+    })
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      if (/Max-Age=0/.test(line)) this.#cookies.delete(name)
+      else this.#cookies.set(name, value)
+    }
+    return {
+      response,
+      text: await response.text(),
+      location: response.headers.get('location') ?? '',
+    }
+  }
+}
+
+const hiddenOf = (html: string): Record<string, string> =>
+  Object.fromEntries(
+    [...html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)].map(([, n, v]) => [
+      n,
+      v,
+    ]),
+  )
+
+const verifier = randomBytes(32).toString('base64url')
+const authorizeUrl = (extra: Record<string, string> = {}) =>
+  `/oauth/authorize?${new URLSearchParams({
+    client_id: 'web',
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: 'openid profile read offline_access',
+    state: 's1',
+    nonce: 'n1',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    ...extra,
+  })}`
+
+async function signInAndAllow(browser: Browser, url = authorizeUrl()) {
+  const start = await browser.open(url)
+  const page = await browser.open(start.location)
+  const signedIn = await browser.open('/sign-in', { ...hiddenOf(page.text), ...ada })
+  const consent = await browser.open(signedIn.location)
+  return browser.open('/consent', { ...hiddenOf(consent.text), decision: 'allow' })
+}
+
+const redeem = (server: TestServer, secret: string, code: string) =>
+  fetch(`${server.url}/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`web:${secret}`).toString('base64')}` },
+    body: new URLSearchParams({
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: redirectUri,
+      code_verifier: verifier,
+    }),
+  })
+
+test('OIDC Core §3.1: a person who signs in and allows → code, tokens, userinfo, sign-out', async (t) => {
+  const { server, secret } = await webApp(t)
+  const browser = new Browser(server.url)
+  const allowed = await signInAndAllow(browser)
+  t.is(allowed.response.status, 303, allowed.text)
+  const answer = new URL(allowed.location)
+  t.is(answer.origin + answer.pathname, redirectUri)
+  t.is(answer.searchParams.get('state'), 's1')
+  t.is(answer.searchParams.get('iss'), server.app.issuer)
+  const response = await redeem(server, secret, answer.searchParams.get('code') ?? '')
+  const tokens = await response.json()
+  t.is(response.status, 200, JSON.stringify(tokens))
+  t.truthy(tokens.refresh_token)
+  const idToken = JSON.parse(Buffer.from(tokens.id_token.split('.')[1], 'base64url').toString())
+  t.like(idToken, { aud: 'web', nonce: 'n1', acr: 'urn:signet:acr:one', amr: ['pwd'] })
+  const info = await fetch(`${server.url}/oauth/userinfo`, {
+    headers: { authorization: `Bearer ${tokens.access_token}` },
+  })
+  t.deepEqual(await info.json(), { preferred_username: 'ada', sub: idToken.sub })
+  const again = await redeem(server, secret, answer.searchParams.get('code') ?? '')
+  t.is(again.status, 400)
+  const after = await server.introspect(tokens.access_token).catch(() => undefined)
+  t.is(after?.body?.active, false)
+  const silent = await browser.open(authorizeUrl({ prompt: 'none', state: 's2' }))
+  t.regex(silent.location, /^https:\/\/web\.example\/callback\?code=sac_/)
+  const out = await browser.open(
+    `/oauth/sign-out?${new URLSearchParams({
+      id_token_hint: tokens.id_token,
+      post_logout_redirect_uri: 'https://web.example/bye',
+      state: 's3',
+    })}`,
+  )
+  t.is(out.location, 'https://web.example/bye?state=s3')
+  const gone = await browser.open(authorizeUrl({ prompt: 'none' }))
+  t.is(new URL(gone.location).searchParams.get('error'), 'login_required')
+})
