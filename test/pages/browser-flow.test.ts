@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { ada } from '../../tools/fixtures.ts'
+import { hiddenFields, TestBrowser } from '../support/http/test-browser.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 const redirectUri = 'https://web.example/callback'
@@ -20,40 +21,6 @@ async function webApp(t: ExecutionContext, settings = {}) {
   return { server, secret: secret ?? '' }
 }
 
-class Browser {
-  readonly #cookies = new Map<string, string>()
-  readonly #url: string
-  constructor(url: string) {
-    this.#url = url
-  }
-  async open(path: string, form?: Record<string, string>) {
-    const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(new URL(path, this.#url), {
-      redirect: 'manual',
-      headers: { cookie, 'sec-fetch-site': 'same-origin' },
-      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
-    })
-    for (const line of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-      if (/Max-Age=0/.test(line)) this.#cookies.delete(name)
-      else this.#cookies.set(name, value)
-    }
-    return {
-      response,
-      text: await response.text(),
-      location: response.headers.get('location') ?? '',
-    }
-  }
-}
-
-const hiddenOf = (html: string): Record<string, string> =>
-  Object.fromEntries(
-    [...html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)].map(([, n, v]) => [
-      n,
-      v,
-    ]),
-  )
-
 const verifier = randomBytes(32).toString('base64url')
 const authorizeUrl = (extra: Record<string, string> = {}) =>
   `/oauth/authorize?${new URLSearchParams({
@@ -68,12 +35,12 @@ const authorizeUrl = (extra: Record<string, string> = {}) =>
     ...extra,
   })}`
 
-async function signInAndAllow(browser: Browser, url = authorizeUrl()) {
+async function signInAndAllow(browser: TestBrowser, url = authorizeUrl()) {
   const start = await browser.open(url)
   const page = await browser.open(start.location)
-  const signedIn = await browser.open('/sign-in', { ...hiddenOf(page.text), ...ada })
+  const signedIn = await browser.open('/sign-in', { ...hiddenFields(page.text), ...ada })
   const consent = await browser.open(signedIn.location)
-  return browser.open('/consent', { ...hiddenOf(consent.text), decision: 'allow' })
+  return browser.open('/consent', { ...hiddenFields(consent.text), decision: 'allow' })
 }
 
 const redeem = (server: TestServer, secret: string, code: string) =>
@@ -90,7 +57,7 @@ const redeem = (server: TestServer, secret: string, code: string) =>
 
 test('OIDC Core §3.1: a person who signs in and allows → code, tokens, userinfo, sign-out', async (t) => {
   const { server, secret } = await webApp(t)
-  const browser = new Browser(server.url)
+  const browser = new TestBrowser(server.url)
   const allowed = await signInAndAllow(browser)
   t.is(allowed.response.status, 303, allowed.text)
   const answer = new URL(allowed.location)
