@@ -6,6 +6,7 @@ import { accent, assets } from '../pages/assets.ts'
 import { sendAnswer } from '../pages/client-answer.tsx'
 import { consentPage } from '../pages/consent.tsx'
 import type { FlowPages } from '../pages/flow-page.ts'
+import { languageChoice } from '../pages/language-choice.ts'
 import { signInPage } from '../pages/sign-in.tsx'
 import { signOutPages } from '../pages/sign-out.tsx'
 import type { Runtime, Services } from './services.ts'
@@ -31,6 +32,7 @@ export function mountPages(
   }
   both('/oauth/authorize', authorization({ flow, clients, path, send: pages.sendAnswer }))
   both('/oauth/sign-out', endSession({ signOut, path }))
+  router.use(languageChoice)
   const signIn = signInPage(pages)
   const consent = consentPage(pages)
   const leaving = signOutPages(pages, signOut)

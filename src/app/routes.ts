@@ -151,7 +151,7 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
       { group: discovery },
       { group: jsonApi, below: `${path}/api/` },
       { group: docsPages, below: `${path}/docs/` },
-      { group: pages },
+      { group: pages, below: `${path}/assets/` },
     ],
     site,
   )

@@ -1,57 +1,59 @@
 import type { Middleware } from '../http/context.ts'
+import { readableOn, textOn } from './contrast.ts'
+import { colors, stylesheet } from './stylesheet.ts'
 
-/** The stylesheet of all pages: 10 KB at most, without a font or an image to load. */
-const style = `:root {
-  color-scheme: light dark;
-  --accent: light-dark(#0b57d0, #a8c7fa);
-  --on-accent: light-dark(#ffffff, #062e6f);
-  --surface: light-dark(#ffffff, #1f2023);
-  --background: light-dark(#f3f5f8, #131416);
-  --text: light-dark(#1c1d20, #e6e7ea);
-  --muted: light-dark(#54575f, #a9adb6);
-  --line: light-dark(#767a83, #8b909a);
-  --danger: light-dark(#b3261e, #f2b8b5);
-  --radius: .625rem;
-  font: 100%/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif;
-}
-*, *::before, *::after { box-sizing: border-box }
-body { margin: 0; min-height: 100vh; background: var(--background); color: var(--text) }
-.card { max-width: 26rem; margin: 0 auto; padding: 2.5rem 1.25rem }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1.25rem; text-wrap: balance }
-p { margin: 0 0 1rem }
-a { color: var(--accent) }
-.field { margin: 0 0 1.125rem }
-label { display: block; font-weight: 600; margin-bottom: .25rem }
-input:not([type=checkbox]) { width: 100%; font: inherit; color: inherit; background: var(--surface); padding: .625rem .75rem; border: 1px solid var(--line); border-radius: var(--radius) }
-input[aria-invalid] { border-color: var(--danger) }
-.check { display: flex; gap: .5rem; align-items: center; font-weight: 400; margin-bottom: 1.125rem; min-height: 1.5rem }
-.check input { width: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent) }
-button, .button { display: block; width: 100%; font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer; padding: .6875rem 1rem; margin: 0 0 .75rem; border: 1px solid transparent; border-radius: var(--radius); background: var(--accent); color: var(--on-accent) }
-button.secondary, .button.secondary { background: transparent; color: var(--accent); border-color: var(--line) }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-.hint { color: var(--muted); font-size: .9375rem }
-.error, .alert { color: var(--danger) }
-.error { margin: .25rem 0 0; font-size: .9375rem }
-.alert { border: 1px solid; border-radius: var(--radius); padding: .75rem }
-`
-
+/** Submits the form of an answer to a client. */
 const submit = 'document.forms[0].submit()\n'
 
-const favicon =
-  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6" fill="none" stroke="#0b57d0" stroke-width="3"/></svg>'
+/** Everything works without it: shows passwords, and closes the list of languages. */
+const pages = `for (const button of document.querySelectorAll('.reveal')) {
+  const input = document.getElementById(button.getAttribute('aria-controls'))
+  button.hidden = false
+  button.addEventListener('click', () => {
+    const shown = input.type === 'password'
+    input.type = shown ? 'text' : 'password'
+    button.setAttribute('aria-pressed', String(shown))
+    input.focus()
+  })
+  input.form.addEventListener('submit', () => { input.type = 'password' })
+}
+const menu = document.querySelector('.languages')
+if (menu) {
+  document.addEventListener('click', (event) => {
+    if (!menu.contains(event.target)) menu.open = false
+  })
+  menu.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return
+    menu.open = false
+    menu.querySelector('summary').focus()
+  })
+}
+`
 
-const serve =
+const ring = (size: number, color: string) =>
+  `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}" viewBox="0 0 40 40"><rect width="40" height="40" rx="11" fill="${color}"/><circle cx="20" cy="20" r="9" fill="none" stroke="#fff" stroke-width="4.5"/><circle cx="20" cy="20" r="2.5" fill="#fff"/></svg>`
+
+/** Images are shown by `<img>` alone; opened as a page, one runs and loads nothing. */
+const imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+export const serve =
   (type: string, body: string): Middleware =>
   (ctx) => {
     ctx.set('cache-control', 'public, max-age=3600')
+    if (type === svgType) ctx.set('content-security-policy', imagePolicy)
     ctx.type = type
     ctx.body = body
   }
 
+export const svgType = 'image/svg+xml'
+
+/** The files that pages load, by their name in `assets/`. */
 export const assets: Readonly<Record<string, Middleware>> = {
-  'pages.css': serve('text/css; charset=utf-8', style),
+  'pages.css': serve('text/css; charset=utf-8', stylesheet),
+  'pages.js': serve('text/javascript; charset=utf-8', pages),
   'submit.js': serve('text/javascript; charset=utf-8', submit),
-  'favicon.svg': serve('image/svg+xml', favicon),
+  'favicon.svg': serve(svgType, ring(32, colors.accent[0])),
+  'logo.svg': serve(svgType, ring(40, colors.accent[0])),
 }
 
 /** The accent color of a client, as a stylesheet of its own: no style is inline. */
@@ -60,5 +62,17 @@ export const accent: Middleware = async (ctx, next) => {
   if (color === undefined) return void (await next())
   ctx.set('cache-control', 'public, max-age=86400')
   ctx.type = 'text/css; charset=utf-8'
-  ctx.body = `:root { --accent: #${color} }\n`
+  ctx.body = accentStyle(`#${color}`)
+}
+
+/** As a client chose it, or as much darker and lighter as its links need to be read in both schemes. */
+export function accentStyle(color: string): string {
+  const [light, dark] = colors.surface.map((surface) => readableOn(color, surface)) as [
+    string,
+    string,
+  ]
+  const rule = `--accent:light-dark(${light},${dark});--on-accent:light-dark(${textOn(light)},${textOn(dark)})`
+  return `:root{--accent:${light};--on-accent:${textOn(light)}}
+@supports (color:light-dark(#000,#fff)){:root{${rule}}}
+`
 }

@@ -28,6 +28,7 @@ export function consentPage(pages: FlowPages): { show: Middleware; submit: Middl
           path={path}
           title={messages.consentTitle(client.name)}
           accent={client.accentColor}
+          keep={{ request: sealed }}
         >
           <p>{messages.consentAs(user?.email ?? user?.username ?? '')}</p>
           <p>{messages.consentScopes}</p>

@@ -1,7 +1,7 @@
 import type { Context, Middleware } from '../http/context.ts'
 import { formActionSource } from '../oauth/redirect-uri.ts'
 import { sendPage } from './document.ts'
-import { Alert, Field, Form } from './elements/form.tsx'
+import { Alert, CurrentPassword, Field, Form } from './elements/form.tsx'
 import { Layout } from './elements/layout.tsx'
 import {
   type FlowPages,
@@ -76,7 +76,13 @@ async function show(
   const identifier = attempted?.identifier ?? opened?.request.loginHint
   const hidden = { request: opened?.sealed, attempt: await browserSignIn.newAttempt() }
   const page = (
-    <Layout language={language} path={path} title={title} accent={opened?.client.accentColor}>
+    <Layout
+      language={language}
+      path={path}
+      title={title}
+      accent={opened?.client.accentColor}
+      keep={{ request: opened?.sealed }}
+    >
       {browser && <p>{messages.confirmIdentityEffect}</p>}
       {attempted?.isWrong && <Alert>{messages.wrongPassword}</Alert>}
       <Form action={`${path}/sign-in`} hidden={hidden}>
@@ -88,12 +94,7 @@ async function show(
           inputmode="email"
           value={identifier}
         />
-        <Field
-          name="password"
-          label={messages.password}
-          type="password"
-          autocomplete="current-password"
-        />
+        <CurrentPassword language={language} />
         <label class="check">
           <input type="checkbox" name="remember" /> {messages.keepSignedIn}
         </label>

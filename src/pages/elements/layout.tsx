@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import type { Language } from '../languages/languages.ts'
+import { type Language, languageNames } from '../languages/languages.ts'
+import { Icon } from './icons.tsx'
 
 /** The properties of every page. */
 export interface PageFrame {
@@ -9,14 +10,24 @@ export interface PageFrame {
   readonly title: string
   /** The accent color of the client, if it has one. */
   readonly accent?: string | null | undefined
+  /** The client whose logo is shown, if it has one. */
+  readonly logoOf?: string | undefined
+  /** The query parameters without which the page would be another one: they survive a change of language. */
+  readonly keep?: Readonly<Record<string, string | undefined>> | undefined
 }
 
-interface LayoutProps extends PageFrame {
+interface DocumentProps extends PageFrame {
+  /** Other stylesheets of `assets/`. */
+  readonly styles?: readonly string[]
+  /** Links beside the choice of a language. */
+  readonly footer?: ComponentChildren
   readonly children: ComponentChildren
 }
 
-/** One quiet column, for the pages of a sign-in. */
-export function Layout({ language, path, title, accent, children }: LayoutProps) {
+/** The document around every page: what it loads, and its foot with the languages. */
+export function Document(props: DocumentProps) {
+  const { language, path, title, accent, styles = [], keep, footer, children } = props
+  const { messages } = language
   return (
     <html lang={language.code} dir={language.direction}>
       <head>
@@ -25,15 +36,80 @@ export function Layout({ language, path, title, accent, children }: LayoutProps)
         <meta name="color-scheme" content="light dark" />
         <title>{title}</title>
         <link rel="stylesheet" href={`${path}/assets/pages.css`} />
+        {styles.map((name) => (
+          <link rel="stylesheet" key={name} href={`${path}/assets/${name}`} />
+        ))}
         {accent && <link rel="stylesheet" href={`${path}/assets/accent/${accent.slice(1)}.css`} />}
         <link rel="icon" href={`${path}/assets/favicon.svg`} type="image/svg+xml" />
+        <script type="module" src={`${path}/assets/pages.js`} />
       </head>
       <body>
-        <main class="card">
-          <h1>{title}</h1>
-          {children}
-        </main>
+        {children}
+        <footer class="foot">
+          <details class="languages">
+            <summary>
+              <Icon name="globe" />
+              <span class="sr">{messages.language}: </span>
+              {languageNames[language.code]}
+            </summary>
+            <form method="get">
+              <Hidden values={keep} />
+              {Object.entries(languageNames).map(([code, name]) => (
+                <button
+                  type="submit"
+                  key={code}
+                  name="lang"
+                  value={code}
+                  lang={code}
+                  aria-current={code === language.code ? 'true' : undefined}
+                >
+                  {name}
+                </button>
+              ))}
+            </form>
+          </details>
+          {footer}
+        </footer>
       </body>
     </html>
+  )
+}
+
+interface LayoutProps extends PageFrame {
+  /** A sentence below the title. */
+  readonly lead?: ComponentChildren
+  readonly footer?: ComponentChildren
+  readonly children?: ComponentChildren
+}
+
+/** One quiet column, for the pages of a sign-in. */
+export function Layout({ lead, children, ...frame }: LayoutProps) {
+  const { path, title, logoOf } = frame
+  const logo = logoOf === undefined ? 'logo.svg' : `clients/${encodeURIComponent(logoOf)}.svg`
+  return (
+    <Document {...frame}>
+      <main class="card">
+        <img class="logo" src={`${path}/assets/${logo}`} alt="" height="40" />
+        <h1>{title}</h1>
+        {lead && <p class="lead">{lead}</p>}
+        {children}
+      </main>
+    </Document>
+  )
+}
+
+interface HiddenProps {
+  readonly values?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+/** Hidden fields; absent values are left out. */
+export function Hidden({ values = {} }: HiddenProps) {
+  return (
+    <>
+      {Object.entries(values).map(
+        ([name, value]) =>
+          value !== undefined && <input type="hidden" key={name} name={name} value={value} />,
+      )}
+    </>
   )
 }

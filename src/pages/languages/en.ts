@@ -1,5 +1,9 @@
 /** English, and the type of every other language: a text that is missing there does not compile. */
 export const en = {
+  language: 'Language',
+  checkFields: 'Check these fields:',
+  showPassword: 'Show password',
+  passwordHint: 'At least 8 characters.',
   email: 'Email address',
   emailOrUsername: 'Email address or username',
   password: 'Password',

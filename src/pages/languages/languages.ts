@@ -1,39 +1,60 @@
 import type { Context } from '../../http/context.ts'
+import { readCookie } from '../../http/cookies.ts'
 import { en, type Messages } from './en.ts'
 
 /** A language of the pages. */
 export interface Language {
   /** BCP 47. */
-  readonly code: string
+  readonly code: LanguageCode
   readonly direction: 'ltr' | 'rtl'
   readonly messages: Messages
 }
 
-const english: Language = { code: 'en', direction: 'ltr', messages: en }
+/** Each language in itself. */
+export const languageNames = {
+  en: 'English',
+} as const
 
-const all: readonly Language[] = [english]
+export type LanguageCode = keyof typeof languageNames
 
-export const languageCodes: readonly string[] = all.map(({ code }) => code)
+export const languageCodes = Object.keys(languageNames) as readonly LanguageCode[]
+
+/** Set by the choice at the foot of each page. It is no secret, and tells nothing about the person. */
+export const languageCookie = '__Host-signet_language'
+
+const catalogues: Readonly<Record<LanguageCode, Messages>> = { en }
+
+const languageOf = (code: LanguageCode): Language => ({
+  code,
+  direction: 'ltr',
+  messages: catalogues[code],
+})
 
 /**
- * The language of a page: the first of `wanted` that there is (`ui_locales`, the person's own), then that of
- * the browser, then English.
+ * The language of a page: the first that there is of `ui_locales`, the one chosen on a page, the person's
+ * own, those of the browser, and English.
  */
-export function languageFor(ctx: Context, wanted: readonly string[] = []): Language {
+export function languageFor(
+  ctx: Context,
+  uiLocales: readonly string[] = [],
+  locale: string | null = null,
+): Language {
+  const chosen = readCookie(ctx, languageCookie) ?? ''
   const accepted = ctx.acceptsLanguages()
-  for (const tag of [...wanted, ...(Array.isArray(accepted) ? accepted : [])]) {
-    const found = matching(tag)
-    if (found) return found
+  const wanted = [...uiLocales, chosen, locale ?? '', ...(Array.isArray(accepted) ? accepted : [])]
+  for (const tag of wanted) {
+    const code = matching(tag)
+    if (code) return languageOf(code)
   }
-  return english
+  return languageOf('en')
 }
 
 /** RFC 4647 §3.4: the tag itself, or the language alone. */
-function matching(tag: string): Language | undefined {
+export function matching(tag: string): LanguageCode | undefined {
   const wanted = tag.toLowerCase()
   const [primary] = wanted.split('-')
   return (
-    all.find(({ code }) => code.toLowerCase() === wanted) ??
-    all.find(({ code }) => code.toLowerCase().split('-')[0] === primary)
+    languageCodes.find((code) => code.toLowerCase() === wanted) ??
+    languageCodes.find((code) => code.toLowerCase().split('-')[0] === primary)
   )
 }
