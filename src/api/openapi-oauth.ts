@@ -28,6 +28,7 @@ const tokenResponse = z
     expires_in: z.int(),
     scope: z.string(),
     refresh_token: z.string().optional(),
+    id_token: z.string().optional(),
     device_token: z.string().optional(),
     issued_token_type: z.string().optional(),
   })
@@ -56,6 +57,16 @@ const get = (tag: string, summary: string, schema: z.ZodType): ZodOpenApiOperati
   tags: [tag],
   summary,
   responses: { 200: json('The document', schema) },
+})
+
+const claims = (summary: string): ZodOpenApiOperationObject => ({
+  tags: ['OpenID Connect'],
+  summary,
+  security: [{ bearer: [] }],
+  responses: {
+    200: json('The claims', z.looseObject({ sub: z.string() })),
+    default: json('An error', oauthError),
+  },
 })
 
 const health = z.object({ status: z.string(), checks: z.record(z.string(), z.string()) })
@@ -115,6 +126,9 @@ const revocationsList: ZodOpenApiOperationObject = {
 
 const tokenFields = {
   grant_type: z.enum(grantTypes),
+  code: z.string().optional(),
+  redirect_uri: z.string().optional(),
+  code_verifier: z.string().optional(),
   username: z.string().optional(),
   password: z.string().optional(),
   refresh_token: z.string().optional(),
@@ -144,12 +158,19 @@ export const oauthPaths: ZodOpenApiPathsObject = {
       200: json('The state of the token', introspection),
     }),
   },
+  '/oauth/userinfo': {
+    get: claims('Get the claims about the person of a token (OpenID Connect Core section 5.3)'),
+    post: claims('The same, with the token in the header or as access_token in a form'),
+  },
   '/.well-known/jwks.json': {
     get: get('Discovery', 'Public keys (RFC 7517)', z.object({ keys: z.array(z.looseObject({})) })),
   },
   '/.well-known/revocations': { get: revocationsList },
   '/.well-known/oauth-authorization-server': {
     get: get('Discovery', 'Server metadata (RFC 8414)', z.looseObject({ issuer: z.string() })),
+  },
+  '/.well-known/openid-configuration': {
+    get: get('Discovery', 'OpenID Connect metadata', z.looseObject({ issuer: z.string() })),
   },
   '/health/live': { get: get('Health', 'Check whether the process runs', z.looseObject({})) },
   '/health/ready': { get: readiness },

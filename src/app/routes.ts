@@ -87,11 +87,19 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
     [`${path}/.well-known/jwks.json`, jwks({ keyring: services.keyring, now: runtime.now })],
     // RFC 8414 §3.1: the well-known part of this one stands between host and path of the issuer.
     [`/.well-known/oauth-authorization-server${path}`, described.oauth],
-    // OpenID Connect Discovery §4.1 appends its well-known part; RFC 8414 §5 lets it stand in between.
+    // OpenID Connect Discovery §4.1 appends its well-known part.
     [`${path}/.well-known/openid-configuration`, described.openId],
+    // Clients also use the other spelling of each: RFC 8414 §5.
     [`/.well-known/openid-configuration${path}`, described.openId],
     [`${path}/.well-known/oauth-authorization-server`, described.oauth],
   ])
+  const aliases =
+    path === ''
+      ? []
+      : [
+          `/.well-known/openid-configuration${path}`,
+          `${path}/.well-known/oauth-authorization-server`,
+        ]
   const discovery = routeGroup(
     { fields: data, crossOrigin: allowEveryOrigin(), errors: oauthErrors },
     common,
@@ -159,7 +167,9 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
     middleware,
     documents,
     documentFields: [...data, ...openFields],
-    list: [oauth, discovery, site, docsPages, jsonApi].flatMap(routesOf),
+    list: [oauth, discovery, site, docsPages, jsonApi]
+      .flatMap(routesOf)
+      .filter((route) => !aliases.includes(route.replace('GET ', ''))),
   }
 }
 

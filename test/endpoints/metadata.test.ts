@@ -1,4 +1,5 @@
 import test from 'ava'
+import { languageCodes } from '../../src/pages/languages/languages.ts'
 import { app } from '../../tools/fixtures.ts'
 import { basic } from '../../tools/http-client.ts'
 import { registerPublic } from '../support/clients/clients.ts'
@@ -39,14 +40,23 @@ test('RFC 8414 §2: the document lists exactly what the server offers', async (t
   const { issuer } = server.app
   t.is(status, 200)
   t.is(headers.get('content-type'), 'application/json; charset=utf-8')
-  t.deepEqual(body, {
+  const own = {
+    revocations_uri: `${issuer}/.well-known/revocations`,
+    revocations_staleness_seconds: 10,
+  }
+  const registered = {
     issuer,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     token_endpoint: `${issuer}/oauth/token`,
     token_endpoint_auth_methods_supported: [...secretMethods, 'none'],
     token_endpoint_auth_signing_alg_values_supported: algorithms,
-    response_types_supported: [],
+    authorization_endpoint: `${issuer}/oauth/authorize`,
+    response_types_supported: ['code'],
+    response_modes_supported: ['query', 'form_post'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
     grant_types_supported: [
+      'authorization_code',
       'password',
       'refresh_token',
       'client_credentials',
@@ -58,9 +68,27 @@ test('RFC 8414 §2: the document lists exactly what the server offers', async (t
     introspection_endpoint: `${issuer}/oauth/introspect`,
     introspection_endpoint_auth_methods_supported: secretMethods,
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
-    revocations_uri: `${issuer}/.well-known/revocations`,
-    revocations_staleness_seconds: 10,
-  })
+    userinfo_endpoint: `${issuer}/oauth/userinfo`,
+    end_session_endpoint: `${issuer}/oauth/sign-out`,
+    scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
+    claims_supported: [
+      ...'iss sub aud exp iat auth_time acr amr sid nonce at_hash'.split(' '),
+      ...'name preferred_username locale email email_verified'.split(' '),
+    ],
+    claims_parameter_supported: true,
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
+    acr_values_supported: ['urn:signet:acr:one'],
+    prompt_values_supported: ['none', 'login', 'consent', 'select_account', 'create'],
+    ui_locales_supported: languageCodes,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+  }
+  t.deepEqual(body, { ...registered, ...own })
+  const openId = await server.get('/.well-known/openid-configuration')
+  t.deepEqual(openId.body, registered, 'OpenID Connect Discovery §3: no unregistered member')
 })
 
 test('RFC 8414 §2: every endpoint, method and grant that is announced works', async (t) => {
@@ -99,7 +127,7 @@ test('RFC 8414 §2: every endpoint, method and grant that is announced works', a
   }
 })
 
-test('RFC 8414 §3.1: an issuer with a path has its document between host and path', async (t) => {
+test('RFC 8414 §3.1: an issuer with a path → its documents at every spelling', async (t) => {
   const environment = { ISSUER: 'https://example.com/auth/eu' }
   const server = await startServer(t, { environment })
   const { status, headers, body } = await server.get(`${documentPath}/auth/eu`)
@@ -107,7 +135,10 @@ test('RFC 8414 §3.1: an issuer with a path has its document between host and pa
   t.is(headers.get('access-control-allow-origin'), '*')
   t.is(body.issuer, environment.ISSUER)
   t.is((await server.get(documentPath)).status, 404)
-  t.is((await server.get(`/auth/eu${documentPath}`)).status, 404)
+  const openId = '/.well-known/openid-configuration'
+  for (const spelling of [`/auth/eu${documentPath}`, `/auth/eu${openId}`, `${openId}/auth/eu`]) {
+    t.is((await server.get(spelling)).body.issuer, environment.ISSUER, spelling)
+  }
 
   const { pathname } = new URL(body.token_endpoint)
   t.is(pathname, '/auth/eu/oauth/token')
