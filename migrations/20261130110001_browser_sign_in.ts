@@ -3,27 +3,9 @@ import type { Knex } from 'knex'
 /**
  * Sign-in through the browser: a browser session is one browser that has signed in here, an authorization
  * code is a session that a client may begin within a minute, a consent is what a person has allowed a client.
- *
- * On a large table build the index of `refresh_families` before the upgrade: docs/operations.md.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
-    ALTER TABLE clients
-      ADD COLUMN redirect_uris             text[] NOT NULL DEFAULT '{}',
-      ADD COLUMN post_logout_redirect_uris text[] NOT NULL DEFAULT '{}',
-      ADD COLUMN backchannel_logout_uri    text,
-      ADD COLUMN initiate_login_uri        text,
-      ADD COLUMN client_uri                text,
-      ADD COLUMN policy_uri                text,
-      ADD COLUMN tos_uri                   text,
-      ADD COLUMN accent_color              text,
-      ADD COLUMN require_pkce              boolean NOT NULL DEFAULT true,
-      ADD COLUMN consent                   text NOT NULL DEFAULT 'remember'
-        CHECK (consent IN ('always', 'remember', 'skip')),
-      ADD COLUMN default_max_age           integer CHECK (default_max_age >= 0);
-    UPDATE clients SET consent = 'skip' WHERE first_party;
-    ALTER TABLE users
-      ADD COLUMN locale text;
     CREATE TABLE browser_sessions (
       id                uuid PRIMARY KEY,
       user_id           uuid NOT NULL,
@@ -89,40 +71,13 @@ export async function up(knex: Knex): Promise<void> {
     );
     CREATE INDEX logout_deliveries_next_attempt_at ON logout_deliveries (next_attempt_at)
       WHERE delivered_at IS NULL AND given_up_at IS NULL;
-    CREATE INDEX logout_deliveries_created_at ON logout_deliveries (created_at);
-    ALTER TABLE refresh_families
-      ADD COLUMN browser_session_id uuid,
-      ADD COLUMN outlives_browser   boolean NOT NULL DEFAULT false,
-      ADD COLUMN acr                text,
-      ADD COLUMN claims             jsonb;
-    CREATE INDEX IF NOT EXISTS refresh_families_browser_session_id
-      ON refresh_families (browser_session_id)
-      WHERE browser_session_id IS NOT NULL AND revoked_at IS NULL`)
+    CREATE INDEX logout_deliveries_created_at ON logout_deliveries (created_at)`)
 }
 
 export async function down(knex: Knex): Promise<void> {
   await knex.raw(`
-    DROP INDEX refresh_families_browser_session_id;
-    ALTER TABLE refresh_families
-      DROP COLUMN claims,
-      DROP COLUMN acr,
-      DROP COLUMN outlives_browser,
-      DROP COLUMN browser_session_id;
     DROP TABLE logout_deliveries;
     DROP TABLE consents;
     DROP TABLE authorization_codes;
-    DROP TABLE browser_sessions;
-    ALTER TABLE users DROP COLUMN locale;
-    ALTER TABLE clients
-      DROP COLUMN default_max_age,
-      DROP COLUMN consent,
-      DROP COLUMN require_pkce,
-      DROP COLUMN accent_color,
-      DROP COLUMN tos_uri,
-      DROP COLUMN policy_uri,
-      DROP COLUMN client_uri,
-      DROP COLUMN initiate_login_uri,
-      DROP COLUMN backchannel_logout_uri,
-      DROP COLUMN post_logout_redirect_uris,
-      DROP COLUMN redirect_uris`)
+    DROP TABLE browser_sessions`)
 }
