@@ -61,7 +61,7 @@ export async function createBrowserSignIn(runtime: Runtime, services: Dependenci
     audit,
     now,
   })
-  const consents = new Consents(db, now)
+  const consents = new Consents({ db, codes, families, revocations, audit, now })
   const sealed = new SealedValues(secret, now)
   const flow = new BrowserFlow({
     clients,

@@ -1,5 +1,6 @@
 import { type AuditLog, oldEvents } from '../audit/audit-log.ts'
 import { expiredAssertions } from '../clients/client-assertions.ts'
+import { orphanedConsents } from '../consents/orphaned-consents.ts'
 import { type CleanupTask, expiredRowsTask } from '../janitor/janitor.ts'
 import { finishedMail } from '../mail/mail-queue.ts'
 import { expiredRevocations } from '../revocations/revocation-log.ts'
@@ -37,6 +38,7 @@ export function cleanupTasks(
       name: 'idle_sessions',
       sweep: (trx, limit, cursor) => sweepIdleSessions(trx, now(), rememberSeconds, cursor, limit),
     },
+    orphanedConsents,
     fillIdentifierKeys(log),
     {
       name: 'unverified_people',

@@ -100,7 +100,7 @@ export class BrowserFlow {
   async stepOf({ request, client }: Flow, browser: SignedInBrowser | undefined): Promise<Step> {
     const { consents, now } = this.#deps
     const asksConsent = browser && !(client.firstParty && client.consent === 'skip')
-    const consent = asksConsent && (await consents.find(browser.session.userId, client.id))
+    const consent = asksConsent && (await consents.find(browser.session.userId, client))
     return next({
       request,
       client,
@@ -148,9 +148,10 @@ export class BrowserFlow {
   }
 
   /** The person allows the client what it asks for. */
-  async allow(flow: Flow, browser: SignedInBrowser): Promise<ClientAnswer | undefined> {
+  async allow(flow: Flow, browser: SignedInBrowser, ip: string): Promise<ClientAnswer | undefined> {
     const { request, client } = flow
-    await this.#deps.consents.allow(browser.session.userId, client.id, request.scope)
+    const { userId } = browser.session
+    await this.#deps.consents.allow({ userId, client, scopes: request.scope, ip })
     return this.answer(flow, browser, true)
   }
 

@@ -76,6 +76,19 @@ export class Outbox {
     )
   }
 
+  /** The latest mail with a link of a kind that a person caused since a time, sent or not. */
+  async latestLink(
+    db: Db,
+    { template, userId, since }: { template: LinkTemplate; userId: string; since: Date },
+  ): Promise<{ readonly to: string; readonly createdAt: Date } | undefined> {
+    const row = await db('outgoing_mail')
+      .where({ template, user_id: userId })
+      .where('created_at', '>', since)
+      .orderBy('created_at', 'desc')
+      .first('recipient', 'created_at')
+    return row && { to: row.recipient, createdAt: row.created_at }
+  }
+
   /** Deletes every mail to an address, sent or not. */
   async withdraw(trx: Knex.Transaction, email: string): Promise<void> {
     await trx('outgoing_mail').whereRaw('lower(recipient) = lower(?)', [email]).delete()

@@ -63,7 +63,7 @@ export function consentPage(pages: FlowPages): { show: Middleware; submit: Middl
           flow.refuse(opened.request, 'access_denied', 'the person did not allow the request'),
         )
       }
-      const answer = await flow.allow(opened, browser)
+      const answer = await flow.allow(opened, browser, ctx.state.ip)
       if (!answer) return redirect(ctx, `${path}/sign-in?request=${opened.sealed}`)
       sendAnswer(ctx, answer)
     },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
@@ -196,6 +197,11 @@ export class AuthorizationCodes {
       ? statements.run(writeSilently, values)
       : statements.run(writeOnce, [...values, code.answers]))
     return rows.length > 0 ? codec.encode(sid) : undefined
+  }
+
+  /** Deletes the codes of a person for a client, which then begin no session. */
+  async deleteOf(trx: Knex.Transaction, userId: string, clientId: string): Promise<void> {
+    await trx('authorization_codes').where({ user_id: userId, client_id: clientId }).delete()
   }
 
   /** Begins the session of a code. A code that is presented again ends its session: RFC 6749 §4.1.2. */

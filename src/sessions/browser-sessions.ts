@@ -33,6 +33,12 @@ export interface SignedInBrowser {
   readonly passwordChangedAt: Date
 }
 
+/** A browser session as its person sees it in the list. */
+export interface ListedBrowserSession extends BrowserSession {
+  /** To within a few minutes. */
+  readonly lastUsedAt: Date
+}
+
 /** A person who has just authenticated in a browser. */
 export interface NewBrowserSession {
   /** Chosen by the page that was shown, so that a form that is sent twice begins one session. */
@@ -174,16 +180,30 @@ export class BrowserSessions {
     })
   }
 
+  /** Why the session of a cookie has ended; undefined while it lives, or if it never was. */
+  async endReason(cookie: string): Promise<string | undefined> {
+    const { db, codec } = this.#deps
+    const content = codec.decode(cookie)
+    if (!content) return undefined
+    const row = await db('browser_sessions').where({ id: content.id }).first('revoked_reason')
+    return row?.revoked_reason ?? undefined
+  }
+
   /** Lists the live browser sessions of a person, newest first. */
-  async list(userId: string): Promise<BrowserSession[]> {
-    const { db, now } = this.#deps
+  async list(userId: string): Promise<ListedBrowserSession[]> {
+    const { db, now, idleSeconds } = this.#deps
     const rows: BrowserSessionRow[] = await db('browser_sessions')
       .where({ user_id: userId, revoked_at: null })
       .where('expires_at', '>', now())
       .where('idle_expires_at', '>', now())
       .orderBy('id', 'desc')
       .limit(mostListed)
-    return rows.map(browserSessionOf)
+    return rows.map((row) => {
+      // Each use moves the idle expiry, unless that would be later than the end of the session.
+      const moved = later(row.idle_expires_at, -idleSeconds)
+      const lastUsedAt = moved > row.auth_time ? moved : row.auth_time
+      return { ...browserSessionOf(row), lastUsedAt }
+    })
   }
 
   #rowOf(request: NewBrowserSession): BrowserSessionRow {

@@ -8,6 +8,7 @@ import type { Revocation, RevocationLog } from '../revocations/revocation-log.ts
 import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
+import { type ChosenApiKey, holdsSession, type NewApiKey } from './new-api-key.ts'
 
 /** A key that a person made for a program. */
 export interface ApiKey {
@@ -41,19 +42,10 @@ interface Row {
   last_used_at: Date | null
 }
 
-export interface NewApiKey {
-  readonly userId: string
-  readonly name: string
-  readonly scope: readonly string[]
-  readonly audience: readonly string[]
-  readonly expiresAt: Date | null
-  /** The key ends with this client. */
-  readonly clientId?: string | undefined
-  /** Identifies the password that confirmed the request: if it was changed meanwhile, no key is created. */
-  readonly passwordChangedAt?: Date | undefined
-  /** The session of the request: if it or its client ended meanwhile, no key is created. */
-  readonly sid?: string | undefined
-  readonly ip?: string | undefined
+/** A key with its secret, which nothing can show again. */
+interface CreatedApiKey {
+  readonly key: ApiKey
+  readonly secret: string
 }
 
 interface Dependencies {
@@ -90,9 +82,9 @@ export class ApiKeys {
    * @returns undefined when the limit is reached, or when the person was disabled, their password was
    * changed or their session ended meanwhile
    */
-  async create(request: NewApiKey): Promise<{ key: ApiKey; secret: string } | undefined> {
+  async create(request: NewApiKey): Promise<CreatedApiKey | undefined> {
     const { db, now, audit, outbox, keysPerUser } = this.#deps
-    const secret = createSecret(prefix)
+    const { id, secret } = request.chosen ?? this.choose()
     return db.transaction(async (trx) => {
       // The lock makes the count exact for concurrent requests.
       const person = await trx('users')
@@ -103,11 +95,13 @@ export class ApiKeys {
       const { passwordChangedAt: known = person.password_changed_at } = request
       if (known.getTime() !== person.password_changed_at.getTime()) return undefined
       if (!(await holdsSession(trx, request, now()))) return undefined
+      const first = request.chosen && (await firstCopy(trx, request.userId, request.chosen))
+      if (first) return { key: keyOf(first), secret }
       const [held] = await trx('api_keys').where({ user_id: request.userId }).count({ count: '*' })
       if (Number(held?.count) >= keysPerUser) return undefined
       const [row]: Row[] = await trx('api_keys')
         .insert({
-          id: uuidv7(),
+          id,
           user_id: request.userId,
           name: request.name,
           client_id: request.clientId,
@@ -128,6 +122,15 @@ export class ApiKeys {
       }
       return { key: keyOf(row), secret }
     })
+  }
+
+  choose(): ChosenApiKey {
+    return { id: uuidv7(), secret: createSecret(prefix) }
+  }
+
+  /** True if a key was revoked lately: its secret must never count again. */
+  wasRevoked(id: string): Promise<boolean> {
+    return this.#deps.revocations.isRevokedAny([{ kind: 'sid', value: id }])
   }
 
   async list(userId: string): Promise<ApiKey[]> {
@@ -231,28 +234,15 @@ export class ApiKeys {
 
 export const expiredApiKeys: ExpiringRows = { table: 'api_keys', columns: ['expires_at'] }
 
-/** Locks client and session: a transaction that ends one of them waits for the key, and then ends it. */
-async function holdsSession(
+/** The key that the first copy of a form has created. */
+const firstCopy = (
   trx: Knex.Transaction,
-  { userId, clientId, sid }: NewApiKey,
-  now: Date,
-): Promise<boolean> {
-  if (clientId !== undefined) {
-    const client = await trx('clients')
-      .where({ id: clientId, disabled_at: null })
-      .forShare()
-      .first('id')
-    if (!client) return false
-  }
-  if (sid === undefined) return true
-  const session = await trx('refresh_families')
-    .where({ sid, user_id: userId, revoked_at: null })
-    .where('expires_at', '>', now)
-    .where('idle_expires_at', '>', now)
-    .forShare()
-    .first('sid')
-  return session !== undefined
-}
+  userId: string,
+  { id, secret }: ChosenApiKey,
+): Promise<Row | undefined> =>
+  trx('api_keys')
+    .where({ id, user_id: userId, digest: digestSecret(secret) })
+    .first()
 
 const ofLiveClient = `(client_id IS NULL OR EXISTS (
   SELECT FROM clients WHERE clients.id = api_keys.client_id AND clients.disabled_at IS NULL))`

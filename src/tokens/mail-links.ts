@@ -8,9 +8,12 @@ import type { OneTimeTokens, TokenPurpose } from './one-time-tokens.ts'
 
 const hour = 3600
 
+/** How long the link that verifies an address is valid. */
+export const verificationSeconds = 24 * hour
+
 /** The purpose and the lifetime of each link. */
 const links: Record<LinkTemplate, { purpose: TokenPurpose; seconds: number }> = {
-  verify_email: { purpose: 'email_verification', seconds: 24 * hour },
+  verify_email: { purpose: 'email_verification', seconds: verificationSeconds },
   reset_password: { purpose: 'password_reset', seconds: hour },
 }
 

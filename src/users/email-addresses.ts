@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
-import type { Now } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
+import { verificationSeconds } from '../tokens/mail-links.ts'
 import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
 import {
   emailColumns,
@@ -55,13 +56,27 @@ export class EmailAddresses {
   /**
    * Sends a link to the new address and a notice to the old one. Nothing changes until the link is
    * followed. The password is required again (ASVS 7.5.1).
+   * @param repeatSeconds a second request for the same address within this time sends nothing
    * @throws UserError `wrong_password`
    */
-  async requestChange(user: User, email: string, password: string, ip: string): Promise<void> {
-    const { db, users, outbox, audit } = this.#deps
+  async requestChange(
+    user: User,
+    email: string,
+    password: string,
+    ip: string,
+    repeatSeconds = 0,
+  ): Promise<void> {
+    const { db, users, outbox, audit, now } = this.#deps
     await users.requirePassword(user.id, password, { ip })
     const to = normalName(email)
     await db.transaction(async (trx) => {
+      if (repeatSeconds > 0) {
+        await trx('users').where({ id: user.id }).forNoKeyUpdate().first('id')
+        const since = later(now(), -repeatSeconds)
+        const link = { template: 'verify_email', userId: user.id, since } as const
+        const before = await outbox.latestLink(trx, link)
+        if (before && isSameEmail(before.to, to)) return
+      }
       // The same row whether the address is free or not; the sender finds out and informs the owner.
       await outbox.put(trx, { template: 'verify_email', to, userId: user.id, data: { ip } })
       if (user.email) {
@@ -74,6 +89,20 @@ export class EmailAddresses {
       }
       await audit.record({ event: 'user.email_change_requested', userId: user.id, ip }, trx)
     })
+  }
+
+  /**
+   * The address that a person wants to change to, while its link is valid. It is told from the mail and not
+   * from the link, which an address that belongs to somebody else never gets (ASVS 6.3.8).
+   */
+  async pendingChange(user: User): Promise<string | undefined> {
+    const { db, outbox, now } = this.#deps
+    const oldest = later(now(), -verificationSeconds)
+    // A new password withdraws every link.
+    const since = user.passwordChangedAt > oldest ? user.passwordChangedAt : oldest
+    const link = { template: 'verify_email', userId: user.id, since } as const
+    const latest = await outbox.latestLink(db, link)
+    return latest && !isSameEmail(user.email, latest.to) ? latest.to : undefined
   }
 
   /**

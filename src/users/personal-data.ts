@@ -25,6 +25,8 @@ interface ProfileChanges {
   readonly username?: string | undefined
   /** null removes it. */
   readonly fullName?: string | null | undefined
+  /** BCP 47; null: that of the browser. */
+  readonly locale?: string | null | undefined
 }
 
 /** People change their profile and export their data. */
@@ -36,13 +38,18 @@ export class PersonalData {
   }
 
   /** @throws UserError `taken` or `malformed` */
-  async change(id: string, { username, fullName }: ProfileChanges, ip: string): Promise<User> {
+  async change(
+    id: string,
+    { username, fullName, locale }: ProfileChanges,
+    ip: string,
+  ): Promise<User> {
     const { db, audit, outbox } = this.#deps
     // Normalized first: NFKC can turn another character into an `@` or a space.
     if (username !== undefined) checkUsername(normalName(username))
     const columns = {
       ...(username !== undefined && usernameColumns(normalName(username))),
       ...(fullName !== undefined && { full_name: fullName }),
+      ...(locale !== undefined && { locale }),
     }
     return db
       .transaction(async (trx) => {
@@ -79,6 +86,8 @@ export class PersonalData {
       .first([...userColumns])
     const lists: Record<string, () => AsyncIterable<object[]>> = {
       sessions: () => this.#rowsOf('refresh_families', 'sid', id, sessionColumns),
+      browser_sessions: () => this.#rowsOf('browser_sessions', 'id', id, browserSessionColumns),
+      consents: () => this.#consentsOf(id),
       api_keys: () => this.#rowsOf('api_keys', 'id', id, apiKeyColumns),
       mails: () => this.#rowsOf('outgoing_mail', 'id', id, mailColumns),
       links: () => this.#rowsOf('one_time_tokens', 'digest', id, linkColumns),
@@ -97,6 +106,15 @@ export class PersonalData {
         .select([...columns])
       yield page
     }
+  }
+
+  /** One page: a person has no more of them than there are clients. */
+  async *#consentsOf(userId: string) {
+    const consents: object[] = await this.#deps
+      .db('consents')
+      .where({ user_id: userId })
+      .select('client_id', 'scopes', 'granted_at')
+    yield consents
   }
 
   /** Newest first. Compares pairs in the order of their index, so that the planner uses that index. */
@@ -129,6 +147,20 @@ const sessionColumns = [
   'auth_time',
   'amr',
   'rotated_at',
+  'ip',
+  'user_agent',
+  'idle_expires_at',
+  'expires_at',
+  'revoked_at',
+  'revoked_reason',
+]
+const browserSessionColumns = [
+  'id',
+  'created_at',
+  'auth_time',
+  'amr',
+  'acr',
+  'remembered',
   'ip',
   'user_agent',
   'idle_expires_at',

@@ -27,6 +27,36 @@ export class UserSessions {
     })
   }
 
+  /**
+   * Signs a browser out, and ends the sessions that began from it.
+   * @returns whether the person was signed in with this browser
+   */
+  async endBrowser(userId: string, id: string, ip: string): Promise<boolean> {
+    const { families, revocations, audit } = this.#deps
+    return revocations.decide(async (change) => {
+      const ended = await families.endBrowsers(change, { id, user_id: userId }, 'signed_out')
+      if (ended.userId === undefined) return false
+      const detail = { browser_session: id, sessions: ended.sids.length }
+      await audit.record({ event: 'session.revoked', userId, ip, detail }, change.trx)
+      return true
+    })
+  }
+
+  /**
+   * Ends everything but one browser and the sessions that began from it.
+   * @returns the number of ended sessions of clients
+   */
+  async endOthers(userId: string, browserSessionId: string, ip: string): Promise<number> {
+    const { families, revocations, audit } = this.#deps
+    return revocations.decide(async (change) => {
+      const which = { user_id: userId }
+      const ended = await families.end(change, which, 'signed_out', { browserSessionId })
+      const detail = { sessions: ended.length, kept: browserSessionId }
+      await audit.record({ event: 'user.sessions_ended', userId, ip, detail }, change.trx)
+      return ended.length
+    })
+  }
+
   /** @returns the number of ended sessions */
   async endAll(userId: string, ip: string): Promise<number> {
     const { families, revocations, audit } = this.#deps

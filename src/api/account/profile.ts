@@ -71,8 +71,8 @@ function change(path: string, deps: Dependencies): Operation {
 }
 
 /** ASVS 7.5.1: people sign in with their username. The limit prevents a search for taken names. */
-async function confirmRename(
-  { users, throttle }: Dependencies,
+export async function confirmRename(
+  { users, throttle }: Pick<Dependencies, 'users' | 'throttle'>,
   { id, ip }: { id: string; ip: string },
   password: string | undefined,
 ) {
@@ -118,6 +118,8 @@ function exportData(deps: Dependencies): Operation {
         schema: z.object({
           person: managedPerson,
           sessions: z.array(z.record(z.string(), z.unknown())),
+          browser_sessions: z.array(z.record(z.string(), z.unknown())),
+          consents: z.array(z.record(z.string(), z.unknown())),
           api_keys: z.array(z.record(z.string(), z.unknown())),
           mails: z.array(z.record(z.string(), z.unknown())),
           links: z.array(z.record(z.string(), z.unknown())),
@@ -131,7 +133,7 @@ function exportData(deps: Dependencies): Operation {
       }
       await deps.throttle.attempt('personalDataExport', { person: person.user.id })
       const { person: about, lists } = await deps.personalData.export(person.user.id, ip)
-      const body = Readable.from(document(about, lists))
+      const body = Readable.from(exportDocument(about, lists))
       const headers = { 'content-disposition': 'attachment; filename="signet-export.json"' }
       return { status: 200, body, headers }
     },
@@ -139,7 +141,7 @@ function exportData(deps: Dependencies): Operation {
 }
 
 /** Streams JSON a page at a time. A truncated document is not valid JSON. */
-async function* document(
+export async function* exportDocument(
   person: object,
   lists: Readonly<Record<string, () => AsyncIterable<object[]>>>,
 ) {

@@ -1,4 +1,3 @@
-import Bowser from 'bowser'
 import { z } from 'zod'
 import type { SessionTokens } from '../../grants/session-tokens.ts'
 import { hasLeft } from '../../http/abandoned.ts'
@@ -10,6 +9,7 @@ import { type Operation, operation } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { ApiClients } from './api-clients.ts'
 import { type CookieMode, refreshPath } from './cookie-mode.ts'
+import { describeDevice } from './devices.ts'
 import { done, idPath, tokenSet } from './schemas.ts'
 
 interface Dependencies {
@@ -148,12 +148,4 @@ function end({ userSessions }: Dependencies): Operation {
       return { status: 204 }
     },
   })
-}
-
-/** Describes a device in words that a person knows. */
-function describeDevice(userAgent: string | null): string | null {
-  if (!userAgent) return null
-  const { browser, os } = Bowser.parse(userAgent)
-  const known = [browser.name, os.name].filter((name) => name !== undefined && name !== '')
-  return known.length > 0 ? known.join(' on ') : userAgent.slice(0, 60)
 }

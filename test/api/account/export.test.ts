@@ -56,7 +56,16 @@ test('a person with 25,000 events exports them → all of them, newest first', a
   t.is(status, 200)
   t.is(headers.get('content-type'), 'application/json; charset=utf-8')
   t.deepEqual(Object.keys(body), [
-    ...['person', 'sessions', 'api_keys', 'mails', 'links', 'audit_events'],
+    ...[
+      'person',
+      'sessions',
+      'browser_sessions',
+      'consents',
+      'api_keys',
+      'mails',
+      'links',
+      'audit_events',
+    ],
   ])
   const names = Object.keys(body.audit_events[0])
   t.deepEqual(names, ['at', 'event', 'client_id', 'sid', 'ip', 'detail'])
