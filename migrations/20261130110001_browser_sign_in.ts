@@ -65,12 +65,15 @@ export async function up(knex: Knex): Promise<void> {
       created_at      timestamptz NOT NULL,
       next_attempt_at timestamptz NOT NULL,
       attempts        integer NOT NULL DEFAULT 0,
+      refusals        integer NOT NULL DEFAULT 0,
       delivered_at    timestamptz,
       given_up_at     timestamptz,
       last_error      text
     );
-    CREATE INDEX logout_deliveries_next_attempt_at ON logout_deliveries (next_attempt_at)
+    CREATE INDEX logout_deliveries_waiting ON logout_deliveries (client_id, next_attempt_at)
       WHERE delivered_at IS NULL AND given_up_at IS NULL;
+    CREATE INDEX logout_deliveries_given_up_at ON logout_deliveries (given_up_at)
+      WHERE given_up_at IS NOT NULL;
     CREATE INDEX logout_deliveries_created_at ON logout_deliveries (created_at)`)
 }
 

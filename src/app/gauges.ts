@@ -70,7 +70,7 @@ function revocationGauges({ now }: Runtime, { metrics, index, feed, unanswered }
 
 function backgroundGauges(
   { now }: Runtime,
-  { metrics, keyring, mailSender, janitor }: Services,
+  { metrics, keyring, mailSender, logoutSender, janitor }: Services,
 ): void {
   metrics.counter(
     'log_lines_dropped_total',
@@ -88,6 +88,16 @@ function backgroundGauges(
     'mail_oldest_seconds',
     'How long the oldest due mail has been waiting',
     () => mailSender.backlog.oldestSeconds,
+  )
+  metrics.gauge(
+    'logout_notifications_waiting',
+    'Notifications of ended sessions, neither delivered nor given up',
+    () => logoutSender.backlog.waiting,
+  )
+  metrics.gauge(
+    'logout_notifications_oldest_seconds',
+    'How long the oldest of these notifications has been waiting',
+    () => logoutSender.backlog.oldestSeconds,
   )
   const byTask = (name: string, help: string, read: (run: JanitorRun) => number) =>
     metrics.gauges(name, help, 'task', () =>

@@ -17,8 +17,8 @@ export class Jobs {
   /** Runs every job once, in the order in which they depend on each other, then schedules them. */
   async start(): Promise<void> {
     const { config, log } = this.#runtime
-    const { tokenLives, revocations, feed, throttle, apiClients, mailSender, janitor } =
-      this.#services
+    const { tokenLives, revocations, feed, throttle, apiClients, janitor } = this.#services
+    const { mailSender, logoutSender } = this.#services
     const tendKeys = () => this.#tendKeys()
     await tokenLives.note()
     await revocations.start()
@@ -27,6 +27,7 @@ export class Jobs {
     await tendKeys()
     await apiClients.ensureOwn()
     mailSender.start()
+    logoutSender.start()
     const repeat = (seconds: number, name: string, job: () => Promise<unknown>) =>
       every(seconds, job, (error) => log.error({ err: error }, `${name} failed`))
     this.#stops = [
@@ -36,6 +37,7 @@ export class Jobs {
       repeat(0.5, 'following the revocations for verifiers', () => this.#followFeed()),
       repeat(config.JANITOR_SECONDS, 'deleting expired rows', () => janitor.run(this.#mayDelete)),
       () => mailSender.stop(),
+      () => logoutSender.stop(),
     ]
   }
 

@@ -2,6 +2,7 @@ import { ApiClients } from '../api/account/api-clients.ts'
 import { AuditLog } from '../audit/audit-log.ts'
 import { PasswordFactor } from '../authentication/password.ts'
 import { LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
+import { createLogoutSender } from '../backchannel/logout-sender.ts'
 import { ClientAssertions } from '../clients/client-assertions.ts'
 import { ClientCache } from '../clients/client-cache.ts'
 import { Clients } from '../clients/clients.ts'
@@ -16,7 +17,7 @@ import { sealedSecret } from '../keyring/sealing.ts'
 import { SigningKeys } from '../keyring/signing-keys.ts'
 import { skewSeconds } from '../keyring/timing.ts'
 import { MailQueue } from '../mail/mail-queue.ts'
-import { MailSender } from '../mail/mail-sender.ts'
+import { createMailSender } from '../mail/mail-sender.ts'
 import { Outbox } from '../mail/outbox.ts'
 import { RevocationFeed } from '../revocations/revocation-feed.ts'
 import { RevocationLog } from '../revocations/revocation-log.ts'
@@ -112,6 +113,15 @@ export async function createServices(runtime: Runtime) {
 
   const codec = new RefreshTokenCodec(await sealedSecret(db, masterKeys, 'refresh tokens', now()))
   const logoutDeliveries = new LogoutDeliveries(db, now)
+  const logoutSender = createLogoutSender({
+    deliveries: logoutDeliveries,
+    keyring,
+    issuer,
+    now,
+    log,
+    metrics,
+  })
+  logoutDeliveries.whenCommitted(() => logoutSender.wake())
   const families = new RefreshFamilies({
     db,
     statements,
@@ -172,7 +182,7 @@ export async function createServices(runtime: Runtime) {
 
   const mailQueue = new MailQueue(db, now)
   const linkKey = await sealedSecret(db, masterKeys, 'mail links', now())
-  const mailSender = new MailSender({
+  const mailSender = createMailSender({
     queue: mailQueue,
     transport: mailTransportOf(config, log),
     prepare: (trx, mail) => prepareLink(trx, mail, { oneTimeTokens, linkKey }),
@@ -259,6 +269,7 @@ export async function createServices(runtime: Runtime) {
     signIn,
     idTokens,
     logoutDeliveries,
+    logoutSender,
     ...browserSignIn,
   }
   const janitor = new Janitor({ db, now, tasks: cleanupTasks(runtime, services) })

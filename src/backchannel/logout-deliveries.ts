@@ -16,15 +16,18 @@ export interface ClaimedLogout {
   readonly clientId: string
   readonly sid: string
   readonly subject: string
-  readonly uri: string
+  /** Undefined if its client was disabled or deleted, or wants no notifications any more. */
+  readonly uri: string | undefined
   /** Including this attempt. */
   readonly attempts: number
+  /** How often the client has answered that the token is wrong. */
+  readonly refusals: number
 }
 
-interface Backlog {
+export interface LogoutBacklog {
+  /** Notifications neither delivered nor given up. */
   readonly waiting: number
   readonly oldestSeconds: number
-  readonly givenUp: number
 }
 
 const delays = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600]
@@ -47,6 +50,39 @@ export const finishedLogouts: ExpiringRows = {
   columns: ['created_at'],
   where: isFinished,
 }
+
+const isWaiting = 'delivered_at IS NULL AND given_up_at IS NULL'
+
+/**
+ * Chooses the client whose notification has been due longest, then its notification. It finds the clients by
+ * going through the index from one to the next, so that a client with a hundred thousand notifications costs
+ * the others nothing.
+ */
+const lockDue = `
+  WITH RECURSIVE waiting AS (
+    (SELECT client_id FROM logout_deliveries WHERE ${isWaiting} ORDER BY client_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT client_id FROM logout_deliveries
+             WHERE ${isWaiting} AND client_id > waiting.client_id ORDER BY client_id LIMIT 1)
+      FROM waiting WHERE client_id IS NOT NULL
+  ), first AS (
+    SELECT client_id, (SELECT min(next_attempt_at) FROM logout_deliveries
+                        WHERE ${isWaiting} AND client_id = waiting.client_id) AS due_at
+      FROM waiting WHERE client_id <> ALL (?::text[])
+  ), due AS (
+    SELECT id FROM logout_deliveries
+     WHERE ${isWaiting} AND next_attempt_at <= ?
+       AND client_id = (SELECT client_id FROM first WHERE due_at <= ? ORDER BY due_at LIMIT 1)
+     ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+  )`
+
+const claimNext = `${lockDue}, claimed AS (
+    UPDATE logout_deliveries AS delivery SET attempts = attempts + 1, next_attempt_at = ?
+      FROM due WHERE delivery.id = due.id
+    RETURNING delivery.*
+  )
+  SELECT claimed.*, backchannel_logout_uri AS uri
+    FROM claimed LEFT JOIN clients ON clients.id = client_id AND disabled_at IS NULL`
 
 /** The table `logout_deliveries`: who is to be told that a session has ended. */
 export class LogoutDeliveries {
@@ -89,25 +125,12 @@ export class LogoutDeliveries {
   }
 
   /**
-   * Claims the notification that has been due longest, and counts the attempt before it begins. One whose
-   * client has no URI any more is given up.
+   * Claims the notification that has been due longest, and counts the attempt before it begins.
+   * @param busy clients that are called often enough at the moment
    */
-  async claim(): Promise<ClaimedLogout | undefined> {
+  async claim(busy: readonly string[]): Promise<ClaimedLogout | undefined> {
     const now = this.#now()
-    const { rows } = await this.#db.raw(
-      `WITH due AS (
-         SELECT id FROM logout_deliveries
-          WHERE next_attempt_at <= ? AND delivered_at IS NULL AND given_up_at IS NULL
-          ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-       ), claimed AS (
-         UPDATE logout_deliveries AS delivery SET attempts = attempts + 1, next_attempt_at = ?
-           FROM due WHERE delivery.id = due.id
-         RETURNING delivery.*
-       )
-       SELECT claimed.*, backchannel_logout_uri AS uri
-         FROM claimed LEFT JOIN clients ON clients.id = client_id AND disabled_at IS NULL`,
-      [now, later(now, leaseSeconds)],
-    )
+    const { rows } = await this.#db.raw(claimNext, [[...busy], now, now, later(now, leaseSeconds)])
     const [row] = rows
     return (
       row && {
@@ -115,8 +138,9 @@ export class LogoutDeliveries {
         clientId: row.client_id,
         sid: row.sid,
         subject: row.subject,
-        uri: row.uri ?? '',
+        uri: row.uri ?? undefined,
         attempts: row.attempts,
+        refusals: row.refusals,
       }
     )
   }
@@ -127,30 +151,50 @@ export class LogoutDeliveries {
       .update({ delivered_at: this.#now(), last_error: null })
   }
 
-  /** Tries again later, or gives up after three days. */
-  async failed({ id, attempts }: ClaimedLogout, reason: string, isFinal: boolean): Promise<void> {
+  /**
+   * Tries again later, or gives up after three days. It changes nothing if another sender has claimed the
+   * notification meanwhile.
+   * @returns true if the notification was given up
+   */
+  async failed(
+    { id, attempts, refusals }: ClaimedLogout,
+    reason: string,
+    isFinal: boolean,
+  ): Promise<boolean> {
     const now = this.#now()
-    const oldest = later(now, -giveUpSeconds)
-    await this.#db('logout_deliveries')
+    const [row] = await this.#db('logout_deliveries')
       .where({ id, attempts, delivered_at: null })
       .update({
         last_error: reason,
+        refusals,
         next_attempt_at: later(now, delaySeconds(attempts)),
-        given_up_at: isFinal
-          ? now
-          : this.#db.raw('CASE WHEN created_at < ? THEN ?::timestamptz END', [oldest, now]),
+        given_up_at: this.#db.raw('CASE WHEN ? OR created_at < ? THEN ?::timestamptz END', [
+          isFinal,
+          later(now, -giveUpSeconds),
+          now,
+        ]),
       })
+      .returning('given_up_at')
+    return row ? row.given_up_at !== null : false
   }
 
-  async backlog(): Promise<Backlog> {
-    const { rows } = await this.#db.raw(
-      `SELECT count(*) FILTER (WHERE NOT ${isFinished}) AS waiting,
-              min(created_at) FILTER (WHERE NOT ${isFinished}) AS oldest,
-              count(*) FILTER (WHERE given_up_at IS NOT NULL) AS given_up
-         FROM logout_deliveries`,
-    )
-    const [{ waiting, oldest, given_up: givenUp }] = rows
-    const oldestSeconds = oldest ? Math.max(0, secondsBetween(oldest, this.#now())) : 0
-    return { waiting: Number(waiting), oldestSeconds, givenUp: Number(givenUp) }
+  async backlog(): Promise<LogoutBacklog> {
+    const [row] = await this.#db('logout_deliveries')
+      .where({ delivered_at: null, given_up_at: null })
+      .select(this.#db.raw('count(*) AS waiting, min(created_at) AS oldest'))
+    const oldestSeconds = row.oldest ? secondsBetween(row.oldest, this.#now()) : 0
+    return { waiting: Number(row.waiting), oldestSeconds: Math.max(0, oldestSeconds) }
+  }
+
+  /** How many notifications of each client were given up since then; only clients that have some. */
+  async givenUpSince(
+    since: Date,
+  ): Promise<{ readonly clientId: string; readonly count: number }[]> {
+    const rows: { client_id: string; count: string }[] = await this.#db('logout_deliveries')
+      .where('given_up_at', '>=', since)
+      .groupBy('client_id')
+      .orderBy('client_id')
+      .select('client_id', this.#db.raw('count(*) AS count'))
+    return rows.map((row) => ({ clientId: row.client_id, count: Number(row.count) }))
   }
 }

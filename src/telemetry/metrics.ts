@@ -19,6 +19,8 @@ const aggregators: Readonly<Record<string, Aggregator>> = {
   signing_key_age_seconds: 'max',
   mail_waiting: 'max',
   mail_oldest_seconds: 'max',
+  logout_notifications_waiting: 'max',
+  logout_notifications_oldest_seconds: 'max',
   janitor_last_run_age_seconds: 'min',
   janitor_lag_seconds: 'min',
   janitor_deleted_rows: 'max',
@@ -76,6 +78,12 @@ export class Metrics {
     name: 'signet_mails_total',
     help: 'Mails by template and outcome: sent, retried, given_up, dropped (no longer needed)',
     labelNames: ['template', 'outcome'] as const,
+    ...this.#register,
+  })
+  readonly logouts = new Counter({
+    name: 'signet_logout_notifications_total',
+    help: 'Notifications of clients that a session has ended: delivered, retried, given_up',
+    labelNames: ['outcome'] as const,
     ...this.#register,
   })
 

@@ -13,6 +13,7 @@ import { checkConfiguration } from './check-configuration.ts'
 import { checkDatabase } from './check-database.ts'
 import { checkForwarding } from './check-forwarding.ts'
 import { checkKeys, checkMasterKeys } from './check-keys.ts'
+import { checkLogouts } from './check-logouts.ts'
 import { checkRedis } from './check-redis.ts'
 import { checkRevocations } from './check-revocations.ts'
 import { type Finding, failed, ok, report, warning } from './finding.ts'
@@ -90,6 +91,7 @@ async function checkStores(config: Config): Promise<Finding[]> {
       ...findings,
       ...keys,
       ...(await bounded('revocations', () => checkRevocations(database.db, config))),
+      ...(await bounded('sign-out', () => checkLogouts(database.db, clock.now))),
     ]
   } finally {
     await database.close()

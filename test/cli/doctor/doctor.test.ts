@@ -64,6 +64,22 @@ test('an instance issued longer tokens than configured here → doctor warns', a
   t.regex(of('token life')[0]?.message ?? '', /live for 7200 s/)
 })
 
+test('logout notifications that wait or were given up → doctor warns and names the client', async (t) => {
+  const deliveries = `INSERT INTO logout_deliveries
+      (id, client_id, sid, subject, created_at, next_attempt_at, given_up_at)
+    SELECT gen_random_uuid(), client_id, gen_random_uuid(), gen_random_uuid(),
+           now() - interval '2 hours', now(), given_up_at
+      FROM (VALUES ('away', NULL), ('wrong', now())) AS stuck (client_id, given_up_at)`
+  const { cwd, env } = await patient(t, deliveries)
+  const { of } = await examine(cwd, env)
+  t.deepEqual(
+    of('sign-out').map(({ state }) => state),
+    ['warning', 'warning'],
+  )
+  t.regex(of('sign-out')[0]?.message ?? '', /1 notification.*120 minutes/)
+  t.regex(of('sign-out')[1]?.message ?? '', /given up.*wrong \(1\)/)
+})
+
 test('a healthy installation → every check is ok, exit 0', async (t) => {
   const { cwd, env } = await patient(t)
   const { code, ok, findings, of } = await examine(cwd, env)
@@ -77,6 +93,7 @@ test('a healthy installation → every check is ok, exit 0', async (t) => {
     'clock',
     'schema',
     'signing keys',
+    'sign-out',
   ]
   for (const check of [...checks, 'master keys', 'redis', 'redis eviction', 'redis round trip']) {
     t.true(of(check).length > 0, check)

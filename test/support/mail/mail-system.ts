@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava'
 import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import { MailQueue } from '../../../src/mail/mail-queue.ts'
-import { MailSender } from '../../../src/mail/mail-sender.ts'
+import { createMailSender } from '../../../src/mail/mail-sender.ts'
 import { type Mail, Outbox } from '../../../src/mail/outbox.ts'
 import { openTransport, type TransportOptions } from '../../../src/mail/transport.ts'
 import { openPostgres } from '../../../src/stores/postgres.ts'
@@ -33,7 +33,7 @@ export function openSender(
   const queue = new MailQueue(db, now)
   const oneTimeTokens = new OneTimeTokens(now)
   const metrics = new Metrics()
-  const sender = new MailSender({
+  const sender = createMailSender({
     queue,
     transport,
     prepare: (trx, mail) => prepareLink(trx, mail, { oneTimeTokens, linkKey }),
