@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path'
 
 /** Programs that tests run beside PostgreSQL and Redis, by their Debian packages. */
-const others = ['pgbouncer', 'faketime'] as const
+const others = ['pgbouncer', 'faketime', 'chromium'] as const
 
 /** Before the tests, which run side by side: only one apt-get may run at a time. */
 export function installOthers(say: (line: string) => void): void {
