@@ -10,7 +10,7 @@ import type { TestServer } from '../server/start-server.ts'
 export interface RelyingParty {
   readonly origin: string
   readonly callback: string
-  /** What the callback has received, newest last; the method that brought it is among it. */
+  /** The parameters that the callback has received and their `method`, newest last. */
   readonly answers: Readonly<Record<string, string>>[]
   /** The content of its pages, by path; scripts may be inline. */
   readonly pages: Map<string, string>
@@ -27,14 +27,15 @@ export async function startRelyingParty(t: ExecutionContext<unknown>): Promise<R
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost')
     if (pathname === '/favicon.ico') return void response.writeHead(204).end()
     const chunks = await request.toArray()
-    response.setHeader('content-type', 'text/html; charset=utf-8')
     if (pathname === '/callback') {
       const body = new URLSearchParams(Buffer.concat(chunks).toString())
       const method = request.method ?? ''
       answers.push({ ...Object.fromEntries(searchParams), ...Object.fromEntries(body), method })
     }
     const content = pages.get(pathname) ?? `<h1>The app at ${pathname}</h1>`
-    response.end(`<!doctype html><html lang="en"><title>App</title>${content}`)
+    const isScript = pathname.endsWith('.js')
+    response.setHeader('content-type', `text/${isScript ? 'javascript' : 'html'}; charset=utf-8`)
+    response.end(isScript ? content : `<!doctype html><html lang="en"><title>App</title>${content}`)
   })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
