@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
@@ -97,10 +98,29 @@ export async function stopPostmaster(
   return false
 }
 
-/** A loopback port that is free now and may be taken by the time it is used. */
+/** Below the ports that systems give to outgoing connections, of which any may be taken at any moment. */
+const [lowestPort, highestPort] = [15_000, 32_000]
+
+/**
+ * A loopback port that is free now. Another program may still take it before it is used, but hardly will: it is
+ * chosen at random among ports that no system hands out.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  for (let tries = 0; tries < 20; tries += 1) {
+    const port = await listenedPort(randomInt(lowestPort, highestPort))
+    if (port !== undefined) return port
+  }
+  return (await listenedPort(0)) as number
+}
+
+/** @returns the port, free again; undefined if it is in use */
+async function listenedPort(wanted: number): Promise<number | undefined> {
+  const server = createServer().listen(wanted, '127.0.0.1')
+  const isFree = await once(server, 'listening').then(
+    () => true,
+    () => false,
+  )
+  if (!isFree) return undefined
   const { port } = server.address() as AddressInfo
   server.close()
   await once(server, 'close')
