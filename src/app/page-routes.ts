@@ -5,6 +5,7 @@ import type { Middleware, RequestState } from '../http/context.ts'
 import { accent, assets } from '../pages/assets.ts'
 import { sendAnswer } from '../pages/client-answer.tsx'
 import { consentPage } from '../pages/consent.tsx'
+import { continuePage } from '../pages/continue.tsx'
 import type { FlowPages } from '../pages/flow-page.ts'
 import { languageChoice } from '../pages/language-choice.ts'
 import { signInPage } from '../pages/sign-in.tsx'
@@ -46,6 +47,7 @@ export function mountPages(
     router.get(`${path}/${name}`, page.show)
     router.post(`${path}/${name}`, page.submit)
   }
+  router.get(`${path}/continue`, continuePage(pages))
   router.get(`${path}/signed-out`, leaving.done)
   router.get(`${path}/assets/accent/:file`, accent)
   for (const [name, asset] of Object.entries(assets)) router.get(`${path}/assets/${name}`, asset)

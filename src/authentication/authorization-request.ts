@@ -5,6 +5,7 @@ import type { Params } from '../oauth/params.ts'
 import { isCodeChallenge } from '../oauth/pkce.ts'
 import { chooseAudience } from '../oauth/resource.ts'
 import { narrowScope, offlineAccess, openId } from '../oauth/scope.ts'
+import { claimNames } from '../users/person-claims.ts'
 
 /** `prompt`: OpenID Connect Core §3.1.2.1, Initiating User Registration 1.0. */
 export const prompts = ['none', 'login', 'consent', 'select_account', 'create'] as const
@@ -35,7 +36,7 @@ export interface AuthorizationRequest {
   /** Seconds; null unless the request says it. */
   readonly maxAge: number | null
   readonly loginHint?: string | undefined
-  /** The `sub` of `id_token_hint`. */
+  /** The `sub` of `id_token_hint`, or the one that `claims` asks for. */
   readonly hintedSubject?: string | undefined
   readonly claims?: RequestedClaims | undefined
   /** Values of `acr` of which the token must have one. */
@@ -81,6 +82,10 @@ export async function readAuthorizationRequest(
   const scope = narrowScope(params.get('scope'), client.scopes, client.defaultScopes)
   const prompt = promptOf(params)
   const claims = claimsOf(params)
+  const hintedSubject = await hintedSubjectOf(params, context)
+  if (hintedSubject && claims?.subject && hintedSubject !== claims.subject) {
+    throw invalid('id_token_hint and claims name different people')
+  }
   return {
     id: uuidv7(),
     clientId: client.id,
@@ -94,7 +99,7 @@ export async function readAuthorizationRequest(
     prompt,
     maxAge: maxAgeOf(params),
     loginHint: params.get('login_hint'),
-    hintedSubject: await hintedSubjectOf(params, context),
+    hintedSubject: hintedSubject ?? claims?.subject,
     claims: claims?.names,
     essentialAcr: claims?.essentialAcr,
     uiLocales: params.get('ui_locales')?.split(' ').slice(0, 10) ?? [],
@@ -199,13 +204,22 @@ function claimsOf(params: Params) {
     if (one === undefined || one === null) return undefined
     if (typeof one !== 'object' || Array.isArray(one))
       throw invalid(`claims.${member} is no object`)
-    return Object.keys(one).slice(0, 50)
+    // Others are ignored (§5.5), so that only known text is stored.
+    return claimNames.filter((name) => Object.hasOwn(one, name))
   }
-  const acr = (requested.id_token as Record<string, unknown> | undefined)?.acr
+  const known = { userinfo: names('userinfo') ?? [], id_token: names('id_token') ?? [] }
+  const idToken = (requested.id_token ?? {}) as Record<string, unknown>
   return {
-    names: { userinfo: names('userinfo') ?? [], id_token: names('id_token') ?? [] },
-    essentialAcr: essentialAcrOf(acr),
+    names: known,
+    essentialAcr: essentialAcrOf(idToken.acr),
+    subject: subjectOf(idToken.sub),
   }
+}
+
+/** §5.5.1: a request may name the person whom it is for. */
+function subjectOf(sub: unknown): string | undefined {
+  const value = (sub as { value?: unknown } | null | undefined)?.value
+  return typeof value === 'string' ? value : undefined
 }
 
 function essentialAcrOf(acr: unknown): string[] | undefined {

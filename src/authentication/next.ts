@@ -21,6 +21,8 @@ export type FlowPage =
   | 'new-password'
   | 'verify-email'
   | 'consent'
+  /** The request was answered: the person goes on at the client. */
+  | 'continue'
 
 export type Step =
   | { readonly kind: 'answer' }
@@ -63,11 +65,12 @@ function pageFor(standing: Standing): readonly [FlowPage, InteractionError] | un
       ? ['register', 'login_required']
       : ['sign-in', 'login_required']
   }
+  if (browser.session.answered.includes(request.id)) return ['continue', 'interaction_required']
   return (
     pageByPrompt(request, browser) ??
     pageByPerson(standing, browser) ??
     pageByAuthentication(standing, browser) ??
-    (mustAskConsent(standing, browser) ? ['consent', 'consent_required'] : undefined)
+    (mustAskConsent(standing) ? ['consent', 'consent_required'] : undefined)
   )
 }
 
@@ -112,19 +115,16 @@ const satisfies = (acr: string, wanted: string): boolean =>
   acrLevels.includes(wanted) && acrLevels.indexOf(acr) >= acrLevels.indexOf(wanted)
 
 /**
- * A consent counts once its request is answered. The identity of an app behind a loopback address or a
- * private scheme is not assured, so people are asked each time: RFC 8252 §8.6, ASVS 10.7.1.
+ * A redirect to a loopback address or a private scheme reaches whichever program listens there. If that
+ * program could also redeem the code, because its client has no secret, people are asked each time, also for
+ * an app of the house: RFC 8252 §8.6, ASVS 10.7.1.
  */
-function mustAskConsent(
-  { request, client, consented }: Standing,
-  { session }: SignedInBrowser,
-): boolean {
-  if (session.answered.includes(request.id)) return false
-  if (request.prompt.includes('consent')) return true
+function mustAskConsent({ request, client, consented }: Standing): boolean {
+  if (request.prompt.includes('consent') || !isAssured(request, client)) return true
   if (client.firstParty && client.consent === 'skip') return false
-  if (client.consent === 'always' || !isAssured(request.redirectUri)) return true
-  return !request.scope.every((scope) => consented.includes(scope))
+  return client.consent === 'always' || !request.scope.every((scope) => consented.includes(scope))
 }
 
-const isAssured = (redirectUri: string): boolean =>
-  !isPrivateScheme(redirectUri) && !isLoopback(new URL(redirectUri))
+const isAssured = ({ redirectUri }: AuthorizationRequest, client: Client): boolean =>
+  client.authenticationMethod !== 'none' ||
+  !(isPrivateScheme(redirectUri) || isLoopback(new URL(redirectUri)))

@@ -43,7 +43,8 @@ export class SealedValues {
     sealed: string | undefined,
     seconds = Infinity,
   ): Promise<Value | undefined> {
-    if (sealed === undefined || sealed.length > longestSealed) return undefined
+    if (sealed === undefined || sealed.length > longestSealed || !isCanonical(sealed))
+      return undefined
     try {
       const { plaintext } = await compactDecrypt(sealed, this.#keys[purpose], {
         keyManagementAlgorithms: ['dir'],
@@ -56,3 +57,7 @@ export class SealedValues {
     }
   }
 }
+
+/** Unused bits at the end of a part would give one value many spellings. */
+const isCanonical = (sealed: string): boolean =>
+  sealed.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)

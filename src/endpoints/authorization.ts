@@ -1,5 +1,6 @@
 import type { ReturnAddress } from '../authentication/authorization-request.ts'
 import { responseModeOf } from '../authentication/authorization-request.ts'
+import type { InteractionError } from '../authentication/next.ts'
 import type { Client } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { BrowserFlow, ClientAnswer, Flow } from '../grants/browser-flow.ts'
@@ -34,22 +35,42 @@ export function authorization({ flow, clients, path, send }: Dependencies): Midd
     if ('parameters' in started) return send(ctx, started)
     // A form of another site brings no cookie, but the page that it is sent on to gets it.
     if (ctx.method === 'POST') return toPage(ctx, path, 'sign-in', started.sealed)
-    const browser = await flow.browserOf(readCookie(ctx, browserCookie))
-    if (browser) ctx.state.facts.userId = browser.session.userId
-    const step = await flow.stepOf(started, browser)
-    if (step.kind === 'page') return toPage(ctx, path, step.page, started.sealed)
-    if (step.kind === 'error') {
-      ctx.state.facts.error = step.error
-      return send(ctx, flow.refuse(started.request, step.error, 'the person has to act on a page'))
+    const isSilent = started.request.prompt.includes('none')
+    try {
+      await answerOrShow(flow, started, ctx, path, send)
+    } catch (error) {
+      // Nobody looks at the page that would say so.
+      if (!isSilent) throw error
+      send(ctx, refused(flow, started.request, error, ctx))
     }
-    const answer = browser && (await flow.answer(started, browser))
-    // The browser has signed out at this moment.
-    if (!answer) return toPage(ctx, path, 'sign-in', started.sealed)
-    send(ctx, answer)
   }
 }
 
-export function toPage(ctx: Context, path: string, page: string, sealed: string): void {
+/** Answers the client from the session of the browser, or shows the page that comes next. */
+async function answerOrShow(
+  flow: BrowserFlow,
+  started: Flow,
+  ctx: Context,
+  path: string,
+  send: Dependencies['send'],
+): Promise<void> {
+  const refuse = (error: InteractionError) => {
+    ctx.state.facts.error = error
+    send(ctx, flow.refuse(started.request, error, 'the person has to act on a page'))
+  }
+  const browser = await flow.browserOf(readCookie(ctx, browserCookie))
+  if (browser) ctx.state.facts.userId = browser.session.userId
+  const step = await flow.stepOf(started, browser)
+  if (step.kind === 'page') return toPage(ctx, path, step.page, started.sealed)
+  if (step.kind === 'error') return refuse(step.error)
+  const answer = browser && (await flow.answer(started, browser))
+  if (answer) return send(ctx, answer)
+  // The browser has signed out at this moment.
+  if (started.request.prompt.includes('none')) return refuse('login_required')
+  toPage(ctx, path, 'sign-in', started.sealed)
+}
+
+function toPage(ctx: Context, path: string, page: string, sealed: string): void {
   // RFC 9700 §4.12: 303, because 307 would send a form on.
   ctx.status = 303
   ctx.set('location', `${path}/${page}?request=${sealed}`)
@@ -71,11 +92,15 @@ async function start(
     }
     return await flow.start(params, client, to.redirectUri)
   } catch (error) {
-    const { code, message, cause } = asOAuthError(ctx, error)
-    ctx.state.facts.error = code
-    if (cause instanceof Error) ctx.state.facts.cause = cause.message
-    return flow.refuse(to, code, message)
+    return refused(flow, to, error, ctx)
   }
+}
+
+function refused(flow: BrowserFlow, to: ReturnAddress, error: unknown, ctx: Context): ClientAnswer {
+  const { code, message, cause } = asOAuthError(ctx, error)
+  ctx.state.facts.error = code
+  if (cause instanceof Error) ctx.state.facts.cause = cause.message
+  return flow.refuse(to, code, message)
 }
 
 async function clientOf(params: Params, clients: Clients): Promise<Client> {
@@ -100,7 +125,7 @@ function returnAddressOf(params: Params, client: Client): ReturnAddress {
     })
   }
   const state = params.repeated.has('state') ? undefined : params.get('state')
-  return { redirectUri, responseMode: modeOf(params), state: state?.slice(0, 2048) }
+  return { redirectUri, responseMode: modeOf(params), state }
 }
 
 /** An unknown mode is an error itself, which goes back in the query. */

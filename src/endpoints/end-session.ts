@@ -18,12 +18,14 @@ export function endSession({ signOut, path }: Dependencies): Middleware {
   return async (ctx) => {
     const params = await readAuthorizationParams(ctx)
     if (params.repeated.size > 0) throw new OAuthError('invalid_request', 'a parameter is repeated')
+    const cookie = readCookie(ctx, browserCookie)
     const outcome = await signOut.requested({
       idTokenHint: params.get('id_token_hint'),
       clientId: params.get('client_id'),
       postLogoutRedirectUri: params.get('post_logout_redirect_uri'),
       state: params.get('state'),
-      cookie: readCookie(ctx, browserCookie),
+      cookie,
+      isCrossSite: ctx.method === 'POST' && cookie === undefined,
       ip: ctx.state.ip,
     })
     ctx.body = null
@@ -39,10 +41,11 @@ export function endSession({ signOut, path }: Dependencies): Middleware {
       ctx.set('location', `${path}/sign-out?${query}`.replace(/\?$/, ''))
       return
     }
-    ctx.append(
-      'set-cookie',
-      setCookie(browserCookie, '', { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' }),
-    )
+    // Without a cookie another site may have sent this: it must not sign out whoever is signed in here.
+    if (cookie !== undefined) {
+      const gone = { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' } as const
+      ctx.append('set-cookie', setCookie(browserCookie, '', gone))
+    }
     ctx.set('location', outcome.redirectTo ?? `${path}/signed-out`)
   }
 }

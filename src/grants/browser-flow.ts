@@ -13,6 +13,7 @@ import type { Consents } from '../consents/consents.ts'
 import { foldIdentifier } from '../identifier.ts'
 import { OAuthError, type OAuthErrorCode } from '../oauth/error.ts'
 import type { Params } from '../oauth/params.ts'
+import { isRegistered } from '../oauth/redirect-uri.ts'
 import type { AuthorizationCodes } from '../sessions/authorization-codes.ts'
 import type { BrowserSessions, SignedInBrowser } from '../sessions/browser-sessions.ts'
 import type { IdTokens } from '../tokens/id-tokens.ts'
@@ -47,6 +48,9 @@ export interface ClientAnswer {
   readonly parameters: Readonly<Record<string, string>>
 }
 
+/** A page that was left open longer begins anew, at the client. */
+const requestSeconds = 30 * 86_400
+
 /** Authorization requests on their way through the pages: what comes next, and what the client is told. */
 export class BrowserFlow {
   readonly #deps: Dependencies
@@ -74,16 +78,17 @@ export class BrowserFlow {
     return { request, client, sealed: text }
   }
 
-  /** Opens a sealed request. undefined: it is not ours, or its client or redirect URI is gone. */
+  /** Opens a sealed request. undefined: it is not ours, or its client may not ask for this any more. */
   async open(sealedRequest: string | undefined): Promise<Flow | undefined> {
-    const { sealed, clients } = this.#deps
-    const request = await sealed.open<AuthorizationRequest>('request', sealedRequest)
+    const { sealed, clients, issuer } = this.#deps
+    const request = await sealed.open<AuthorizationRequest>(
+      'request',
+      sealedRequest,
+      requestSeconds,
+    )
     const client = request && (await clients.find(request.clientId))?.client
-    if (!client || !sealedRequest) return undefined
-    const isStillAllowed =
-      client.grantTypes.includes('authorization_code') &&
-      request.scope.every((scope) => client.scopes.includes(scope))
-    return isStillAllowed ? { request, client, sealed: sealedRequest } : undefined
+    if (!client || !sealedRequest || !isStillAllowed(request, client, issuer)) return undefined
+    return { request, client, sealed: sealedRequest }
   }
 
   /** The live browser session of a cookie. */
@@ -123,7 +128,7 @@ export class BrowserFlow {
 
   /**
    * The answer to the client, with a code: RFC 6749 §4.1.2.
-   * @param wasAsked true if the person has just allowed it on a page: then the request is answered once
+   * @param wasAsked true if a page was shown for the request: then it is answered once
    * @returns undefined if the browser has signed out or the request was answered already
    */
   async answer(
@@ -147,9 +152,14 @@ export class BrowserFlow {
     return code === undefined ? undefined : this.#answerOf(request, { code })
   }
 
-  /** The person allows the client what it asks for. */
+  /**
+   * The person allows the client what it asks for.
+   * @returns undefined if another page comes first: a form that is sent by hand skips no step
+   */
   async allow(flow: Flow, browser: SignedInBrowser, ip: string): Promise<ClientAnswer | undefined> {
     const { request, client } = flow
+    const step = await this.stepOf(flow, browser)
+    if (step.kind === 'error' || (step.kind === 'page' && step.page !== 'consent')) return undefined
     const { userId } = browser.session
     await this.#deps.consents.allow({ userId, client, scopes: request.scope, ip })
     return this.answer(flow, browser, true)
@@ -173,3 +183,15 @@ export class BrowserFlow {
     }
   }
 }
+
+/** The request is valid for the settings that its client has now: a redirect URI may have been removed. */
+const isStillAllowed = (
+  { redirectUri, scope, audience, codeChallenge }: AuthorizationRequest,
+  client: Client,
+  issuer: string,
+): boolean =>
+  client.grantTypes.includes('authorization_code') &&
+  isRegistered(redirectUri, client.redirectUris) &&
+  scope.every((one) => client.scopes.includes(one)) &&
+  audience.every((one) => one === issuer || client.audiences.includes(one)) &&
+  (codeChallenge !== undefined || !client.requirePkce)

@@ -145,8 +145,10 @@ export class BrowserSignIn {
     const before = cookie === undefined ? undefined : await browsers.find(cookie)
     const person = { id: user.id, passwordChangedAt: user.passwordChangedAt }
     const requestId = flow?.request.id
-    if (before?.session.userId === user.id && before.session.id !== id) {
-      return browsers.reauthenticate(before, { user: person, ...proof, requestId, ip: device.ip })
+    if (before?.session.userId === user.id) {
+      const again = { user: person, ...proof, requestId, ip: device.ip }
+      const renewed = await browsers.reauthenticate(before, again)
+      if (renewed) return renewed
     }
     return browsers.begin({
       id,

@@ -111,7 +111,7 @@ export class SessionTokens {
       audience,
       scope,
       seconds: lifetimesOf(client, this.#deps.lifetimes).accessTokenSeconds,
-      person: { sid, authTime, amr, roles },
+      person: { sid, authTime, acr, amr, roles },
     })
     const response = tokenResponse(accessToken, scope, redeemed.refreshToken)
     if (!scope.includes(openId)) return response
@@ -175,7 +175,7 @@ export class SessionTokens {
         audience,
         scope,
         seconds: own.accessTokenSeconds,
-        person: { sid, authTime, amr, roles },
+        person: { sid, authTime, acr: session.acr, amr, roles },
       })
       .catch((error) => {
         if (!(error instanceof OAuthError)) refreshRotation.noteUnanswered(rotated)

@@ -3,7 +3,7 @@ import type { Client } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
 import { isRegistered, withParameters } from '../oauth/redirect-uri.ts'
 import type { Revocations } from '../revocations/revocations.ts'
-import type { BrowserSessions } from '../sessions/browser-sessions.ts'
+import type { BrowserSessions, SignedInBrowser } from '../sessions/browser-sessions.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { IdTokenHint, IdTokens } from '../tokens/id-tokens.ts'
 
@@ -24,6 +24,8 @@ export interface SignOutRequest {
   readonly state?: string | undefined
   /** The cookie of the browser. */
   readonly cookie: string | undefined
+  /** The form of another site, which brings no cookie: the browser may be signed in all the same. */
+  readonly isCrossSite?: boolean
   readonly ip: string
 }
 
@@ -31,7 +33,12 @@ export type SignOutOutcome =
   /** `redirectTo` is absent when the person stays here. */
   | { readonly kind: 'signed-out'; readonly redirectTo: string | undefined }
   /** The person is asked first: nobody else may sign them out (ASVS 10.6.2). */
-  | { readonly kind: 'ask'; readonly client: Client | undefined }
+  | {
+      readonly kind: 'ask'
+      readonly client: Client | undefined
+      /** The registered address to which the person returns afterwards. */
+      readonly redirectTo: string | undefined
+    }
 
 /** Signing out: ends the browser session, and the sessions of clients that began from it. */
 export class SignOut {
@@ -52,19 +59,29 @@ export class SignOut {
     const clientId = isConsistent ? (hint?.aud ?? request.clientId) : undefined
     const client = clientId === undefined ? undefined : (await clients.find(clientId))?.client
     const browser = request.cookie ? await browsers.find(request.cookie) : undefined
-    if (request.idTokenHint && (!hint || !isConsistent)) return { kind: 'ask', client: undefined }
-    const isOwn = hint && (!browser || browser.session.userId === hint.sub)
+    if (request.idTokenHint && (!hint || !isConsistent)) return ask(undefined, request)
+    const isOwn = hint && (!browser || (await this.#isOfBrowser(hint, browser)))
     if (!isOwn) {
-      if (browser || !client) return { kind: 'ask', client }
+      if (browser || !client || request.isCrossSite) return ask(client, request)
       return { kind: 'signed-out', redirectTo: redirectOf(client, request) }
     }
     const redirectTo = client && redirectOf(client, request)
     // An address that is not registered leads nowhere, and the person is asked.
     if (request.postLogoutRedirectUri !== undefined && redirectTo === undefined) {
-      return { kind: 'ask', client }
+      return ask(client, request)
     }
     await this.#end(hint, browser?.session.id, request.ip)
     return { kind: 'signed-out', redirectTo }
+  }
+
+  /**
+   * §2: a `sid` of another session makes a request suspect. A session that is forgotten is not held against
+   * the person.
+   */
+  async #isOfBrowser({ sid, sub }: IdTokenHint, { session }: SignedInBrowser): Promise<boolean> {
+    if (session.userId !== sub) return false
+    const browserId = await this.#deps.families.browserOf(sid, sub)
+    return browserId === undefined || browserId === session.id
   }
 
   /** The person has pressed the button on the page. */
@@ -84,7 +101,7 @@ export class SignOut {
   ): Promise<void> {
     const { revocations, families, audit } = this.#deps
     await revocations.decide(async (change) => {
-      const hinted = hint && (await families.browserOf(change.trx, hint.sid, hint.sub))
+      const hinted = hint && (await families.browserOf(hint.sid, hint.sub, change.trx))
       const ids = new Set([browserId, hinted].filter((id) => id !== undefined))
       let sessions = 0
       let userId = hint?.sub
@@ -103,6 +120,12 @@ export class SignOut {
     })
   }
 }
+
+const ask = (client: Client | undefined, request: SignOutRequest): SignOutOutcome => ({
+  kind: 'ask',
+  client,
+  redirectTo: client && redirectOf(client, request),
+})
 
 function redirectOf(client: Client, request: SignOutRequest): string | undefined {
   const { postLogoutRedirectUri: uri, state } = request

@@ -1,9 +1,14 @@
 /** Schemes that a browser or an operating system handles by itself: code must never be sent to them. */
 const deniedSchemes = new Set(
-  'javascript data vbscript file blob about filesystem view-source ws wss ftp mailto tel sms intent http https'
-    .split(' ')
+  `javascript data vbscript livescript mocha file blob about filesystem view-source jar feed resource chrome edge
+   chrome-extension moz-extension ws wss ftp ftps sftp ssh telnet ldap ldaps gopher mailto tel sms geo magnet
+   intent android-app market ms-msdt search-ms http https`
+    .split(/\s+/)
     .map((name) => `${name}:`),
 )
+
+/** Exactly two slashes and no user: `https:host` is relative to the page on which it is met. */
+const authority = /^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d+)?(?:[/?]|$)/i
 
 const loopbackHosts = new Set(['127.0.0.1', '[::1]', 'localhost'])
 
@@ -27,6 +32,9 @@ export function redirectUriProblem(uri: string): string | undefined {
   if (uri.includes('#')) return 'must have no fragment'
   if (url.username !== '' || url.password !== '') return 'must have no user name and no password'
   if (/[\\*]/.test(uri)) return 'must contain no \\ and no *'
+  if (/^https?:/.test(url.protocol) && !authority.test(uri)) {
+    return 'must name its host after two slashes, in letters, digits, dots and hyphens'
+  }
   if (url.protocol === 'https:') return undefined
   if (url.protocol === 'http:') {
     return isLoopback(url) ? undefined : 'must be https, except on 127.0.0.1, [::1] and localhost'

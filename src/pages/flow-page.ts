@@ -88,8 +88,8 @@ export async function goOn(
       flow.refuse(opened.request, step.error, 'the person has to act on a page'),
     )
   }
-  const answer = browser && (await flow.answer(opened, browser))
-  if (!answer) return redirect(ctx, `${path}/sign-in?request=${opened.sealed}`)
+  const answer = browser && (await flow.answer(opened, browser, true))
+  if (!answer) return redirect(ctx, `${path}/continue?request=${opened.sealed}`)
   sendAnswer(ctx, answer)
 }
 

@@ -25,8 +25,7 @@ export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
       const language = languageFor(ctx)
       const { messages } = language
       const name = outcome.kind === 'ask' ? outcome.client?.name : undefined
-      const target = request.postLogoutRedirectUri
-      const isUri = target !== undefined && URL.canParse(target)
+      const target = outcome.redirectTo
       sendPage(
         ctx,
         200,
@@ -43,7 +42,7 @@ export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
             <a href={`${path}/account`}>{messages.cancel}</a>
           </p>
         </Layout>,
-        isUri ? formActionSource(target) : undefined,
+        target === undefined ? undefined : formActionSource(target),
       )
     },
     async submit(ctx) {

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
@@ -105,23 +106,21 @@ export class BrowserSessions {
     return revocations.decide(async (change) => {
       const { trx } = change
       if (!(await isWelcome(trx, request.user))) return undefined
-      const [inserted]: BrowserSessionRow[] = await trx('browser_sessions')
-        .insert(row)
-        .onConflict('id')
-        .ignore()
-        .returning('*')
+      let inserted = await insertOnce(trx, row)
       if (!inserted) {
         const first: BrowserSessionRow | undefined = await trx('browser_sessions')
           .where({ id: row.id, user_id: row.user_id, revoked_at: null })
           .where('created_at', '>', later(now(), -repeatSeconds))
           .first()
-        if (!first) return undefined
-        return begun(first, codec, false)
+        if (first) return begun(first, codec, false)
+        // An old form, or another person's: it begins a session of its own.
+        inserted = await insertOnce(trx, { ...row, id: uuidv7() })
+        if (!inserted) return undefined
       }
       const former = request.replaces && codec.decode(request.replaces)
       if (former) await families.endBrowsers(change, { id: former.id }, 'replaced')
       const event = { event: 'user.signed_in', userId: row.user_id, ip: request.ip } as const
-      await audit.record({ ...event, detail: { browser_session: row.id } }, trx)
+      await audit.record({ ...event, detail: { browser_session: inserted.id } }, trx)
       return begun(inserted, codec, true)
     })
   }
@@ -153,30 +152,34 @@ export class BrowserSessions {
     { session }: SignedInBrowser,
     proof: Pick<NewBrowserSession, 'user' | 'authTime' | 'amr' | 'acr' | 'requestId' | 'ip'>,
   ): Promise<BegunBrowserSession | undefined> {
-    const { db, audit, codec } = this.#deps
-    const { user, authTime, amr, acr, requestId, ip } = proof
+    const { db, audit, codec, now } = this.#deps
+    const { user, authTime, amr, acr, ip } = proof
+    const requestId = proof.requestId ?? null
     return db.transaction(async (trx) => {
       if (!(await isWelcome(trx, user))) return undefined
+      const current: BrowserSessionRow | undefined = await trx('browser_sessions')
+        .where({ id: session.id, user_id: user.id, revoked_at: null })
+        .where('expires_at', '>', now())
+        .forUpdate()
+        .first()
+      if (!current) return undefined
+      const isRepeated =
+        current.authenticated_for === requestId &&
+        secondsBetween(current.auth_time, now()) < repeatSeconds
+      if (isRepeated) return begun(current, codec, false)
       const [row]: BrowserSessionRow[] = await trx('browser_sessions')
-        .where({ id: session.id, user_id: user.id, version: session.version, revoked_at: null })
+        .where({ id: session.id })
         .update({
-          version: session.version + 1,
+          version: current.version + 1,
           auth_time: authTime,
           amr: [...amr],
           acr,
-          authenticated_for: requestId ?? null,
+          authenticated_for: requestId,
         })
         .returning('*')
-      if (row) {
-        const event = { event: 'user.reauthenticated', userId: user.id, ip } as const
-        await audit.record({ ...event, detail: { browser_session: row.id } }, trx)
-        return begun(row, codec, true)
-      }
-      const first: BrowserSessionRow | undefined = await trx('browser_sessions')
-        .where({ id: session.id, user_id: user.id, version: session.version + 1, revoked_at: null })
-        .where({ authenticated_for: requestId ?? null })
-        .first()
-      return first && begun(first, codec, false)
+      const event = { event: 'user.reauthenticated', userId: user.id, ip } as const
+      await audit.record({ ...event, detail: { browser_session: session.id } }, trx)
+      return row && begun(row, codec, true)
     })
   }
 
@@ -231,7 +234,8 @@ export class BrowserSessions {
 
   async #touch({ id, idleExpiresAt, expiresAt }: BrowserSession, at: Date): Promise<void> {
     const { db, idleSeconds } = this.#deps
-    if (secondsBetween(at, idleExpiresAt) > idleSeconds - touchSeconds) return
+    const isFresh = secondsBetween(at, idleExpiresAt) > idleSeconds - touchSeconds
+    if (isFresh || idleExpiresAt >= expiresAt) return
     const until = later(at, idleSeconds)
     await db('browser_sessions')
       .where({ id, revoked_at: null })
@@ -240,6 +244,18 @@ export class BrowserSessions {
 }
 
 const mostListed = 200
+
+async function insertOnce(
+  trx: Knex.Transaction,
+  row: BrowserSessionRow,
+): Promise<BrowserSessionRow | undefined> {
+  const [inserted]: BrowserSessionRow[] = await trx('browser_sessions')
+    .insert(row)
+    .onConflict('id')
+    .ignore()
+    .returning('*')
+  return inserted
+}
 
 const begun = (
   row: BrowserSessionRow,

@@ -129,6 +129,8 @@ export class RefreshFamilies {
     reason: EndReason,
     keep: Kept = {},
   ): Promise<string[]> {
+    // First the codes: one that is redeemed at this moment holds its row, and its session is seen below.
+    if ('client_id' in which) await change.trx('authorization_codes').where(which).delete()
     const isEverywhere = 'user_id' in which && Object.keys(which).length === 1
     if (isEverywhere) await this.#signOutBrowsers(change.trx, which.user_id, reason, keep)
     const live = change.trx<SessionRow>('refresh_families').where(which).whereNull('revoked_at')
@@ -164,8 +166,12 @@ export class RefreshFamilies {
   }
 
   /** The browser that a session began from. */
-  async browserOf(trx: Knex.Transaction, sid: string, userId: string): Promise<string | undefined> {
-    const row = await trx('refresh_families')
+  async browserOf(
+    sid: string,
+    userId: string,
+    db: Knex = this.#deps.db,
+  ): Promise<string | undefined> {
+    const row = await db('refresh_families')
       .where({ sid, user_id: userId })
       .first('browser_session_id')
     return row?.browser_session_id ?? undefined

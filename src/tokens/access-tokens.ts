@@ -29,6 +29,7 @@ const accessTokenClaims = z
     scope: z.string(),
     sid: z.uuid().optional(),
     auth_time: z.int().optional(),
+    acr: name.optional(),
     amr: z.array(name).optional(),
     roles: z.array(name).optional(),
   })
@@ -46,6 +47,8 @@ interface PersonClaims {
   /** The session: public; its revocation ends the token. */
   readonly sid: string
   readonly authTime: Date
+  /** Absent in sessions that did not begin in a browser. */
+  readonly acr?: string | null
   readonly amr: readonly string[]
   readonly roles: readonly string[]
 }
@@ -118,6 +121,7 @@ export class AccessTokens {
       ...(person && {
         sid: person.sid,
         auth_time: epochSeconds(person.authTime),
+        ...(person.acr && { acr: person.acr }),
         amr: [...person.amr],
         roles: [...person.roles],
       }),

@@ -1,0 +1,55 @@
+import type { Client } from '../clients/client.ts'
+import type { Middleware } from '../http/context.ts'
+import { sendPage } from './document.ts'
+import { Layout } from './elements/layout.tsx'
+import { type FlowPages, goOn, requestOf, visitOf } from './flow-page.ts'
+
+/**
+ * Shown when a request was answered already: a form was sent twice, or somebody went back. A second answer
+ * would meet a client that no longer expects it, so the person begins again there, already signed in.
+ */
+export function continuePage(pages: FlowPages): Middleware {
+  const { flow, path, origin } = pages
+  return async (ctx) => {
+    const { flow: opened, browser, language } = await visitOf(pages, ctx, requestOf(ctx))
+    if (!opened || !browser) return goOn(pages, ctx, opened, browser)
+    const step = await flow.stepOf(opened, browser)
+    if (step.kind === 'page' && step.page !== 'continue') return goOn(pages, ctx, opened, browser)
+    const { client, request } = opened
+    const { messages } = language
+    const user = await flow.userOf(browser)
+    const home = homeOf(client, request.redirectUri, `${origin}${path}`)
+    sendPage(
+      ctx,
+      200,
+      <Layout
+        language={language}
+        path={path}
+        title={messages.signedInAs(user?.email ?? user?.username ?? '')}
+        accent={client.accentColor}
+      >
+        {home !== undefined && (
+          <p>
+            <a class="button" href={home}>
+              {messages.continueTo(client.name)}
+            </a>
+          </p>
+        )}
+        <p>
+          <a href={`${path}/account`}>{messages.toAccount}</a>
+        </p>
+      </Layout>,
+    )
+  }
+}
+
+/** Where a sign-in begins anew: OpenID Connect Core §4, or the site of the client. */
+function homeOf(client: Client, redirectUri: string, issuer: string): string | undefined {
+  if (client.initiateLoginUri) {
+    const uri = new URL(client.initiateLoginUri)
+    uri.searchParams.set('iss', issuer)
+    return uri.href
+  }
+  if (client.clientUri) return client.clientUri
+  return /^https?:/i.test(redirectUri) ? `${new URL(redirectUri).origin}/` : undefined
+}
