@@ -39,7 +39,7 @@ export function authorization({ flow, clients, path, send }: Dependencies): Midd
     try {
       await answerOrShow(flow, started, ctx, path, send)
     } catch (error) {
-      // Nobody looks at the page that would say so.
+      // A page would be seen by no person.
       if (!isSilent) throw error
       send(ctx, refused(flow, started.request, error, ctx))
     }

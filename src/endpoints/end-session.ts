@@ -41,7 +41,7 @@ export function endSession({ signOut, path }: Dependencies): Middleware {
       ctx.set('location', `${path}/sign-out?${query}`.replace(/\?$/, ''))
       return
     }
-    // Without a cookie another site may have sent this: it must not sign out whoever is signed in here.
+    // Without a cookie another site may have sent this: it must not sign anybody out.
     if (cookie !== undefined) {
       const gone = { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' } as const
       ctx.append('set-cookie', setCookie(browserCookie, '', gone))
