@@ -88,6 +88,8 @@ async function foreignAccesses(): Promise<string[]> {
 const exceptions: Readonly<Record<string, string>> = {
   'backchannel: reads clients': 'a notification is written only for a client that wants it',
   'cli: reads access_token_lives': 'the doctor compares the lifetimes of instances',
+  'consents: reads clients': 'the janitor looks for consents for deleted clients; the list of apps',
+  'consents: reads users': 'the janitor looks for consents of deleted people',
   'mail: reads users':
     'a reminder is one statement for every account, so its duration tells nothing',
   'revocations: reads access_token_lives':
@@ -100,6 +102,8 @@ const exceptions: Readonly<Record<string, string>> = {
   'sessions: writes audit_events':
     'a sign-in and a recovered rotation record their event in one statement',
   'sessions: writes deleted_clients': 'the row goes with the last session of a deleted client',
+  'tokens: locks browser_sessions':
+    'a new API key locks the browser of its request, which may sign out meanwhile',
   'tokens: locks clients': 'a new API key locks its client, which may be disabled meanwhile',
   'tokens: locks refresh_families': 'a new API key locks its session, which may end meanwhile',
   'tokens: locks users': 'a new API key, or the token of a mail, locks its person',
@@ -108,6 +112,8 @@ const exceptions: Readonly<Record<string, string>> = {
   'tokens: reads users': 'an API key is valid while its person is enabled; links check the address',
   'users: reads api_keys': 'the export of personal data',
   'users: reads audit_events': 'the export of personal data',
+  'users: reads browser_sessions': 'the export of personal data',
+  'users: reads consents': 'the export of personal data',
   'users: reads one_time_tokens': 'the export of personal data',
   'users: reads outgoing_mail': 'the export of personal data',
   'users: reads refresh_families': 'the export of personal data',

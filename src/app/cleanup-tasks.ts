@@ -1,10 +1,15 @@
 import { type AuditLog, oldEvents } from '../audit/audit-log.ts'
+import { finishedLogouts } from '../backchannel/logout-deliveries.ts'
 import { expiredAssertions } from '../clients/client-assertions.ts'
 import { orphanedConsents } from '../consents/orphaned-consents.ts'
 import { type CleanupTask, expiredRowsTask } from '../janitor/janitor.ts'
 import { finishedMail } from '../mail/mail-queue.ts'
 import { expiredRevocations } from '../revocations/revocation-log.ts'
+import type { Revocations } from '../revocations/revocations.ts'
+import { expiredCodes } from '../sessions/authorization-codes.ts'
 import { endedSessions, endingClients, sweepIdleSessions } from '../sessions/ended-sessions.ts'
+import { endExpiredBrowsers, endedBrowserSessions } from '../sessions/expired-browsers.ts'
+import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { oldUnanswered, unansweredSeconds } from '../sessions/unanswered-rotations.ts'
 import { endedCounters } from '../throttle/throttle.ts'
 import { type ApiKeys, expiredApiKeys } from '../tokens/api-keys.ts'
@@ -19,20 +24,34 @@ interface Dependencies {
   readonly administration: UserAdministration
   readonly apiKeys: ApiKeys
   readonly audit: AuditLog
+  readonly families: RefreshFamilies
+  readonly revocations: Revocations
   readonly rememberSeconds: number
 }
 
 /** Mails that were sent or given up are kept for this long, to answer questions about them. */
 const mailDays = 30
+/** The same for notifications of clients. */
+const logoutDays = 30
+/** A browser that comes back within a day is told why its session has ended. */
+const endedBrowserDays = 1
 
 /** Everything the janitor deletes: expired rows, and what deleted clients and people leave behind. */
 export function cleanupTasks(
   { config, now, log }: Runtime,
-  { administration, apiKeys, audit, rememberSeconds }: Dependencies,
+  { administration, apiKeys, audit, families, revocations, rememberSeconds }: Dependencies,
 ): CleanupTask[] {
   return [
     endingClients(now),
     eraseDeletedUsers(audit, now),
+    // Before sessions are deleted, so that clients are notified of those that expire with the browser.
+    endExpiredBrowsers({ families, revocations, now }),
+    expiredRowsTask({
+      rows: endedBrowserSessions,
+      now,
+      keepSeconds: endedBrowserDays * daySeconds,
+    }),
+    expiredRowsTask({ rows: expiredCodes, now }),
     expiredRowsTask({ name: 'sessions', rows: endedSessions, now, keepSeconds: rememberSeconds }),
     {
       name: 'idle_sessions',
@@ -55,6 +74,7 @@ export function cleanupTasks(
     expiredRowsTask({ rows: expiredApiKeys, now }),
     expiredRowsTask({ rows: endedCounters, now }),
     expiredRowsTask({ rows: finishedMail, now, keepSeconds: mailDays * daySeconds }),
+    expiredRowsTask({ rows: finishedLogouts, now, keepSeconds: logoutDays * daySeconds }),
     expiredRowsTask({
       rows: oldEvents,
       now,

@@ -3,7 +3,6 @@ import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
-import type { ExpiringRows } from '../stores/delete-expired.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import {
   type BrowserSession,
@@ -283,10 +282,4 @@ async function isWelcome(trx: Knex.Transaction, user: NewBrowserSession['user'])
     [user.id, user.passwordChangedAt],
   )
   return rows.length > 0
-}
-
-/** Browser sessions that expired or ended. */
-export const endedBrowserSessions: ExpiringRows = {
-  table: 'browser_sessions',
-  columns: ['expires_at', 'revoked_at'],
 }

@@ -117,14 +117,19 @@ export async function sweepIdleSessions(
 }
 
 /**
- * Deletes sessions of a deleted person, live or not.
- * @returns how many, at most `limit`
+ * Deletes sessions of a deleted person, in browsers and of clients, live or not.
+ * @returns how many, at most `limit` of each
  */
 export async function deleteSessionsOf(db: Db, userId: string, limit: number): Promise<number> {
-  const { rowCount } = await db.raw(
+  const { rowCount: sessions } = await db.raw(
     `DELETE FROM refresh_families WHERE sid = ANY (ARRAY(
        SELECT sid FROM refresh_families WHERE user_id = ? LIMIT ?))`,
     [userId, limit],
   )
-  return rowCount
+  const { rowCount: browsers } = await db.raw(
+    `DELETE FROM browser_sessions WHERE id = ANY (ARRAY(
+       SELECT id FROM browser_sessions WHERE user_id = ? LIMIT ?))`,
+    [userId, limit],
+  )
+  return Math.max(sessions, browsers)
 }

@@ -57,7 +57,7 @@ export async function signInBrowser(
   return begun
 }
 
-export interface WrittenCode {
+interface WrittenCode {
   readonly code: string
   readonly form: Readonly<Record<string, string>>
 }
@@ -111,8 +111,6 @@ export async function enterWebApp(
     sid: decodeJwt(body.id_token).sid as string,
   }
 }
-
-export type WebAppSession = Awaited<ReturnType<typeof enterWebApp>>
 
 /** The button of the page "Sign out?". */
 export const signOut = ({ services }: TestServer, { cookie }: BegunBrowserSession) =>
