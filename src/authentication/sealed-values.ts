@@ -9,7 +9,9 @@ import { epochSeconds, type Now } from '../clock.ts'
 export type SealedPurpose = 'request' | 'attempt' | 'pending'
 
 /** Longer values would not fit the URLs that proxies accept. */
-export const longestSealed = 6000
+const longestSealed = 6000
+/** The header, the nonce and the tag of a JWE, with four dots (RFC 7516 §7.1); base64url adds a third. */
+const longestValue = ((longestSealed - 81) / 4) * 3
 
 /**
  * Seals values that browsers keep for this server: JWE, `dir`, A256GCM (RFC 7516). Nothing is stored, so
@@ -27,11 +29,19 @@ export class SealedValues {
     this.#now = now
   }
 
+  /** False if the value would be too long for a URL once it is sealed. */
+  fits(value: object): boolean {
+    return Buffer.byteLength(this.#textOf(value)) <= longestValue
+  }
+
   seal(purpose: SealedPurpose, value: object): Promise<string> {
-    const text = JSON.stringify({ ...value, sealedAt: epochSeconds(this.#now()) })
-    return new CompactEncrypt(Buffer.from(text))
+    return new CompactEncrypt(Buffer.from(this.#textOf(value)))
       .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
       .encrypt(this.#keys[purpose])
+  }
+
+  #textOf(value: object): string {
+    return JSON.stringify({ ...value, sealedAt: epochSeconds(this.#now()) })
   }
 
   /**

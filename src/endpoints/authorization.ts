@@ -3,7 +3,7 @@ import { responseModeOf } from '../authentication/authorization-request.ts'
 import type { InteractionError } from '../authentication/next.ts'
 import type { Client } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
-import type { BrowserFlow, ClientAnswer, Flow } from '../grants/browser-flow.ts'
+import type { BrowserFlow, ClientAnswer, NewFlow } from '../grants/browser-flow.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { browserCookie, readCookie } from '../http/cookies.ts'
 import { asOAuthError } from '../http/error-boundary.ts'
@@ -33,11 +33,12 @@ export function authorization({ flow, clients, path, send }: Dependencies): Midd
     const to = returnAddressOf(params, client)
     const started = await start(flow, params, client, to, ctx)
     if ('parameters' in started) return send(ctx, started)
+    const show = async (page: string) => toPage(ctx, path, page, await flow.seal(started))
     // A form of another site brings no cookie, but the page that it is sent on to gets it.
-    if (ctx.method === 'POST') return toPage(ctx, path, 'sign-in', started.sealed)
+    if (ctx.method === 'POST') return show('sign-in')
     const isSilent = started.request.prompt.includes('none')
     try {
-      await answerOrShow(flow, started, ctx, path, send)
+      await answerOrShow(flow, started, ctx, show, send)
     } catch (error) {
       // A page would be seen by no person.
       if (!isSilent) throw error
@@ -49,9 +50,9 @@ export function authorization({ flow, clients, path, send }: Dependencies): Midd
 /** Answers the client from the session of the browser, or shows the page that comes next. */
 async function answerOrShow(
   flow: BrowserFlow,
-  started: Flow,
+  started: NewFlow,
   ctx: Context,
-  path: string,
+  show: (page: string) => Promise<void>,
   send: Dependencies['send'],
 ): Promise<void> {
   const refuse = (error: InteractionError) => {
@@ -61,13 +62,13 @@ async function answerOrShow(
   const browser = await flow.browserOf(readCookie(ctx, browserCookie))
   if (browser) ctx.state.facts.userId = browser.session.userId
   const step = await flow.stepOf(started, browser)
-  if (step.kind === 'page') return toPage(ctx, path, step.page, started.sealed)
+  if (step.kind === 'page') return show(step.page)
   if (step.kind === 'error') return refuse(step.error)
   const answer = browser && (await flow.answer(started, browser))
   if (answer) return send(ctx, answer)
   // The browser has signed out at this moment.
   if (started.request.prompt.includes('none')) return refuse('login_required')
-  toPage(ctx, path, 'sign-in', started.sealed)
+  await show('sign-in')
 }
 
 function toPage(ctx: Context, path: string, page: string, sealed: string): void {
@@ -84,7 +85,7 @@ async function start(
   client: Client,
   to: ReturnAddress,
   ctx: Context,
-): Promise<Flow | ClientAnswer> {
+): Promise<NewFlow | ClientAnswer> {
   try {
     const [repeated] = params.repeated
     if (repeated !== undefined) {

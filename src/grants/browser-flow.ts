@@ -5,7 +5,7 @@ import {
   readAuthorizationRequest,
 } from '../authentication/authorization-request.ts'
 import { next, type Step } from '../authentication/next.ts'
-import { longestSealed, type SealedValues } from '../authentication/sealed-values.ts'
+import type { SealedValues } from '../authentication/sealed-values.ts'
 import type { Client } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { Now } from '../clock.ts'
@@ -41,6 +41,9 @@ export interface Flow {
   readonly sealed: string
 }
 
+/** A request that has not been on a page. Most need none, so it is sealed only for one. */
+export type NewFlow = Pick<Flow, 'request' | 'client'>
+
 /** Parameters for a client, and how a browser takes them there. */
 export interface ClientAnswer {
   readonly redirectUri: string
@@ -60,10 +63,10 @@ export class BrowserFlow {
   }
 
   /**
-   * Validates an authorization request and seals it.
+   * Validates an authorization request.
    * @throws OAuthError that the client is told, by redirect
    */
-  async start(params: Params, client: Client, redirectUri: string): Promise<Flow> {
+  async start(params: Params, client: Client, redirectUri: string): Promise<NewFlow> {
     const { idTokens, issuer, sealed } = this.#deps
     const request = await readAuthorizationRequest(params, {
       client,
@@ -71,11 +74,15 @@ export class BrowserFlow {
       issuer,
       subjectOf: async (hint) => (await idTokens.readHint(hint))?.sub,
     })
-    const text = await sealed.seal('request', request)
-    if (text.length > longestSealed) {
+    if (!sealed.fits(request)) {
       throw new OAuthError('invalid_request', 'the authorization request is too long')
     }
-    return { request, client, sealed: text }
+    return { request, client }
+  }
+
+  /** The request as it travels through the pages. */
+  seal({ request }: NewFlow): Promise<string> {
+    return this.#deps.sealed.seal('request', request)
   }
 
   /** Opens a sealed request. undefined: it is not ours, or its client may not ask for this any more. */
@@ -102,7 +109,7 @@ export class BrowserFlow {
   }
 
   /** Decides what comes next for a request. */
-  async stepOf({ request, client }: Flow, browser: SignedInBrowser | undefined): Promise<Step> {
+  async stepOf({ request, client }: NewFlow, browser: SignedInBrowser | undefined): Promise<Step> {
     const { consents, now } = this.#deps
     const asksConsent = browser && !(client.firstParty && client.consent === 'skip')
     const consent = asksConsent && (await consents.find(browser.session.userId, client))
@@ -132,7 +139,7 @@ export class BrowserFlow {
    * @returns undefined if the browser has signed out or the request was answered already
    */
   async answer(
-    { request, client }: Flow,
+    { request, client }: NewFlow,
     { session }: SignedInBrowser,
     wasAsked = false,
   ): Promise<ClientAnswer | undefined> {

@@ -143,7 +143,11 @@ const redeem = statement(
    )
    SELECT EXISTS (SELECT FROM code) AS presented, begun.sid, begun.user_id, welcome.roles, begun.scope,
           begun.audience, begun.auth_time, begun.amr, begun.acr, begun.claims, welcome.nonce,
-          welcome.has_refresh_token
+          welcome.has_refresh_token,
+          $11 <= (SELECT count(*) FROM (
+            SELECT FROM refresh_families AS live
+             WHERE live.user_id = begun.user_id AND live.revoked_at IS NULL AND live.expires_at > $3
+               AND live.idle_expires_at > $3 LIMIT $11) AS live) AS is_near_limit
      FROM (SELECT) AS always LEFT JOIN begun ON true LEFT JOIN welcome ON true`,
 )
 
@@ -160,6 +164,7 @@ interface RedeemedRow {
   claims: object | null
   nonce: string | null
   has_refresh_token: boolean
+  is_near_limit: boolean
 }
 
 /** Authorization codes: each is the session that it begins (RFC 6749 §4.1.2). */
@@ -222,10 +227,11 @@ export class AuthorizationCodes {
       later(at, presented.absoluteSeconds),
       presented.ip,
       presented.userAgent?.slice(0, 300) ?? null,
+      families.nearLimit,
     ])
     if (!row?.presented) return { refused: await this.#endReplayed(sid, presented) }
     if (row.sid === null) return { refused: 'code_not_valid' }
-    await families.endSurplus(row.user_id)
+    if (row.is_near_limit) await families.endSurplus(row.user_id)
     return {
       sid,
       userId: row.user_id,

@@ -79,6 +79,9 @@ const beginning = statement(
 /** Concurrent sign-ins that may not see each other; the next one ends the surplus. */
 const margin = 20
 
+/** As many live sessions are near the limit: from then on they are counted in a transaction. */
+export const nearLimit = (sessionsPerUser: number): number => Math.max(0, sessionsPerUser - margin)
+
 /** The outcome; `full` if sessions may have to end for this one, which needs a transaction. */
 export type Beginning = 'begun' | 'unwelcome' | 'full'
 
@@ -89,8 +92,8 @@ export async function beginAtOnce(
   now: Date,
   sessionsPerUser: number,
 ): Promise<Beginning> {
-  const limit = sessionsPerUser - margin
-  if (limit <= 0) return 'full'
+  const limit = nearLimit(sessionsPerUser)
+  if (limit === 0) return 'full'
   const [found] = await statements.run<{ welcome: boolean; begun: boolean }>(beginning, [
     row.user_id,
     user.passwordChangedAt,

@@ -7,7 +7,7 @@ import { digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
 import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { Statements } from '../stores/statements.ts'
-import { beginAtOnce, isWelcome, type NewSession, rowOf } from './new-session.ts'
+import { beginAtOnce, isWelcome, type NewSession, nearLimit, rowOf } from './new-session.ts'
 import { type RefreshTokenCodec, type RefreshTokenContent, seedBytes } from './refresh-token.ts'
 import {
   type EndReason,
@@ -259,6 +259,11 @@ export class RefreshFamilies {
         'clients.disabled_at as client_disabled_at',
       )
     return row?.seed_digest.equals(digestSecret(content.seed)) ? row : undefined
+  }
+
+  /** With as many live sessions, a person may soon have more than the limit. */
+  get nearLimit(): number {
+    return nearLimit(this.#deps.sessionsPerUser)
   }
 
   /** Ends the oldest sessions of a person who has more than the limit. */

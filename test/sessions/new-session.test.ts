@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { NewSession } from '../../src/sessions/new-session.ts'
 import { ada, app, orders } from '../../tools/fixtures.ts'
+import { addWebApp, enterWebApp, signInBrowser } from '../support/clients/web-apps.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 async function request(server: TestServer): Promise<NewSession> {
@@ -78,4 +79,18 @@ test('many concurrent sign-ins of one person leave no more sessions than the lim
   t.is((await server.db('refresh_families').whereNull('revoked_at')).length, 30)
   t.is((await server.db('audit_events').where({ event: 'user.signed_in' })).length, 60)
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 30)
+})
+
+test('RFC 6749 §4.1.3: more codes are redeemed than a person may have sessions → the oldest end', async (t) => {
+  const server = await startServer(t, { environment: { SESSIONS_PER_USER: '22' } })
+  const web = await addWebApp(server, 'web')
+  const browser = await signInBrowser(server)
+  const sids: string[] = []
+  for (let code = 0; code < 25; code += 1) sids.push((await enterWebApp(server, web, browser)).sid)
+  const live = await server
+    .db('refresh_families')
+    .whereNull('revoked_at')
+    .orderBy('sid')
+    .pluck('sid')
+  t.deepEqual(live, sids.slice(3))
 })
