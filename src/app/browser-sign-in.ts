@@ -85,5 +85,5 @@ export async function createBrowserSignIn(runtime: Runtime, services: Dependenci
     now,
   })
   const signOut = new SignOut({ browsers, families, revocations, audit, idTokens, clients })
-  return { browsers, codes, consents, flow, browserSignIn, signOut }
+  return { browsers, codes, consents, sealed, flow, browserSignIn, signOut }
 }

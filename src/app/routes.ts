@@ -37,11 +37,18 @@ import type { Middleware, RequestState } from '../http/context.ts'
 import { allowEveryOrigin, allowListedOrigins, openFields } from '../http/cross-origin.ts'
 import { oauthErrors } from '../http/error-boundary.ts'
 import { form } from '../http/request-body.ts'
-import { type Fields, flowFields, noStore, securityFields } from '../http/response-headers.ts'
+import {
+  accountFields,
+  type Fields,
+  flowFields,
+  noStore,
+  securityFields,
+} from '../http/response-headers.ts'
 import { byGroup, type RouteGroup, routeGroup } from '../http/route-group.ts'
 import { pagePolicy } from '../pages/document.ts'
 import { pageErrors } from '../pages/error-page.tsx'
 import { languageCodes } from '../pages/languages/languages.ts'
+import { mountAccountPages } from './account-routes.ts'
 import { mountPages } from './page-routes.ts'
 import type { Runtime, Services } from './services.ts'
 
@@ -130,15 +137,17 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   docsPages.router.get(`${path}/docs`, docs)
   docsPages.router.get(`${path}/docs/:name`, docsAsset)
 
+  const html = { crossOrigin: listed, errors: pageErrors(path) }
   const pages = routeGroup(
-    {
-      fields: securityFields({ https }, pagePolicy, flowFields),
-      crossOrigin: listed,
-      errors: pageErrors(path),
-    },
+    { ...html, fields: securityFields({ https }, pagePolicy, flowFields) },
     common,
   )
   mountPages(pages.router, runtime, services, path)
+  const account = routeGroup(
+    { ...html, fields: securityFields({ https }, pagePolicy, accountFields) },
+    common,
+  )
+  mountAccountPages(account.router, runtime, services, path)
 
   /** Health checks, the description of the API, and every path at which nothing is. */
   const site = routeGroup({ fields: data, crossOrigin: listed, errors: oauthErrors }, common)
@@ -160,6 +169,7 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
       { group: jsonApi, below: `${path}/api/` },
       { group: docsPages, below: `${path}/docs/` },
       { group: pages, below: `${path}/assets/` },
+      { group: account, below: `${path}/account/` },
     ],
     site,
   )

@@ -6,7 +6,7 @@ import { epochSeconds, type Now } from '../clock.ts'
  * The values that pages carry: an authorization request in a URL, an attempt in a form, and a person who
  * still owes a step. Each purpose has its own key, so that no value is accepted as another kind.
  */
-export type SealedPurpose = 'request' | 'attempt' | 'pending'
+export type SealedPurpose = 'request' | 'attempt' | 'pending' | 'api-key'
 
 /** Longer values would not fit the URLs that proxies accept. */
 const longestSealed = 6000
@@ -25,7 +25,12 @@ export class SealedValues {
   constructor(secret: Uint8Array, now: Now) {
     const key = (purpose: SealedPurpose) =>
       new Uint8Array(hkdfSync('sha256', secret, '', `signet sealed ${purpose} v1`, 32))
-    this.#keys = { request: key('request'), attempt: key('attempt'), pending: key('pending') }
+    this.#keys = {
+      request: key('request'),
+      attempt: key('attempt'),
+      pending: key('pending'),
+      'api-key': key('api-key'),
+    }
     this.#now = now
   }
 

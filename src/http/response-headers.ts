@@ -38,6 +38,12 @@ export const flowFields: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
 }
 
+/** For the pages of an account, which no app opens in a popup: they keep the opener policy. */
+export const accountFields: Readonly<Record<string, string>> = {
+  'referrer-policy': 'same-origin',
+  'cache-control': 'no-store',
+}
+
 /** RFC 6749 §5.1: an answer that holds a token, or describes one, is stored nowhere. */
 export const noStore: Fields = [
   ['cache-control', 'no-store'],

@@ -5,6 +5,7 @@ import type { Context } from '../http/context.ts'
 import { browserCookie, browserDeviceCookie, readCookie, setCookie } from '../http/cookies.ts'
 import { readForm } from '../http/request-body.ts'
 import type { BegunBrowserSession, SignedInBrowser } from '../sessions/browser-sessions.ts'
+import { type AccountPageName, accountPath } from './account/account-page-names.ts'
 import { type Language, languageFor } from './languages/languages.ts'
 
 /** The common dependencies of the pages of a sign-in. */
@@ -29,7 +30,7 @@ export interface Visit {
 
 /** @param sealed the request of the query or of a form */
 export async function visitOf(
-  { flow }: FlowPages,
+  { flow }: Pick<FlowPages, 'flow'>,
   ctx: Context,
   sealed: string | undefined,
 ): Promise<Visit> {
@@ -69,15 +70,19 @@ function checkOrigin(ctx: Context, own: string): void {
   if (!isOwn) throw new Problem('foreign-origin')
 }
 
-/** Goes on to the page or the client that comes next, after a form or when a page is not needed. */
+/**
+ * Goes on to the page or the client that comes next, after a form or when a page is not needed.
+ * @param returnTo the page of the account for a person whom no app has sent
+ */
 export async function goOn(
   pages: FlowPages,
   ctx: Context,
   opened: Flow | undefined,
   browser: SignedInBrowser | undefined,
+  returnTo: AccountPageName = 'overview',
 ): Promise<void> {
   const { flow, path, sendAnswer } = pages
-  if (!opened) return redirect(ctx, browser ? `${path}/account` : `${path}/sign-in`)
+  if (!opened) return redirect(ctx, browser ? accountPath(path, returnTo) : `${path}/sign-in`)
   const step = await flow.stepOf(opened, browser)
   if (step.kind === 'page') {
     return redirect(ctx, `${path}/${step.page}?request=${opened.sealed}`)
@@ -101,7 +106,7 @@ export function redirect(ctx: Context, location: string): void {
 
 /** The cookies of a browser that has just signed in. */
 export function signedIn(
-  { sessionSeconds }: FlowPages,
+  { sessionSeconds }: Pick<FlowPages, 'sessionSeconds'>,
   ctx: Context,
   { session, cookie }: BegunBrowserSession,
   deviceToken?: string,

@@ -1,5 +1,6 @@
 import type { Context, Middleware } from '../http/context.ts'
 import { formActionSource } from '../oauth/redirect-uri.ts'
+import { type AccountPageName, accountPageNamed } from './account/account-page-names.ts'
 import { sendPage } from './document.ts'
 import { Alert, CurrentPassword, Field, Form } from './elements/form.tsx'
 import { Layout } from './elements/layout.tsx'
@@ -14,10 +15,12 @@ import {
   visitOf,
 } from './flow-page.ts'
 
-/** A form that did not sign in. */
+/** Values that the form keeps. */
 interface Attempted {
-  readonly identifier: string
-  readonly isWrong: boolean
+  readonly identifier?: string
+  readonly isWrong?: boolean
+  /** The page of the account for a person whom no app has sent; there is a fixed list of them. */
+  readonly returnTo: AccountPageName | undefined
 }
 
 /** The page with both fields. It serves for the first sign-in and to confirm who is there. */
@@ -30,13 +33,15 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
         step === undefined
           ? visit.browser === undefined
           : step.kind === 'page' && ['sign-in', 'reauthenticate'].includes(step.page)
-      if (!isNeeded) return goOn(pages, ctx, visit.flow, visit.browser)
-      await show(pages, ctx, visit)
+      const returnTo = accountPageNamed(new URLSearchParams(ctx.querystring).get('return'))
+      if (!isNeeded) return goOn(pages, ctx, visit.flow, visit.browser, returnTo)
+      await show(pages, ctx, visit, { returnTo })
     },
     async submit(ctx) {
       const fields = await ownForm(pages, ctx)
       const visit = await visitOf(pages, ctx, fields.request)
       const { username = '', password = '' } = fields
+      const returnTo = accountPageNamed(fields.return)
       const outcome = await pages.browserSignIn.withPassword(
         {
           attempt: fields.attempt,
@@ -48,10 +53,10 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
         visit.caller,
       )
       if (outcome.kind === 'wrong') {
-        return show(pages, ctx, visit, { identifier: username, isWrong: true })
+        return show(pages, ctx, visit, { identifier: username, isWrong: true, returnTo })
       }
       if (outcome.kind === 'stale') {
-        return show(pages, ctx, visit, { identifier: username, isWrong: false })
+        return show(pages, ctx, visit, { identifier: username, returnTo })
       }
       const { path, flow } = pages
       if (outcome.kind === 'new-password') {
@@ -60,7 +65,8 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
         return redirect(ctx, `${path}/new-password?${query}`)
       }
       signedIn(pages, ctx, outcome.session, outcome.deviceToken)
-      await goOn(pages, ctx, visit.flow, await flow.browserOf(outcome.session.cookie))
+      const browser = await flow.browserOf(outcome.session.cookie)
+      await goOn(pages, ctx, visit.flow, browser, returnTo)
     },
   }
 }
@@ -69,22 +75,26 @@ async function show(
   { browserSignIn, path }: FlowPages,
   ctx: Context,
   { flow: opened, language, browser }: Visit,
-  attempted?: Attempted,
+  { isWrong = false, returnTo, ...typed }: Attempted,
 ): Promise<void> {
   const { messages } = language
   const title = opened ? messages.signInTo(opened.client.name) : messages.signIn
-  const identifier = attempted?.identifier ?? opened?.request.loginHint
-  const hidden = { request: opened?.sealed, attempt: await browserSignIn.newAttempt() }
+  const identifier = typed.identifier ?? opened?.request.loginHint
+  const hidden = {
+    request: opened?.sealed,
+    return: returnTo,
+    attempt: await browserSignIn.newAttempt(),
+  }
   const page = (
     <Layout
       language={language}
       path={path}
       title={title}
       accent={opened?.client.accentColor}
-      keep={{ request: opened?.sealed }}
+      keep={{ request: opened?.sealed, return: returnTo }}
     >
       {browser && <p>{messages.confirmIdentityEffect}</p>}
-      {attempted?.isWrong && <Alert>{messages.wrongPassword}</Alert>}
+      {isWrong && <Alert>{messages.wrongPassword}</Alert>}
       <Form action={`${path}/sign-in`} hidden={hidden}>
         <Field
           name="username"
@@ -103,5 +113,5 @@ async function show(
     </Layout>
   )
   const source = opened && formActionSource(opened.request.redirectUri)
-  sendPage(ctx, attempted?.isWrong ? 422 : 200, page, source)
+  sendPage(ctx, isWrong ? 422 : 200, page, source)
 }

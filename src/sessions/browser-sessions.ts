@@ -191,6 +191,16 @@ export class BrowserSessions {
     return row?.revoked_reason ?? undefined
   }
 
+  /** True if a browser session of this person was ended. */
+  async hasEnded(userId: string, id: string): Promise<boolean> {
+    const row = await this.#deps
+      .db('browser_sessions')
+      .where({ id, user_id: userId })
+      .whereNotNull('revoked_at')
+      .first('id')
+    return row !== undefined
+  }
+
   /** Lists the live browser sessions of a person, newest first. */
   async list(userId: string): Promise<ListedBrowserSession[]> {
     const { db, now, idleSeconds } = this.#deps

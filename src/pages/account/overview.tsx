@@ -1,0 +1,64 @@
+import type { Consents } from '../../consents/consents.ts'
+import type { Middleware } from '../../http/context.ts'
+import type { BrowserSessions } from '../../sessions/browser-sessions.ts'
+import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
+import { sendPage } from '../document.ts'
+import { Icon, type IconName } from '../elements/icons.tsx'
+import { type AccountPageName, accountPath } from './account-page-names.ts'
+import { type AccountPages, shown } from './account-pages.ts'
+import { connectedIds } from './apps.tsx'
+import { AccountLayout, dateText } from './elements.tsx'
+
+interface Dependencies extends AccountPages {
+  readonly browsers: BrowserSessions
+  readonly families: RefreshFamilies
+  readonly consents: Consents
+}
+
+/** The account at a glance, with a way to each page. */
+export function overviewPage(pages: Dependencies): { show: Middleware } {
+  return {
+    show: shown(pages, 'overview', async (ctx, visit) => {
+      const { texts, user, language } = visit
+      const [browsers, apps] = await Promise.all([
+        pages.browsers.list(user.id),
+        connectedIds(pages, user.id),
+      ])
+      const changed = dateText(language, user.passwordChangedAt)
+      const cards: readonly (readonly [AccountPageName, IconName, string, string])[] = [
+        ['profile', 'person', texts.profile, user.fullName ?? user.username ?? texts.none],
+        ['email', 'mail', texts.email, user.email ?? texts.noEmail],
+        ['password', 'shield', texts.passwordPage, texts.overviewPassword(changed)],
+        ['apps', 'globe', texts.apps, texts.overviewApps(apps.length)],
+        ['sessions', 'device', texts.sessions, texts.overviewDevices(browsers.length)],
+        ['activity', 'clock', texts.activity, texts.overviewActivity],
+        ['data', 'arrow', texts.data, texts.overviewData],
+      ]
+      sendPage(
+        ctx,
+        200,
+        <AccountLayout
+          pages={pages}
+          visit={visit}
+          name="overview"
+          title={texts.account}
+          lead={texts.overviewLead}
+        >
+          <ul class="cards">
+            {cards.map(([name, icon, title, text]) => (
+              <li key={name}>
+                <a href={accountPath(pages.path, name)}>
+                  <Icon name={icon} />
+                  <span>
+                    <b>{title}</b>
+                    <bdi>{text}</bdi>
+                  </span>
+                </a>
+              </li>
+            ))}
+          </ul>
+        </AccountLayout>,
+      )
+    }),
+  }
+}
