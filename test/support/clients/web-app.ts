@@ -14,10 +14,12 @@ export class WebApp {
   readonly server: TestServer
   readonly id: string
   readonly secret: string
+  readonly method: string
   readonly verifier = randomBytes(32).toString('base64url')
   #count = 0
 
-  constructor(server: TestServer, id: string, secret: string) {
+  constructor(server: TestServer, id: string, secret: string, method: string) {
+    this.method = method
     this.server = server
     this.id = id
     this.secret = secret
@@ -54,18 +56,24 @@ export class WebApp {
   }
 
   async post(path: string, form: Readonly<Record<string, string>>, at = this.server) {
-    const basic = Buffer.from(`${this.id}:${this.secret}`).toString('base64')
-    const response = await fetch(`${at.url}${path}`, {
-      method: 'POST',
-      headers: this.secret === '' ? {} : { authorization: `Basic ${basic}` },
-      body: new URLSearchParams(this.secret === '' ? { client_id: this.id, ...form } : form),
-    })
+    const response = await fetch(`${at.url}${path}`, { method: 'POST', ...this.#sent(form) })
     const text = await response.text()
     return {
       status: response.status,
       headers: response.headers,
       body: text === '' ? {} : JSON.parse(text),
     }
+  }
+
+  /** RFC 6749 §2.3.1. */
+  #sent(form: Readonly<Record<string, string>>) {
+    const { id, secret, method } = this
+    if (method === 'none') return { body: new URLSearchParams({ client_id: id, ...form }) }
+    if (method === 'client_secret_post') {
+      return { body: new URLSearchParams({ client_id: id, client_secret: secret, ...form }) }
+    }
+    const basic = Buffer.from(`${id}:${secret}`).toString('base64')
+    return { body: new URLSearchParams(form), headers: { authorization: `Basic ${basic}` } }
   }
 
   userinfo(token: string) {
@@ -95,7 +103,7 @@ export async function addWebApp(
   settings: Partial<ClientSettings> = {},
 ): Promise<WebApp> {
   const id = settings.id ?? 'web'
-  const { secret } = await server.services.clients.create({
+  const { client, secret } = await server.services.clients.create({
     id,
     name: 'Web App',
     grantTypes: ['authorization_code', 'refresh_token'],
@@ -105,7 +113,7 @@ export async function addWebApp(
     postLogoutRedirectUris: [postLogoutRedirectUri],
     ...settings,
   })
-  return new WebApp(server, id, secret ?? '')
+  return new WebApp(server, id, secret ?? '', client.authenticationMethod)
 }
 
 /** Fills the pages that come until the browser is sent to the client: the sign-in, then the consent. */

@@ -104,22 +104,31 @@ export class FlowBrowser {
   }
 }
 
+/** Values are quoted, and may hold `>`. */
+const attributes = '(?:[^>"]|"[^"]*")*'
+
 function formsOf(html: string): PageForm[] {
-  return [...html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs)].map(([, head = '', body = '']) => ({
-    action: attribute(head, 'action') ?? '',
-    method: (attribute(head, 'method') ?? 'get').toLowerCase(),
-    fields: Object.fromEntries(
-      [...body.matchAll(/<input\b([^>]*)>/g)].flatMap(([, input = '']) => {
-        const name = attribute(input, 'name')
-        const isSent = !/type="(checkbox|radio)"/.test(input) || /\bchecked\b/.test(input)
-        return name && isSent ? [[name, attribute(input, 'value') ?? '']] : []
-      }),
-    ),
-    buttons: [...body.matchAll(/<button\b([^>]*)>/g)].flatMap(([, button = '']) => {
-      const name = attribute(button, 'name')
-      return name ? [{ name, value: attribute(button, 'value') ?? '' }] : []
+  return [...html.matchAll(new RegExp(`<form\\b(${attributes})>(.*?)</form>`, 'gs'))].map(
+    ([, head = '', body = '']) => ({
+      action: attribute(head, 'action') ?? '',
+      method: (attribute(head, 'method') ?? 'get').toLowerCase(),
+      fields: Object.fromEntries(
+        [...body.matchAll(new RegExp(`<input\\b(${attributes})>`, 'g'))].flatMap(
+          ([, input = '']) => {
+            const name = attribute(input, 'name')
+            const isSent = !/type="(checkbox|radio)"/.test(input) || /\bchecked\b/.test(input)
+            return name && isSent ? [[name, attribute(input, 'value') ?? '']] : []
+          },
+        ),
+      ),
+      buttons: [...body.matchAll(new RegExp(`<button\\b(${attributes})>`, 'g'))].flatMap(
+        ([, button = '']) => {
+          const name = attribute(button, 'name')
+          return name ? [{ name, value: attribute(button, 'value') ?? '' }] : []
+        },
+      ),
     }),
-  }))
+  )
 }
 
 function attribute(tag: string, name: string): string | undefined {
