@@ -100,7 +100,7 @@ function answering(one: Operation, accessControl: AccessControl): Middleware {
     const person = await accessControl.authorize(ctx, one.access)
     const reply = await one.handle({
       body: one.body && (await checkedBody(one, one.body, ctx)),
-      form: one.form && checked(one.form, await readForm(ctx)),
+      form: one.form && checked(one.form, await readForm(ctx, { mayHaveQuery: false })),
       query: one.query && checked(one.query, inUrl({ ...ctx.query })),
       path: one.pathParams && checked(one.pathParams, inUrl({ ...ctx.params })),
       person: person as Person,

@@ -38,10 +38,17 @@ export const form: Middleware = async (ctx, next) => {
   return next()
 }
 
-/** The same as an object for a schema; `__proto__` is a name like any other. */
-export async function readForm(ctx: Context): Promise<Record<string, string>> {
+/**
+ * The same as an object for a schema; `__proto__` is a name like any other.
+ * @param mayHaveQuery true for a page: its URL is also the address of what it answers
+ */
+export async function readForm(
+  ctx: Context,
+  { mayHaveQuery = true }: { readonly mayHaveQuery?: boolean } = {},
+): Promise<Record<string, string>> {
+  if (!mayHaveQuery) refuseQuery(ctx)
   const fields: Record<string, string> = Object.create(null)
-  for (const [name, [value = '']] of (await readParams(ctx)).entries()) fields[name] = value
+  for (const [name, [value = '']] of (await readBodyParams(ctx)).entries()) fields[name] = value
   return { ...fields }
 }
 
@@ -57,11 +64,18 @@ export async function readAuthorizationParams(ctx: Context): Promise<Params> {
   return Params.parseAll(Buffer.from(ctx.querystring))
 }
 
-/** Refuses query parameters: URLs end up in logs and histories (ASVS 14.2.1). */
+/** URLs end up in logs and histories (ASVS 14.2.1). */
+function refuseQuery(ctx: Context): void {
+  if (ctx.querystring === '') return
+  throw new OAuthError('invalid_request', 'send parameters in the request body, not in the URL')
+}
+
 async function readParams(ctx: Context, parse = Params.parse): Promise<Params> {
-  if (ctx.querystring !== '') {
-    throw new OAuthError('invalid_request', 'send parameters in the request body, not in the URL')
-  }
+  refuseQuery(ctx)
+  return readBodyParams(ctx, parse)
+}
+
+async function readBodyParams(ctx: Context, parse = Params.parse): Promise<Params> {
   if (!formType.test(ctx.get('content-type'))) {
     throw new OAuthError('invalid_request', 'the body must be application/x-www-form-urlencoded')
   }

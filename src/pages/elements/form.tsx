@@ -125,8 +125,10 @@ interface FormProps {
 }
 
 export function Form({ action, hidden, children }: FormProps) {
+  // The address of a page that shows the form again then still says which app the person comes from.
+  const request = hidden?.request
   return (
-    <form method="post" action={action}>
+    <form method="post" action={request ? `${action}?request=${request}` : action}>
       <Hidden values={hidden} />
       {children}
     </form>

@@ -29,18 +29,18 @@ export const decide = (page: Page, decision: 'allow' | 'deny'): Promise<void> =>
 const mostPages = 10
 
 /**
- * Does as each page asks until one of the addresses is reached, as a person does who wants to go on.
+ * Does as each page asks until the destination is reached, as a person does who wants to go on.
  * @throws if a page has nothing that leads on, or the pages go round in circles
  */
 export async function carryOn(
   page: Page,
-  destinations: readonly string[],
+  destination: RegExp,
   account: Account = ada,
 ): Promise<string> {
   const seen: string[] = []
   for (let pages = 0; pages < mostPages; pages += 1) {
     const url = page.url()
-    if (destinations.some((one) => url.startsWith(one))) return url
+    if (destination.test(url)) return url
     seen.push(`${url.slice(0, 80)} “${await page.title()}”`)
     await Promise.all([page.waitForEvent('load'), takeStep(page, account)])
   }
