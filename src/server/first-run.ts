@@ -58,6 +58,7 @@ export function firstRunLines(created: FirstRun, url: string): string[] {
   if (created.clientSecret)
     lines.push(`    client         ${created.clientId}  ${created.clientSecret}`)
   lines.push('    To reset the password: npx signet users set-password admin --generate')
+  if (created.password) lines.push('', `  Sign in: open ${url}/ in a browser.`)
   if (created.password && created.clientSecret) {
     lines.push(
       '',
