@@ -13,10 +13,8 @@ export async function up(knex: Knex): Promise<void> {
       ADD COLUMN tos_uri                   text,
       ADD COLUMN accent_color              text,
       ADD COLUMN require_pkce              boolean NOT NULL DEFAULT true,
-      ADD COLUMN consent                   text NOT NULL DEFAULT 'remember'
-        CHECK (consent IN ('always', 'remember', 'skip')),
+      ADD COLUMN consent                   text CHECK (consent IN ('always', 'remember', 'skip')),
       ADD COLUMN default_max_age           integer CHECK (default_max_age >= 0);
-    UPDATE clients SET consent = 'skip' WHERE first_party;
     ALTER TABLE users
       ADD COLUMN locale text`)
 }

@@ -1,4 +1,4 @@
-import type { Client } from '../clients/client.ts'
+import { type Client, skipsConsent } from '../clients/client.ts'
 import { secondsBetween } from '../clock.ts'
 import { isLoopback, isPrivateScheme } from '../oauth/redirect-uri.ts'
 import type { SignedInBrowser } from '../sessions/browser-sessions.ts'
@@ -121,7 +121,7 @@ const satisfies = (acr: string, wanted: string): boolean =>
  */
 function mustAskConsent({ request, client, consented }: Standing): boolean {
   if (request.prompt.includes('consent') || !isAssured(request, client)) return true
-  if (client.firstParty && client.consent === 'skip') return false
+  if (skipsConsent(client)) return false
   return client.consent === 'always' || !request.scope.every((scope) => consented.includes(scope))
 }
 

@@ -184,10 +184,10 @@ export const settings = {
   },
   consent: {
     name: 'consent',
-    about: 'When people are asked for consent; skip for a first-party client if absent',
+    about: 'When people are asked for consent; if absent, once, and never for a first-party client',
     option: { flags: '--consent <when>', kind: 'text', choices: consentPolicies },
-    rule: z.enum(consentPolicies).optional(),
-    json: z.enum(consentPolicies),
+    rule: z.enum(consentPolicies).nullable().default(null),
+    json: z.enum(consentPolicies).nullable(),
   },
   defaultMaxAge: {
     name: 'default_max_age',

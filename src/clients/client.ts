@@ -21,6 +21,10 @@ export const clientOf = (row: ClientRow): Client => ({
   disabledAt: row.disabled_at,
 })
 
+/** True if people are never asked for consent: an app of the house, unless its setting says otherwise. */
+export const skipsConsent = (client: Client): boolean =>
+  client.firstParty && (client.consent ?? 'skip') === 'skip'
+
 /** RFC 6749 §2.1: a public client has no credentials. */
 export const isPublic = (client: Client): boolean => client.authenticationMethod === 'none'
 

@@ -33,7 +33,6 @@ export const newClient = z
     ...client,
     name: client.name ?? client.id,
     // Staying signed in is for apps that ask for it: offline_access is never a default.
-    consent: client.consent ?? (client.firstParty ? ('skip' as const) : ('remember' as const)),
     defaultScopes: client.defaultScopes ?? client.scopes.filter((scope) => scope !== offlineAccess),
   }))
   .superRefine((client, context) => {

@@ -6,7 +6,7 @@ import {
 } from '../authentication/authorization-request.ts'
 import { next, type Step } from '../authentication/next.ts'
 import type { SealedValues } from '../authentication/sealed-values.ts'
-import type { Client } from '../clients/client.ts'
+import { type Client, skipsConsent } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { Now } from '../clock.ts'
 import type { Consents } from '../consents/consents.ts'
@@ -111,7 +111,7 @@ export class BrowserFlow {
   /** Decides what comes next for a request. */
   async stepOf({ request, client }: NewFlow, browser: SignedInBrowser | undefined): Promise<Step> {
     const { consents, now } = this.#deps
-    const asksConsent = browser && !(client.firstParty && client.consent === 'skip')
+    const asksConsent = browser && !skipsConsent(client)
     const consent = asksConsent && (await consents.find(browser.session.userId, client))
     return next({
       request,
