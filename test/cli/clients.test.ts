@@ -54,7 +54,15 @@ test('clients create with every option → each one reaches the client', async (
   await writeFile(join(cwd, 'jwks.json'), JSON.stringify({ keys: [await exportJWK(publicKey)] }))
   const created = await run(
     ...['create', 'app-2', '--name', 'The App', '--auth', 'private_key_jwt', '--jwks', 'jwks.json'],
-    ...['--first-party', '--grant', 'password,authorization_code', '--scope', 'a,b', '--default-scope', 'a'],
+    ...[
+      '--first-party',
+      '--grant',
+      'password,authorization_code',
+      '--scope',
+      'a,b',
+      '--default-scope',
+      'a',
+    ],
     ...['--audience', 'https://one.example', '--introspect', '*', '--refresh-tokens', 'never'],
     ...['--access-token-seconds', '60', '--session-idle-seconds', '61'],
     ...['--session-absolute-seconds', '62', '--lets-unverified-in', '--json'],
