@@ -38,10 +38,7 @@ export interface Kept {
   readonly browserSessionId?: string | undefined
 }
 
-type EndedRow = Pick<
-  SessionRow,
-  'sid' | 'user_id' | 'client_id' | 'browser_session_id' | 'expires_at'
->
+type EndedRow = Pick<SessionRow, 'sid' | 'user_id' | 'client_id' | 'browser_session_id'>
 
 const daySeconds = 86_400
 
@@ -194,7 +191,7 @@ export class RefreshFamilies {
   ): Promise<string[]> {
     const ended: EndedRow[] = await live
       .update({ revoked_at: this.#deps.now(), revoked_reason: reason })
-      .returning(['sid', 'user_id', 'client_id', 'browser_session_id', 'expires_at'])
+      .returning(['sid', 'user_id', 'client_id', 'browser_session_id'])
     await revoke(...ended.map((row) => this.#revocationOf(row)))
     const ofBrowsers = ended.filter((row) => row.browser_session_id !== null)
     await this.#deps.logoutDeliveries.put(trx, ofBrowsers)
@@ -211,15 +208,14 @@ export class RefreshFamilies {
 
   /**
    * The revocation of every access token with this `sid`. Web apps have sessions of their own by the `sid` of
-   * an id token, which may outlive every access token, so theirs is remembered for a day.
+   * an id token, which outlive every access token: theirs is remembered for a day, and `signet/verifier`
+   * lets no app go longer without a check.
    */
-  #revocationOf({ sid, browser_session_id, expires_at }: EndedRow): Revocation {
+  #revocationOf({ sid, browser_session_id }: EndedRow): Revocation {
     const { now, rememberSeconds } = this.#deps
-    const until = later(now(), rememberSeconds)
-    if (browser_session_id === null) return { kind: 'sid', value: sid, expiresAt: until }
-    const day = later(now(), Math.max(rememberSeconds, daySeconds))
-    const latest = expires_at < day ? expires_at : day
-    return { kind: 'sid', value: sid, expiresAt: latest > until ? latest : until }
+    const seconds =
+      browser_session_id === null ? rememberSeconds : Math.max(rememberSeconds, daySeconds)
+    return { kind: 'sid', value: sid, expiresAt: later(now(), seconds) }
   }
 
   /** Lists the live sessions of a person, newest first; those of disabled clients are left out. */

@@ -5,10 +5,12 @@ import {
   type GuardOptions,
   type Guards,
 } from './guards.ts'
+import { admitSession, type SessionGuardOptions } from './session-check.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
 export type { GuardOptions, Guards } from './guards.ts'
+export type { SessionGuardOptions } from './session-check.ts'
 
 /** The used members of a response. Node's own has them, so frameworks like Express fit as well. */
 export interface ExpressResponse {
@@ -50,4 +52,19 @@ async function pass(guard: Guard, req: BearerRequest, res: ExpressResponse): Pro
   for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
   res.end(refusal.body)
   return false
+}
+
+/** Creates a middleware that ends the session of a web app when the person has signed out at the issuer. */
+export function liveSession<Request, Response>(
+  verifier: Pick<Verifier, 'checkSession'>,
+  options: SessionGuardOptions<[req: Request, res: Response]>,
+): (req: Request, res: Response, next: (error?: unknown) => void) => void {
+  return (req, res, next) => {
+    admitSession(verifier, options, req, res)
+      .then((admitted) => {
+        if (admitted) next()
+      })
+      .catch(next)
+      .catch(() => undefined)
+  }
 }

@@ -1,8 +1,10 @@
 import { type BearerRequest, createGuards, type GuardOptions, type Guards } from './guards.ts'
+import { admitSession, type SessionGuardOptions } from './session-check.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
 export type { GuardOptions, Guards } from './guards.ts'
+export type { SessionGuardOptions } from './session-check.ts'
 
 /** The used members of a request and a reply of Fastify. */
 export interface FastifyRequestParts {
@@ -38,4 +40,13 @@ export function signet(
     reply.send(refusal.body as never)
     return reply
   })
+}
+
+/** Creates a hook that ends the session of a web app when the person has signed out at the issuer. */
+export function liveSession<Request, Reply>(
+  verifier: Pick<Verifier, 'checkSession'>,
+  options: SessionGuardOptions<[request: Request, reply: Reply]>,
+): (request: Request, reply: Reply) => Promise<unknown> {
+  return async (request, reply) =>
+    (await admitSession(verifier, options, request, reply)) ? undefined : reply
 }

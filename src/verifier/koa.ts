@@ -1,8 +1,10 @@
 import { type BearerRequest, createGuards, type GuardOptions, type Guards } from './guards.ts'
+import { admitSession, type SessionGuardOptions } from './session-check.ts'
 import type { Verifier } from './verifier.ts'
 
 export type { Refusal, RefusalReason } from './challenge.ts'
 export type { GuardOptions, Guards } from './guards.ts'
+export type { SessionGuardOptions } from './session-check.ts'
 
 /** The used members of Koa's context. */
 export interface KoaContext {
@@ -31,4 +33,14 @@ export function signet(
     ctx.set({ ...refusal.headers })
     ctx.body = refusal.body
   })
+}
+
+/** Creates a middleware that ends the session of a web app when the person has signed out at the issuer. */
+export function liveSession<Context>(
+  verifier: Pick<Verifier, 'checkSession'>,
+  options: SessionGuardOptions<[ctx: Context]>,
+): (ctx: Context, next: () => Promise<unknown>) => Promise<void> {
+  return async (ctx, next) => {
+    if (await admitSession(verifier, options, ctx)) await next()
+  }
 }

@@ -64,6 +64,11 @@ export class RevocationSet {
     return this.#digests.size
   }
 
+  /** When the issuer read the newest known list, in seconds since the epoch; -Infinity before the first one. */
+  get freshAt(): number {
+    return this.#freshAt
+  }
+
   /** Seconds since the issuer read the newest known list. */
   get staleSeconds(): number {
     return Math.max(0, this.nowSeconds() - this.#freshAt)

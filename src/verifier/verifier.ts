@@ -8,6 +8,7 @@ import { IssuerConnection } from './issuer-connection.ts'
 import { KeySet } from './key-set.ts'
 import { RevocationFeed } from './revocation-feed.ts'
 import { RevocationSet } from './revocation-set.ts'
+import { judgeSession, type SessionCheck, type WebSession } from './session-check.ts'
 import { SignatureCache, type VerifiedToken } from './signature-cache.ts'
 import { VerificationError } from './verification-error.ts'
 import {
@@ -18,6 +19,7 @@ import {
 } from './verifier-options.ts'
 
 export type { AccessTokenClaims } from './access-token.ts'
+export type { SessionCheck, SessionState, StoredSession, WebSession } from './session-check.ts'
 export { type VerificationCode, VerificationError } from './verification-error.ts'
 export type { RevocationOptions, VerifierEvent, VerifierOptions } from './verifier-options.ts'
 
@@ -39,6 +41,12 @@ export interface Verifier {
    * @throws VerificationError
    */
   verify(token: string): Promise<AccessTokenClaims>
+  /**
+   * Checks the session that a web app has with a person, by the `sid` of its ID token and without a network
+   * call: it has ended about a second after the person signed out at the issuer. It never rejects because of
+   * the issuer; without a list nothing is known to have ended.
+   */
+  checkSession(session: WebSession): Promise<SessionCheck>
   /** Resolves when metadata, keys and the first list are loaded. Optional, because `verify` waits too. */
   ready(): Promise<void>
   readonly status: VerifierStatus
@@ -125,6 +133,22 @@ class OfflineVerifier implements Verifier {
     }
     if (digest !== undefined && !isKnown) this.#cache.add(digest, verified)
     return verified.claims
+  }
+
+  async checkSession(session: WebSession): Promise<SessionCheck> {
+    const loading = this.#prepare()
+    // Without keys there is no list either, and the age of the list decides.
+    if (loading) await keepAliveFor(loading.catch(() => undefined))
+    const { now, revocations } = this.#settings
+    const isStale = this.#lists && this.#feed?.following ? this.#lists.checkStale() : true
+    if (isStale && revocations?.onStale === 'reject') {
+      return { state: 'unknown', checkedAt: session.checkedAt }
+    }
+    return judgeSession(session, {
+      isEnded: this.#lists?.isRevokedAny([markOf('sid', session.sid)]) ?? false,
+      freshAt: (this.#lists?.freshAt ?? Number.NEGATIVE_INFINITY) * 1000,
+      now: now().getTime(),
+    })
   }
 
   async ready(): Promise<void> {

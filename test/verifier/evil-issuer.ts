@@ -230,6 +230,7 @@ export function verifierOf(
   t.teardown(() => verifier.close())
   return {
     verify: (token) => verifier.verify(token),
+    checkSession: (session) => verifier.checkSession(session),
     ready: () => verifier.ready(),
     close: () => verifier.close(),
     get status() {
