@@ -77,8 +77,9 @@ export class Problem extends Error {
   }
 }
 
-export const invalidField = (pointer: string, detail: string): Problem =>
-  new Problem('invalid-fields', { errors: [{ pointer, detail }] })
+/** @param cause the error that a page words in its own language */
+export const invalidField = (pointer: string, detail: string, cause?: Error): Problem =>
+  new Problem('invalid-fields', { errors: [{ pointer, detail }], cause })
 
 /** RFC 9457, the error format of the JSON API. */
 export const problemErrors: ErrorFormat = {

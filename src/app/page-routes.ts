@@ -3,30 +3,31 @@ import { authorization } from '../endpoints/authorization.ts'
 import { endSession } from '../endpoints/end-session.ts'
 import type { Middleware, RequestState } from '../http/context.ts'
 import { accent, assets } from '../pages/assets.ts'
+import { chooseAccountPage } from '../pages/choose-account.tsx'
 import { sendAnswer } from '../pages/client-answer.tsx'
 import { consentPage } from '../pages/consent.tsx'
 import { continuePage } from '../pages/continue.tsx'
-import type { FlowPages } from '../pages/flow-page.ts'
+import { type FlowPages, redirect } from '../pages/flow-page.ts'
+import { forgotPasswordPage } from '../pages/forgot-password.tsx'
+import { homePage } from '../pages/home.tsx'
 import { languageChoice } from '../pages/language-choice.ts'
+import { newPasswordPage } from '../pages/new-password.tsx'
+import { registerPage } from '../pages/register.tsx'
+import { resetPasswordPage } from '../pages/reset-password.tsx'
 import { signInPage } from '../pages/sign-in.tsx'
 import { signOutPages } from '../pages/sign-out.tsx'
+import { verifyEmailPage } from '../pages/verify-email.tsx'
 import type { Runtime, Services } from './services.ts'
 
 /** The pages of a sign-in, and the two endpoints that lead to them. */
 export function mountPages(
   router: Router<RequestState>,
-  { config: { issuer } }: Runtime,
-  { flow, browserSignIn, signOut, clients, lifetimes }: Services,
+  runtime: Runtime,
+  services: Services,
   path: string,
 ): void {
-  const pages: FlowPages = {
-    flow,
-    browserSignIn,
-    path,
-    origin: new URL(issuer).origin,
-    sendAnswer: sendAnswer(path),
-    sessionSeconds: lifetimes.sessionAbsoluteSeconds,
-  }
+  const { flow, signOut, clients } = services
+  const pages = flowPagesOf(runtime, services, path)
   const both = (name: string, middleware: Middleware) => {
     router.get(`${path}${name}`, middleware)
     router.post(`${path}${name}`, middleware)
@@ -35,12 +36,17 @@ export function mountPages(
   both('/oauth/sign-out', endSession({ signOut, path }))
   router.use(languageChoice)
   const signIn = signInPage(pages)
-  const consent = consentPage(pages)
   const leaving = signOutPages(pages, signOut)
   const mounted = {
     'sign-in': signIn,
     reauthenticate: signIn,
-    consent,
+    register: registerPage(pages),
+    'choose-account': chooseAccountPage(pages),
+    'new-password': newPasswordPage(pages),
+    'verify-email': verifyEmailPage(pages),
+    'forgot-password': forgotPasswordPage(pages),
+    'reset-password': resetPasswordPage(pages),
+    consent: consentPage(pages),
     'sign-out': leaving,
   }
   for (const [name, page] of Object.entries(mounted)) {
@@ -49,6 +55,32 @@ export function mountPages(
   }
   router.get(`${path}/continue`, continuePage(pages))
   router.get(`${path}/signed-out`, leaving.done)
+  router.get(`${path}/`, homePage(pages))
+  // Where password managers send people; the specification puts it at the root of the host.
+  router.get('/.well-known/change-password', (ctx) => redirect(ctx, `${path}/account/password`))
   router.get(`${path}/assets/accent/:file`, accent)
   for (const [name, asset] of Object.entries(assets)) router.get(`${path}/assets/${name}`, asset)
+}
+
+function flowPagesOf(
+  { config: { issuer, REGISTRATION } }: Runtime,
+  services: Services,
+  path: string,
+): FlowPages {
+  return {
+    flow: services.flow,
+    browserSignIn: services.browserSignIn,
+    clients: services.clients,
+    credentials: services.credentials,
+    emailAddresses: services.emailAddresses,
+    registration: services.registration,
+    throttle: services.throttle,
+    guesses: services.guesses,
+    isRegistrationOpen: REGISTRATION === 'open',
+    issuer,
+    path,
+    origin: new URL(issuer).origin,
+    sendAnswer: sendAnswer(path),
+    sessionSeconds: services.lifetimes.sessionAbsoluteSeconds,
+  }
 }

@@ -46,7 +46,7 @@ import {
 } from '../http/response-headers.ts'
 import { byGroup, type RouteGroup, routeGroup } from '../http/route-group.ts'
 import { pagePolicy } from '../pages/document.ts'
-import { pageErrors } from '../pages/error-page.tsx'
+import { pageErrors, siteErrors } from '../pages/error-page.tsx'
 import { languageCodes } from '../pages/languages/languages.ts'
 import { mountAccountPages } from './account-routes.ts'
 import { mountPages } from './page-routes.ts'
@@ -137,7 +137,7 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   docsPages.router.get(`${path}/docs`, docs)
   docsPages.router.get(`${path}/docs/:name`, docsAsset)
 
-  const html = { crossOrigin: listed, errors: pageErrors(path) }
+  const html = { crossOrigin: listed, errors: pageErrors({ issuer, path }) }
   const pages = routeGroup(
     { ...html, fields: securityFields({ https }, pagePolicy, flowFields) },
     common,
@@ -150,7 +150,10 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   mountAccountPages(account.router, runtime, services, path)
 
   /** Health checks, the description of the API, and every path at which nothing is. */
-  const site = routeGroup({ fields: data, crossOrigin: listed, errors: oauthErrors }, common)
+  const site = routeGroup(
+    { fields: data, crossOrigin: listed, errors: siteErrors({ issuer, path }) },
+    common,
+  )
   site.router.get('/health/live', live)
   site.router.get('/health/ready', ready(checks))
   site.router.get(

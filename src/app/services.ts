@@ -155,7 +155,8 @@ export async function createServices(runtime: Runtime) {
   const accessTokens = new AccessTokens({ keyring, revocations, issuer, now })
   const idTokens = new IdTokens({ keyring, issuer, now })
   const tokenLives = new TokenLives({ db, now, rememberSeconds })
-  const oneTimeTokens = new OneTimeTokens(now)
+  const codeKey = await sealedSecret(db, masterKeys, 'mail codes', now())
+  const oneTimeTokens = new OneTimeTokens(now, codeKey)
   const apiKeys = new ApiKeys({
     db,
     revocations,

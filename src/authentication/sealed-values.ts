@@ -3,10 +3,11 @@ import { CompactEncrypt, compactDecrypt } from 'jose'
 import { epochSeconds, type Now } from '../clock.ts'
 
 /**
- * The values that pages carry: an authorization request in a URL, an attempt in a form, and a person who
- * still owes a step. Each purpose has its own key, so that no value is accepted as another kind.
+ * The values that pages carry, such as an authorization request in a URL, an attempt in a form, and a
+ * registration that waits for its mail. Each purpose has its own key, so that no value is accepted as another
+ * kind.
  */
-export type SealedPurpose = 'request' | 'attempt' | 'pending' | 'api-key'
+export type SealedPurpose = 'request' | 'attempt' | 'pending' | 'waiting' | 'api-key'
 
 /** Longer values would not fit the URLs that proxies accept. */
 const longestSealed = 6000
@@ -29,6 +30,7 @@ export class SealedValues {
       request: key('request'),
       attempt: key('attempt'),
       pending: key('pending'),
+      waiting: key('waiting'),
       'api-key': key('api-key'),
     }
     this.#now = now

@@ -30,6 +30,8 @@ export function authorization({ flow, clients, path, send }: Dependencies): Midd
     const params = await readAuthorizationParams(ctx)
     const client = await clientOf(params, clients)
     ctx.state.facts.clientId = client.id
+    // An error page leads back to the client.
+    ctx.state.client = client
     const to = returnAddressOf(params, client)
     const started = await start(flow, params, client, to, ctx)
     if ('parameters' in started) return send(ctx, started)

@@ -4,7 +4,7 @@ import {
   type ReturnAddress,
   readAuthorizationRequest,
 } from '../authentication/authorization-request.ts'
-import { next, type Step } from '../authentication/next.ts'
+import { type FlowPage, next, type Step } from '../authentication/next.ts'
 import type { SealedValues } from '../authentication/sealed-values.ts'
 import { type Client, skipsConsent } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
@@ -20,6 +20,9 @@ import type { IdTokens } from '../tokens/id-tokens.ts'
 import type { User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
 import { getsRefreshToken } from './session-tokens.ts'
+
+/** Pages for a person whose identity is settled. */
+const afterChoice: readonly FlowPage[] = ['verify-email', 'consent', 'continue']
 
 interface Dependencies {
   readonly clients: Clients
@@ -121,6 +124,35 @@ export class BrowserFlow {
       consented: consent ? consent.scopes : [],
       now: now(),
     })
+  }
+
+  /** False if the request names another person than the one who is signed in. */
+  isHinted({ request }: Flow, browser: SignedInBrowser): Promise<boolean> {
+    return this.#isHinted(request, browser)
+  }
+
+  /** The scopes that the person has allowed this client before. */
+  async consentedScopes(
+    { client }: Flow,
+    { session }: SignedInBrowser,
+  ): Promise<readonly string[]> {
+    const consent = await this.#deps.consents.find(session.userId, client)
+    return consent?.scopes ?? []
+  }
+
+  /**
+   * The person goes on with the account that is signed in: `prompt=select_account` is satisfied, and no other
+   * prompt is.
+   * @returns the page on which they have to prove who they are first
+   */
+  async choose(flow: Flow, browser: SignedInBrowser): Promise<FlowPage | undefined> {
+    const { request } = flow
+    if (!request.prompt.includes('select_account')) return undefined
+    const prompt = request.prompt.filter((one) => one !== 'select_account')
+    const step = await this.stepOf({ ...flow, request: { ...request, prompt } }, browser)
+    if (step.kind === 'page' && !afterChoice.includes(step.page)) return step.page
+    await this.#deps.browsers.choose(browser, request.id)
+    return undefined
   }
 
   async #isHinted(request: AuthorizationRequest, { session }: SignedInBrowser): Promise<boolean> {

@@ -1,8 +1,11 @@
+import { hash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { Device } from '../authentication/authentication.ts'
 import type { SealedValues } from '../authentication/sealed-values.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { Now } from '../clock.ts'
+import { foldIdentifier } from '../identifier.ts'
+import { uuidBytes, uuidOf } from '../oauth/opaque-token.ts'
 import type { BegunBrowserSession, BrowserSessions } from '../sessions/browser-sessions.ts'
 import type { Credentials } from '../users/credentials.ts'
 import type { User } from '../users/user.ts'
@@ -59,6 +62,15 @@ interface Pending {
   readonly attempt: string
   readonly remember: boolean
 }
+
+/** A registration whose mail is on its way. It looks the same when there is none (ASVS 6.3.8). */
+export interface Waiting {
+  readonly userId: string
+  readonly email: string
+}
+
+/** As long as the link of the mail is valid. */
+const waitingSeconds = 86_400
 
 /** A page may stay open over a weekend. */
 const attemptSeconds = 3 * 86_400
@@ -162,17 +174,49 @@ export class BrowserSignIn {
     })
   }
 
+  /**
+   * The id of a person who registers: the same for two copies of a form, and another one for another address
+   * in the same form.
+   */
+  async personIdFor(attempt: string | undefined, email: string): Promise<string | undefined> {
+    const id = await this.#attemptId(attempt)
+    if (id === undefined) return undefined
+    const bytes = uuidBytes(id)
+    const derived = hash('sha256', `${id} ${foldIdentifier(email)}`, 'buffer')
+    derived.copy(bytes, 9, 0, 7)
+    return uuidOf(bytes)
+  }
+
+  /** For the page that waits for a mail: it binds the code of the mail to this browser. */
+  waitFor({ userId, email }: Waiting): Promise<string> {
+    return this.#deps.sealed.seal('waiting', { userId, email })
+  }
+
+  waitingOf(sealed: string | undefined): Promise<Waiting | undefined> {
+    return this.#deps.sealed.open<Waiting>('waiting', sealed, waitingSeconds)
+  }
+
   /** Signs in a person who has proven who they are in another way: by the code or the link of a mail. */
   async beginFor(
-    user: User,
+    userId: string,
     amr: readonly string[],
-    { attempt, remember }: Pick<PasswordForm, 'attempt' | 'remember'>,
+    attempt: string | undefined,
     flow: Flow | undefined,
     caller: Caller,
   ): Promise<BegunBrowserSession | undefined> {
+    const user = await this.#deps.users.find(userId)
+    if (!user) return undefined
     const id = (await this.#attemptId(attempt)) ?? uuidv7()
     const proof = { authTime: this.#deps.now(), amr, acr: 'urn:signet:acr:one' }
-    return this.#begin({ id, user, proof, flow, caller, remember })
+    return this.#begin({ id, user, proof, flow, caller, remember: false })
+  }
+
+  /** The person of a password that has to be replaced; undefined when the value is too old or worthless. */
+  async personOwing(pending: string | undefined): Promise<User | undefined> {
+    const { sealed, users } = this.#deps
+    const owed = await sealed.open<Pending>('pending', pending, pendingSeconds)
+    const user = owed && (await users.find(owed.userId))
+    return user && !user.disabledAt ? user : undefined
   }
 
   /**
@@ -189,8 +233,10 @@ export class BrowserSignIn {
     const { sealed, users, credentials } = this.#deps
     const owed = await sealed.open<Pending>('pending', pending, pendingSeconds)
     const user = owed && (await users.find(owed.userId))
-    if (!user || user.disabledAt || user.passwordChangedAt.getTime() !== owed.passwordChangedAt) {
-      return undefined
+    if (!user || user.disabledAt) return undefined
+    // A second copy of the form gets the session that the first one began.
+    if (user.passwordChangedAt.getTime() !== owed.passwordChangedAt) {
+      return this.#deps.browsers.begunBefore(owed.attempt, user.id)
     }
     const changed = await credentials.replaceOwed(user, password, { ip: caller.device.ip })
     const proof = { authTime: this.#deps.now(), amr: ['pwd'], acr: 'urn:signet:acr:one' }

@@ -30,8 +30,10 @@ export interface RequestState {
   readonly facts: RequestFacts
   /** request-body */
   params: Params
-  /** client-authentication */
+  /** client-authentication; on pages, the client that the person came from */
   client: Client
+  /** pages: the authorization request with which an error page can go on */
+  sealedRequest?: string
 }
 
 export type Context = ParameterizedContext<RequestState>

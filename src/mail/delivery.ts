@@ -9,7 +9,13 @@ import { domainOf, type OpenedTransport } from './transport.ts'
 
 /** The outcome of preparing a claimed mail, in the transaction that claims it. */
 export type Preparation =
-  | { readonly outcome: 'ready'; readonly template: MailTemplate; readonly token?: string }
+  | {
+      readonly outcome: 'ready'
+      readonly template: MailTemplate
+      readonly token?: string
+      /** For the page that waits. */
+      readonly code?: string | undefined
+    }
   /** The mail is no longer needed, for this reason. */
   | { readonly outcome: 'pointless'; readonly reason: string }
   /** Another transaction holds what the mail is about: try again soon. */
@@ -72,12 +78,12 @@ export class Delivery {
 
   async #send(
     mail: ClaimedMail,
-    { template, token }: Extract<Preparation, { outcome: 'ready' }>,
+    { template, token, code }: Extract<Preparation, { outcome: 'ready' }>,
   ): Promise<void> {
     const { transport, appUrl, tokenIn, queue } = this.#deps
     const { id, recipient: to, createdAt, data, attempts } = mail
     try {
-      const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token })
+      const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token, code })
       await transport.send({ ...rendered, id, to, createdAt })
     } catch (error) {
       const { reason, permanent } = failureOf(error)

@@ -19,6 +19,10 @@ export type MailTemplate =
 export interface MailData {
   /** Address of the request that caused the mail. */
   readonly ip?: string | null | undefined
+  /** True if a page waits for the code of the mail. */
+  readonly hasCode?: boolean | undefined
+  /** The language of a mail to an address without an account. */
+  readonly locale?: string | undefined
   /** The username that was chosen, or is already in use. */
   readonly username?: string | undefined
   /** Shown to the old address, partly hidden. */

@@ -11,6 +11,8 @@ interface Occasion {
   readonly tokenIn?: 'query' | 'fragment' | undefined
   /** For the templates with a link (`LinkTemplate`). */
   readonly token?: string | undefined
+  /** For the page that waits for this mail. */
+  readonly code?: string | undefined
 }
 
 /** The templates that this release can render. */
@@ -18,12 +20,13 @@ export const templateNames = (): MailTemplate[] => Object.keys(wordings) as Mail
 
 /** Renders a mail, which says what happened, when, from where, and what to do. */
 export function render(template: MailTemplate, occasion: Occasion): Rendered {
-  const { appUrl, at, data, token, tokenIn } = occasion
+  const { appUrl, at, data, token, tokenIn, code } = occasion
   const from = data.ip && isIP(data.ip) ? `, from the network address ${data.ip}` : ''
   // A fragment keeps the token out of server logs and Referer headers, but needs a script to read it.
   const mark = tokenIn === 'query' ? '?' : '#'
   const page = (path: string) => `${appUrl}${path}${token ? `${mark}token=${token}` : ''}`
-  const context = { data, page, site: new URL(appUrl).host, when: `on ${utc(at)}${from}` }
+  const site = new URL(appUrl).host
+  const context = { data, page, site, when: `on ${utc(at)}${from}`, code: grouped(code) }
   return layOut(wordings[template](context))
 }
 
@@ -32,11 +35,16 @@ interface Context {
   readonly site: string
   /** "on 21 November 2026 at 10:15 UTC, from the network address 203.0.113.7" */
   readonly when: string
+  /** "ABCD-2345", for a page that waits. */
+  readonly code: string | undefined
   page(path: string): string
 }
 
 const days = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' })
 const utc = (at: Date): string => `${days.format(at)} at ${at.toISOString().slice(11, 16)} UTC`
+
+const grouped = (code: string | undefined): string | undefined =>
+  code && `${code.slice(0, 4)}-${code.slice(4)}`
 
 const keyNamed = (name: string | undefined): string => {
   const shown = quoted(name)
@@ -46,10 +54,13 @@ const keyNamed = (name: string | undefined): string => {
 const resetPath = '/reset-password'
 
 const wordings: Record<MailTemplate, (context: Context) => Wording> = {
-  verify_email: ({ site, when, page }) => ({
+  verify_email: ({ site, when, page, code }) => ({
     subject: `Confirm your email address for ${site}`,
     parts: [
       `Someone entered this email address for an account at ${site} ${when}.`,
+      ...(code === undefined
+        ? []
+        : ['Enter this code on the page where you registered:', code, 'Or confirm by link.']),
       'To confirm that the address is yours, open this link and enter the password of the account. The link works once, within 24 hours.',
       { link: page('/verify-email') },
       "If this wasn't you, ignore this email. The address will not be confirmed.",

@@ -1,15 +1,17 @@
 import type { Client } from '../clients/client.ts'
 import type { Middleware } from '../http/context.ts'
+import { clientName } from './client-name.ts'
 import { sendPage } from './document.ts'
 import { Layout } from './elements/layout.tsx'
-import { type FlowPages, goOn, requestOf, visitOf } from './flow-page.ts'
+import { Person } from './elements/person.tsx'
+import { type FlowPages, goOn, pageUrl, requestOf, visitOf } from './flow-page.ts'
 
 /**
  * Shown when a request was answered already: a form was sent twice, or somebody went back. A second answer
  * would meet a client that no longer expects it, so the person begins again there, already signed in.
  */
 export function continuePage(pages: FlowPages): Middleware {
-  const { flow, path, origin } = pages
+  const { flow, path, issuer } = pages
   return async (ctx) => {
     const { flow: opened, browser, language } = await visitOf(pages, ctx, requestOf(ctx))
     if (!opened || !browser) return goOn(pages, ctx, opened, browser)
@@ -18,26 +20,31 @@ export function continuePage(pages: FlowPages): Middleware {
     const { client, request } = opened
     const { messages } = language
     const user = await flow.userOf(browser)
-    const home = homeOf(client, request.redirectUri, `${origin}${path}`)
+    const home = homeOf(client, request.redirectUri, issuer)
     sendPage(
       ctx,
       200,
       <Layout
         language={language}
         path={path}
-        title={messages.signedInAs(user?.email ?? user?.username ?? '')}
+        title={messages.alreadySignedIn}
         accent={client.accentColor}
+        keep={{ request: opened.sealed }}
       >
+        <Person name={user?.email ?? user?.username ?? ''} />
         {home !== undefined && (
-          <p>
-            <a class="button" href={home}>
-              {messages.continueTo(client.name)}
-            </a>
-          </p>
+          <a class="button" href={home}>
+            {messages.continueTo(clientName(client))}
+          </a>
         )}
-        <p>
-          <a href={`${path}/account`}>{messages.toAccount}</a>
-        </p>
+        <a class="button secondary" href={`${path}/account`}>
+          {messages.toAccount}
+        </a>
+        <div class="after">
+          <a href={pageUrl(pages, 'sign-in', { request: opened.sealed, another: '1' })}>
+            {messages.useAnotherAccount}
+          </a>
+        </div>
       </Layout>,
     )
   }

@@ -1,10 +1,16 @@
 import { Problem } from '../api/problem.ts'
+import type { GuessLimiter } from '../authentication/guess-limiter.ts'
+import type { Clients } from '../clients/clients.ts'
 import type { BrowserFlow, ClientAnswer, Flow } from '../grants/browser-flow.ts'
 import type { BrowserSignIn, Caller } from '../grants/browser-sign-in.ts'
 import type { Context } from '../http/context.ts'
 import { browserCookie, browserDeviceCookie, readCookie, setCookie } from '../http/cookies.ts'
 import { readForm } from '../http/request-body.ts'
 import type { BegunBrowserSession, SignedInBrowser } from '../sessions/browser-sessions.ts'
+import type { Throttle } from '../throttle/throttle.ts'
+import type { Credentials } from '../users/credentials.ts'
+import type { EmailAddresses } from '../users/email-addresses.ts'
+import type { Registration } from '../users/registration.ts'
 import { type AccountPageName, accountPath } from './account/account-page-names.ts'
 import { type Language, languageFor } from './languages/languages.ts'
 
@@ -12,6 +18,15 @@ import { type Language, languageFor } from './languages/languages.ts'
 export interface FlowPages {
   readonly flow: BrowserFlow
   readonly browserSignIn: BrowserSignIn
+  readonly clients: Clients
+  readonly credentials: Credentials
+  readonly emailAddresses: EmailAddresses
+  readonly registration: Registration
+  readonly throttle: Throttle
+  readonly guesses: GuessLimiter
+  /** False if only administrators add people. */
+  readonly isRegistrationOpen: boolean
+  readonly issuer: string
   /** The path of the issuer; empty at the root. */
   readonly path: string
   readonly origin: string
@@ -37,12 +52,17 @@ export async function visitOf(
   const opened = await flow.open(sealed)
   const cookie = readCookie(ctx, browserCookie)
   const browser = await flow.browserOf(cookie)
-  if (opened) ctx.state.facts.clientId = opened.client.id
+  if (opened) {
+    ctx.state.facts.clientId = opened.client.id
+    // An error page leads on from here.
+    ctx.state.client = opened.client
+    ctx.state.sealedRequest = opened.sealed
+  }
   if (browser) ctx.state.facts.userId = browser.session.userId
   return {
     flow: opened,
     browser,
-    language: languageFor(ctx, opened?.request.uiLocales),
+    language: languageFor(ctx, opened?.request.uiLocales, browser?.locale),
     caller: {
       device: { ip: ctx.state.ip, userAgent: ctx.get('user-agent') || undefined },
       cookie,
@@ -51,8 +71,24 @@ export async function visitOf(
   }
 }
 
-export const requestOf = (ctx: Context): string | undefined =>
-  new URLSearchParams(ctx.querystring).get('request') ?? undefined
+/** The parameters of the URL. The first of a name counts. */
+export function queryOf(ctx: Context): Readonly<Record<string, string | undefined>> {
+  const query = [...new URLSearchParams(ctx.querystring)].reverse()
+  return { ...Object.fromEntries(query) }
+}
+
+export const requestOf = (ctx: Context): string | undefined => queryOf(ctx).request
+
+/** The address of a page for the same request. */
+export function pageUrl(
+  { path }: Pick<FlowPages, 'path'>,
+  page: string,
+  query: Readonly<Record<string, string | undefined>>,
+): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined)
+  const text = new URLSearchParams(given as [string, string][]).toString()
+  return text === '' ? `${path}/${page}` : `${path}/${page}?${text}`
+}
 
 /** The fields of a form of ours. */
 export async function ownForm(
@@ -104,7 +140,7 @@ export function redirect(ctx: Context, location: string): void {
   ctx.set('location', location)
 }
 
-/** The cookies of a browser that has just signed in. */
+/** Sets the cookies of a browser that has just signed in. */
 export function signedIn(
   { sessionSeconds }: Pick<FlowPages, 'sessionSeconds'>,
   ctx: Context,
@@ -116,14 +152,13 @@ export function signedIn(
     'set-cookie',
     setCookie(browserCookie, cookie, { path: '/', maxAgeSeconds, sameSite: 'Lax' }),
   )
-  if (deviceToken === undefined) return
-  const days90 = 90 * 86_400
-  ctx.append(
-    'set-cookie',
-    setCookie(browserDeviceCookie, deviceToken, {
-      path: '/',
-      maxAgeSeconds: days90,
-      sameSite: 'Lax',
-    }),
-  )
+  if (deviceToken !== undefined) rememberDevice(ctx, deviceToken)
+}
+
+const deviceSeconds = 90 * 86_400
+
+/** Marks this browser as one that the person has signed in with. */
+export function rememberDevice(ctx: Context, deviceToken: string): void {
+  const options = { path: '/', maxAgeSeconds: deviceSeconds, sameSite: 'Lax' } as const
+  ctx.append('set-cookie', setCookie(browserDeviceCookie, deviceToken, options))
 }

@@ -1,6 +1,9 @@
+import type { Step } from '../authentication/next.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { formActionSource } from '../oauth/redirect-uri.ts'
 import { type AccountPageName, accountPageNamed } from './account/account-page-names.ts'
+import { showAccount } from './choose-account.tsx'
+import { clientName } from './client-name.ts'
 import { sendPage } from './document.ts'
 import { Alert, CurrentPassword, Field, Form } from './elements/form.tsx'
 import { Layout } from './elements/layout.tsx'
@@ -8,34 +11,41 @@ import {
   type FlowPages,
   goOn,
   ownForm,
+  pageUrl,
+  queryOf,
   redirect,
-  requestOf,
   signedIn,
   type Visit,
   visitOf,
 } from './flow-page.ts'
 
-/** Values that the form keeps. */
+/** A form that did not sign in. */
 interface Attempted {
-  readonly identifier?: string
-  readonly isWrong?: boolean
-  /** The page of the account for a person whom no app has sent; there is a fixed list of them. */
-  readonly returnTo: AccountPageName | undefined
+  readonly identifier: string
+  readonly isWrong: boolean
 }
+
+/** Steps that a person takes with their password. */
+const needed: readonly string[] = ['sign-in', 'reauthenticate', 'new-password']
 
 /** The page with both fields. It serves for the first sign-in and to confirm who is there. */
 export function signInPage(pages: FlowPages): { show: Middleware; submit: Middleware } {
   return {
     async show(ctx) {
-      const visit = await visitOf(pages, ctx, requestOf(ctx))
-      const step = visit.flow && (await pages.flow.stepOf(visit.flow, visit.browser))
-      const isNeeded =
-        step === undefined
-          ? visit.browser === undefined
-          : step.kind === 'page' && ['sign-in', 'reauthenticate'].includes(step.page)
-      const returnTo = accountPageNamed(new URLSearchParams(ctx.querystring).get('return'))
-      if (!isNeeded) return goOn(pages, ctx, visit.flow, visit.browser, returnTo)
-      await show(pages, ctx, visit, { returnTo })
+      const { request, another, return: page } = queryOf(ctx)
+      const returnTo = accountPageNamed(page ?? null)
+      const visit = await visitOf(pages, ctx, request)
+      const { browser } = visit
+      const step = visit.flow && (await pages.flow.stepOf(visit.flow, browser))
+      // The back button leads here too: the page says who is signed in, and leads on.
+      if (browser && another === undefined && !isNeeded(step)) {
+        const isAnswered = step?.kind === 'page' && step.page === 'continue'
+        if (isAnswered || (returnTo !== undefined && !visit.flow)) {
+          return goOn(pages, ctx, visit.flow, browser, returnTo)
+        }
+        return showAccount(pages, ctx, visit, visit.language.messages.alreadySignedIn)
+      }
+      await show(pages, ctx, visit, { confirms: another === undefined, returnTo })
     },
     async submit(ctx) {
       const fields = await ownForm(pages, ctx)
@@ -52,49 +62,78 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
         visit.flow,
         visit.caller,
       )
-      if (outcome.kind === 'wrong') {
-        return show(pages, ctx, visit, { identifier: username, isWrong: true, returnTo })
+      if (outcome.kind === 'wrong' || outcome.kind === 'stale') {
+        const attempted = { identifier: username, isWrong: outcome.kind === 'wrong' }
+        return show(pages, ctx, visit, {
+          confirms: fields.confirms !== undefined,
+          attempted,
+          returnTo,
+        })
       }
-      if (outcome.kind === 'stale') {
-        return show(pages, ctx, visit, { identifier: username, returnTo })
-      }
-      const { path, flow } = pages
       if (outcome.kind === 'new-password') {
-        const query = new URLSearchParams({ pending: outcome.pending })
-        if (visit.flow) query.set('request', visit.flow.sealed)
-        return redirect(ctx, `${path}/new-password?${query}`)
+        const query = { pending: outcome.pending, request: visit.flow?.sealed }
+        return redirect(ctx, pageUrl(pages, 'new-password', query))
       }
       signedIn(pages, ctx, outcome.session, outcome.deviceToken)
-      const browser = await flow.browserOf(outcome.session.cookie)
+      const browser = await pages.flow.browserOf(outcome.session.cookie)
       await goOn(pages, ctx, visit.flow, browser, returnTo)
     },
   }
 }
 
+const isNeeded = (step: Step | undefined): boolean =>
+  step?.kind === 'page' && needed.includes(step.page)
+
+interface Shown {
+  /** True if the person who is signed in is to confirm that it is them. */
+  readonly confirms: boolean
+  readonly attempted?: Attempted
+  /** The page of the account for a person whom no app has sent; there is a fixed list of them. */
+  readonly returnTo: AccountPageName | undefined
+}
+
 async function show(
-  { browserSignIn, path }: FlowPages,
+  pages: FlowPages,
   ctx: Context,
-  { flow: opened, language, browser }: Visit,
-  { isWrong = false, returnTo, ...typed }: Attempted,
+  visit: Visit,
+  { confirms, attempted, returnTo }: Shown,
 ): Promise<void> {
+  const { browserSignIn, flow, path, isRegistrationOpen } = pages
+  const { flow: opened, language, browser } = visit
   const { messages } = language
-  const title = opened ? messages.signInTo(opened.client.name) : messages.signIn
-  const identifier = typed.identifier ?? opened?.request.loginHint
+  const user = confirms && browser ? await flow.userOf(browser) : undefined
+  const hint = opened?.request.loginHint
+  const own = user?.email ?? user?.username ?? undefined
+  const isOther =
+    opened !== undefined && browser !== undefined && !(await flow.isHinted(opened, browser))
+  const confirmed = isOther ? undefined : own
+  const request = opened?.sealed
   const hidden = {
-    request: opened?.sealed,
+    request,
     return: returnTo,
     attempt: await browserSignIn.newAttempt(),
+    confirms: confirmed === undefined ? undefined : '1',
   }
+  const name = opened && clientName(opened.client)
   const page = (
     <Layout
       language={language}
       path={path}
-      title={title}
+      title={confirmed === undefined ? messages.signIn : messages.confirmIdentity}
+      lead={
+        confirmed === undefined ? name && messages.signInTo(name) : messages.confirmIdentityEffect
+      }
       accent={opened?.client.accentColor}
-      keep={{ request: opened?.sealed, return: returnTo }}
+      keep={{ request, return: returnTo, another: queryOf(ctx).another }}
     >
-      {browser && <p>{messages.confirmIdentityEffect}</p>}
-      {isWrong && <Alert>{messages.wrongPassword}</Alert>}
+      {attempted && (
+        <Alert>{attempted.isWrong ? messages.wrongPassword : messages.formExpired}</Alert>
+      )}
+      {isOther && own !== undefined && hint !== undefined && (
+        <p>
+          {messages.signedInAs} <bdi>{own}</bdi>. {messages.signInAsHinted(hint)}
+        </p>
+      )}
       <Form action={`${path}/sign-in`} hidden={hidden}>
         <Field
           name="username"
@@ -102,16 +141,38 @@ async function show(
           type="text"
           autocomplete="username"
           inputmode="email"
-          value={identifier}
+          maxlength={254}
+          value={attempted?.identifier.slice(0, 254) ?? confirmed ?? hint}
+          readonly={confirmed !== undefined}
         />
         <CurrentPassword language={language} />
-        <label class="check">
-          <input type="checkbox" name="remember" /> {messages.keepSignedIn}
-        </label>
+        <div class="between">
+          {confirmed === undefined && (
+            <label class="check">
+              <input type="checkbox" name="remember" /> {messages.keepSignedIn}
+            </label>
+          )}
+          <p>
+            <a href={pageUrl(pages, 'forgot-password', { request })}>{messages.forgotPassword}</a>
+          </p>
+        </div>
         <button type="submit">{messages.signIn}</button>
       </Form>
+      {confirmed !== undefined && (
+        <div class="after">
+          <a href={pageUrl(pages, 'sign-in', { request, return: returnTo, another: '1' })}>
+            {messages.useAnotherAccount}
+          </a>
+        </div>
+      )}
+      {confirmed === undefined && isRegistrationOpen && (
+        <div class="after">
+          {messages.newHere}{' '}
+          <a href={pageUrl(pages, 'register', { request })}>{messages.createAccount}</a>
+        </div>
+      )}
     </Layout>
   )
   const source = opened && formActionSource(opened.request.redirectUri)
-  sendPage(ctx, isWrong ? 422 : 200, page, source)
+  sendPage(ctx, attempted ? 422 : 200, page, source)
 }

@@ -2,11 +2,12 @@ import type { SignOut } from '../grants/sign-out.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { browserCookie, readCookie, setCookie } from '../http/cookies.ts'
 import { formActionSource } from '../oauth/redirect-uri.ts'
+import { clientName } from './client-name.ts'
 import { sendPage } from './document.ts'
 import { Form } from './elements/form.tsx'
 import { Layout } from './elements/layout.tsx'
-import { type FlowPages, ownForm, redirect } from './flow-page.ts'
-import { languageFor } from './languages/languages.ts'
+import { Person } from './elements/person.tsx'
+import { type FlowPages, ownForm, queryOf, redirect, visitOf } from './flow-page.ts'
 
 interface SignOutPages {
   readonly show: Middleware
@@ -14,17 +15,21 @@ interface SignOutPages {
   readonly done: Middleware
 }
 
+/** The parameters of a sign-out request that its form carries on. */
+const carried = ['client_id', 'post_logout_redirect_uri', 'state'] as const
+
 /** Asks whether to sign out, and says that it is done. */
 export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
-  const { path } = pages
+  const { path, flow } = pages
   return {
     async show(ctx) {
-      const fields = Object.fromEntries(new URLSearchParams(ctx.querystring))
-      const request = requestOf(ctx, fields)
-      const outcome = await signOut.requested(request)
-      const language = languageFor(ctx)
+      const query = queryOf(ctx)
+      const fields = Object.fromEntries(carried.map((name) => [name, query[name]]))
+      const outcome = await signOut.requested(requestOf(ctx, fields))
+      const { language, browser } = await visitOf(pages, ctx, undefined)
+      const user = browser && (await flow.userOf(browser))
       const { messages } = language
-      const name = outcome.kind === 'ask' ? outcome.client?.name : undefined
+      const client = outcome.kind === 'ask' ? outcome.client : undefined
       const target = outcome.redirectTo
       sendPage(
         ctx,
@@ -32,15 +37,18 @@ export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
         <Layout
           language={language}
           path={path}
-          title={name ? messages.signOutOf(name) : messages.signOutQuestion}
+          title={client ? messages.signOutOf(clientName(client)) : messages.signOutQuestion}
+          lead={messages.signOutEffect}
+          accent={client?.accentColor}
+          keep={fields}
         >
-          <p>{messages.signOutEffect}</p>
+          {user && <Person name={user.email ?? user.username ?? ''} />}
           <Form action={`${path}/sign-out`} hidden={fields}>
             <button type="submit">{messages.signOut}</button>
           </Form>
-          <p>
-            <a href={`${path}/account`}>{messages.cancel}</a>
-          </p>
+          <a class="button secondary" href={`${path}/account`}>
+            {messages.cancel}
+          </a>
         </Layout>,
         target === undefined ? undefined : formActionSource(target),
       )
@@ -52,24 +60,31 @@ export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
       const to = outcome.kind === 'signed-out' ? outcome.redirectTo : undefined
       redirect(ctx, to ?? `${path}/signed-out`)
     },
-    done(ctx) {
-      const language = languageFor(ctx)
+    async done(ctx) {
+      const { language } = await visitOf(pages, ctx, undefined)
       const { messages } = language
       sendPage(
         ctx,
         200,
-        <Layout language={language} path={path} title={messages.signedOut}>
-          <p>{messages.signedOutEffect}</p>
-          <p>
-            <a href={`${path}/sign-in`}>{messages.signInAgain}</a>
-          </p>
+        <Layout
+          language={language}
+          path={path}
+          title={messages.signedOut}
+          lead={messages.signedOutEffect}
+        >
+          <a class="button" href={`${path}/sign-in`}>
+            {messages.signInAgain}
+          </a>
+          <a class="button secondary" href={`${path}/`}>
+            {messages.toStart}
+          </a>
         </Layout>,
       )
     },
   }
 }
 
-const requestOf = (ctx: Context, fields: Readonly<Record<string, string>>) => ({
+const requestOf = (ctx: Context, fields: Readonly<Record<string, string | undefined>>) => ({
   clientId: fields.client_id,
   postLogoutRedirectUri: fields.post_logout_redirect_uri,
   state: fields.state,

@@ -31,6 +31,8 @@ export interface SignedInBrowser {
   /** The person has an address that is not verified. */
   readonly isUnverified: boolean
   readonly passwordChangedAt: Date
+  /** BCP 47: the language that the person has chosen. */
+  readonly locale: string | null
 }
 
 /** A browser session as its person sees it in the list. */
@@ -75,7 +77,7 @@ const found = statement(
   `SELECT browser.id, user_id, version, browser.created_at, auth_time, amr, acr, authenticated_for,
           answered, remembered, idle_expires_at, expires_at, revoked_at, revoked_reason, ip, user_agent,
           must_change_password, email IS NOT NULL AND email_verified_at IS NULL AS is_unverified,
-          password_changed_at
+          password_changed_at, locale
      FROM browser_sessions AS browser JOIN users ON users.id = user_id
     WHERE browser.id = $1 AND revoked_at IS NULL AND expires_at > $2 AND idle_expires_at > $2
       AND users.disabled_at IS NULL`,
@@ -85,6 +87,7 @@ type FoundRow = BrowserSessionRow & {
   must_change_password: boolean
   is_unverified: boolean
   password_changed_at: Date
+  locale: string | null
 }
 
 /** Browsers in which people are signed in here: single sign-on. */
@@ -139,6 +142,7 @@ export class BrowserSessions {
       mustChangePassword: row.must_change_password,
       isUnverified: row.is_unverified,
       passwordChangedAt: row.password_changed_at,
+      locale: row.locale,
     }
   }
 
@@ -199,6 +203,24 @@ export class BrowserSessions {
       .whereNotNull('revoked_at')
       .first('id')
     return row !== undefined
+  }
+
+  /** The person of a session has chosen it for an authorization request. */
+  async choose({ session }: SignedInBrowser, requestId: string): Promise<void> {
+    await this.#deps
+      .db('browser_sessions')
+      .where({ id: session.id, revoked_at: null })
+      .update({ authenticated_for: requestId })
+  }
+
+  /** The session that a first copy of the same form began a moment ago. */
+  async begunBefore(id: string, userId: string): Promise<BegunBrowserSession | undefined> {
+    const { db, codec, now } = this.#deps
+    const row: BrowserSessionRow | undefined = await db('browser_sessions')
+      .where({ id, user_id: userId, revoked_at: null })
+      .where('created_at', '>', later(now(), -repeatSeconds))
+      .first()
+    return row && begun(row, codec, false)
   }
 
   /** Lists the live browser sessions of a person, newest first. */

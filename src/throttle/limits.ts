@@ -42,6 +42,11 @@ export const limits = {
     limit('verification-address', 30, hour, ['address']),
     limit('verification', 3, hour, ['person']),
   ],
+  // Codes have 40 bits. Only wrong ones count; the link in the same mail still works.
+  emailCode: [
+    limit('email-code-address', 60, hour, ['address']),
+    limit('email-code', 10, hour, ['email']),
+  ],
   emailChange: [limit('email-change', 5, hour, ['person'])],
   // Each change ends sessions, sends a mail, and takes two password checks.
   passwordChange: [limit('password-change', 10, hour, ['person'])],

@@ -55,7 +55,8 @@ export async function prepareLink(
   if (purpose === 'email_verification' && (await isOfAnother(trx, mail.recipient, person.id))) {
     return { outcome: 'ready', template: 'registration_attempt' }
   }
-  return { outcome: 'ready', template: mail.template, token }
+  const code = mail.data.hasCode ? oneTimeTokens.codeOf(token) : undefined
+  return { outcome: 'ready', template: mail.template, token, code }
 }
 
 interface Person {

@@ -1,3 +1,4 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { later, type Now } from '../clock.ts'
 import { createSecret, digestSecret } from '../oauth/opaque-token.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
@@ -22,12 +23,24 @@ interface NewToken extends Holder {
   readonly bits?: Buffer
 }
 
+/** Crockford's Base 32: no letters that look like digits. */
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const codeLength = 8
+const repeatSeconds = 60
+
+/** A code as people type it: in any case, with or without a hyphen, with O for 0 and I or L for 1. */
+const normalCode = (code: string): string =>
+  code.slice(0, 40).toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1')
+
 /** Tokens in links of mails: 256 bits, stored as a digest, valid for one use. */
 export class OneTimeTokens {
   readonly #now: Now
+  readonly #codeKey: Uint8Array
 
-  constructor(now: Now) {
+  /** @param codeKey derives the codes of mails: 256 bits that all instances share */
+  constructor(now: Now, codeKey: Uint8Array) {
     this.#now = now
+    this.#codeKey = codeKey
   }
 
   /** Issues a token, which replaces the person's earlier one of that purpose. */
@@ -63,6 +76,43 @@ export class OneTimeTokens {
       .delete()
       .returning('*')
     return row && { userId: row.user_id, email: row.email }
+  }
+
+  /** The code that is typed instead of opening a link: 40 bits, which follow from the link. */
+  codeOf(token: string): string {
+    return this.#codeOf(digestSecret(token))
+  }
+
+  #codeOf(digest: Buffer): string {
+    const bytes = createHmac('sha256', this.#codeKey).update(digest).digest()
+    const bits = bytes.readUIntBE(0, 5)
+    return Array.from({ length: codeLength }, (_, at) => {
+      const digit = Math.floor(bits / 32 ** (codeLength - 1 - at)) % 32
+      return crockford[digit]
+    }).join('')
+  }
+
+  /**
+   * Spends the live token of a person with the code of its mail. It stays valid for a moment, so that a form
+   * that is sent twice succeeds twice.
+   * @returns undefined when the code is wrong, or there is no token
+   */
+  async spendByCode(
+    db: Db,
+    { purpose, userId, code }: { purpose: TokenPurpose; userId: string; code: string },
+  ): Promise<Holder | undefined> {
+    const live = db('one_time_tokens')
+      .where({ user_id: userId, purpose })
+      .where('expires_at', '>', this.#now())
+    const row = await live.clone().first()
+    const expected = Buffer.from(this.#codeOf(row?.digest ?? Buffer.alloc(32)))
+    const given = Buffer.from(normalCode(code))
+    if (given.length !== expected.length || !timingSafeEqual(given, expected) || !row) {
+      return undefined
+    }
+    const soon = later(this.#now(), repeatSeconds)
+    if (row.expires_at > soon) await live.clone().update({ expires_at: soon })
+    return { userId: row.user_id, email: row.email }
   }
 
   /** Invalidates the links that were mailed before the password or the address changed. */

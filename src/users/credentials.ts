@@ -92,6 +92,14 @@ export class Credentials {
     })
   }
 
+  /** Finds the person of a reset link, without spending it. */
+  async personOfReset(token: string): Promise<User | undefined> {
+    const { db, users, oneTimeTokens } = this.#deps
+    const holder = await oneTimeTokens.peek(db, { purpose: 'password_reset', token })
+    const user = holder && (await users.find(holder.userId))
+    return user?.disabledAt === null ? user : undefined
+  }
+
   /**
    * For the reader of a mail: ends every session and API key, and verifies the address as well. The link
    * of a first verification can do this too, so that a stranger's password does not stay valid.

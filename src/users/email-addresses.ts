@@ -29,6 +29,8 @@ interface VerificationLink {
   readonly user: User
   /** The link verifies the address of a registration; otherwise it changes a verified one. */
   readonly isFirst: boolean
+  /** The address that it verifies. */
+  readonly email: string
 }
 
 /** Verifies and changes email addresses: an address counts once its reader has followed a link. */
@@ -43,13 +45,17 @@ export class EmailAddresses {
    * Sends the link again if the address belongs to a person and is not verified. The caller cannot tell,
    * because the database does the same work otherwise: it stores a mail to nobody (ASVS 6.3.8).
    */
-  async requestVerification(email: string, ip: string): Promise<void> {
+  async requestVerification(
+    email: string,
+    ip: string,
+    { hasCode }: { readonly hasCode?: boolean } = {},
+  ): Promise<void> {
     const { db, users, outbox } = this.#deps
     await db.transaction(async (trx) => {
       const user = await users.findByEmail(email, trx)
       const waiting = user && !user.emailVerifiedAt && !user.disabledAt ? user : undefined
       const holder = { to: waiting?.email ?? '', userId: waiting?.id }
-      await outbox.put(trx, { template: 'verify_email', ...holder, data: { ip } })
+      await outbox.put(trx, { template: 'verify_email', ...holder, data: { ip, hasCode } })
     })
   }
 
@@ -127,7 +133,8 @@ export class EmailAddresses {
     const holder = await oneTimeTokens.peek(db, { purpose: 'email_verification', token })
     const user = holder && (await users.find(holder.userId))
     if (!user || user.disabledAt) return undefined
-    return { user, isFirst: !user.emailVerifiedAt && isSameEmail(user.email, holder.email) }
+    const isFirst = !user.emailVerifiedAt && isSameEmail(user.email, holder.email)
+    return { user, isFirst, email: holder.email }
   }
 
   /**
@@ -189,6 +196,34 @@ export class EmailAddresses {
         if (isTaken(error)) return undefined
         throw error
       })
+  }
+
+  /**
+   * Verifies the address of a registration with the code of its mail. The caller has bound the code to the
+   * browser in which the person registered, so the code needs no password beside it.
+   * @returns undefined when the code is wrong, or its link is spent or expired
+   */
+  async confirmByCode(userId: string, code: string, ip: string): Promise<User | undefined> {
+    const { db, oneTimeTokens, now } = this.#deps
+    return db.transaction(async (trx) => {
+      const before: UserRow | undefined = await trx('users')
+        .where({ id: userId })
+        .forUpdate()
+        .first()
+      const purpose = 'email_verification'
+      const spent = await oneTimeTokens.spendByCode(trx, { purpose, userId, code })
+      // A link that changes an address is for the person who is signed in, and has no code.
+      if (!before || before.disabled_at || !spent || !isSameEmail(before.email, spent.email)) {
+        return undefined
+      }
+      if (before.email_verified_at) return userOf(before)
+      const [row]: UserRow[] = await trx('users')
+        .where({ id: userId })
+        .update({ email_verified_at: now() })
+        .returning('*')
+      if (row) await this.#noteVerified(trx, before, row, ip)
+      return row && userOf(row)
+    })
   }
 
   async #noteVerified(

@@ -10,6 +10,8 @@ import {
 } from './user.ts'
 
 export interface NewUser {
+  /** Random when absent. */
+  readonly id?: string | undefined
   readonly username?: string | null | undefined
   readonly email?: string | null | undefined
   readonly emailVerified?: boolean | undefined
@@ -34,7 +36,7 @@ export function newUserRow(input: NewUser, passwordHash: string, now: Date): New
   if (username !== null) checkUsername(username)
   checkRoles(roles)
   return {
-    id: uuidv7(),
+    id: input.id ?? uuidv7(),
     ...usernameColumns(username),
     ...emailColumns(input.email ? normalName(input.email) : null),
     email_verified_at: input.email && input.emailVerified ? now : null,

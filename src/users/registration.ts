@@ -19,10 +19,16 @@ interface Dependencies {
 }
 
 interface RegistrationRequest {
+  /** The same for two copies of a form, so that the second one is no attempt on a taken address. */
+  readonly id?: string | undefined
   readonly username?: string | undefined
   readonly email: string
   readonly fullName?: string | undefined
   readonly password: string
+  /** BCP 47: the language in which they register. */
+  readonly locale?: string | undefined
+  /** True if a page waits for the code of the mail. */
+  readonly hasCode?: boolean | undefined
   readonly ip: string
 }
 
@@ -49,7 +55,7 @@ export class Registration {
    */
   async register(request: RegistrationRequest): Promise<Registered> {
     const { db, users, passwords, outbox, audit, now, unverifiedDays } = this.#deps
-    const { password, ip, ...input } = request
+    const { password, ip, hasCode, ...input } = request
     const personal = [input.username, input.email, input.fullName].filter(
       (text) => text !== undefined,
     )
@@ -62,9 +68,14 @@ export class Registration {
       const isNew = await insertUser(trx, row)
       if (isNew) {
         const to = normalName(request.email)
-        await outbox.put(trx, { template: 'verify_email', to, userId: row.id, data: { ip } })
+        await outbox.put(trx, {
+          template: 'verify_email',
+          to,
+          userId: row.id,
+          data: { ip, hasCode },
+        })
         await audit.record({ event: 'user.registered', userId: row.id, ip }, trx)
-      } else {
+      } else if (owner === undefined || owner.id !== request.id) {
         await this.#notifyOwner(trx, owner, request)
       }
       return { user: userOf(row), isNew }
@@ -74,12 +85,12 @@ export class Registration {
   async #notifyOwner(
     trx: Knex.Transaction,
     owner: User | undefined,
-    { email, username, ip }: RegistrationRequest,
+    { email, username, locale, ip }: RegistrationRequest,
   ): Promise<void> {
     const { outbox, audit } = this.#deps
     const template = owner ? 'registration_attempt' : 'username_taken'
     const to = owner?.email ?? normalName(email)
-    const data = { ip, username }
+    const data = { ip, username, locale }
     await outbox.put(trx, { template, to, ...(owner && { userId: owner.id }), data })
     await audit.record({ event: 'user.registration_repeated', userId: owner?.id, ip }, trx)
   }

@@ -41,7 +41,7 @@ const confirmBody = z
  * address would get the account (ASVS 6.3.7).
  * @returns undefined when the link cannot be used
  */
-async function verify(
+export async function verifyAddress(
   deps: Dependencies,
   { token, password, new_password: newPassword }: z.output<typeof confirmBody>,
   signedInAs: string | undefined,
@@ -132,7 +132,7 @@ function confirmLink(deps: Dependencies): Operation {
     body: confirmBody,
     responses: { 200: { description: 'The person', schema: person } },
     async handle({ body, person: caller, ip }) {
-      const user = await verify(deps, body, caller?.user.id, ip)
+      const user = await verifyAddress(deps, body, caller?.user.id, ip)
       if (!user) {
         await deps.throttle.countFailure('oneTimeToken', { ip })
         throw new Problem('unusable-token')

@@ -13,7 +13,7 @@ export async function asFieldProblems<T>(
     return await work()
   } catch (error) {
     if (error instanceof PasswordError) {
-      throw invalidField(fields.password ?? '/password', error.message)
+      throw invalidField(fields.password ?? '/password', error.message, error)
     }
     if (error instanceof UserError) throw problemOf(error, fields.current ?? '/password')
     throw error
@@ -22,7 +22,7 @@ export async function asFieldProblems<T>(
 
 function problemOf(error: UserError, passwordField: string): Problem {
   if (error.reason === 'unknown') return new Problem('not-found')
-  if (error.reason === 'wrong_password') return invalidField(passwordField, error.message)
+  if (error.reason === 'wrong_password') return invalidField(passwordField, error.message, error)
   if (error.reason === 'malformed') {
     return new Problem('invalid-fields', { detail: error.message })
   }

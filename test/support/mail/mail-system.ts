@@ -31,7 +31,7 @@ export function openSender(
     ...{ issuer: 'https://issuer.example', log, ...options },
   })
   const queue = new MailQueue(db, now)
-  const oneTimeTokens = new OneTimeTokens(now)
+  const oneTimeTokens = new OneTimeTokens(now, linkKey)
   const metrics = new Metrics()
   const sender = createMailSender({
     queue,
@@ -69,7 +69,7 @@ export async function openMailSystem(
       logged,
       sender,
       outbox,
-      oneTimeTokens: new OneTimeTokens(clock.now),
+      oneTimeTokens: new OneTimeTokens(clock.now, linkKey),
     },
     put: (mail: Mail) => db.transaction((trx) => outbox.put(trx, mail)),
     rows: () => db('outgoing_mail').orderBy('created_at').orderBy('id'),
