@@ -19,13 +19,13 @@ const graceSeconds = 30
 const chains = new Map()
 const cursors = new Map()
 
-async function load({ url, connections, seconds, chain, bodies, ...rest }) {
+async function load({ url, connections, seconds, chain, bodies, codes, ...rest }) {
   const tokens = chain?.tokens?.map(encodeURIComponent) ?? chains.get(chain?.name)
   // Until wrk gives back what is left: nobody knows what a round that fails has spent.
   chains.delete(chain?.name)
   const begin = (bodies && cursors.get(bodies[0])) ?? 0
   const job = jobOf({
-    ...{ url, connections, ...rest, before: chain?.before, tokens },
+    ...{ url, connections, ...rest, before: chain?.before ?? codes?.before, tokens, codes },
     bodies: bodies ? [...bodies.slice(begin), ...bodies.slice(0, begin)] : [rest.body],
   })
   const limits = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s']
@@ -36,7 +36,7 @@ async function load({ url, connections, seconds, chain, bodies, ...rest }) {
 }
 
 /** A line for each thing. */
-function jobOf({ url, method, headers, connections, expects, bodies, before, tokens = [] }) {
+function jobOf({ url, method, headers, connections, expects, bodies, codes, before, tokens = [] }) {
   const { host, pathname, search } = new URL(url)
   const lines = [
     ...[`connections ${connections}`, `expects ${expects}`],
@@ -45,10 +45,20 @@ function jobOf({ url, method, headers, connections, expects, bodies, before, tok
     ...(before === undefined
       ? bodies.filter((body) => body !== undefined).map((body) => `body ${body}`)
       : [`before ${before}`, ...tokens.map((token) => `token ${token}`)]),
+    ...(codes ? openingOf(codes) : []),
   ]
   // It would be another line to the script.
   if (lines.some((line) => /[\r\n]/.test(line))) throw new Error('a request with a line break')
   return `${lines.join('\n')}\n`
+}
+
+function openingOf({ url, cookies }) {
+  const { host, pathname, search } = new URL(url)
+  return [
+    `opening GET ${pathname}${search} HTTP/1.1`,
+    `opening host: ${host}`,
+    ...cookies.map((cookie) => `cookie ${cookie}`),
+  ]
 }
 
 /** @throws Error with what wrk said, when it has not come to an end with a result */

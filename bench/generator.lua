@@ -18,6 +18,9 @@ first = 1
 count = 0
 
 local expects, before, start
+local opening -- the head of an authorization request, if each request needs a code of its own
+local cookies, codes, turn = {}, {}, 0
+flows = nil -- codes that were answered with tokens
 
 local function whole(body)
   if not body then return start .. '\r\n\r\n' end
@@ -48,8 +51,31 @@ local function put(token)
   count = count + 1
 end
 
+-- A code that has come goes before new ones, on whichever connection is free.
+local function nextOfFlow()
+  local code = table.remove(codes)
+  if code then return whole(before .. code) end
+  turn = turn % #cookies + 1
+  return opening .. '\r\ncookie: ' .. cookies[turn] .. '\r\n\r\n'
+end
+
+-- Both answers of a flow are known by their status.
+local function isOfFlow(status, headers, body)
+  local location = headers['Location'] or headers['location']
+  local code = status == 303 and location and location:match('[?&]code=([^&]+)')
+  if code then
+    table.insert(codes, code)
+  elseif status == expects and body:match('"id_token"') then
+    flows = flows + 1
+  else
+    return false
+  end
+  return true
+end
+
 function init()
   local job = { head = {}, body = {}, token = {}, connections = {}, expects = {}, before = {} }
+  job.opening, job.cookie = {}, {}
   for line in io.lines() do
     local name, value = line:match('^(%l+) (.*)$')
     table.insert(job[name], value)
@@ -59,11 +85,17 @@ function init()
   before = job.before[1]
   start = table.concat(job.head, '\r\n')
   tokens = job.token
+  cookies = job.cookie
+  if #cookies > 0 then
+    opening = table.concat(job.opening, '\r\n')
+    flows = 0
+  end
   count = #tokens
   local requests = { whole(job.body[1]) }
   for index, body in ipairs(job.body) do requests[index] = whole(body) end
   function request()
     sent = sent + 1
+    if opening then return nextOfFlow() end
     if before then return whole(before .. take()) end
     return requests[(sent - 1) % #requests + 1]
   end
@@ -71,12 +103,14 @@ function init()
 end
 
 -- Which request it answers, wrk does not say; chains need not know.
-function response(status, _, body)
-  local token = before and body:match('"refresh_token"%s*:%s*"([^"\\]+)"')
+function response(status, headers, body)
+  if opening and isOfFlow(status, headers, body) then return end
+  local token = not opening and before and body:match('"refresh_token"%s*:%s*"([^"\\]+)"')
   if status == expects and token then return put(token) end
   if status == expects and not before then return end
   unexpected = unexpected + 1
-  sample = sample or status .. ' ' .. body:sub(1, 300):gsub('%c', ' ')
+  local seen = (headers['Location'] or headers['location'] or '') .. body
+  sample = sample or status .. ' ' .. seen:sub(1, 300):gsub('%c', ' ')
 end
 
 function done(summary, latency)
@@ -92,7 +126,8 @@ function done(summary, latency)
   end
   tell('cpu', cpu)
   tell('duration', summary.duration)
-  tell('answers', summary.requests)
+  local flows = running:get('flows')
+  tell('answers', flows and flows + running:get('unexpected') or summary.requests)
   tell('sent', running:get('sent'))
   tell('unexpected', running:get('unexpected'))
   tell('broken', errors.connect + errors.read + errors.write)

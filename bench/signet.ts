@@ -24,6 +24,8 @@ export interface Installation {
   /** `Authorization` of the client. */
   readonly basic: string
   readonly program: string
+  /** Runs a command of it, and returns its standard output. */
+  readonly command: (args: readonly string[], input?: string) => Promise<string>
 }
 
 export interface Server {
@@ -53,27 +55,42 @@ export async function install(
     LOG_LEVEL: 'warn',
   }
   const { PATH = '' } = process.env
-  const signet = async (args: string[], input = '') => {
+  const command = async (args: readonly string[], input = '') => {
     const run = promisify(execFile)(process.execPath, [program, ...args], {
       ...{ cwd, env: { PATH, ...env } },
     })
     run.child.stdin?.end(input)
     return (await run).stdout
   }
-  await signet(['migrate'])
+  await command(['migrate'])
   // The release before calls it `secret`.
   const { client_secret, secret = client_secret } = JSON.parse(
-    await signet([
+    await command([
       ...['clients', 'create', 'app', '--json', '--first-party', '--audience', audience],
       ...['--grant', 'password,refresh_token,client_credentials'],
       ...['--scope', 'read write offline_access', '--introspect', '*'],
     ]),
   )
-  await signet(['users', 'create', person.username, '--password-stdin'], person.password)
+  await command(['users', 'create', person.username, '--password-stdin'], person.password)
   await clonePeople(databaseUrl, people)
-  const basic = `Basic ${Buffer.from(`app:${encodeURIComponent(secret)}`).toString('base64')}`
-  return { databaseUrl, env, basic, program }
+  return { databaseUrl, env, basic: basicOf('app', secret), program, command }
 }
+
+/** A client that people sign in to through the browser; as it is first-party, they are not asked for consent. */
+export async function addWebApp({ command }: Installation, redirectUri: string) {
+  const clientId = 'web'
+  const { client_secret } = JSON.parse(
+    await command([
+      ...['clients', 'create', clientId, '--json', '--first-party', '--audience', audience],
+      ...['--grant', 'authorization_code', '--scope', 'openid read write'],
+      ...['--redirect-uri', redirectUri],
+    ]),
+  )
+  return { clientId, basic: basicOf(clientId, client_secret) }
+}
+
+const basicOf = (id: string, secret: string): string =>
+  `Basic ${Buffer.from(`${id}:${encodeURIComponent(secret)}`).toString('base64')}`
 
 /** `bench-1`, `bench-2`, …: people with the same password, each with a row of their own. */
 async function clonePeople(databaseUrl: string, people: number): Promise<void> {

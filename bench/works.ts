@@ -1,6 +1,7 @@
 import type { Pace } from './contest.ts'
 import type { OpenWork } from './setup.ts'
 import { clientCredentials } from './works/client-credentials.ts'
+import { codeFlow } from './works/code-flow.ts'
 import { introspection, introspectionWithoutRedis } from './works/introspection.ts'
 import { jwks, jwksUnchanged } from './works/jwks.ts'
 import { password } from './works/password.ts'
@@ -15,6 +16,7 @@ interface Listed {
 export const works: Readonly<Record<string, Listed>> = {
   client_credentials: { open: clientCredentials, contestants: 4 },
   refresh: { open: refresh, contestants: 5 },
+  code_flow: { open: codeFlow, contestants: 4 },
   password: { open: password, contestants: 3 },
   introspection: { open: introspection, contestants: 3 },
   introspection_without_redis: { open: introspectionWithoutRedis, contestants: 3 },

@@ -130,6 +130,24 @@ test('a round goes on with the refresh tokens of the one before, and puts them i
   t.notRegex(await readFile(join(folder, 'arguments'), 'utf8'), /first|second|Basic/)
 })
 
+test('a code for each request → the authorization request with its cookies goes before', async (t) => {
+  const folder = await folderWithWrk(
+    t,
+    'cat >> "$TMPDIR/jobs"; echo Running; echo what the bench is told',
+    'printf "%s\\n" "answers 4" "unexpected 1" "duration 2000000" "p50 1500" "cpu 80" "broken 0"',
+    'printf "%s\\n" "unanswered 0" "late 0"',
+  )
+  const url = 'http://127.0.0.1:1/authorize?scope=openid'
+  const codes = { url, cookies: ['session=1', 'session=2'], before: 'code=' }
+  const measured = await generatorIn(t, folder).ask<object>({ ...round, seconds: 2, codes })
+  t.like(measured, { perSecond: 1.5, total: 4, failures: 1 })
+  const lines = (await readFile(join(folder, 'jobs'), 'utf8')).split('\n')
+  const opening = ['opening GET /authorize?scope=openid HTTP/1.1', 'opening host: 127.0.0.1:1']
+  for (const line of [...opening, 'cookie session=1', 'cookie session=2', 'before code=']) {
+    t.true(lines.includes(line), line)
+  }
+})
+
 test('a wrk that fails says why, also when it ends as if nothing were', async (t) => {
   const failing = await folderWithWrk(t, 'echo unable to connect >&2', 'exit 1')
   const blind = await folderWithWrk(t, 'echo cannot open the script >&2', 'echo Running')

@@ -1,20 +1,27 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createHmac, generateKeyPairSync, randomUUID } from 'node:crypto'
 import Provider from 'oidc-provider'
 import { memoryAdapter, postgresAdapter } from './oidc-adapters.mjs'
 
 /** oidc-provider with what Signet has: RS256 JWT access tokens, refresh tokens that rotate, Basic. */
 const audience = 'https://api.bench.example'
 const scope = 'read write offline_access'
+const sessionSeconds = 604_800
+const cookieKey = randomUUID()
 let provider
 
 process.on('message', async (message) => {
   try {
-    process.send({ result: await (message.seed ? seed(message.seed) : open(message)) })
+    process.send({ result: await answer(message) })
   } catch (error) {
     process.send({ error: error.stack })
   }
 })
 process.on('disconnect', () => process.exit())
+
+function answer(message) {
+  if (message.seed) return seed(message.seed)
+  return message.seedBrowsers ? seedBrowsers(message.seedBrowsers) : open(message)
+}
 
 async function open({ databaseUrl }) {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -29,18 +36,18 @@ async function open({ databaseUrl }) {
         grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
         response_types: ['code'],
         redirect_uris: ['https://app.bench.example/callback'],
-        scope,
+        scope: `openid ${scope}`,
       },
     ],
     jwks: { keys: [key] },
-    scopes: scope.split(' '),
+    scopes: ['openid', ...scope.split(' ')],
     rotateRefreshToken: true,
     expiresWithSession: () => false,
-    cookies: { keys: [randomUUID()] },
+    cookies: { keys: [cookieKey] },
     findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
     ttl: {
       ...{ AccessToken: 900, ClientCredentials: 900, Grant: 2_592_000, RefreshToken: 604_800 },
-      ...{ Session: 604_800, Interaction: 3600, IdToken: 3600 },
+      ...{ Session: sessionSeconds, Interaction: 3600, IdToken: 3600 },
     },
     features: {
       devInteractions: { enabled: false },
@@ -78,4 +85,24 @@ async function seed(sessions) {
     tokens.push(await token.save())
   }
   return tokens
+}
+
+/** Browsers in which people have signed in and allowed the client what it asks for. */
+async function seedBrowsers(browsers) {
+  const cookies = []
+  for (let n = 0; n < browsers; n += 1) {
+    const accountId = randomUUID()
+    const grant = new provider.Grant({ accountId, clientId: 'app' })
+    grant.addOIDCScope('openid read write')
+    grant.addResourceScope(audience, 'read write')
+    const session = new provider.Session()
+    session.loginAccount({ accountId, amr: ['pwd'] })
+    session.ensureClientContainer('app')
+    session.grantIdFor('app', await grant.save())
+    const pair = `_session=${await session.save(sessionSeconds)}`
+    // As Keygrip signs, which its cookies use.
+    const signature = createHmac('sha1', cookieKey).update(pair).digest('base64url')
+    cookies.push(`${pair}; _session.sig=${signature}`)
+  }
+  return cookies
 }

@@ -11,12 +11,15 @@ export interface Peer {
   readonly child: Child
   /** Whose CPU time its work costs. */
   readonly processes: Processes
+  readonly authorizeUrl: string
   readonly tokenUrl: string
   readonly jwksUrl: string
   readonly introspectionUrl: string
   readonly basic: string
   /** Refresh tokens of so many sessions. */
   seed(sessions: number): Promise<string[]>
+  /** `Cookie` of so many browsers in which people are signed in. */
+  seedBrowsers(browsers: number): Promise<string[]>
 }
 
 /** Another authorization server on the same work; with its state in memory, or in PostgreSQL. */
@@ -33,13 +36,22 @@ export async function openPeer(
   const { port } = await child.ask<{ port: number }>({ databaseUrl, people })
   const url = `http://127.0.0.1:${port}`
   const paths =
-    program === 'oidc-provider' ? ['/token', '/jwks', '/token/introspection'] : ['/token', '', '']
-  const [token, jwks, introspection] = paths.map((path) => url + path) as [string, string, string]
+    program === 'oidc-provider'
+      ? ['/token', '/jwks', '/token/introspection', '/auth']
+      : ['/token', '', '', '']
+  const [token = '', jwks = '', introspection = '', authorize = ''] = paths.map(
+    (path) => url + path,
+  )
   return {
     name: program + (onPostgres ? ' on PostgreSQL' : ''),
-    ...{ child, tokenUrl: token, jwksUrl: jwks, introspectionUrl: introspection },
+    child,
+    authorizeUrl: authorize,
+    tokenUrl: token,
+    jwksUrl: jwks,
+    introspectionUrl: introspection,
     processes: onPostgres ? processesOf(setup, child) : { server: child.pid },
     basic: `Basic ${Buffer.from('app:the-secret-of-the-bench').toString('base64')}`,
     seed: (sessions) => child.ask<string[]>({ seed: sessions }),
+    seedBrowsers: (browsers) => child.ask<string[]>({ seedBrowsers: browsers }),
   }
 }
