@@ -36,7 +36,7 @@ test('RFC 6749 §5.1: every answer with a token is JSON with Cache-Control: no-s
 test('RFC 6749 §5.2: an unknown grant_type is unsupported_grant_type', async (t) => {
   const server = await startServer(t)
   const grants = [
-    'authorization_code',
+    'authorization-code',
     'implicit',
     'Password',
     'PASSWORD',
