@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { root } from '../../tools/root.ts'
 
 /** The last commit of the release before this one: it must run on this one's schema (docs/operations.md, "Upgrading"). */
-const commit = '960898372cf62d4dc9e5c6457f4e1437ec3b56e3'
+const commit = 'fe6bf42f305ec2a919540a7fcce6dddb61dcd5b9'
 
 /** Builds the release before from the history of this repository, with the packages of this one. */
 export async function buildReleaseBefore(folder: string): Promise<string> {
