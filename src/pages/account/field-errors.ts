@@ -38,7 +38,7 @@ function fieldErrors(error: unknown, texts: AccountMessages): FieldErrors | unde
       return { username: texts.usernameRule }
     case 'last_admin':
       return { form: texts.lastAdmin }
-    default:
-      return undefined
+    case 'unknown':
+      return { form: texts.deleted }
   }
 }
