@@ -74,7 +74,6 @@ export const en = {
   browsers: 'Browsers',
   appSessions: 'Apps',
   thisBrowser: 'This browser',
-  fromThisBrowser: 'Opened from this browser',
   unknownDevice: 'Unknown device',
   deviceOn: (browser: string, system: string) => `${browser} on ${system}`,
   signedInOn: (date: string) => `Signed in: ${date}`,
@@ -116,7 +115,6 @@ export const en = {
   noActivity: 'Nothing has happened yet.',
   what: 'Event',
   when: 'Time',
-  app: 'App',
   address: 'IP address',
   notYou: 'Was this not you?',
   notYouLead: 'Change your password, and sign out everywhere else.',
@@ -167,12 +165,10 @@ export const en = {
   deleted: 'Your account is deleted',
   deletedLead: 'You are signed out everywhere. Thank you for having been here.',
   keepAccount: 'Keep my account',
-  toStart: 'Go to the start page',
 
   confirmLead: 'This page can change the security of your account, so enter your password first.',
 
   wrongPassword: 'The password is wrong.',
-  required: 'Fill in this field.',
   usernameRule: '1 to 200 characters, without spaces and @.',
   usernameTaken: 'This username is taken.',
   fullNameRule: 'At most 200 characters.',
