@@ -1,3 +1,4 @@
+import cors from '@koa/cors'
 import Router from '@koa/router'
 import Koa from 'koa'
 import { createVerifier } from 'signet/verifier'
@@ -33,6 +34,8 @@ router.get('/health', (ctx) => {
 })
 
 const app = new Koa()
+// Scripts of this origin may call the service: the example single-page app.
+app.use(cors({ origin: process.env.APP_ORIGIN ?? 'http://127.0.0.1:4002' }))
 app.use(router.routes())
 const server = app.listen(port, '127.0.0.1', () => log({ type: 'ready', port, issuer, audience }))
 
