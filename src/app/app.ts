@@ -17,6 +17,8 @@ export interface App {
   readonly handler: RequestListener
   /** Method and path of each route of the API. */
   readonly routes: readonly string[]
+  /** Method and path of each route of the pages for people. */
+  readonly pages: readonly string[]
   /** Creates missing keys, reads the keyring and starts the background jobs. */
   start(): Promise<void>
   /** Readiness fails from now on, so that no new traffic is sent here. */
@@ -58,6 +60,7 @@ export async function createApp(runtime: Runtime): Promise<App> {
       koa.callback(),
     ),
     routes: routes.list,
+    pages: routes.pages,
     start: () => jobs.start(),
     drain() {
       draining = true

@@ -60,6 +60,8 @@ interface Routes {
   readonly documentFields: Fields
   /** Method and path of each route of the API, without the pages for people. */
   readonly list: readonly string[]
+  /** The same for the pages. */
+  readonly pages: readonly string[]
 }
 
 interface Dependencies {
@@ -180,6 +182,7 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
     middleware,
     documents,
     documentFields: [...data, ...openFields],
+    pages: [pages, account].flatMap(routesOf),
     list: [oauth, discovery, site, docsPages, jsonApi]
       .flatMap(routesOf)
       .filter((route) => !aliases.includes(route.replace('GET ', ''))),

@@ -102,7 +102,7 @@ function Key({ pages, visit: { texts, language }, apiKey, app }: KeyProps) {
         action={accountPath(pages.path, 'api-keys')}
         hidden={{ key: id }}
         label={texts.revoke}
-        full={texts.revokeNamed(name)}
+        of={name}
       />
     </Row>
   )

@@ -98,7 +98,7 @@ function App({
         action={accountPath(pages.path, 'apps')}
         hidden={{ client: client.id }}
         label={texts.removeAccess}
-        full={texts.removeAccessOf(client.name)}
+        of={client.name}
       />
     </Row>
   )

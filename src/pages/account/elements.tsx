@@ -117,10 +117,10 @@ export function Row({ name, mark, lines, children }: RowProps) {
   return (
     <li class="row">
       <div>
-        <h3>
+        <p class="name">
           <bdi>{name}</bdi>
           {mark && <span class="mark">{mark}</span>}
-        </h3>
+        </p>
         {lines.map((line, at) => line && <p key={String(at)}>{line}</p>)}
       </div>
       {children}
@@ -133,17 +133,18 @@ export function RowButton(props: {
   readonly action: string
   readonly hidden: Readonly<Record<string, string>>
   readonly label: string
-  /** Names the thing, for people who hear the buttons alone. */
-  readonly full: string
+  /** The name of the thing, for people who hear the buttons alone (WCAG 2.5.3: after the visible text). */
+  readonly of: string
 }) {
-  const { action, hidden, label, full } = props
+  const { action, hidden, label, of } = props
   return (
     <form method="post" action={action}>
       {Object.entries(hidden).map(([name, value]) => (
         <input type="hidden" key={name} name={name} value={value} />
       ))}
-      <button type="submit" class="secondary small" aria-label={full}>
+      <button type="submit" class="secondary small">
         {label}
+        <span class="sr"> {of}</span>
       </button>
     </form>
   )

@@ -184,7 +184,7 @@ function Browser({
           action={accountPath(pages.path, 'sessions')}
           hidden={{ browser: session.id }}
           label={texts.endSession}
-          full={texts.endSessionOf(name)}
+          of={name}
         />
       )}
     </Row>
@@ -211,7 +211,7 @@ function AppSession({
         action={accountPath(pages.path, 'sessions')}
         hidden={{ session: session.sid }}
         label={texts.endSession}
-        full={texts.endSessionOf(name)}
+        of={name}
       />
     </Row>
   )

@@ -67,7 +67,6 @@ export const en = {
   mayDo: 'It can:',
   ownApp: 'An app of this service: it needs no permission of yours.',
   removeAccess: 'Remove access',
-  removeAccessOf: (app: string) => `Remove the access of ${app}`,
   accessRemoved: 'The app has no access any more, and is signed out.',
 
   sessionsLead: 'If you do not recognize one of these, sign it out and change your password.',
@@ -78,7 +77,6 @@ export const en = {
   deviceOn: (browser: string, system: string) => `${browser} on ${system}`,
   signedInOn: (date: string) => `Signed in: ${date}`,
   endSession: 'Sign out',
-  endSessionOf: (name: string) => `Sign out ${name}`,
   endOthers: 'Sign out everywhere else',
   endOthersLead: 'Signs out all other browsers, and all apps that were not opened from this one.',
   sessionEnded: 'Signed out.',
@@ -104,7 +102,6 @@ export const en = {
   keyGone: 'This key was created from this page before, and revoked. Create a new one.',
   keyLimit: 'You have reached the limit of API keys. Revoke one first.',
   revoke: 'Revoke',
-  revokeNamed: (name: string) => `Revoke ${name}`,
   createdOn: (date: string) => `Created: ${date}`,
   expiresOn: (date: string) => `Valid until: ${date}`,
   expiresNever: 'Valid without end',

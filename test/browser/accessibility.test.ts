@@ -1,0 +1,94 @@
+import test, { type ExecutionContext } from 'ava'
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { openProfile } from '../support/browser/chromium.ts'
+import { nameOf, openState, pageStates, type Tour } from '../support/browser/pages.ts'
+import { registerClient, startRelyingParty } from '../support/browser/relying-party.ts'
+import { addPerson } from '../support/people/account-api.ts'
+import { startServer } from '../support/server/start-server.ts'
+
+/** Routes of pages that show none themselves, and why. */
+const others: readonly (readonly [RegExp, why: string])[] = [
+  [/^\/assets\//, 'stylesheets, scripts and images'],
+  [/^\/oauth\/sign-out$/, 'leads to /sign-out'],
+  [/^\/\.well-known\/change-password$/, 'leads to /account/password'],
+]
+
+async function startTour(t: ExecutionContext, locale: string): Promise<Tour> {
+  const server = await startServer(t)
+  const app = await startRelyingParty(t)
+  await registerClient(server, app.callback)
+  await addPerson(server, 'grace')
+  // Colors that change slowly have no contrast of their own.
+  const { page, expect } = await openProfile(t, { locale, reducedMotion: 'reduce' })
+  expect(/status of 4\d\d/)
+  return { server, app, page }
+}
+
+test('a route shows a page → it is in the list of pages that are looked at', async (t) => {
+  const { app } = await startServer(t)
+  const shown = app.pages
+    .filter((route) => route.startsWith('GET '))
+    .map((route) => route.slice(4))
+    .filter((path) => !others.some(([pattern]) => pattern.test(path)))
+  const listed = new Set(pageStates.map(({ route }) => route))
+  t.deepEqual(
+    shown.filter((path) => !listed.has(path)),
+    [],
+  )
+})
+
+interface Violation {
+  readonly id: string
+  readonly help: string
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
+}
+
+async function violationsOf(page: Page): Promise<string[]> {
+  const options = { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } }
+  const found = await page.evaluate(
+    `axe.run(document, ${JSON.stringify(options)}).then(({ violations }) => violations)`,
+  )
+  return (found as Violation[]).map(
+    ({ id, help, nodes: [first] }) => `${id}: ${help}: ${first?.html} ${first?.failureSummary}`,
+  )
+}
+
+/** WCAG 1.4.10: at 320 pixels, and at 200 % on 1280 pixels, which are 640, nothing is scrolled sideways. */
+const isWide = (page: Page) =>
+  page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
+
+/** What is wrong with the page that a tab shows, in each color scheme and width. */
+async function defectsOf(page: Page): Promise<string[]> {
+  const defects: string[] = []
+  const headings = await page.locator('h1').count()
+  if (headings !== 1) defects.push(`it has ${headings} headings of the first level`)
+  await page.evaluate(axe.source)
+  for (const width of [320, 640, 1280]) {
+    await page.setViewportSize({ width, height: 900 })
+    if (await isWide(page)) defects.push(`${width} px: it is scrolled sideways`)
+    for (const colorScheme of width === 640 ? [] : (['light', 'dark'] as const)) {
+      await page.emulateMedia({ colorScheme })
+      const found = await violationsOf(page)
+      defects.push(...found.map((text) => `${width} px, ${colorScheme}: ${text}`))
+    }
+  }
+  return defects
+}
+
+for (const [locale, direction] of [
+  ['en', 'ltr'],
+  ['ar', 'rtl'],
+] as const) {
+  test(`WCAG 2.2 AA: every page in ${direction} × light, dark × 320, 1280 → no violation`, async (t) => {
+    const tour = await startTour(t, locale)
+    const { page } = tour
+    const defects = new Set<string>()
+    for (const state of pageStates) {
+      await openState(tour, state)
+      await page.evaluate(`document.documentElement.dir = '${direction}'`)
+      for (const defect of await defectsOf(page)) defects.add(`${nameOf(state)}: ${defect}`)
+    }
+    t.deepEqual([...defects], [])
+  })
+}

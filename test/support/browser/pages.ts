@@ -1,0 +1,105 @@
+import type { Page } from 'playwright-core'
+import { goodPassword } from '../people/account-api.ts'
+import type { TestServer } from '../server/start-server.ts'
+import { carryOn, signIn } from './person.ts'
+import { authorizeUrl, type RelyingParty } from './relying-party.ts'
+
+/** A tab in which pages are opened one after the other. */
+export interface Tour {
+  readonly server: TestServer
+  readonly app: RelyingParty
+  readonly page: Page
+}
+
+/** A page in a state that looks different from others. */
+export interface PageState {
+  /** The route that shows it. */
+  readonly route: string
+  readonly state?: string
+  /** Brings the tab there; absent: opens the route. */
+  readonly open?: (tour: Tour) => Promise<unknown>
+}
+
+export const nameOf = ({ route, state }: PageState): string =>
+  state === undefined ? route : `${route} (${state})`
+
+/** The person of the tour. */
+export const grace = { username: 'grace', password: goodPassword }
+
+const authorize = ({ page, server, app }: Tour, extra = {}) =>
+  page.goto(authorizeUrl(server.url, app.callback, extra))
+
+/** Pages of somebody who is not signed in, in the order of a visit. */
+const strangers: readonly PageState[] = [
+  { route: '/sign-in' },
+  { route: '/sign-in', state: 'to an app', open: (tour) => authorize(tour) },
+  {
+    route: '/sign-in',
+    state: 'wrong password',
+    async open(tour) {
+      await authorize(tour)
+      await signIn(tour.page, { ...grace, password: 'a wrong password' })
+      await tour.page.getByRole('alert').waitFor()
+    },
+  },
+  { route: '/sign-out', state: 'signed out' },
+  { route: '/signed-out' },
+  { route: '/account/deleted' },
+  {
+    route: '/nothing-here',
+    state: 'error',
+    open: ({ page, server }) => page.goto(`${server.url}/account/nothing`),
+  },
+  {
+    route: '/oauth/authorize',
+    state: 'error',
+    open: ({ page, server }) => page.goto(`${server.url}/oauth/authorize?client_id=nobody`),
+  },
+]
+
+/** Pages of somebody who signs in first. */
+const people: readonly PageState[] = [
+  {
+    route: '/consent',
+    async open(tour) {
+      await authorize(tour)
+      await signIn(tour.page, grace)
+      await tour.page.waitForURL('**/consent?*')
+    },
+  },
+  {
+    route: '/continue',
+    async open(tour) {
+      await authorize(tour)
+      const consent = tour.page.url()
+      await carryOn(tour.page, /\/callback\?/, grace)
+      await tour.page.goto(consent)
+    },
+  },
+  { route: '/reauthenticate', open: (tour) => authorize(tour, { prompt: 'login' }) },
+  { route: '/sign-out' },
+  { route: '/account' },
+  { route: '/account/profile' },
+  { route: '/account/email' },
+  { route: '/account/password' },
+  { route: '/account/apps' },
+  { route: '/account/sessions' },
+  { route: '/account/api-keys' },
+  { route: '/account/api-keys/new' },
+  { route: '/account/activity' },
+  { route: '/account/data' },
+  { route: '/account/delete' },
+  { route: '/account/confirm', open: openConfirm },
+]
+
+function openConfirm({ page, server }: Tour) {
+  server.clock.advance({ minutes: 30 })
+  return page.goto(`${server.url}/account/delete`)
+}
+
+/** Every page, in an order that one tab can follow: a test compares it with the routes of the server. */
+export const pageStates: readonly PageState[] = [...strangers, ...people]
+
+export async function openState(tour: Tour, { route, open }: PageState): Promise<void> {
+  await (open ? open(tour) : tour.page.goto(tour.server.url + route))
+}
