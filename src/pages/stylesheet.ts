@@ -87,6 +87,8 @@ input:focus-visible{outline-offset:0;border-color:var(--accent)}
 summary{cursor:pointer;min-height:1.5rem;margin:0 0 .75rem;color:var(--muted)}
 .after{margin:1.25rem 0 0;padding-top:1.25rem;border-top:1px solid var(--edge);text-align:center}
 .after>:last-child{margin-bottom:0}
+.after form+p{margin-top:.5rem}
+.after a{display:inline-block;padding:.125rem 0}
 ol{padding-inline-start:1.25rem;text-align:start}
 ol li{margin:0 0 .75rem}
 code{display:block;margin:.375rem 0 0;padding:.625rem .75rem;font:.8125rem/1.5 ui-monospace,Menlo,Consolas,monospace;background:var(--background);border:1px solid var(--edge);border-radius:var(--radius);overflow-wrap:anywhere}

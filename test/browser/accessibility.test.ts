@@ -2,8 +2,9 @@ import test, { type ExecutionContext } from 'ava'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { openProfile } from '../support/browser/chromium.ts'
-import { nameOf, openState, pageStates, type Tour } from '../support/browser/pages.ts'
+import { hedy, nameOf, openState, pageStates, type Tour } from '../support/browser/pages.ts'
 import { registerClient, startRelyingParty } from '../support/browser/relying-party.ts'
+import { startMailedServer } from '../support/mail/mailed-server.ts'
 import { addPerson } from '../support/people/account-api.ts'
 import { startServer } from '../support/server/start-server.ts'
 
@@ -15,14 +16,16 @@ const others: readonly (readonly [RegExp, why: string])[] = [
 ]
 
 async function startTour(t: ExecutionContext, locale: string): Promise<Tour> {
-  const server = await startServer(t)
+  const { server, link } = await startMailedServer(t)
   const app = await startRelyingParty(t)
   await registerClient(server, app.callback)
   await addPerson(server, 'grace')
+  const { id } = await addPerson(server, hedy.username)
+  await server.db('users').where({ id }).update({ must_change_password: true })
   // Colors that change slowly have no contrast of their own.
   const { page, expect } = await openProfile(t, { locale, reducedMotion: 'reduce' })
   expect(/status of 4\d\d/)
-  return { server, app, page }
+  return { server, app, page, link }
 }
 
 test('a route shows a page → it is in the list of pages that are looked at', async (t) => {
@@ -58,7 +61,7 @@ async function violationsOf(page: Page): Promise<string[]> {
 const isWide = (page: Page) =>
   page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
 
-/** What is wrong with the page that a tab shows, in each color scheme and width. */
+/** The defects of the page that a tab shows, in each color scheme and width. */
 async function defectsOf(page: Page): Promise<string[]> {
   const defects: string[] = []
   const headings = await page.locator('h1').count()

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { goodPassword } from '../people/account-api.ts'
 import type { TestServer } from '../server/start-server.ts'
-import { carryOn, signIn } from './person.ts'
+import { carryOn, primary, signIn } from './person.ts'
 import { authorizeUrl, type RelyingParty } from './relying-party.ts'
 
 /** A tab in which pages are opened one after the other. */
@@ -9,6 +9,8 @@ export interface Tour {
   readonly server: TestServer
   readonly app: RelyingParty
   readonly page: Page
+  /** The newest link that an address got, as soon as it has got `count` of them. */
+  readonly link: (address: string, count?: number) => Promise<string>
 }
 
 /** A page in a state that looks different from others. */
@@ -24,13 +26,74 @@ export const nameOf = ({ route, state }: PageState): string =>
   state === undefined ? route : `${route} (${state})`
 
 /** The person of the tour. */
-export const grace = { username: 'grace', password: goodPassword }
+const grace = { username: 'grace', password: goodPassword }
+
+/** A person who owes a new password. */
+export const hedy = { username: 'hedy', password: goodPassword }
+
+const visitor = 'new@people.example'
 
 const authorize = ({ page, server, app }: Tour, extra = {}) =>
   page.goto(authorizeUrl(server.url, app.callback, extra))
 
+const send = (page: Page) => Promise.all([page.waitForEvent('load'), page.click(primary)])
+
+async function register({ page, server }: Tour, password: string): Promise<void> {
+  await page.goto(`${server.url}/register`)
+  await page.fill('input[name=email]', visitor)
+  await page.fill('input[name=password]', password)
+  await send(page)
+}
+
+async function askForReset({ page, server }: Tour): Promise<void> {
+  await page.goto(`${server.url}/forgot-password`)
+  await page.fill('input[name=email]', visitor)
+  await send(page)
+}
+
 /** Pages of somebody who is not signed in, in the order of a visit. */
 const strangers: readonly PageState[] = [
+  { route: '/' },
+  { route: '/register' },
+  { route: '/register', state: 'weak password', open: (tour) => register(tour, 'password1') },
+  { route: '/verify-email', state: 'code', open: (tour) => register(tour, goodPassword) },
+  {
+    route: '/verify-email',
+    state: 'wrong code',
+    async open({ page }) {
+      await page.fill('input[name=code]', 'AAAA-AAAA')
+      await send(page)
+    },
+  },
+  {
+    route: '/verify-email',
+    state: 'link',
+    open: async ({ page, server, link }) =>
+      page.goto(`${server.url}/verify-email?token=${await link(visitor)}`),
+  },
+  { route: '/verify-email' },
+  {
+    route: '/verify-email',
+    state: 'done',
+    open: ({ page, server }) => page.goto(`${server.url}/verify-email?done`),
+  },
+  { route: '/forgot-password' },
+  { route: '/forgot-password', state: 'sent', open: askForReset },
+  { route: '/reset-password' },
+  {
+    route: '/reset-password',
+    state: 'link',
+    open: async ({ page, server, link }) =>
+      page.goto(`${server.url}/reset-password?token=${await link(visitor, 2)}`),
+  },
+  {
+    route: '/new-password',
+    async open({ page, server }) {
+      await page.goto(`${server.url}/sign-in`)
+      await signIn(page, hedy)
+      await page.waitForURL('**/new-password?*')
+    },
+  },
   { route: '/sign-in' },
   { route: '/sign-in', state: 'to an app', open: (tour) => authorize(tour) },
   {
@@ -76,6 +139,8 @@ const people: readonly PageState[] = [
       await tour.page.goto(consent)
     },
   },
+  { route: '/', state: 'signed in' },
+  { route: '/choose-account', open: (tour) => authorize(tour, { prompt: 'select_account' }) },
   { route: '/reauthenticate', open: (tour) => authorize(tour, { prompt: 'login' }) },
   { route: '/sign-out' },
   { route: '/account' },
