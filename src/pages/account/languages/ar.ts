@@ -78,7 +78,6 @@ export const ar: AccountMessages = {
   mayDo: 'الأذونات:',
   ownApp: 'تطبيق تابع لهذه الخدمة، ولا يحتاج إلى إذن منك.',
   removeAccess: 'إزالة الوصول',
-  removeAccessOf: (app) => `إزالة وصول ${app}`,
   accessRemoved: 'لم يعد للتطبيق وصول إلى حسابك، وسُجِّل خروجه.',
 
   sessionsLead: 'إذا لم تتعرّف على أحدها فسجّل خروجه وغيّر كلمة المرور.',
@@ -89,7 +88,6 @@ export const ar: AccountMessages = {
   deviceOn: (browser, system) => `${browser} على ${system}`,
   signedInOn: (date) => `تاريخ تسجيل الدخول: ${date}`,
   endSession: 'تسجيل الخروج',
-  endSessionOf: (name) => `تسجيل خروج ${name}`,
   endOthers: 'تسجيل الخروج من كل مكان آخر',
   endOthersLead: 'يسجّل خروج جميع المتصفحات الأخرى وجميع التطبيقات التي لم تُفتح من هذا المتصفح.',
   sessionEnded: 'تم تسجيل الخروج.',
@@ -115,7 +113,6 @@ export const ar: AccountMessages = {
   keyGone: 'أُنشئ هذا المفتاح من هذه الصفحة من قبل ثم أُبطل. أنشئ مفتاحًا جديدًا.',
   keyLimit: 'بلغت الحد الأقصى لمفاتيح API. أبطل أحدها أولًا.',
   revoke: 'إبطال',
-  revokeNamed: (name) => `إبطال ${name}`,
   createdOn: (date) => `تاريخ الإنشاء: ${date}`,
   expiresOn: (date) => `صالح حتى: ${date}`,
   expiresNever: 'صالح بلا نهاية',

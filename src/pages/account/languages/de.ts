@@ -69,7 +69,6 @@ export const de: AccountMessages = {
   mayDo: 'Darf:',
   ownApp: 'Eine App dieses Dienstes: Sie braucht keine Erlaubnis von Ihnen.',
   removeAccess: 'Zugriff entziehen',
-  removeAccessOf: (app) => `${app} den Zugriff entziehen`,
   accessRemoved: 'Die App hat keinen Zugriff mehr und ist abgemeldet.',
 
   sessionsLead:
@@ -81,7 +80,6 @@ export const de: AccountMessages = {
   deviceOn: (browser, system) => `${browser} unter ${system}`,
   signedInOn: (date) => `Angemeldet: ${date}`,
   endSession: 'Abmelden',
-  endSessionOf: (name) => `${name} abmelden`,
   endOthers: 'Überall sonst abmelden',
   endOthersLead:
     'Meldet alle anderen Browser ab und alle Apps, die nicht von diesem aus geöffnet wurden.',
@@ -110,7 +108,6 @@ export const de: AccountMessages = {
     'Dieser Schlüssel wurde von dieser Seite aus schon erstellt und widerrufen. Erstellen Sie einen neuen.',
   keyLimit: 'Sie haben die Höchstzahl an API-Schlüsseln erreicht. Widerrufen Sie zuerst einen.',
   revoke: 'Widerrufen',
-  revokeNamed: (name) => `${name} widerrufen`,
   createdOn: (date) => `Erstellt: ${date}`,
   expiresOn: (date) => `Gültig bis: ${date}`,
   expiresNever: 'Unbegrenzt gültig',

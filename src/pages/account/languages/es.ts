@@ -71,7 +71,6 @@ export const es: AccountMessages = {
   mayDo: 'Permisos:',
   ownApp: 'Una aplicación de este servicio: no necesita tu permiso.',
   removeAccess: 'Retirar el acceso',
-  removeAccessOf: (app) => `Retirar el acceso de ${app}`,
   accessRemoved: 'La aplicación ya no tiene acceso y se ha cerrado su sesión.',
 
   sessionsLead:
@@ -83,7 +82,6 @@ export const es: AccountMessages = {
   deviceOn: (browser, system) => `${browser} en ${system}`,
   signedInOn: (date) => `Inicio de sesión: ${date}`,
   endSession: 'Cerrar sesión',
-  endSessionOf: (name) => `Cerrar la sesión de ${name}`,
   endOthers: 'Cerrar sesión en todos los demás',
   endOthersLead:
     'Cierra la sesión en todos los demás navegadores y en las aplicaciones que no se abrieron desde este.',
@@ -111,7 +109,6 @@ export const es: AccountMessages = {
   keyGone: 'Esta clave ya se creó desde esta página y se revocó. Crea una nueva.',
   keyLimit: 'Has alcanzado el límite de claves de API. Revoca una primero.',
   revoke: 'Revocar',
-  revokeNamed: (name) => `Revocar ${name}`,
   createdOn: (date) => `Creada: ${date}`,
   expiresOn: (date) => `Válida hasta: ${date}`,
   expiresNever: 'Válida sin límite',

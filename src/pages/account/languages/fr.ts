@@ -73,7 +73,6 @@ export const fr: AccountMessages = {
   mayDo: 'Autorisations :',
   ownApp: 'Une application de ce service : elle n’a pas besoin de votre autorisation.',
   removeAccess: 'Retirer l’accès',
-  removeAccessOf: (app) => `Retirer l’accès de ${app}`,
   accessRemoved: 'L’application n’a plus accès à votre compte et est déconnectée.',
 
   sessionsLead:
@@ -85,7 +84,6 @@ export const fr: AccountMessages = {
   deviceOn: (browser, system) => `${browser} sur ${system}`,
   signedInOn: (date) => `Connexion : ${date}`,
   endSession: 'Déconnecter',
-  endSessionOf: (name) => `Déconnecter ${name}`,
   endOthers: 'Déconnecter partout ailleurs',
   endOthersLead:
     'Déconnecte tous les autres navigateurs et toutes les applications qui n’ont pas été ouvertes depuis celui-ci.',
@@ -113,7 +111,6 @@ export const fr: AccountMessages = {
   keyGone: 'Cette clé a déjà été créée depuis cette page, puis révoquée. Créez-en une nouvelle.',
   keyLimit: 'Vous avez atteint le nombre maximal de clés d’API. Révoquez-en une d’abord.',
   revoke: 'Révoquer',
-  revokeNamed: (name) => `Révoquer ${name}`,
   createdOn: (date) => `Créée : ${date}`,
   expiresOn: (date) => `Valable jusqu’au : ${date}`,
   expiresNever: 'Valable sans limite',

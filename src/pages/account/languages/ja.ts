@@ -66,7 +66,6 @@ export const ja: AccountMessages = {
   mayDo: '許可した操作:',
   ownApp: 'このサービスのアプリです。許可は必要ありません。',
   removeAccess: 'アクセスを取り消す',
-  removeAccessOf: (app) => `${app} のアクセスを取り消す`,
   accessRemoved: 'アプリのアクセスを取り消し、ログアウトしました。',
 
   sessionsLead: '心当たりのないものがあれば、ログアウトしてパスワードを変更してください。',
@@ -77,7 +76,6 @@ export const ja: AccountMessages = {
   deviceOn: (browser, system) => `${system} の ${browser}`,
   signedInOn: (date) => `ログイン日: ${date}`,
   endSession: 'ログアウト',
-  endSessionOf: (name) => `${name} をログアウト`,
   endOthers: 'ほかのすべてからログアウト',
   endOthersLead:
     'ほかのすべてのブラウザーと、このブラウザー以外から開いたすべてのアプリからログアウトします。',
@@ -105,7 +103,6 @@ export const ja: AccountMessages = {
   keyGone: 'このページのキーはすでに作成され、無効にされています。新しいキーを作成してください。',
   keyLimit: 'API キーの上限に達しました。先にどれかを無効にしてください。',
   revoke: '無効にする',
-  revokeNamed: (name) => `${name} を無効にする`,
   createdOn: (date) => `作成日: ${date}`,
   expiresOn: (date) => `有効期限: ${date}`,
   expiresNever: '無期限',

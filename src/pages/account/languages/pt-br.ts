@@ -70,7 +70,6 @@ export const ptBr: AccountMessages = {
   mayDo: 'Pode:',
   ownApp: 'Um aplicativo deste serviço: ele não precisa da sua autorização.',
   removeAccess: 'Remover acesso',
-  removeAccessOf: (app) => `Remover o acesso de ${app}`,
   accessRemoved: 'O aplicativo não tem mais acesso e foi desconectado.',
 
   sessionsLead: 'Se você não reconhecer algum destes itens, desconecte-o e altere sua senha.',
@@ -81,7 +80,6 @@ export const ptBr: AccountMessages = {
   deviceOn: (browser, system) => `${browser} no ${system}`,
   signedInOn: (date) => `Entrada: ${date}`,
   endSession: 'Desconectar',
-  endSessionOf: (name) => `Desconectar ${name}`,
   endOthers: 'Desconectar de todos os outros',
   endOthersLead:
     'Desconecta todos os outros navegadores e todos os aplicativos que não foram abertos a partir deste.',
@@ -109,7 +107,6 @@ export const ptBr: AccountMessages = {
   keyGone: 'Esta chave já foi criada a partir desta página e revogada. Crie uma nova.',
   keyLimit: 'Você atingiu o limite de chaves de API. Revogue uma primeiro.',
   revoke: 'Revogar',
-  revokeNamed: (name) => `Revogar ${name}`,
   createdOn: (date) => `Criada: ${date}`,
   expiresOn: (date) => `Válida até: ${date}`,
   expiresNever: 'Válida sem limite',
