@@ -264,7 +264,7 @@ test.serial(
 
     const moved = await run('rewrap')
     t.is(moved.code, 0, moved.stderr)
-    t.regex(moved.stdout, new RegExp(`^6 secrets resealed with master key ${id}\\.`))
+    t.regex(moved.stdout, new RegExp(`^7 secrets resealed with master key ${id}\\.`))
     t.true(
       moved.stdout.includes(`No longer needed: master key ${masterKeys.newest.id} (${oldFile}).`),
     )

@@ -89,7 +89,7 @@ test('after a rewrap the old master key is not needed, and no session ends', asy
   const both = masterKeysFrom([newKey, masterKeyText])
   t.deepEqual(await masterKeysInUse(server.db), [server.masterKeys.newest.id])
 
-  t.is(await rewrap(server.db, both), 6, 'two signing keys, four secrets that instances share')
+  t.is(await rewrap(server.db, both), 7, 'two signing keys, five secrets that instances share')
   t.deepEqual(await masterKeysInUse(server.db), [both.newest.id])
   t.is(await rewrap(server.db, both), 0, 'again: nothing is left to move')
   t.is((await server.refresh(session.refresh_token)).status, 200, 'who runs goes on')
