@@ -1,5 +1,3 @@
-import type { Verifier } from './verifier.ts'
-
 /** The session of a web app with a person, as the app remembers it. */
 export interface WebSession {
   /** `sid` of the ID token. */
@@ -56,9 +54,14 @@ export interface SessionGuardOptions<Parts extends readonly unknown[]> {
 /** So that an app that stores its sessions on every change does not write at every request. */
 const writeEveryMilliseconds = 60_000
 
+/** A verifier, as far as sessions need it. */
+interface SessionChecker {
+  checkSession(session: WebSession): Promise<SessionCheck>
+}
+
 /** Checks the session of one request. @returns true if the request may go on */
 export async function admitSession<Parts extends readonly unknown[]>(
-  verifier: Pick<Verifier, 'checkSession'>,
+  verifier: SessionChecker,
   { session: find, onEnded }: SessionGuardOptions<Parts>,
   ...parts: Parts
 ): Promise<boolean> {
