@@ -117,12 +117,12 @@ class State implements RequestState {
 
 /**
  * RFC 9112 §3.2: a target is a path, or a whole URL as sent to a proxy. Everything else (`*`, `http://[`)
- * becomes `/`, where nothing is mounted. So does a target with a backslash: Node's URL parser reads it as a
+ * becomes `//`, where nothing is mounted. So does a target with a backslash: Node's URL parser reads it as a
  * slash, and a proxy that protects paths does not.
  */
 function normalizeTarget({ req }: Context): void {
   const [, path] = /^(?:https?:\/\/[^/?#\\\s]*)?(\/[^#\\\s]*)$/i.exec(req.url ?? '') ?? []
-  req.url = path ?? '/'
+  req.url = path ?? '//'
 }
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
