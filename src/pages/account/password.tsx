@@ -139,6 +139,9 @@ function show(
           </p>
           <button type="submit">{texts.changePassword}</button>
         </Form>
+        <p class="after">
+          <a href={`${pages.path}/forgot-password`}>{texts.forgotPassword}</a>
+        </p>
       </Section>
     </AccountLayout>,
   )
