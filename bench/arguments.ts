@@ -5,7 +5,7 @@ import type { SetupOptions } from './setup.ts'
 import { allNames } from './works.ts'
 
 export interface Options extends SetupOptions {
-  /** Works, `start_up`, `workers` and `tables`. */
+  /** Works, `pages`, `start_up`, `workers` and `tables`. */
   readonly names: readonly string[]
   readonly json: boolean
   readonly write: boolean

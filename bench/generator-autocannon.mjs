@@ -13,19 +13,24 @@ async function load({ url, method, headers, connections, seconds, expects, ...re
   let total = 0
   let unexpected = 0
   let sample
-  const request = requestFor(rest, expects, (status, body) => {
+  const onUnexpected = (status, text) => {
     unexpected += 1
-    sample ??= `${status} ${String(body).slice(0, 300)}`
-  })
+    sample ??= `${status} ${String(text).slice(0, 300)}`
+  }
+  const { codes } = rest
+  const requests = codes
+    ? codeFlow(codes, expects, onUnexpected)
+    : [requestFor(rest, expects, onUnexpected)]
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
   const endsAt = startedAt + seconds * 1000
   const running = autocannon({
-    ...{ url, method, headers, connections, duration: seconds, requests: [request] },
+    ...{ url, method, headers, connections, duration: seconds, requests },
     ...{ timeout: 30, sampleInt: 50 },
   })
   running.on('response', (_client, status, _bytes, milliseconds) => {
-    total += 1
+    // A redirect with a code is the first half of one.
+    if (!codes || status !== redirected) total += 1
     // Connections are closed a little after the end; what comes then is not counted.
     if (status === expects && performance.now() <= endsAt) latencies.push(milliseconds)
   })
@@ -52,6 +57,32 @@ function requestFor({ body, bodies, chain }, expects, onUnexpected) {
   if (bodies)
     return { setupRequest: (request) => ({ ...request, body: inTurn(bodies) }), onResponse: check }
   return { body, onResponse: check }
+}
+
+const redirected = 303
+
+/** Two requests of each connection in turn: the redirect of the first brings the code for the second. */
+function codeFlow({ url, cookies, before }, expects, onUnexpected) {
+  const { pathname, search } = new URL(url)
+  const authorize = {
+    setupRequest: (request) => ({
+      ...{ ...request, method: 'GET', path: pathname + search, body: undefined },
+      headers: { cookie: inTurn(cookies) },
+    }),
+    onResponse(status, text, context, headers) {
+      const location = headers.Location ?? headers.location ?? ''
+      context.code = /[?&]code=([^&]+)/.exec(location)?.[1]
+      if (status !== redirected || !context.code) onUnexpected(status, location + text)
+    },
+  }
+  const redeem = {
+    // Without a code the next authorization follows.
+    setupRequest: (request, { code }) => code && { ...request, body: before + code },
+    onResponse(status, text) {
+      if (status !== expects || !text.includes('"id_token"')) onUnexpected(status, text)
+    },
+  }
+  return [authorize, redeem]
 }
 
 function inTurn(bodies) {

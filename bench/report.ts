@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Pace } from './contest.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { Outcome } from './outcome.ts'
+import { type Pages, pagesTable } from './pages.ts'
 import { type Scaling, scalingTable } from './scaling.ts'
 import { sizingTable } from './sizing.ts'
 import { type StartUp, startUpTable } from './start-up.ts'
@@ -15,6 +16,7 @@ export interface Report {
   readonly machine: Machine
   readonly pace: Pace
   readonly outcomes: readonly Outcome[]
+  readonly pages: Pages | undefined
   readonly startUp: StartUp | undefined
   readonly scaling: Scaling | undefined
   readonly tables: Tables | undefined
@@ -24,7 +26,7 @@ const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 
 /** The chapters that were measured, by the name of their place in docs/performance.md. */
 export function chaptersOf(report: Report): Record<string, string> {
-  const { machine, pace, outcomes, startUp, scaling, tables } = report
+  const { machine, pace, outcomes, pages, startUp, scaling, tables } = report
   const rounds = `Medians of ${pace.rounds} rounds of ${pace.seconds} s; in brackets the lowest and the highest.`
   const where = `${rounds} ${machineLine(machine)}.`
   const chapter = (...parts: string[]) => [where, ...parts].join('\n\n')
@@ -34,6 +36,7 @@ export function chaptersOf(report: Report): Record<string, string> {
       cost: costTable(outcomes),
     }),
     ...(outcomes.length > 0 && startUp && tables && { sizing: sizingTable(report) }),
+    ...(pages && { pages: pagesTable(pages) }),
     ...(startUp && { 'start-up': startUpTable(startUp) }),
     ...(scaling && {
       workers: chapter(scalingTable(scaling), ...failureLines(scaling.outcomes)),

@@ -3,6 +3,7 @@ import { contest } from './contest.ts'
 import { build, installPeers } from './installation.ts'
 import { describeMachine } from './machine.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
+import { measurePages } from './pages.ts'
 import { chaptersOf, type Report, writePage } from './report.ts'
 import { measureScaling } from './scaling.ts'
 import { openSetup } from './setup.ts'
@@ -47,10 +48,11 @@ async function measure(on: Stage): Promise<Report> {
     outcomes.push(outcomeOf(work, await contest(work, pace, say)))
     await work.close()
   }
+  const pages = names.includes('pages') ? await measurePages(setup) : undefined
   const startUp = names.includes('start_up') ? await measureStartUp(setup) : undefined
   const scaling = names.includes('workers') ? await measureScaling(setup) : undefined
   const tables = names.includes('tables') ? await measureTables(setup) : undefined
-  return { machine, pace, outcomes, startUp, scaling, tables }
+  return { machine, pace, outcomes, pages, startUp, scaling, tables }
 }
 
 function bound(about: number): number {

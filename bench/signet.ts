@@ -77,8 +77,7 @@ export async function install(
 }
 
 /** A client that people sign in to through the browser; as it is first-party, they are not asked for consent. */
-export async function addWebApp({ command }: Installation, redirectUri: string) {
-  const clientId = 'web'
+export async function addWebApp({ command }: Installation, redirectUri: string, clientId = 'web') {
   const { client_secret } = JSON.parse(
     await command([
       ...['clients', 'create', clientId, '--json', '--first-party', '--audience', audience],

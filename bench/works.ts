@@ -25,7 +25,7 @@ export const works: Readonly<Record<string, Listed>> = {
 }
 
 /** Further names for `--only`. The tables take long and are measured on request only. */
-const furtherNames = ['start_up', 'workers', 'tables']
+const furtherNames = ['pages', 'start_up', 'workers', 'tables']
 export const allNames = [...Object.keys(works), ...furtherNames]
 
 /** About how long a run takes, in seconds. */
@@ -35,6 +35,7 @@ export function durationOf(names: readonly string[], pace: Pace, builds: number)
   return names.reduce((sum, name) => {
     const contestants = works[name]?.contestants
     if (contestants) return sum + (contestants + builds - 1) * perContestant + 6
+    if (name === 'pages') return sum + 15
     if (name === 'start_up') return sum + 140
     if (name === 'workers') return sum + 6 * perContestant + 10
     return sum + 180 + 4 * perContestant + 2 * (perContestant + 4 * pace.rounds)

@@ -71,7 +71,7 @@ test('a chapter replaces the one before and nothing else of the page', (t) => {
 
 test('docs/performance.md has a place for every chapter', async (t) => {
   const page = await readFile('docs/performance.md', 'utf8')
-  for (const name of ['throughput', 'cost', 'sizing', 'start-up', 'workers', 'tables']) {
+  for (const name of ['throughput', 'cost', 'sizing', 'pages', 'start-up', 'workers', 'tables']) {
     t.notThrows(() => replaceChapter(page, name, ''), name)
   }
 })

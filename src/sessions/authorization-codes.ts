@@ -83,12 +83,13 @@ const insertCode = `INSERT INTO authorization_codes
       WHERE users.disabled_at IS NULL AND clients.id = $3 AND clients.disabled_at IS NULL
      RETURNING sid`
 
-/** Without a page: the browser is only read, so that an authorization writes one row. */
+/**
+ * Without a page: the browser is only read, so that an authorization writes one row and locks none. If the
+ * browser signs out meanwhile, the code begins no session, because its redemption looks again.
+ */
 const writeSilently = statement(
   'write_code',
-  `WITH browser AS MATERIALIZED (
-     SELECT * FROM browser_sessions AS browser WHERE ${browser} FOR SHARE
-   ) ${insertCode}`,
+  `WITH browser AS (SELECT * FROM browser_sessions AS browser WHERE ${browser}) ${insertCode}`,
 )
 
 /** After a page: of two copies of its form, one gets a code. */
