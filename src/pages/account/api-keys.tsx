@@ -13,7 +13,15 @@ import {
   shown,
   submitted,
 } from './account-pages.ts'
-import { AccountLayout, agoText, dateText, Row, RowButton, Section } from './elements.tsx'
+import {
+  AccountLayout,
+  agoText,
+  dateText,
+  keyScopeText,
+  Row,
+  RowButton,
+  Section,
+} from './elements.tsx'
 
 interface Dependencies extends AccountPages {
   readonly apiKeys: ApiKeys
@@ -91,7 +99,7 @@ function Key({ pages, visit: { texts, language }, apiKey, app }: KeyProps) {
       name={name}
       mark={expiresAt !== null && expiresAt <= now && texts.expired}
       lines={[
-        `${texts.mayDo} ${scope.join(', ')}`,
+        `${texts.mayDo} ${scope.map((one) => keyScopeText(one, texts)).join(', ')}`,
         texts.createdOn(dateText(language, createdAt)),
         app !== undefined && texts.createdByApp(app),
         expiresAt ? texts.expiresOn(dateText(language, expiresAt)) : texts.expiresNever,

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { accountScope } from '../../api/access-control.ts'
 import { deviceNames } from '../../api/account/devices.ts'
 import { Alert, ErrorSummary, Notice } from '../elements/form.tsx'
 import { Icon, type IconName } from '../elements/icons.tsx'
@@ -18,7 +19,7 @@ const entries = [
   ['sessions', 'sessions', 'device'],
   ['api-keys', 'apiKeys', 'key'],
   ['activity', 'activity', 'clock'],
-  ['data', 'data', 'arrow'],
+  ['data', 'data', 'download'],
 ] as const satisfies readonly (readonly [AccountPageName, keyof AccountMessages, IconName])[]
 
 const parents: Partial<Record<AccountPageName, AccountPageName>> = {
@@ -156,6 +157,10 @@ export function deviceName(userAgent: string | null, texts: AccountMessages): st
   if (names?.browser && names.system) return texts.deviceOn(names.browser, names.system)
   return names?.browser ?? names?.system ?? texts.unknownDevice
 }
+
+/** A scope of a key in words. Keys only read: they change nothing at this server. */
+export const keyScopeText = (scope: string, texts: AccountMessages): string =>
+  scope === accountScope ? texts.keyAccount : scope
 
 /** A time to the minute. Without JavaScript no zone of the reader is known, so it says UTC. */
 export const timeText = ({ code }: Language, at: Date): string =>

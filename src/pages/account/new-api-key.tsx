@@ -19,7 +19,7 @@ import {
   shown,
   submitted,
 } from './account-pages.ts'
-import { AccountLayout, Section } from './elements.tsx'
+import { AccountLayout, keyScopeText, Section } from './elements.tsx'
 import type { FieldErrors } from './field-errors.ts'
 
 interface Dependencies extends AccountPages {
@@ -153,7 +153,7 @@ async function show(
             error={wrong.scope}
             options={scopes.map((scope) => ({
               value: scope,
-              label: language.messages.scopes[scope] ?? scope,
+              label: keyScopeText(scope, texts),
               isChecked: isFirst ? scopes.length === 1 : fields[`scope:${scope}`] === 'on',
             }))}
           />

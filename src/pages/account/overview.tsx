@@ -2,6 +2,7 @@ import type { Consents } from '../../consents/consents.ts'
 import type { Middleware } from '../../http/context.ts'
 import type { BrowserSessions } from '../../sessions/browser-sessions.ts'
 import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
+import type { ApiKeys } from '../../tokens/api-keys.ts'
 import { sendPage } from '../document.ts'
 import { Icon, type IconName } from '../elements/icons.tsx'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
@@ -13,6 +14,7 @@ interface Dependencies extends AccountPages {
   readonly browsers: BrowserSessions
   readonly families: RefreshFamilies
   readonly consents: Consents
+  readonly apiKeys: ApiKeys
 }
 
 /** The account at a glance, with a way to each page. */
@@ -20,9 +22,10 @@ export function overviewPage(pages: Dependencies): { show: Middleware } {
   return {
     show: shown(pages, 'overview', async (ctx, visit) => {
       const { texts, user, language } = visit
-      const [browsers, apps] = await Promise.all([
+      const [browsers, apps, keys] = await Promise.all([
         pages.browsers.list(user.id),
         connectedIds(pages, user.id),
+        pages.apiKeys.list(user.id),
       ])
       const changed = dateText(language, user.passwordChangedAt)
       const cards: readonly (readonly [AccountPageName, IconName, string, string])[] = [
@@ -31,8 +34,9 @@ export function overviewPage(pages: Dependencies): { show: Middleware } {
         ['password', 'shield', texts.passwordPage, texts.overviewPassword(changed)],
         ['apps', 'globe', texts.apps, texts.overviewApps(apps.length)],
         ['sessions', 'device', texts.sessions, texts.overviewDevices(browsers.length)],
+        ['api-keys', 'key', texts.apiKeys, texts.overviewKeys(keys.length)],
         ['activity', 'clock', texts.activity, texts.overviewActivity],
-        ['data', 'arrow', texts.data, texts.overviewData],
+        ['data', 'download', texts.data, texts.overviewData],
       ]
       sendPage(
         ctx,

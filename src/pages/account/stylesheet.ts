@@ -1,5 +1,5 @@
 /** The stylesheet of the account pages, beside that of all pages. */
-export const accountStylesheet = `.account{width:100%;max-width:62rem;display:grid;grid-template:auto 1fr/14rem minmax(0,1fr);gap:1rem 2.5rem;margin:0 auto auto}
+export const accountStylesheet = `.account{width:100%;max-width:62rem;display:grid;grid-template:auto 1fr/16rem minmax(0,1fr);gap:1rem 2rem;margin:0 auto auto}
 .account header{grid-column:1/-1;display:flex;align-items:center;gap:.75rem;font-weight:600;overflow-wrap:anywhere}
 .account header img{height:2rem;width:auto}
 .account header bdi{margin-inline-end:auto}
@@ -15,6 +15,7 @@ export const accountStylesheet = `.account{width:100%;max-width:62rem;display:gr
 .panel :is(.field,form>button,form>.button){max-width:26rem}
 .row{display:flex;gap:.75rem 1.5rem;align-items:center;justify-content:space-between;padding:1rem 0;border-top:1px solid var(--edge)}
 .row:first-child{border-top:0;padding-top:0}
+.row:last-child{padding-bottom:0}
 .row>div{min-width:0;overflow-wrap:anywhere}
 .row .name{color:var(--text);font-size:1rem;line-height:1.4;font-weight:600;margin:0}
 .row p{margin:0;color:var(--muted);font-size:.9375rem}

@@ -37,7 +37,7 @@ test('a person creates a key → it is shown this once, and works', async (t) =>
     clientId: 'account',
   })
   const page = await browser.visit(list)
-  t.regex(textOf(page), /Backup script It can: account Created: .*Valid until: /)
+  t.regex(textOf(page), /Backup script It can: See your account Created: .*Valid until: /)
   t.false(page.html.includes(secret))
   t.true((await eventsOf(server, userId)).includes('api_key.created'))
   t.is((await server.db('outgoing_mail').where({ template: 'api_key_created' })).length, 1)

@@ -36,6 +36,10 @@ export const ar: AccountMessages = {
     `التطبيقات المرتبطة: ${counted(count, 'تطبيق واحد', 'تطبيقان', 'تطبيقات', 'تطبيقًا')}.`,
   overviewDevices: (count) =>
     `المتصفحات التي سجّلت الدخول منها: ${counted(count, 'متصفح واحد', 'متصفحان', 'متصفحات', 'متصفحًا')}.`,
+  overviewKeys: (count) =>
+    count === 0
+      ? 'ليس لديك مفاتيح API.'
+      : `مفاتيح API: ${counted(count, 'مفتاح واحد', 'مفتاحان', 'مفاتيح', 'مفتاحًا')}.`,
   overviewPassword: (date) => `آخر تغيير: ${date}`,
   overviewActivity: 'اطّلع على ما حدث في حسابك.',
   overviewData: 'نزّل بياناتك أو احذف حسابك.',
@@ -100,6 +104,7 @@ export const ar: AccountMessages = {
   keyName: 'الاسم',
   keyNameHint: 'لتتعرّف عليه لاحقًا، مثل «برنامج النسخ الاحتياطي».',
   keyScope: 'يمكن للمفتاح',
+  keyAccount: 'رؤية حسابك',
   keyAudience: 'لهذه الخدمات',
   keyExpiry: 'مدة الصلاحية',
   days: (count) => counted(count, 'يوم واحد', 'يومان', 'أيام', 'يومًا'),

@@ -25,6 +25,8 @@ export const de: AccountMessages = {
   overviewApps: (count) => (count === 1 ? '1 App ist verbunden.' : `${count} Apps sind verbunden.`),
   overviewDevices: (count) =>
     count === 1 ? 'Sie sind in 1 Browser angemeldet.' : `Sie sind in ${count} Browsern angemeldet.`,
+  overviewKeys: (count) =>
+    count === 1 ? 'Sie haben 1 API-Schlüssel.' : `Sie haben ${count || 'keine'} API-Schlüssel.`,
   overviewPassword: (date) => `Zuletzt geändert: ${date}`,
   overviewActivity: 'Sehen Sie, was in Ihrem Konto geschehen ist.',
   overviewData: 'Laden Sie Ihre Daten herunter oder löschen Sie Ihr Konto.',
@@ -94,6 +96,7 @@ export const de: AccountMessages = {
   keyName: 'Name',
   keyNameHint: 'Damit Sie ihn später erkennen, zum Beispiel „Skript für Backups“.',
   keyScope: 'Der Schlüssel darf',
+  keyAccount: 'Ihr Konto sehen',
   keyAudience: 'Für diese Dienste',
   keyExpiry: 'Gültig für',
   days: (count) => (count === 1 ? '1 Tag' : `${count} Tage`),

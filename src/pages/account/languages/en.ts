@@ -25,6 +25,8 @@ export const en = {
     count === 1 ? '1 app is connected.' : `${count} apps are connected.`,
   overviewDevices: (count: number) =>
     count === 1 ? 'You are signed in with 1 browser.' : `You are signed in with ${count} browsers.`,
+  overviewKeys: (count: number) =>
+    count === 1 ? 'You have 1 API key.' : `You have ${count || 'no'} API keys.`,
   overviewPassword: (date: string) => `Last changed: ${date}`,
   overviewActivity: 'See what has happened in your account.',
   overviewData: 'Download your data, or delete your account.',
@@ -89,6 +91,8 @@ export const en = {
   keyName: 'Name',
   keyNameHint: 'So that you recognize it later, for example “Backup script”.',
   keyScope: 'The key may',
+  /** The scope of the account, of which a key can only read. */
+  keyAccount: 'See your account',
   keyAudience: 'For these services',
   keyExpiry: 'Valid for',
   days: (count: number) => (count === 1 ? '1 day' : `${count} days`),

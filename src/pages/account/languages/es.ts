@@ -28,6 +28,10 @@ export const es: AccountMessages = {
     count === 1
       ? 'Has iniciado sesión en 1 navegador.'
       : `Has iniciado sesión en ${count} navegadores.`,
+  overviewKeys: (count) =>
+    count === 0
+      ? 'No tienes claves de API.'
+      : `Tienes ${count} ${count === 1 ? 'clave' : 'claves'} de API.`,
   overviewPassword: (date) => `Último cambio: ${date}`,
   overviewActivity: 'Consulta lo que ha ocurrido en tu cuenta.',
   overviewData: 'Descarga tus datos o elimina tu cuenta.',
@@ -96,6 +100,7 @@ export const es: AccountMessages = {
   keyName: 'Nombre',
   keyNameHint: 'Para reconocerla más adelante, por ejemplo «Script de copias de seguridad».',
   keyScope: 'La clave puede',
+  keyAccount: 'ver tu cuenta',
   keyAudience: 'Para estos servicios',
   keyExpiry: 'Válida durante',
   days: (count) => (count === 1 ? '1 día' : `${count} días`),

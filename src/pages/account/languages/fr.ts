@@ -29,6 +29,10 @@ export const fr: AccountMessages = {
     count > 1
       ? `Vous êtes connecté avec ${count} navigateurs.`
       : `Vous êtes connecté avec ${count} navigateur.`,
+  overviewKeys: (count) =>
+    count === 0
+      ? 'Vous n’avez aucune clé d’API.'
+      : `Vous avez ${count} ${count > 1 ? 'clés' : 'clé'} d’API.`,
   overviewPassword: (date) => `Dernière modification : ${date}`,
   overviewActivity: 'Consultez ce qui s’est passé sur votre compte.',
   overviewData: 'Téléchargez vos données ou supprimez votre compte.',
@@ -98,6 +102,7 @@ export const fr: AccountMessages = {
   keyName: 'Nom',
   keyNameHint: 'Pour la reconnaître plus tard, par exemple « Script de sauvegarde ».',
   keyScope: 'La clé peut',
+  keyAccount: 'voir votre compte',
   keyAudience: 'Pour ces services',
   keyExpiry: 'Durée de validité',
   days: (count) => (count > 1 ? `${count} jours` : `${count} jour`),

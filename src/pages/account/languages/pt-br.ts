@@ -28,6 +28,10 @@ export const ptBr: AccountMessages = {
     count === 1
       ? 'Você está conectado em 1 navegador.'
       : `Você está conectado em ${count} navegadores.`,
+  overviewKeys: (count) =>
+    count === 0
+      ? 'Você não tem chaves de API.'
+      : `Você tem ${count} ${count === 1 ? 'chave' : 'chaves'} de API.`,
   overviewPassword: (date) => `Última alteração: ${date}`,
   overviewActivity: 'Veja o que aconteceu na sua conta.',
   overviewData: 'Baixe seus dados ou exclua sua conta.',
@@ -94,6 +98,7 @@ export const ptBr: AccountMessages = {
   keyName: 'Nome',
   keyNameHint: 'Para reconhecê-la depois, por exemplo “Script de backup”.',
   keyScope: 'A chave pode',
+  keyAccount: 'ver sua conta',
   keyAudience: 'Para estes serviços',
   keyExpiry: 'Válida por',
   days: (count) => (count === 1 ? '1 dia' : `${count} dias`),
