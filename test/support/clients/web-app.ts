@@ -152,3 +152,11 @@ export async function signIn(
 /** The claims of a JWT, unverified. */
 export const claimsOf = (jwt: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
+
+/** Another person. */
+export const grace = { username: 'grace', password: 'another correct horse battery' }
+
+export const addGrace = async ({ services }: TestServer): Promise<typeof grace> => {
+  await services.users.create({ ...grace, roles: [] })
+  return grace
+}
