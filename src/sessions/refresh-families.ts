@@ -126,8 +126,6 @@ export class RefreshFamilies {
     reason: EndReason,
     keep: Kept = {},
   ): Promise<string[]> {
-    // First the codes: one that is redeemed at this moment holds its row, and its session is seen below.
-    if ('client_id' in which) await change.trx('authorization_codes').where(which).delete()
     const isEverywhere = 'user_id' in which && Object.keys(which).length === 1
     if (isEverywhere) await this.#signOutBrowsers(change.trx, which.user_id, reason, keep)
     const live = change.trx<SessionRow>('refresh_families').where(which).whereNull('revoked_at')
