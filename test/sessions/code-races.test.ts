@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { answerOf, signIn, startWebApp } from '../support/clients/web-app.ts'
 
-const rounds = 12
+const rounds = 6
 
 /** A signed-in browser that gets codes without a page. */
 async function signedIn(t: ExecutionContext) {
