@@ -92,7 +92,7 @@ async function show(
           )}
         </p>
       </Section>
-      <Section title={texts.newEmail}>
+      <Section>
         <Form action={accountPath(pages.path, 'email')}>
           <Field
             name="email"

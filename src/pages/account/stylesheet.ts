@@ -2,8 +2,7 @@
 export const accountStylesheet = `.account{width:100%;max-width:62rem;display:grid;grid-template:auto 1fr/16rem minmax(0,1fr);gap:1rem 2rem;margin:0 auto auto}
 .account header{grid-column:1/-1;display:flex;align-items:center;gap:.75rem;font-weight:600;overflow-wrap:anywhere}
 .account header img{height:2rem;width:auto}
-.account header bdi{margin-inline-end:auto}
-.account header a{flex:none;padding:.25rem 0;font-weight:400}
+.account header a{flex:none;margin-inline-start:auto;padding:.25rem 0;font-weight:400}
 .account nav ul,.rows,.cards{list-style:none;margin:0;padding:0}
 .account nav a{display:flex;align-items:center;gap:.625rem;padding:.5rem .75rem;border-radius:var(--radius);color:inherit;text-decoration:none}
 .account nav a:hover{background:var(--surface)}
@@ -34,7 +33,8 @@ export const accountStylesheet = `.account{width:100%;max-width:62rem;display:gr
 legend{padding:0}
 .account select{appearance:auto}
 .secret{width:100%;font:1rem/1.5 ui-monospace,Menlo,Consolas,monospace;color:inherit;background:var(--background);border:1px solid var(--line);border-radius:var(--radius);padding:.75rem;resize:vertical;direction:ltr;word-break:break-all}
-.account table{width:100%;border-collapse:collapse;margin:0 0 1rem}
+.account table{width:100%;border-collapse:collapse}
+table+.between{margin-top:1rem}
 .account :is(th,td){padding:.625rem .75rem .625rem 0;border-bottom:1px solid var(--edge);text-align:start;vertical-align:top;overflow-wrap:anywhere}
 .account th{color:var(--muted);font-size:.875rem;font-weight:600}
 .account td small{display:block}
