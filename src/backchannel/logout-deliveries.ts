@@ -33,11 +33,11 @@ export interface LogoutBacklog {
 const delays = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600]
 
 /** Seconds until the next attempt: five at first, six hours in the end. */
-export const delaySeconds = (attempts: number): number =>
+const delaySeconds = (attempts: number): number =>
   delays[Math.min(attempts, delays.length) - 1] ?? 0
 
 /** Notifications are given up after three days. */
-export const giveUpSeconds = 3 * 86_400
+const giveUpSeconds = 3 * 86_400
 
 /** Longer than an attempt can take, so that no other sender starts one meanwhile. */
 const leaseSeconds = 30

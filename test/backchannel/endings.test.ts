@@ -11,7 +11,7 @@ import {
   signOut,
   startLogoutEndpoint,
   writeCode,
-} from '../support/clients/web-apps.ts'
+} from '../support/clients/signed-in-apps.ts'
 import { addPerson, enter, goodPassword, otherPassword } from '../support/people/account-api.ts'
 import { addAdmin } from '../support/people/administrator.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'

@@ -10,7 +10,7 @@ import {
   signInBrowser,
   signOut,
   startLogoutEndpoint,
-} from '../support/clients/web-apps.ts'
+} from '../support/clients/signed-in-apps.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 type Reply = LogoutEndpoint['reply']

@@ -5,7 +5,7 @@ import {
   signInBrowser,
   startLogoutEndpoint,
   writeCode,
-} from '../support/clients/web-apps.ts'
+} from '../support/clients/signed-in-apps.ts'
 import { addPerson } from '../support/people/account-api.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 

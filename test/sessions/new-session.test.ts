@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { NewSession } from '../../src/sessions/new-session.ts'
 import { ada, app, orders } from '../../tools/fixtures.ts'
-import { addWebApp, enterWebApp, signInBrowser } from '../support/clients/web-apps.ts'
+import { addWebApp, enterWebApp, signInBrowser } from '../support/clients/signed-in-apps.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 async function request(server: TestServer): Promise<NewSession> {

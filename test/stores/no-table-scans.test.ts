@@ -8,7 +8,7 @@ import {
   signInBrowser,
   signOut,
   startLogoutEndpoint,
-} from '../support/clients/web-apps.ts'
+} from '../support/clients/signed-in-apps.ts'
 import { addPerson, enter } from '../support/people/account-api.ts'
 import { addAdmin } from '../support/people/administrator.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'

@@ -15,7 +15,12 @@ import type {
   Verifier,
 } from '../../src/verifier/verifier.ts'
 import { eventually } from '../../tools/eventually.ts'
-import { addWebApp, enterWebApp, signInBrowser, signOut } from '../support/clients/web-apps.ts'
+import {
+  addWebApp,
+  enterWebApp,
+  signInBrowser,
+  signOut,
+} from '../support/clients/signed-in-apps.ts'
 import { startServer } from '../support/server/start-server.ts'
 import { verifierOf } from './evil-issuer.ts'
 

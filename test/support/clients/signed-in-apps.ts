@@ -57,24 +57,20 @@ export async function signInBrowser(
   return begun
 }
 
-interface WrittenCode {
-  readonly code: string
-  readonly form: Readonly<Record<string, string>>
-}
-
-/** An authorization code of a browser, and the form that redeems it. */
+/** An authorization code of a browser, the form that redeems it, and the same for the store. */
 export async function writeCode(
   { services }: TestServer,
   clientId: string,
   browser: BegunBrowserSession,
-  different: { outlivesBrowser?: boolean; scope?: readonly string[] } = {},
-): Promise<WrittenCode> {
+  different: { outlivesBrowser?: boolean } = {},
+) {
   const verifier = randomBytes(32).toString('base64url')
+  const codeChallenge = createHash('sha256').update(verifier).digest('base64url')
   const code = await services.codes.write({
     browserSessionId: browser.session.id,
     clientId,
     redirectUri,
-    codeChallenge: createHash('sha256').update(verifier).digest('base64url'),
+    codeChallenge,
     nonce: undefined,
     scope: ['openid', 'read', 'offline_access'],
     audience: ['https://orders.example'],
@@ -91,7 +87,17 @@ export async function writeCode(
     redirect_uri: redirectUri,
     code_verifier: verifier,
   }
-  return { code, form }
+  const presented = {
+    code,
+    clientId,
+    redirectUri,
+    codeChallenge,
+    idleSeconds: 86_400,
+    absoluteSeconds: 86_400,
+    ip: '192.0.2.1',
+    userAgent: undefined,
+  }
+  return { code, form, presented }
 }
 
 /** The session of a web app that begins from a browser. */
