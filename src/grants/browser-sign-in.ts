@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { Device } from '../authentication/authentication.ts'
 import type { SealedValues } from '../authentication/sealed-values.ts'
@@ -31,6 +31,8 @@ export interface Caller {
   /** The cookie of its browser session, live or not. */
   readonly cookie: string | undefined
   readonly deviceToken: string | undefined
+  /** The proof that came with the value of an owed password. */
+  readonly pendingProof: string | undefined
 }
 
 interface PasswordForm {
@@ -53,7 +55,12 @@ export type SignInOutcome =
   /** The form is too old, or belongs to another person's session: the page is shown anew. */
   | { readonly kind: 'stale' }
   /** The password was right, and must be replaced. */
-  | { readonly kind: 'new-password'; readonly pending: string }
+  | {
+      readonly kind: 'new-password'
+      readonly pending: string
+      /** A secret for the cookie of the browser, because `pending` is in its history. */
+      readonly proof: string
+    }
 
 /** A person whose password was right and who owes a new one. The value is worthless once it is set. */
 interface Pending {
@@ -61,6 +68,8 @@ interface Pending {
   readonly passwordChangedAt: number
   readonly attempt: string
   readonly remember: boolean
+  /** SHA-256 of the proof. */
+  readonly proofDigest: string
 }
 
 /** A registration whose mail is on its way. It looks the same when there is none (ASVS 6.3.8). */
@@ -138,13 +147,19 @@ export class BrowserSignIn {
     }
     if (outcome.refused === 'wrong_credentials') return { kind: 'wrong' }
     const { user } = outcome
+    const proof = randomBytes(32).toString('base64url')
     const pending: Pending = {
       userId: user.id,
       passwordChangedAt: user.passwordChangedAt.getTime(),
       attempt: attemptId,
       remember: form.remember,
+      proofDigest: digestOf(proof),
     }
-    return { kind: 'new-password', pending: await this.#deps.sealed.seal('pending', pending) }
+    return {
+      kind: 'new-password',
+      pending: await this.#deps.sealed.seal('pending', pending),
+      proof,
+    }
   }
 
   /**
@@ -211,10 +226,16 @@ export class BrowserSignIn {
     return this.#begin({ id, user, proof, flow, caller, remember: false })
   }
 
-  /** The person of a password that has to be replaced; undefined when the value is too old or worthless. */
-  async personOwing(pending: string | undefined): Promise<User | undefined> {
-    const { sealed, users } = this.#deps
+  async #owed(pending: string | undefined, caller: Caller): Promise<Pending | undefined> {
+    const { sealed } = this.#deps
     const owed = await sealed.open<Pending>('pending', pending, pendingSeconds)
+    return owed?.proofDigest === digestOf(caller.pendingProof ?? '') ? owed : undefined
+  }
+
+  /** The person of a password that has to be replaced; undefined when the value is too old or worthless. */
+  async personOwing(pending: string | undefined, caller: Caller): Promise<User | undefined> {
+    const { users } = this.#deps
+    const owed = await this.#owed(pending, caller)
     const user = owed && (await users.find(owed.userId))
     return user && !user.disabledAt ? user : undefined
   }
@@ -230,8 +251,8 @@ export class BrowserSignIn {
     flow: Flow | undefined,
     caller: Caller,
   ): Promise<BegunBrowserSession | undefined> {
-    const { sealed, users, credentials } = this.#deps
-    const owed = await sealed.open<Pending>('pending', pending, pendingSeconds)
+    const { users, credentials } = this.#deps
+    const owed = await this.#owed(pending, caller)
     const user = owed && (await users.find(owed.userId))
     if (!user || user.disabledAt) return undefined
     // A second copy of the form gets the session that the first one began.
@@ -244,6 +265,8 @@ export class BrowserSignIn {
     return this.#begin({ id, user: changed.user, proof, flow, caller, remember: owed.remember })
   }
 }
+
+const digestOf = (proof: string): string => hash('sha256', proof, 'base64url')
 
 interface Beginning {
   readonly id: string

@@ -15,6 +15,9 @@ export const browserCookie = '__Host-signet_session'
 /** The same as `deviceCookie` for the pages, which are at every path. */
 export const browserDeviceCookie = '__Host-signet_device'
 
+/** Proves that the sealed value of an owed password was given to this browser: its URL alone opens nothing. */
+export const pendingCookie = '__Host-signet_pending'
+
 /** Marks a browser in which this person has signed in before. */
 export const deviceCookie = '__Secure-signet_device'
 

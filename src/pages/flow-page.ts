@@ -4,7 +4,13 @@ import type { Clients } from '../clients/clients.ts'
 import type { BrowserFlow, ClientAnswer, Flow } from '../grants/browser-flow.ts'
 import type { BrowserSignIn, Caller } from '../grants/browser-sign-in.ts'
 import type { Context } from '../http/context.ts'
-import { browserCookie, browserDeviceCookie, readCookie, setCookie } from '../http/cookies.ts'
+import {
+  browserCookie,
+  browserDeviceCookie,
+  pendingCookie,
+  readCookie,
+  setCookie,
+} from '../http/cookies.ts'
 import { readForm } from '../http/request-body.ts'
 import type { BegunBrowserSession, SignedInBrowser } from '../sessions/browser-sessions.ts'
 import type { Throttle } from '../throttle/throttle.ts'
@@ -67,6 +73,7 @@ export async function visitOf(
       device: { ip: ctx.state.ip, userAgent: ctx.get('user-agent') || undefined },
       cookie,
       deviceToken: readCookie(ctx, browserDeviceCookie),
+      pendingProof: readCookie(ctx, pendingCookie),
     },
   }
 }
@@ -139,6 +146,13 @@ export function redirect(ctx: Context, location: string): void {
   ctx.status = 303
   ctx.set('location', location)
 }
+
+/** Gives the browser the proof without which the value of an owed password is worthless. */
+export const setPendingProof = (ctx: Context, proof: string): void =>
+  ctx.append(
+    'set-cookie',
+    setCookie(pendingCookie, proof, { path: '/', maxAgeSeconds: 600, sameSite: 'Lax' }),
+  )
 
 /** Sets the cookies of a browser that has just signed in. */
 export function signedIn(

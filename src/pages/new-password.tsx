@@ -24,7 +24,7 @@ export function newPasswordPage(pages: FlowPages): { show: Middleware; submit: M
     async show(ctx) {
       const { pending, request } = queryOf(ctx)
       const visit = await visitOf(pages, ctx, request)
-      const user = await browserSignIn.personOwing(pending)
+      const user = await browserSignIn.personOwing(pending, visit.caller)
       // The old password is asked for first.
       if (!user) return redirect(ctx, pageUrl(pages, 'reauthenticate', { request }))
       show(pages, ctx, visit, pending, user.email ?? user.username ?? '')
@@ -33,7 +33,7 @@ export function newPasswordPage(pages: FlowPages): { show: Middleware; submit: M
       const fields = await ownForm(pages, ctx)
       const visit = await visitOf(pages, ctx, fields.request)
       const { pending, new_password: password = '' } = fields
-      const user = await browserSignIn.personOwing(pending)
+      const user = await browserSignIn.personOwing(pending, visit.caller)
       const toSignIn = pageUrl(pages, 'reauthenticate', { request: visit.flow?.sealed })
       try {
         if (user) await throttle.attempt('linkPassword', { person: user.id })

@@ -14,6 +14,7 @@ import {
   pageUrl,
   queryOf,
   redirect,
+  setPendingProof,
   signedIn,
   type Visit,
   visitOf,
@@ -71,6 +72,7 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
         })
       }
       if (outcome.kind === 'new-password') {
+        setPendingProof(ctx, outcome.proof)
         const query = { pending: outcome.pending, request: visit.flow?.sealed }
         return redirect(ctx, pageUrl(pages, 'new-password', query))
       }

@@ -184,7 +184,7 @@ test('sealed texts at the wrong place → no client, no session and no error', a
     t.regex(sent.location, /\/sign-in$/)
   }
   const wrong = await browser.visit('/sign-in', { form: { ...ada, request, attempt: request } })
-  t.is(wrong.status, 200, 'the form is shown again')
+  t.is(wrong.status, 422, 'the form is shown again')
   t.deepEqual(browser.lastSetCookies, [])
 })
 
@@ -198,4 +198,20 @@ test('a page of a finished flow, opened again → leads on, and gives no second 
   t.is(again.status, 200)
   t.regex(again.html, /href="https:\/\/web\.example\/"/)
   t.is((await server.db('authorization_codes')).length, 1)
+})
+
+test('the address of the page for an owed password, without its browser → worth nothing', async (t) => {
+  const { app, server, browser } = await startWebApp(t)
+  await server.db('users').where({ username: ada.username }).update({ must_change_password: true })
+  const page = await browser.submit(await browser.open(app.authorizeUrl()), ada, asksPassword)
+  t.regex(page.url, /\/new-password\?/)
+  const thief = new FlowBrowser(server.url)
+  const elsewhere = await thief.open(page.url)
+  t.notRegex(elsewhere.url, /\/new-password/)
+  const form = page.forms.find(({ fields }) => 'new_password' in fields)
+  const owed = { ...form?.fields, new_password: 'seven lamps over the harbour' }
+  await thief.visit('/new-password', { form: owed })
+  t.is(thief.cookies.size, 0)
+  const end = await finish(browser, await browser.open('/new-password', { form: owed }))
+  t.truthy(answerOf(end).code)
 })

@@ -3,7 +3,7 @@ import { sendPage } from '../document.ts'
 import { CurrentPassword, Form } from '../elements/form.tsx'
 import { Layout } from '../elements/layout.tsx'
 import { Person } from '../elements/person.tsx'
-import { redirect, signedIn } from '../flow-page.ts'
+import { redirect, setPendingProof, signedIn } from '../flow-page.ts'
 import { accountPageNamed, accountPath } from './account-page-names.ts'
 import { type AccountPages, type AccountVisit, nameOf, shown, submitted } from './account-pages.ts'
 
@@ -31,6 +31,7 @@ export function confirmPage(pages: AccountPages): { show: Middleware; submit: Mi
           signedIn(pages, ctx, outcome.session, outcome.deviceToken)
           return redirect(ctx, accountPath(path, accountPageNamed(fields.page) ?? 'overview'))
         case 'new-password':
+          setPendingProof(ctx, outcome.proof)
           return redirect(
             ctx,
             `${path}/new-password?${new URLSearchParams({ pending: outcome.pending })}`,
