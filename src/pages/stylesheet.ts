@@ -56,7 +56,7 @@ input:read-only:not([type=checkbox],[type=radio]){background:var(--background)}
 .error{color:var(--danger);font-size:.875rem;font-weight:500;margin:.375rem 0 0}
 .check{display:flex;gap:.625rem;align-items:center;font-weight:400;margin:0 0 1.25rem;min-height:1.75rem}
 .check input{flex:none;width:1.25rem;height:1.25rem;margin:0}
-.between{display:flex;flex-wrap:wrap;gap:0 1rem;justify-content:space-between;align-items:baseline}
+.between{font-size:.875rem;display:flex;flex-wrap:wrap;gap:0 1rem;justify-content:space-between;align-items:baseline}
 button,.button{display:flex;align-items:center;justify-content:center;gap:.5rem;width:100%;min-height:2.875rem;font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer;padding:.5rem 1rem;margin:0 0 .75rem;border:1px solid transparent;border-radius:var(--radius);background:var(--accent);color:var(--on-accent)}
 button:hover,.button:hover{filter:brightness(1.08)}
 button:active,.button:active{filter:brightness(.94)}
@@ -85,6 +85,7 @@ input:focus-visible{outline-offset:0;border-color:var(--accent)}
 .apps a{flex:1;display:flex;gap:.75rem;align-items:center;padding:.75rem;color:inherit;text-decoration:none;font-weight:600}
 .apps .icon{margin:0}
 summary{cursor:pointer;min-height:1.5rem;margin:0 0 .75rem;color:var(--muted)}
+.card>:last-child{margin-bottom:0}
 .after{margin:1.25rem 0 0;padding-top:1.25rem;border-top:1px solid var(--edge);text-align:center}
 .after>:last-child{margin-bottom:0}
 .after form+p{margin-top:.5rem}

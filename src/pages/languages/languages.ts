@@ -1,6 +1,12 @@
 import type { Context } from '../../http/context.ts'
 import { readCookie } from '../../http/cookies.ts'
+import { ar } from './ar.ts'
+import { de } from './de.ts'
 import { en, type Messages } from './en.ts'
+import { es } from './es.ts'
+import { fr } from './fr.ts'
+import { ja } from './ja.ts'
+import { ptBr } from './pt-br.ts'
 
 /** A language of the pages. */
 export interface Language {
@@ -13,6 +19,12 @@ export interface Language {
 /** Each language in itself. */
 export const languageNames = {
   en: 'English',
+  de: 'Deutsch',
+  fr: 'Français',
+  es: 'Español',
+  'pt-BR': 'Português (Brasil)',
+  ja: '日本語',
+  ar: 'العربية',
 } as const
 
 export type LanguageCode = keyof typeof languageNames
@@ -22,11 +34,19 @@ export const languageCodes = Object.keys(languageNames) as readonly LanguageCode
 /** Set by the choice at the foot of each page. It is no secret, and tells nothing about the person. */
 export const languageCookie = '__Host-signet_language'
 
-const catalogues: Readonly<Record<LanguageCode, Messages>> = { en }
+const catalogues: Readonly<Record<LanguageCode, Messages>> = {
+  en,
+  de,
+  fr,
+  es,
+  'pt-BR': ptBr,
+  ja,
+  ar,
+}
 
 const languageOf = (code: LanguageCode): Language => ({
   code,
-  direction: 'ltr',
+  direction: code === 'ar' ? 'rtl' : 'ltr',
   messages: catalogues[code],
 })
 
