@@ -1,3 +1,4 @@
+// Alone: its titles are those of the Basic profile, which is in the same folder.
 import test from 'ava'
 import { titleOf } from './module.ts'
 import { basic } from './plans.ts'
