@@ -5,10 +5,10 @@ import type { Context, Middleware } from '../../http/context.ts'
 import type { SignedInBrowser } from '../../sessions/browser-sessions.ts'
 import type { User } from '../../users/user.ts'
 import { type FlowPages, ownForm, redirect, type Visit, visitOf } from '../flow-page.ts'
+import type { AccountMessages } from '../languages/account-en.ts'
 import { languageFor } from '../languages/languages.ts'
+import { accountMessages } from './account-language.ts'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
-import type { AccountMessages } from './languages/en.ts'
-import { accountMessages } from './languages/languages.ts'
 
 type OfFlow = Pick<FlowPages, 'flow' | 'browserSignIn' | 'path' | 'origin' | 'sessionSeconds'>
 

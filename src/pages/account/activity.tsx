@@ -1,10 +1,10 @@
 import type { AuditLog, RecordedEvent } from '../../audit/audit-log.ts'
 import type { Middleware } from '../../http/context.ts'
 import { sendPage } from '../document.ts'
+import type { AccountMessages } from '../languages/account-en.ts'
 import { accountPath } from './account-page-names.ts'
 import { type AccountPages, clientsOf, shown } from './account-pages.ts'
 import { AccountLayout, Section, timeText } from './elements.tsx'
-import type { AccountMessages } from './languages/en.ts'
 
 interface Dependencies extends AccountPages {
   readonly audit: AuditLog

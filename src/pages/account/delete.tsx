@@ -11,6 +11,7 @@ import { CurrentPassword, Field, Form } from '../elements/form.tsx'
 import { Layout } from '../elements/layout.tsx'
 import { ownForm, redirect } from '../flow-page.ts'
 import { languageFor } from '../languages/languages.ts'
+import { accountMessages } from './account-language.ts'
 import { accountPath } from './account-page-names.ts'
 import {
   type AccountPages,
@@ -22,7 +23,6 @@ import {
 } from './account-pages.ts'
 import { AccountLayout, Section } from './elements.tsx'
 import { errorsOf, type FieldErrors } from './field-errors.ts'
-import { accountMessages } from './languages/languages.ts'
 
 interface Dependencies extends AccountPages {
   readonly administration: UserAdministration

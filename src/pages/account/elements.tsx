@@ -4,10 +4,10 @@ import { deviceNames } from '../../api/account/devices.ts'
 import { Alert, ErrorSummary, Notice } from '../elements/form.tsx'
 import { Icon, type IconName } from '../elements/icons.tsx'
 import { Document } from '../elements/layout.tsx'
+import type { AccountMessages } from '../languages/account-en.ts'
 import type { Language } from '../languages/languages.ts'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
 import { type AccountPages, type AccountVisit, nameOf } from './account-pages.ts'
-import type { AccountMessages } from './languages/en.ts'
 
 /** The navigation, in its order. Pages that are below another one mark that one. */
 const entries = [

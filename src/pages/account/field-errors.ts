@@ -1,6 +1,6 @@
 import { PasswordError } from '../../passwords/password-policy.ts'
 import { UserError } from '../../users/user.ts'
-import type { AccountMessages } from './languages/en.ts'
+import type { AccountMessages } from '../languages/account-en.ts'
 
 /** The sentence for each field that is wrong, by its name; `form` is for none of them. */
 export type FieldErrors = Record<string, string>

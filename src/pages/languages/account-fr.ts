@@ -1,4 +1,4 @@
-import type { AccountMessages } from './en.ts'
+import type { AccountMessages } from './account-en.ts'
 
 export const fr: AccountMessages = {
   account: 'Votre compte',

@@ -1,4 +1,4 @@
-import type { AccountMessages } from './en.ts'
+import type { AccountMessages } from './account-en.ts'
 
 /** Arabic has six plural forms: CLDR names them. */
 const plural = new Intl.PluralRules('ar')
