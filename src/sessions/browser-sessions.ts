@@ -3,7 +3,8 @@ import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Revocations } from '../revocations/revocations.ts'
-import { type Statements, statement } from '../stores/statements.ts'
+import type { Statements } from '../stores/statements.ts'
+import { BrowserReads } from './browser-reads.ts'
 import {
   type BrowserSession,
   type BrowserSessionCodec,
@@ -72,30 +73,14 @@ const formerCookieSeconds = 30
 /** A form that is sent again within this time gets the session that its first copy began. */
 const repeatSeconds = 60
 
-const found = statement(
-  'browser_session',
-  `SELECT browser.id, user_id, version, browser.created_at, auth_time, amr, acr, authenticated_for,
-          answered, remembered, idle_expires_at, expires_at, revoked_at, revoked_reason, ip, user_agent,
-          must_change_password, email IS NOT NULL AND email_verified_at IS NULL AS is_unverified,
-          password_changed_at, locale
-     FROM browser_sessions AS browser JOIN users ON users.id = user_id
-    WHERE browser.id = $1 AND revoked_at IS NULL AND expires_at > $2 AND idle_expires_at > $2
-      AND users.disabled_at IS NULL`,
-)
-
-type FoundRow = BrowserSessionRow & {
-  must_change_password: boolean
-  is_unverified: boolean
-  password_changed_at: Date
-  locale: string | null
-}
-
 /** Browsers in which people are signed in here: single sign-on. */
 export class BrowserSessions {
   readonly #deps: Dependencies
+  readonly #reads: BrowserReads
 
   constructor(deps: Dependencies) {
     this.#deps = deps
+    this.#reads = new BrowserReads(deps.statements, deps.now)
   }
 
   /**
@@ -129,11 +114,11 @@ export class BrowserSessions {
 
   /** Finds the live session of a cookie. */
   async find(cookie: string): Promise<SignedInBrowser | undefined> {
-    const { statements, codec, now } = this.#deps
+    const { codec, now } = this.#deps
     const content = codec.decode(cookie)
     if (!content) return undefined
+    const row = await this.#reads.find(content.id)
     const at = now()
-    const [row] = await statements.run<FoundRow>(found, [content.id, at])
     if (!row || !isCurrent(row, content.version, at)) return undefined
     const session = browserSessionOf(row)
     await this.#touch(session, at)
