@@ -50,6 +50,7 @@ const server = createServer((request, response) => {
     response.setHeader('content-type', 'application/json')
     return response.end(JSON.stringify({ issuer, clientId, service }))
   }
+  if (pathname === '/favicon.ico') return response.writeHead(204).end()
   if (!Object.hasOwn(files, pathname)) return response.writeHead(404).end('Not found')
   const [type, path] = files[pathname]
   response.setHeader('content-type', `${type}; charset=utf-8`)

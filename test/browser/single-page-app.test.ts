@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Page } from 'playwright-core'
+import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { root } from '../../tools/root.ts'
 import { openProfile } from '../support/browser/chromium.ts'
 import { decide, signIn } from '../support/browser/person.ts'
 import { registerClient, startRelyingParty } from '../support/browser/relying-party.ts'
+import { startProgram } from '../support/server/example-program.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
 
 /** A single-page app with oidc-client-ts, as its documentation shows it. */
@@ -83,4 +85,35 @@ test('oidc-client-ts: signinPopup → the app is told, and the popup closes', as
   await Promise.all([popup.waitForEvent('close'), decide(popup, 'allow')])
   await shows(page, 'ada')
   t.pass()
+})
+
+test('examples/spa → signs in, shows the claims, calls the service, refreshes, signs out', async (t) => {
+  const port = String(await freePort())
+  const url = `http://127.0.0.1:${port}`
+  const server = await startServer(t, { environment: { CORS_ORIGINS: url } })
+  await registerClient(server, `${url}/`, {
+    audiences: [server.url],
+    postLogoutRedirectUris: [`${url}/`],
+  })
+  const ISSUER = server.url
+  const service = await startProgram(t, 'koa-service/service.js', {
+    env: { ISSUER, APP_ORIGIN: url },
+  })
+  await startProgram(t, 'spa/server.js', {
+    env: { ISSUER, PORT: port, SERVICE: service.url, CLIENT_ID: 'web' },
+  })
+  const { page } = await openProfile(t)
+  const says = (text: string | RegExp) => page.locator('#message', { hasText: text }).waitFor()
+  await page.goto(`${url}/`)
+  await page.click('#sign-in')
+  await signIn(page)
+  await decide(page, 'allow')
+  await page.locator('h1', { hasText: 'Hello, ada' }).waitFor()
+  t.is(page.url(), `${url}/`, 'no code stays in the address')
+  await page.click('#call')
+  await says(/The service answers 200/)
+  await page.click('#refresh')
+  await says(/A new access token/)
+  await page.click('#sign-out')
+  await page.locator('#sign-in').waitFor()
 })

@@ -15,10 +15,11 @@ export const accountStylesheet = `.account{width:100%;max-width:62rem;display:gr
 .row{display:flex;gap:.75rem 1.5rem;align-items:center;justify-content:space-between;padding:1rem 0;border-top:1px solid var(--edge)}
 .row:first-child{border-top:0;padding-top:0}
 .row:last-child{padding-bottom:0}
+.row form{flex:none}
 .row>div{min-width:0;overflow-wrap:anywhere}
 .row .name{color:var(--text);font-size:1rem;line-height:1.4;font-weight:600;margin:0}
 .row p{margin:0;color:var(--muted);font-size:.9375rem}
-.small{flex:none;width:auto;min-height:2.25rem;margin:0;padding:.25rem .875rem;font-size:.9375rem}
+.small{flex:none;width:auto;white-space:nowrap;min-height:2.25rem;margin:0;padding:.25rem .875rem;font-size:.9375rem}
 .mark{display:inline-block;margin-inline-start:.5rem;padding:0 .5rem;border:1px solid var(--line);border-radius:1rem;color:var(--muted);font-size:.8125rem;font-weight:500}
 .rows+.button,.rows+p{margin-top:1rem}
 .panel>.button{max-width:26rem}

@@ -6,13 +6,27 @@ export function Person({ name, detail }: { readonly name: string; readonly detai
         {[...name][0]?.toUpperCase()}
       </span>
       <span>
-        <bdi>{name}</bdi>
+        <bdi>{breakable(name)}</bdi>
         {detail && (
           <small>
-            <bdi>{detail}</bdi>
+            <bdi>{breakable(detail)}</bdi>
           </small>
         )}
       </span>
     </div>
+  )
+}
+
+/** On a narrow screen an address continues on the next line after its @. */
+function breakable(name: string) {
+  const at = name.indexOf('@') + 1
+  return at === 0 ? (
+    name
+  ) : (
+    <>
+      {name.slice(0, at)}
+      <wbr />
+      {name.slice(at)}
+    </>
   )
 }

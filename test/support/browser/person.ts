@@ -16,9 +16,10 @@ export async function signIn(page: Page, account: Account = ada): Promise<void> 
 }
 
 export async function fillIn(page: Page, { username, password }: Account = ada): Promise<void> {
+  await page.fill('input[name=password]', password)
+  // It cannot be changed by a person who confirms who they are.
   const name = page.locator('input[name=username]:not([readonly])')
   if ((await name.count()) > 0) await name.fill(username)
-  await page.fill('input[name=password]', password)
 }
 
 /** Decides on the consent page. */
