@@ -9,7 +9,7 @@ import { openPeer } from './peer.ts'
 const connections = 64
 /** Each of another person. */
 const browsers = 1000
-export const redirectUri = 'https://app.bench.example/callback'
+const redirectUri = 'https://app.bench.example/callback'
 const verifier = randomBytes(32).toString('base64url')
 
 const before = `${new URLSearchParams({

@@ -69,7 +69,7 @@ export interface RedeemedCode {
 export type CodeFailure = 'forged_code' | 'code_reused' | 'code_not_valid' | 'unknown_code'
 
 /** RFC 6749 §4.1.2 and FAPI 2.0 §5.3.2.1: a code lives for a minute. */
-export const codeSeconds = 60
+const codeSeconds = 60
 
 /** In SQL, the browser that a code is written for. */
 const browser = `browser.id = $1 AND browser.revoked_at IS NULL AND browser.expires_at > $2`

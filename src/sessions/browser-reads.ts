@@ -5,7 +5,7 @@ import { isUnavailable } from '../stores/unavailable.ts'
 import type { BrowserSessionRow } from './browser-session.ts'
 
 /** A live browser session with what is known about its person. */
-export type LiveBrowserRow = BrowserSessionRow & {
+type LiveBrowserRow = BrowserSessionRow & {
   must_change_password: boolean
   is_unverified: boolean
   password_changed_at: Date
