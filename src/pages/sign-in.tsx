@@ -1,4 +1,4 @@
-import type { Step } from '../authentication/next.ts'
+import type { FlowPage, Step } from '../authentication/next.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { formActionSource } from '../oauth/redirect-uri.ts'
 import { type AccountPageName, accountPageNamed } from './account/account-page-names.ts'
@@ -39,8 +39,10 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
       const { browser } = visit
       const step = visit.flow && (await pages.flow.stepOf(visit.flow, browser))
       // The back button leads here too: the page says who is signed in, and leads on.
-      if (browser && another === undefined && !isNeeded(step)) {
-        const isAnswered = step?.kind === 'page' && step.page === 'continue'
+      // Somebody who has chosen their account may owe a proof as well.
+      const isAskedFor = ctx.path === `${pages.path}/reauthenticate` && isOn(step, 'choose-account')
+      if (browser && another === undefined && !isAskedFor && !isNeeded(step)) {
+        const isAnswered = isOn(step, 'continue')
         if (isAnswered || (returnTo !== undefined && !visit.flow)) {
           return goOn(pages, ctx, visit.flow, browser, returnTo)
         }
@@ -82,6 +84,9 @@ export function signInPage(pages: FlowPages): { show: Middleware; submit: Middle
     },
   }
 }
+
+const isOn = (step: Step | undefined, page: FlowPage): boolean =>
+  step?.kind === 'page' && step.page === page
 
 const isNeeded = (step: Step | undefined): boolean =>
   step?.kind === 'page' && needed.includes(step.page)
