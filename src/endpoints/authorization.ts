@@ -21,6 +21,9 @@ interface Dependencies {
   readonly send: (ctx: Context, answer: ClientAnswer) => void
 }
 
+/** A request that came as a form goes on with a GET; `request` is a parameter of OpenID Connect Core §6. */
+const postedRequest = 'posted_request'
+
 /**
  * The authorization endpoint: RFC 6749 §3.1, OpenID Connect Core §3.1.2. Until the client and its redirect
  * URI are known to be right, an error is a page (§4.1.2.1); after that the client is told by redirect.
@@ -28,16 +31,19 @@ interface Dependencies {
 export function authorization({ flow, clients, path, send }: Dependencies): Middleware {
   return async (ctx) => {
     const params = await readAuthorizationParams(ctx)
-    const client = await clientOf(params, clients)
+    const posted = ctx.method === 'GET' ? await flow.open(params.get(postedRequest)) : undefined
+    const client = posted?.client ?? (await clientOf(params, clients))
     ctx.state.facts.clientId = client.id
     // An error page leads back to the client.
     ctx.state.client = client
-    const to = returnAddressOf(params, client)
-    const started = await start(flow, params, client, to, ctx)
+    const started =
+      posted ?? (await start(flow, params, client, returnAddressOf(params, client), ctx))
     if ('parameters' in started) return send(ctx, started)
     const show = async (page: string) => toPage(ctx, path, page, await flow.seal(started))
-    // A form of another site brings no cookie, but the page that it is sent on to gets it.
-    if (ctx.method === 'POST') return show('sign-in')
+    // A form of another site brings no cookie, but the GET that follows does.
+    if (ctx.method === 'POST') {
+      return redirect(ctx, `${path}/oauth/authorize?${postedRequest}=${await flow.seal(started)}`)
+    }
     const isSilent = started.request.prompt.includes('none')
     try {
       await answerOrShow(flow, started, ctx, show, send)
@@ -73,10 +79,13 @@ async function answerOrShow(
   await show('sign-in')
 }
 
-function toPage(ctx: Context, path: string, page: string, sealed: string): void {
+const toPage = (ctx: Context, path: string, page: string, sealed: string): void =>
+  redirect(ctx, `${path}/${page}?request=${sealed}`)
+
+function redirect(ctx: Context, location: string): void {
   // RFC 9700 §4.12: 303, because 307 would send a form on.
   ctx.status = 303
-  ctx.set('location', `${path}/${page}?request=${sealed}`)
+  ctx.set('location', location)
   ctx.body = null
   ctx.status = 303
 }

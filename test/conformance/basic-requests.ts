@@ -187,6 +187,9 @@ export const basicRequests: readonly Module[] = [
       const again = rp.parameters()
       const silent = await rp.browser.open('/oauth/authorize', { form: again, isCrossSite: true })
       t.truthy(rp.callback(t, again, silent).code, 'a signed-in person was asked again')
+      const none = rp.parameters({ prompt: 'none' })
+      const noPage = await rp.browser.open('/oauth/authorize', { form: none, isCrossSite: true })
+      t.truthy(rp.callback(t, none, noPage).code, 'prompt=none showed a page')
     },
   },
   {
