@@ -95,6 +95,8 @@ const exceptions: Readonly<Record<string, string>> = {
   'revocations: reads access_token_lives':
     'an entry is kept as long as the longest token, in its INSERT',
   'sessions: locks clients': 'a sign-in locks its client before it inserts, in one statement',
+  'sessions: locks consents':
+    'a code begins a session only while its consent stands, in one statement',
   'sessions: locks users': 'a sign-in locks its person before it inserts, in one statement',
   'sessions: reads clients': 'a rotation checks that its client is enabled, in one statement',
   'sessions: reads deleted_clients': 'the janitor looks for sessions of deleted clients',

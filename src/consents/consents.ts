@@ -89,18 +89,18 @@ export class Consents {
 
   /**
    * Withdraws a consent: the client loses it, its codes and its sessions of this person, with all their
-   * access tokens, in one transaction (ASVS 10.7.3). A code that is being redeemed holds its row, so the
-   * session that it begins is found here.
+   * access tokens, in one transaction (ASVS 10.7.3). Code, consent, sessions: a redemption locks them in the
+   * same order, so neither waits for the other in turn, and a session that it begins is found here.
    * @returns whether the client had anything
    */
   async withdraw(userId: string, clientId: string, ip: string): Promise<boolean> {
     const { codes, families, revocations, audit } = this.#deps
     return revocations.decide(async (change) => {
       const { trx } = change
+      await codes.deleteOf(trx, userId, clientId)
       const consents = await trx('consents')
         .where({ user_id: userId, client_id: clientId })
         .delete()
-      await codes.deleteOf(trx, userId, clientId)
       const which = { user_id: userId, client_id: clientId }
       const ended = await families.end(change, which, 'consent_withdrawn')
       if (consents === 0 && ended.length === 0) return false

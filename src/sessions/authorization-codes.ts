@@ -105,7 +105,8 @@ const writeOnce = statement(
 /**
  * Redeems a code: deletes it and inserts the session that it begins, in one statement. The first
  * presentation by its client spends a code, whatever comes of it. Signing out updates the row of the browser
- * first and then ends the sessions, so `FOR SHARE` leaves no session behind.
+ * first and then ends the sessions, so `FOR SHARE` leaves no session behind; the same holds for
+ * the row of a consent that is withdrawn. That a client needs no consent is decided as `skipsConsent` does.
  */
 const redeem = statement(
   'redeem_code',
@@ -122,6 +123,11 @@ const redeem = statement(
         AND users.disabled_at IS NULL AND users.password_changed_at = code.password_changed_at
         AND clients.disabled_at IS NULL
         AND browser.revoked_at IS NULL AND browser.expires_at > $3
+        AND CASE WHEN clients.first_party AND COALESCE(clients.consent, 'skip') = 'skip' THEN true ELSE EXISTS (
+              SELECT FROM consents
+               WHERE consents.user_id = code.user_id AND consents.client_id = code.client_id
+                 AND consents.granted_at >= clients.created_at AND consents.scopes @> code.scope
+                 FOR KEY SHARE) END
         FOR NO KEY UPDATE OF users FOR SHARE OF clients, browser
    ), begun AS (
      INSERT INTO refresh_families

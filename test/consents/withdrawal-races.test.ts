@@ -50,3 +50,12 @@ test('a consent is withdrawn by many at once → one of them has withdrawn it, o
     t.is(events.length, round + 1)
   }
 })
+
+test('a code was written although the consent was withdrawn at that moment → it begins no session', async (t) => {
+  const { server, app, browser } = await startWebApp(t)
+  const { code = '' } = await signIn(browser, app)
+  // A page that had read the consent writes its code after the codes of the client were deleted.
+  await server.db('consents').delete()
+  t.like(await app.redeem(code), { status: 400, body: { error: 'invalid_grant' } })
+  t.is((await server.db('refresh_families').where({ client_id: app.id })).length, 0)
+})

@@ -66,19 +66,23 @@ export async function writeCode(
 ) {
   const verifier = randomBytes(32).toString('base64url')
   const codeChallenge = createHash('sha256').update(verifier).digest('base64url')
+  const scope = ['openid', 'read', 'offline_access']
+  const client = (await services.clients.find(clientId))?.client
+  const { userId } = browser.session
+  if (client) await services.consents.allow({ userId, client, scopes: scope, ip: '192.0.2.1' })
   const code = await services.codes.write({
     browserSessionId: browser.session.id,
     clientId,
     redirectUri,
     codeChallenge,
     nonce: undefined,
-    scope: ['openid', 'read', 'offline_access'],
     audience: ['https://orders.example'],
     claims: undefined,
     hasRefreshToken: true,
     outlivesBrowser: false,
     answers: undefined,
     ...different,
+    scope,
   })
   if (code === undefined) throw new Error('no code was written')
   const form = {
