@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { openProfile } from '../support/browser/chromium.ts'
+import { focusOrder } from '../support/browser/keyboard.ts'
 import { hedy, nameOf, openState, pageStates, type Tour } from '../support/browser/pages.ts'
 import { registerClient, startRelyingParty } from '../support/browser/relying-party.ts'
 import { startMailedServer } from '../support/mail/mailed-server.ts'
@@ -89,9 +90,28 @@ for (const [locale, direction] of [
     const defects = new Set<string>()
     for (const state of pageStates) {
       await openState(tour, state)
-      await page.evaluate(`document.documentElement.dir = '${direction}'`)
+      t.is(await page.evaluate('document.documentElement.dir'), direction, nameOf(state))
       for (const defect of await defectsOf(page)) defects.add(`${nameOf(state)}: ${defect}`)
     }
     t.deepEqual([...defects], [])
   })
 }
+
+const fields = [
+  'Email address or username',
+  'Password',
+  'Keep me signed in',
+  'Forgot your password?',
+  'Sign in',
+  'Create an account',
+]
+
+test('WCAG 2.4.3: Tab on the sign-in page → the focus goes through it in the order of reading', async (t) => {
+  const { page, server } = await startTour(t, 'en')
+  await page.goto(`${server.url}/sign-in`)
+  const order = await focusOrder(page)
+  t.deepEqual(
+    order.filter((name) => fields.includes(name)),
+    fields,
+  )
+})
