@@ -9,7 +9,7 @@ import { claimNames } from '../users/person-claims.ts'
 
 /** `prompt`: OpenID Connect Core §3.1.2.1, Initiating User Registration 1.0. */
 export const prompts = ['none', 'login', 'consent', 'select_account', 'create'] as const
-export type Prompt = (typeof prompts)[number]
+type Prompt = (typeof prompts)[number]
 
 export const responseModes = ['query', 'form_post'] as const
 export type ResponseMode = (typeof responseModes)[number]

@@ -38,7 +38,7 @@ export type GrantType = (typeof grantTypes)[number]
 const refreshTokenPolicies = ['offline_access', 'always', 'never'] as const
 
 /** When a person is asked whether a client may act for them: each time, once, or never. */
-export const consentPolicies = ['remember', 'always', 'skip'] as const
+const consentPolicies = ['remember', 'always', 'skip'] as const
 
 const audience = z
   .string()

@@ -31,8 +31,7 @@ const entities: Record<string, string> = {
   "'": '&#39;',
 }
 
-export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (c) => entities[c] ?? '')
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c] ?? '')
 
 /**
  * Untrusted text in quotation marks. Undefined for text that a mail must not carry to a stranger:

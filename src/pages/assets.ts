@@ -45,7 +45,7 @@ export const serve =
     ctx.body = body
   }
 
-export const svgType = 'image/svg+xml'
+const svgType = 'image/svg+xml'
 
 /** The files that pages load, by their name in `assets/`. */
 export const assets: Readonly<Record<string, Middleware>> = {

@@ -2,7 +2,7 @@
 export const leastContrast = 4.5
 
 /** Red, green and blue of `#rrggbb` or `#rgb`; undefined for any other text. */
-export function rgbOf(color: string): [number, number, number] | undefined {
+function rgbOf(color: string): [number, number, number] | undefined {
   const [, text] = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(color.trim()) ?? []
   if (text === undefined) return undefined
   const digits = text.length === 3 ? text.replace(/./g, '$&$&') : text

@@ -12,10 +12,10 @@ export const colors = {
   good: ['#146c3a', '#8fd6a8'],
 } as const satisfies Record<string, readonly [light: string, dark: string]>
 
-export type ColorName = keyof typeof colors
+type ColorName = keyof typeof colors
 
 /** Sizes and fonts that themes may replace as well. */
-export const measures = {
+const measures = {
   radius: '.625rem',
   font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
 } as const

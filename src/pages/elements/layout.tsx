@@ -3,15 +3,13 @@ import { type Language, languageNames } from '../languages/languages.ts'
 import { Icon } from './icons.tsx'
 
 /** The properties of every page. */
-export interface PageFrame {
+interface PageFrame {
   readonly language: Language
   /** The path of the issuer; empty at the root. */
   readonly path: string
   readonly title: string
   /** The accent color of the client, if it has one. */
   readonly accent?: string | null | undefined
-  /** The client whose logo is shown, if it has one. */
-  readonly logoOf?: string | undefined
   /** The query parameters without which the page would be another one: they survive a change of language. */
   readonly keep?: Readonly<Record<string, string | undefined>> | undefined
 }
@@ -84,12 +82,11 @@ interface LayoutProps extends PageFrame {
 
 /** One quiet column, for the pages of a sign-in. */
 export function Layout({ lead, children, ...frame }: LayoutProps) {
-  const { path, title, logoOf } = frame
-  const logo = logoOf === undefined ? 'logo.svg' : `clients/${encodeURIComponent(logoOf)}.svg`
+  const { path, title } = frame
   return (
     <Document {...frame}>
       <main class="card">
-        <img class="logo" src={`${path}/assets/${logo}`} alt="" height="40" />
+        <img class="logo" src={`${path}/assets/logo.svg`} alt="" height="40" />
         <h1>{title}</h1>
         {lead && <p class="lead">{lead}</p>}
         {children}

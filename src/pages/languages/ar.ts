@@ -14,7 +14,6 @@ export const ar = {
   language: 'اللغة',
   continue: 'متابعة',
   continueTo: (app) => `المتابعة إلى ${app}`,
-  continueAs: (name) => `المتابعة باسم ${name}`,
   cancel: 'إلغاء',
   tryAgain: 'إعادة المحاولة',
   skipToContent: 'الانتقال إلى المحتوى',
@@ -126,11 +125,6 @@ export const ar = {
   signedOutEffect: 'تم أيضًا تسجيل خروجك من التطبيقات التي فتحتها من هذا المتصفح.',
   signInAgain: 'تسجيل الدخول مجددًا',
 
-  notMeTitle: 'ألم تكن أنت؟',
-  notMeEffect:
-    'سننهي هذه الجلسة وجميع الجلسات الأخرى لحسابك، ونرسل إليك رابطًا لاختيار كلمة مرور جديدة.',
-  notMeButton: 'إنهاء جميع الجلسات',
-  notMeDone: 'انتهت جميع الجلسات',
   notMeDoneEffect: 'لقد أرسلنا إليك رسالة. اختر كلمة مرور جديدة عبر الرابط الوارد فيها.',
 
   homeWelcome: 'حسابك',

@@ -4,7 +4,6 @@ export const de = {
   language: 'Sprache',
   continue: 'Weiter',
   continueTo: (app) => `Weiter zu ${app}`,
-  continueAs: (name) => `Weiter als ${name}`,
   cancel: 'Abbrechen',
   tryAgain: 'Erneut versuchen',
   skipToContent: 'Zum Inhalt springen',
@@ -124,11 +123,6 @@ export const de = {
   signedOutEffect: 'Auch die Apps, die Sie in diesem Browser geöffnet haben, sind abgemeldet.',
   signInAgain: 'Erneut anmelden',
 
-  notMeTitle: 'Das waren nicht Sie?',
-  notMeEffect:
-    'Wir beenden diese und alle anderen Sitzungen Ihres Kontos und senden Ihnen einen Link, mit dem Sie ein neues Passwort wählen.',
-  notMeButton: 'Alle Sitzungen beenden',
-  notMeDone: 'Alle Sitzungen wurden beendet',
   notMeDoneEffect:
     'Wir haben Ihnen eine E-Mail gesendet. Wählen Sie mit ihrem Link ein neues Passwort.',
 

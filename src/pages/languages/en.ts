@@ -3,7 +3,6 @@ export const en = {
   language: 'Language',
   continue: 'Continue',
   continueTo: (app: string) => `Continue to ${app}`,
-  continueAs: (name: string) => `Continue as ${name}`,
   cancel: 'Cancel',
   tryAgain: 'Try again',
   skipToContent: 'Skip to content',
@@ -120,11 +119,6 @@ export const en = {
   signedOutEffect: 'The apps that you opened from this browser are signed out as well.',
   signInAgain: 'Sign in again',
 
-  notMeTitle: 'This was not you?',
-  notMeEffect:
-    'We will end this sign-in and all others of your account, and send you a link to choose a new password.',
-  notMeButton: 'End all sessions',
-  notMeDone: 'All sessions have ended',
   notMeDoneEffect: 'We have sent you an email. Choose a new password with its link.',
 
   homeWelcome: 'Your account',

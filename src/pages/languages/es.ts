@@ -4,7 +4,6 @@ export const es = {
   language: 'Idioma',
   continue: 'Continuar',
   continueTo: (app) => `Continuar a ${app}`,
-  continueAs: (name) => `Continuar como ${name}`,
   cancel: 'Cancelar',
   tryAgain: 'Volver a intentarlo',
   skipToContent: 'Ir al contenido',
@@ -124,11 +123,6 @@ export const es = {
     'También se ha cerrado la sesión en las aplicaciones que abrió desde este navegador.',
   signInAgain: 'Volver a iniciar sesión',
 
-  notMeTitle: '¿No ha sido usted?',
-  notMeEffect:
-    'Terminaremos esta sesión y todas las demás de su cuenta, y le enviaremos un enlace para elegir una contraseña nueva.',
-  notMeButton: 'Terminar todas las sesiones',
-  notMeDone: 'Todas las sesiones han terminado',
   notMeDoneEffect:
     'Le hemos enviado un mensaje. Elija una contraseña nueva con el enlace que contiene.',
 

@@ -4,7 +4,6 @@ export const fr = {
   language: 'Langue',
   continue: 'Continuer',
   continueTo: (app) => `Continuer vers ${app}`,
-  continueAs: (name) => `Continuer en tant que ${name}`,
   cancel: 'Annuler',
   tryAgain: 'Réessayer',
   skipToContent: 'Aller au contenu',
@@ -126,11 +125,6 @@ export const fr = {
   signedOutEffect: 'Les applications que vous avez ouvertes depuis ce navigateur le sont aussi.',
   signInAgain: 'Se reconnecter',
 
-  notMeTitle: 'Ce n’était pas vous ?',
-  notMeEffect:
-    'Nous mettrons fin à cette connexion et à toutes les autres sessions de votre compte, et nous vous enverrons un lien pour choisir un nouveau mot de passe.',
-  notMeButton: 'Mettre fin à toutes les sessions',
-  notMeDone: 'Toutes les sessions sont terminées',
   notMeDoneEffect:
     'Nous vous avons envoyé un e-mail. Choisissez un nouveau mot de passe avec son lien.',
 

@@ -4,7 +4,6 @@ export const ja = {
   language: '言語',
   continue: '続ける',
   continueTo: (app) => `${app} に進む`,
-  continueAs: (name) => `${name} として続ける`,
   cancel: 'キャンセル',
   tryAgain: 'もう一度試す',
   skipToContent: '本文へ移動',
@@ -122,11 +121,6 @@ export const ja = {
   signedOutEffect: 'このブラウザで開いたアプリからもログアウトしました。',
   signInAgain: 'もう一度ログイン',
 
-  notMeTitle: 'お心当たりがありませんか？',
-  notMeEffect:
-    'このログインを含むアカウントのすべてのセッションを終了し、新しいパスワードを設定するためのリンクをお送りします。',
-  notMeButton: 'すべてのセッションを終了',
-  notMeDone: 'すべてのセッションを終了しました',
   notMeDoneEffect: 'メールをお送りしました。リンクから新しいパスワードを設定してください。',
 
   homeWelcome: 'あなたのアカウント',

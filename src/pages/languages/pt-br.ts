@@ -4,7 +4,6 @@ export const ptBr = {
   language: 'Idioma',
   continue: 'Continuar',
   continueTo: (app) => `Continuar para ${app}`,
-  continueAs: (name) => `Continuar como ${name}`,
   cancel: 'Cancelar',
   tryAgain: 'Tentar novamente',
   skipToContent: 'Ir para o conteúdo',
@@ -121,11 +120,6 @@ export const ptBr = {
   signedOutEffect: 'Você também saiu dos aplicativos que abriu neste navegador.',
   signInAgain: 'Entrar novamente',
 
-  notMeTitle: 'Não foi você?',
-  notMeEffect:
-    'Encerraremos este acesso e todas as outras sessões da sua conta, e enviaremos um link para você escolher uma nova senha.',
-  notMeButton: 'Encerrar todas as sessões',
-  notMeDone: 'Todas as sessões foram encerradas',
   notMeDoneEffect: 'Enviamos um e-mail para você. Escolha uma nova senha com o link dele.',
 
   homeWelcome: 'Sua conta',
