@@ -12,8 +12,6 @@ export const colors = {
   good: ['#146c3a', '#8fd6a8'],
 } as const satisfies Record<string, readonly [light: string, dark: string]>
 
-type ColorName = keyof typeof colors
-
 /** Sizes and fonts that themes may replace as well. */
 const measures = {
   radius: '.625rem',

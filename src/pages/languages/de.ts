@@ -123,9 +123,6 @@ export const de = {
   signedOutEffect: 'Auch die Apps, die Sie in diesem Browser geöffnet haben, sind abgemeldet.',
   signInAgain: 'Erneut anmelden',
 
-  notMeDoneEffect:
-    'Wir haben Ihnen eine E-Mail gesendet. Wählen Sie mit ihrem Link ein neues Passwort.',
-
   homeWelcome: 'Ihr Konto',
   homeSignedOut: 'Melden Sie sich an, um Ihr Konto und Ihre Apps zu sehen.',
   homeApps: 'Ihre Apps',

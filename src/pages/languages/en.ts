@@ -119,8 +119,6 @@ export const en = {
   signedOutEffect: 'The apps that you opened from this browser are signed out as well.',
   signInAgain: 'Sign in again',
 
-  notMeDoneEffect: 'We have sent you an email. Choose a new password with its link.',
-
   homeWelcome: 'Your account',
   homeSignedOut: 'Sign in to see your account and your apps.',
   homeApps: 'Your apps',

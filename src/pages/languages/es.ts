@@ -123,9 +123,6 @@ export const es = {
     'También se ha cerrado la sesión en las aplicaciones que abrió desde este navegador.',
   signInAgain: 'Volver a iniciar sesión',
 
-  notMeDoneEffect:
-    'Le hemos enviado un mensaje. Elija una contraseña nueva con el enlace que contiene.',
-
   homeWelcome: 'Su cuenta',
   homeSignedOut: 'Inicie sesión para ver su cuenta y sus aplicaciones.',
   homeApps: 'Sus aplicaciones',

@@ -125,9 +125,6 @@ export const fr = {
   signedOutEffect: 'Les applications que vous avez ouvertes depuis ce navigateur le sont aussi.',
   signInAgain: 'Se reconnecter',
 
-  notMeDoneEffect:
-    'Nous vous avons envoyé un e-mail. Choisissez un nouveau mot de passe avec son lien.',
-
   homeWelcome: 'Votre compte',
   homeSignedOut: 'Connectez-vous pour voir votre compte et vos applications.',
   homeApps: 'Vos applications',

@@ -121,8 +121,6 @@ export const ja = {
   signedOutEffect: 'このブラウザで開いたアプリからもログアウトしました。',
   signInAgain: 'もう一度ログイン',
 
-  notMeDoneEffect: 'メールをお送りしました。リンクから新しいパスワードを設定してください。',
-
   homeWelcome: 'あなたのアカウント',
   homeSignedOut: 'ログインするとアカウントとアプリが表示されます。',
   homeApps: 'アプリ',

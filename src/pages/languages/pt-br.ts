@@ -120,8 +120,6 @@ export const ptBr = {
   signedOutEffect: 'Você também saiu dos aplicativos que abriu neste navegador.',
   signInAgain: 'Entrar novamente',
 
-  notMeDoneEffect: 'Enviamos um e-mail para você. Escolha uma nova senha com o link dele.',
-
   homeWelcome: 'Sua conta',
   homeSignedOut: 'Entre para ver sua conta e seus aplicativos.',
   homeApps: 'Seus aplicativos',
