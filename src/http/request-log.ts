@@ -115,13 +115,16 @@ class State implements RequestState {
   }
 }
 
+/** A path, and before it the scheme, host and port that a proxy would be sent. */
+const target = /^(?:https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?)?(\/[^#\\\s]*)$/i
+
 /**
  * RFC 9112 §3.2: a target is a path, or a whole URL as sent to a proxy. Everything else (`*`, `http://[`)
  * becomes `//`, where nothing is mounted. So does a target with a backslash: Node's URL parser reads it as a
  * slash, and a proxy that protects paths does not.
  */
 function normalizeTarget({ req }: Context): void {
-  const [, path] = /^(?:https?:\/\/[^/?#\\\s]*)?(\/[^#\\\s]*)$/i.exec(req.url ?? '') ?? []
+  const [, path] = target.exec(req.url ?? '') ?? []
   req.url = path ?? '//'
 }
 

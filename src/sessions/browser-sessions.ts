@@ -66,6 +66,7 @@ export interface BegunBrowserSession {
   readonly isNew: boolean
 }
 
+const mostListed = 200
 /** The idle expiry of a session is written at most this often. */
 const touchSeconds = 300
 /** How long the cookie of the version before is accepted, for requests that were under way. */
@@ -253,13 +254,10 @@ export class BrowserSessions {
     const isFresh = secondsBetween(at, idleExpiresAt) > idleSeconds - touchSeconds
     if (isFresh || idleExpiresAt >= expiresAt) return
     const until = later(at, idleSeconds)
-    await db('browser_sessions')
-      .where({ id, revoked_at: null })
-      .update({ idle_expires_at: until < expiresAt ? until : expiresAt })
+    const idle_expires_at = until < expiresAt ? until : expiresAt
+    await db('browser_sessions').where({ id, revoked_at: null }).update({ idle_expires_at })
   }
 }
-
-const mostListed = 200
 
 async function insertOnce(
   trx: Knex.Transaction,
