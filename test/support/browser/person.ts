@@ -51,6 +51,11 @@ export async function carryOn(
 /** Presses what leads on. */
 async function takeStep(page: Page, account: Account): Promise<void> {
   const isThere = async (selector: string) => (await page.locator(selector).count()) > 0
+  const confirmed = page.locator('input[name=username][readonly]')
+  // The page asks for the password of whoever signed in last.
+  if ((await confirmed.count()) > 0 && (await confirmed.inputValue()) !== account.username) {
+    return page.click('a[href*="another="]')
+  }
   if (await isThere('main input[name=password]')) return signIn(page, account)
   for (const way of [
     'button[name=decision][value=allow]',
