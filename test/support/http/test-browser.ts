@@ -89,6 +89,7 @@ export const visibleText = (html: string): string =>
   asText(
     html
       .replace(/<(script|style|title)\b[\s\S]*?<\/\1>/g, ' ')
+      .replace(/<wbr\/?>/g, '')
       .replace(/<[^>]*>/g, ' ')
       .replace(/\s+/g, ' '),
   )
