@@ -52,7 +52,7 @@ export async function carryOn(
 async function takeStep(page: Page, account: Account): Promise<void> {
   const isThere = async (selector: string) => (await page.locator(selector).count()) > 0
   const confirmed = page.locator('input[name=username][readonly]')
-  // The page asks for the password of whoever signed in last.
+  // The page asks for the password of the person who signed in last.
   if ((await confirmed.count()) > 0 && (await confirmed.inputValue()) !== account.username) {
     return page.click('a[href*="another="]')
   }
