@@ -48,7 +48,8 @@ export async function readForm(
 ): Promise<Record<string, string>> {
   if (!mayHaveQuery) refuseQuery(ctx)
   const fields: Record<string, string> = Object.create(null)
-  for (const [name, [value = '']] of (await readBodyParams(ctx)).entries()) fields[name] = value
+  for (const [name, [value = '']] of Params.parse(await formBody(ctx)).entries())
+    fields[name] = value
   return { ...fields }
 }
 
@@ -72,17 +73,17 @@ function refuseQuery(ctx: Context): void {
 
 async function readParams(ctx: Context, parse = Params.parse): Promise<Params> {
   refuseQuery(ctx)
-  return readBodyParams(ctx, parse)
+  return parse(await formBody(ctx))
 }
 
-async function readBodyParams(ctx: Context, parse = Params.parse): Promise<Params> {
+/** The body of a form. No step of its own: the token endpoint waits for it with every request. */
+function formBody(ctx: Context): Promise<Buffer> {
   if (!formType.test(ctx.get('content-type'))) {
     throw new OAuthError('invalid_request', 'the body must be application/x-www-form-urlencoded')
   }
-  const body = await readBody(ctx, {
+  return readBody(ctx, {
     tooLarge: (bytes) =>
       new OAuthError('invalid_request', `the body is larger than ${bytes} bytes`, { status: 413 }),
     broken: (description, cause) => new OAuthError('invalid_request', description, { cause }),
   })
-  return parse(body)
 }
