@@ -1,6 +1,7 @@
 import { accountClientId } from '../api/account/api-clients.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { SealedValues } from '../authentication/sealed-values.ts'
+import { Apps } from '../clients/apps.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { Lifetimes } from '../clients/lifetimes.ts'
 import { Consents } from '../consents/consents.ts'
@@ -85,5 +86,5 @@ export async function createBrowserSignIn(runtime: Runtime, services: Dependenci
     now,
   })
   const signOut = new SignOut({ browsers, families, revocations, audit, idTokens, clients })
-  return { browsers, codes, consents, sealed, flow, browserSignIn, signOut }
+  return { apps: new Apps(db), browsers, codes, consents, sealed, flow, browserSignIn, signOut }
 }

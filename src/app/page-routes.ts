@@ -70,7 +70,7 @@ function flowPagesOf(
   return {
     flow: services.flow,
     browserSignIn: services.browserSignIn,
-    clients: services.clients,
+    apps: services.apps,
     credentials: services.credentials,
     emailAddresses: services.emailAddresses,
     registration: services.registration,

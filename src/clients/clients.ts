@@ -64,8 +64,6 @@ const listedOf = (row: ListedRow): ListedClient => ({
 /** API keys that end in the transaction that ends their client; the janitor ends the rest. */
 const keysAtOnce = 1000
 
-const mostLaunchable = 50
-
 /** Clients and their secrets, and every change of them. */
 export class Clients {
   readonly #deps: Dependencies
@@ -97,26 +95,6 @@ export class Clients {
     const row: ListedRow | undefined = await this.#listed().where({ id }).first()
     if (!row) throw unknownClient(id)
     return listedOf(row)
-  }
-
-  /** True if there is an app that people can sign in to. */
-  async hasApps(): Promise<boolean> {
-    const row = await this.#deps
-      .db('clients')
-      .whereRaw('cardinality(redirect_uris) > 0')
-      .first('id')
-    return row !== undefined
-  }
-
-  /** Apps that people can open from here: OpenID Connect Core §4. */
-  async launchable(): Promise<{ id: string; name: string; initiateLoginUri: string }[]> {
-    return this.#deps
-      .db('clients')
-      .where({ disabled_at: null })
-      .whereNotNull('initiate_login_uri')
-      .orderBy('name')
-      .limit(mostLaunchable)
-      .select('id', 'name', 'initiate_login_uri AS initiateLoginUri')
   }
 
   #listed() {

@@ -1,6 +1,6 @@
 import { Problem } from '../api/problem.ts'
 import type { GuessLimiter } from '../authentication/guess-limiter.ts'
-import type { Clients } from '../clients/clients.ts'
+import type { Apps } from '../clients/apps.ts'
 import type { BrowserFlow, ClientAnswer, Flow } from '../grants/browser-flow.ts'
 import type { BrowserSignIn, Caller } from '../grants/browser-sign-in.ts'
 import type { Context } from '../http/context.ts'
@@ -24,7 +24,7 @@ import { type Language, languageFor } from './languages/languages.ts'
 export interface FlowPages {
   readonly flow: BrowserFlow
   readonly browserSignIn: BrowserSignIn
-  readonly clients: Clients
+  readonly apps: Apps
   readonly credentials: Credentials
   readonly emailAddresses: EmailAddresses
   readonly registration: Registration

@@ -11,12 +11,12 @@ import type { Messages } from './languages/en.ts'
 
 /** Says where one is, and what to do next. */
 export function homePage(pages: FlowPages): Middleware {
-  const { path, flow, clients, issuer, isRegistrationOpen } = pages
+  const { path, flow, apps, issuer, isRegistrationOpen } = pages
   return async (ctx) => {
     const { browser, language } = await visitOf(pages, ctx, undefined)
     const { messages } = language
     const user = browser && (await flow.userOf(browser))
-    const isNew = !(await clients.hasApps())
+    const isNew = !(await apps.hasAny())
     const host = new URL(issuer).host
     if (!user) {
       const page = (
@@ -34,17 +34,17 @@ export function homePage(pages: FlowPages): Middleware {
       )
       return sendPage(ctx, 200, page)
     }
-    const apps = await clients.launchable()
+    const launchable = await apps.launchable()
     const name = user.fullName ?? user.email ?? user.username ?? ''
     const detail = user.fullName ? (user.email ?? user.username ?? undefined) : undefined
     const page = (
       <Layout language={language} path={path} title={messages.homeWelcome} lead={host}>
         <Person name={name} {...(detail !== undefined && { detail })} />
-        {apps.length > 0 && (
+        {launchable.length > 0 && (
           <>
             <h2>{messages.homeApps}</h2>
             <ul class="items apps">
-              {apps.map(({ id, name: app, initiateLoginUri }) => (
+              {launchable.map(({ id, name: app, initiateLoginUri }) => (
                 <li key={id}>
                   <a href={withParameters(initiateLoginUri, { iss: issuer })}>
                     <Icon name="app" />
@@ -77,7 +77,7 @@ interface FirstStepsProps {
 }
 
 const command =
-  'signet clients create --id web --name "Web" --grant authorization_code --scope "openid profile email" --redirect-uri http://localhost:8080/callback'
+  'npx signet clients create web --grant authorization_code --scope openid,profile,email --redirect-uri http://localhost:8080/callback --audience http://localhost:8080'
 
 /** For an installation without an app. */
 function FirstSteps({ messages, path, isSignedIn }: FirstStepsProps) {

@@ -79,12 +79,12 @@ test('oidc-client-ts: signinRedirect, signinSilent, signoutRedirect → signed i
 })
 
 test('oidc-client-ts: signinPopup → the app is told, and the popup closes', async (t) => {
-  const { page } = await scene(t)
+  const { page, app } = await scene(t)
   const [popup] = await Promise.all([page.waitForEvent('popup'), page.click('#popup')])
   await signIn(popup)
   await Promise.all([popup.waitForEvent('close'), decide(popup, 'allow')])
   await shows(page, 'ada')
-  t.pass()
+  t.is(page.url(), `${app.origin}/`, 'the app itself did not leave its page')
 })
 
 test('examples/spa → signs in, shows the claims, calls the service, refreshes, signs out', async (t) => {

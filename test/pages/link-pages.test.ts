@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { hiddenFields } from '../support/http/test-browser.ts'
+import { formsOf } from '../support/http/flow-browser.ts'
 import { startMailedServer } from '../support/mail/mailed-server.ts'
 import {
   accountApi,
@@ -42,7 +42,7 @@ test('APP_URL is not set → the mail links to a page here, whose form confirms 
   for (let look = 0; look < 2; look += 1) {
     const page = await server.get(`/verify-email?token=${token}`)
     t.is(page.status, 200)
-    t.is(hiddenFields(page.text).token, token)
+    t.is(formsOf(page.text)[0]?.fields.token, token)
     t.regex(page.text, /type="password" autocomplete="current-password"/)
   }
   const wrong = await post(server, '/verify-email', { token, password: 'not the password' })

@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
-import { FlowBrowser } from '../support/http/flow-browser.ts'
-import { visibleText, waysOn } from '../support/http/test-browser.ts'
+import { production } from '../../tools/fixtures.ts'
+import { FlowBrowser, visibleText, waysOn } from '../support/http/flow-browser.ts'
 import { addPerson, goodPassword, otherPassword } from '../support/people/account-api.ts'
+import { emptyFolder, signet } from '../support/server/signet.ts'
 import { startServer } from '../support/server/start-server.ts'
 
 const redirectUri = 'https://web.example/callback'
@@ -164,4 +165,14 @@ test('W3C Change Password URL: .well-known/change-password → the page for it',
   const server = await startServer(t)
   const answer = await server.request('/.well-known/change-password', { redirect: 'manual' })
   t.deepEqual([answer.status, answer.headers.get('location')], [303, '/account/password'])
+})
+
+test('a new installation → the command on its home page registers an app, and is gone afterwards', async (t) => {
+  const server = await startServer(t)
+  const home = await server.get('/')
+  const [, command = ''] = /<code dir="ltr">npx signet ([^<]+)<\/code>/.exec(home.text) ?? []
+  const options = { cwd: await emptyFolder(t), env: production(server.databaseUrl) }
+  const ran = await signet(command.split(' '), options)
+  t.is(ran.code, 0, ran.stderr)
+  t.false((await server.get('/')).text.includes('clients create'))
 })

@@ -1,6 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { FlowBrowser } from '../support/http/flow-browser.ts'
-import { visibleText } from '../support/http/test-browser.ts'
+import { FlowBrowser, visibleText } from '../support/http/flow-browser.ts'
 import { startMailedServer } from '../support/mail/mailed-server.ts'
 import { addPerson, goodPassword } from '../support/people/account-api.ts'
 import { startServer } from '../support/server/start-server.ts'

@@ -107,7 +107,7 @@ export class FlowBrowser {
 /** Values are quoted, and may hold `>`. */
 const attributes = '(?:[^>"]|"[^"]*")*'
 
-function formsOf(html: string): PageForm[] {
+export function formsOf(html: string): PageForm[] {
   return [...html.matchAll(new RegExp(`<form\\b(${attributes})>(.*?)</form>`, 'gs'))].map(
     ([, head = '', body = '']) => ({
       action: attribute(head, 'action') ?? '',
@@ -146,3 +146,19 @@ const entities: Readonly<Record<string, string>> = {
 
 const decoded = (text: string): string =>
   text.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => entities[entity] ?? entity)
+
+/** The visible text of a page, in one line. */
+export const visibleText = (html: string): string =>
+  decoded(
+    html
+      .replace(/<(script|style|title)\b[\s\S]*?<\/\1>/g, ' ')
+      .replace(/<wbr\/?>/g, '')
+      .replace(/<[^>]*>/g, ' ')
+      .replace(/\s+/g, ' '),
+  )
+
+/** The addresses of links and forms of a page. */
+export const waysOn = (html: string): string[] =>
+  [...html.matchAll(/<(?:a\b[^>]*\bhref|form\b[^>]*\baction)="([^"#]+)"/g)].map(([, to = '']) =>
+    decoded(to),
+  )
