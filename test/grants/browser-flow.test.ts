@@ -232,3 +232,21 @@ test('RFC 8707 §2: a sign-in for a resource → a token for it alone, which ope
   t.is(claimsOf(body.access_token).aud, 'https://orders.example')
   t.is((await app.userinfo(body.access_token)).status, 401)
 })
+
+test('ASVS 7.2.4: the cookie before a re-authentication → accepted for 30 seconds, then refused', async (t) => {
+  const { app, browser, server } = await startWebApp(t)
+  await signIn(browser, app)
+  const former = browser.cookies.get(sessionCookie) ?? ''
+  server.clock.advance({ minutes: 5 })
+  await signIn(browser, app, { prompt: 'login' })
+  t.not(browser.cookies.get(sessionCookie), former)
+  const thief = new FlowBrowser(server.url)
+  const silent = async () => {
+    thief.cookies.set(sessionCookie, former)
+    return answerOf(await thief.visit(app.authorizeUrl({ prompt: 'none' }))).error
+  }
+  server.clock.advance({ seconds: 20 })
+  t.is(await silent(), undefined, 'for requests that were under way')
+  server.clock.advance({ seconds: 20 })
+  t.is(await silent(), 'login_required')
+})

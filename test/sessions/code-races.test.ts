@@ -103,3 +103,14 @@ test('a sign-out while the session is refreshed → no token works afterwards', 
     t.is((await app.post('/oauth/token', grant)).status, 400)
   }
 })
+
+test('a password that an instance of the release before sets → the code of before begins no session', async (t) => {
+  const { app, browser, server } = await startWebApp(t)
+  const { code = '' } = await signIn(browser, app)
+  // That release knows no browser sessions, so it ends none.
+  await server
+    .db('users')
+    .update({ password_changed_at: new Date(server.clock.now().getTime() + 1) })
+  t.is((await app.redeem(code)).status, 400)
+  t.is((await server.db('refresh_families')).length, 0)
+})
