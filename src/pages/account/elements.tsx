@@ -4,6 +4,7 @@ import { deviceNames } from '../../api/account/devices.ts'
 import { Alert, ErrorSummary, Notice } from '../elements/form.tsx'
 import { Icon, type IconName } from '../elements/icons.tsx'
 import { Document } from '../elements/layout.tsx'
+import { breakable } from '../elements/person.tsx'
 import type { AccountMessages } from '../languages/account-en.ts'
 import type { Language } from '../languages/languages.ts'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
@@ -56,7 +57,7 @@ export function AccountLayout(props: AccountLayoutProps) {
       <div class="account">
         <header>
           <img src={`${path}/assets/logo.svg`} alt="" height="32" />
-          <bdi>{nameOf(user)}</bdi>
+          <bdi>{breakable(nameOf(user))}</bdi>
           <a href={`${path}/sign-out`}>{language.messages.signOut}</a>
         </header>
         <nav aria-label={texts.navigation}>

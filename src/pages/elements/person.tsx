@@ -18,7 +18,7 @@ export function Person({ name, detail }: { readonly name: string; readonly detai
 }
 
 /** On a narrow screen an address continues on the next line after its @. */
-function breakable(name: string) {
+export function breakable(name: string) {
   const at = name.indexOf('@') + 1
   return at === 0 ? (
     name
