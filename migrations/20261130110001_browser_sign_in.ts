@@ -70,6 +70,8 @@ export async function up(knex: Knex): Promise<void> {
       given_up_at     timestamptz,
       last_error      text
     );
+    CREATE INDEX logout_deliveries_oldest ON logout_deliveries (created_at)
+      WHERE delivered_at IS NULL AND given_up_at IS NULL;
     CREATE INDEX logout_deliveries_waiting ON logout_deliveries (client_id, next_attempt_at)
       WHERE delivered_at IS NULL AND given_up_at IS NULL;
     CREATE INDEX logout_deliveries_given_up_at ON logout_deliveries (given_up_at)

@@ -84,7 +84,10 @@ const claimNext = `${lockDue}, claimed AS (
   SELECT claimed.*, backchannel_logout_uri AS uri
     FROM claimed LEFT JOIN clients ON clients.id = client_id AND disabled_at IS NULL`
 
-/** The table `logout_deliveries`: who is to be told that a session has ended. */
+/** All instances count every few seconds. */
+const mostCounted = 100_000
+
+/** The table `logout_deliveries`: the clients that are to be notified that a session has ended. */
 export class LogoutDeliveries {
   readonly #db: Knex
   readonly #now: Now
@@ -178,9 +181,16 @@ export class LogoutDeliveries {
     return row ? row.given_up_at !== null : false
   }
 
+  /** Counts `mostCounted` at most: a client that is away for days may have millions of them. */
   async backlog(): Promise<LogoutBacklog> {
-    const [row] = await this.#db('logout_deliveries')
+    const some = this.#db('logout_deliveries')
       .where({ delivered_at: null, given_up_at: null })
+      .orderBy('created_at')
+      .limit(mostCounted)
+      .select('created_at')
+      .as('some')
+    const [row] = await this.#db
+      .from(some)
       .select(this.#db.raw('count(*) AS waiting, min(created_at) AS oldest'))
     const oldestSeconds = row.oldest ? secondsBetween(row.oldest, this.#now()) : 0
     return { waiting: Number(row.waiting), oldestSeconds: Math.max(0, oldestSeconds) }

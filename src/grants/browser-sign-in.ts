@@ -85,7 +85,7 @@ const waitingSeconds = 86_400
 const attemptSeconds = 3 * 86_400
 const pendingSeconds = 600
 
-/** People sign in on pages: with a password, or after they have proven in another way who they are. */
+/** People sign in on pages: with a password, or after another verification of who they are. */
 export class BrowserSignIn {
   readonly #deps: Dependencies
 
@@ -211,7 +211,7 @@ export class BrowserSignIn {
     return this.#deps.sealed.open<Waiting>('waiting', sealed, waitingSeconds)
   }
 
-  /** Signs in a person who has proven who they are in another way: by the code or the link of a mail. */
+  /** Signs in a person who has just registered, or entered the code of a mail. */
   async beginFor(
     userId: string,
     amr: readonly string[],
