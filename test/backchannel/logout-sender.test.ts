@@ -177,10 +177,9 @@ test('a client that answers slowly → called twice at once at most, and the oth
   for (let sessions = 0; sessions < 20; sessions += 1) {
     for (const app of apps) await enterWebApp(server, app, browser)
   }
-  const startedAt = performance.now()
   await signOut(server, browser)
   await eventually(() => quick.tokens.length === 20, 'the quick client got all of them')
-  t.true(performance.now() - startedAt < 4500, 'without waiting for the slow one')
+  t.true(slow.tokens.length < 10, 'without waiting for the slow one')
   t.is(slow.mostOpen, 2)
   t.true(quick.mostOpen <= 2)
 })
