@@ -91,7 +91,7 @@ const exceptions: Readonly<Record<string, string>> = {
   'consents: reads clients': 'the janitor looks for consents for deleted clients; the list of apps',
   'consents: reads users': 'the janitor looks for consents of deleted people',
   'mail: reads users':
-    'a reminder is one statement for every account, so its duration tells nothing',
+    'a mail is written in the language of its person; a reminder is one statement for every account',
   'revocations: reads access_token_lives':
     'an entry is kept as long as the longest token, in its INSERT',
   'sessions: locks clients': 'a sign-in locks its client before it inserts, in one statement',

@@ -45,9 +45,9 @@ import {
   securityFields,
 } from '../http/response-headers.ts'
 import { byGroup, type RouteGroup, routeGroup } from '../http/route-group.ts'
+import { languageCodes } from '../languages.ts'
 import { pagePolicy } from '../pages/document.ts'
 import { pageErrors, siteErrors } from '../pages/error-page.tsx'
-import { languageCodes } from '../pages/languages/languages.ts'
 import { mountAccountPages } from './account-routes.ts'
 import { mountPages } from './page-routes.ts'
 import type { Runtime, Services } from './services.ts'

@@ -15,6 +15,8 @@ export type Preparation =
       readonly token?: string
       /** For the page that waits. */
       readonly code?: string | undefined
+      /** The language of the reader, if that is not the person of the mail. */
+      readonly locale?: string | undefined
     }
   /** The mail is no longer needed, for this reason. */
   | { readonly outcome: 'pointless'; readonly reason: string }
@@ -78,10 +80,11 @@ export class Delivery {
 
   async #send(
     mail: ClaimedMail,
-    { template, token, code }: Extract<Preparation, { outcome: 'ready' }>,
+    { template, token, code, locale }: Extract<Preparation, { outcome: 'ready' }>,
   ): Promise<void> {
     const { transport, appUrl, tokenIn, queue } = this.#deps
-    const { id, recipient: to, createdAt, data, attempts } = mail
+    const { id, recipient: to, createdAt, attempts } = mail
+    const data = locale === undefined ? mail.data : { ...mail.data, locale }
     try {
       const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token, code })
       await transport.send({ ...rendered, id, to, createdAt })

@@ -21,7 +21,7 @@ export interface MailData {
   readonly ip?: string | null | undefined
   /** True if a page waits for the code of the mail. */
   readonly hasCode?: boolean | undefined
-  /** The language of a mail to an address without an account. */
+  /** BCP 47: the language of a reader who has not chosen one, as that of the page that caused the mail. */
   readonly locale?: string | undefined
   /** The username that was chosen, or is already in use. */
   readonly username?: string | undefined
@@ -63,16 +63,26 @@ export class Outbox {
     this.#committed = listener
   }
 
+  /** Stores a mail in the language of its person, which the statement itself looks up. */
   async put(db: Db, { template, to, userId, data = {} }: Mail): Promise<void> {
-    await db('outgoing_mail').insert({
-      id: uuidv7(),
-      template,
-      recipient: to,
-      user_id: userId,
-      data: JSON.stringify(data),
-      created_at: this.#now(),
-      next_attempt_at: this.#now(),
-    })
+    const { locale = null, ...rest } = data
+    const now = this.#now()
+    await db.raw(
+      `INSERT INTO outgoing_mail (id, template, recipient, user_id, data, created_at, next_attempt_at)
+       VALUES (?, ?, ?, ?, ?::jsonb || jsonb_strip_nulls(jsonb_build_object('locale',
+         COALESCE((SELECT locale FROM users WHERE id = ?), ?::text))), ?, ?)`,
+      [
+        uuidv7(),
+        template,
+        to,
+        userId ?? null,
+        JSON.stringify(rest),
+        userId ?? nobody,
+        locale,
+        now,
+        now,
+      ],
+    )
     const commit = 'executionPromise' in db ? db.executionPromise : Promise.resolve()
     commit.then(
       () => this.#committed(),
@@ -106,7 +116,8 @@ export class Outbox {
     const now = this.#now()
     const { rowCount } = await trx.raw<{ rowCount: number }>(
       `INSERT INTO outgoing_mail (id, template, recipient, user_id, data, created_at, next_attempt_at)
-       SELECT ?, 'verify_email', email, id, ?, ?, ? FROM users
+       SELECT ?, 'verify_email', email, id,
+              ?::jsonb || jsonb_strip_nulls(jsonb_build_object('locale', locale)), ?, ? FROM users
         WHERE id = ? AND email IS NOT NULL AND email_verified_at IS NULL AND disabled_at IS NULL
           AND NOT EXISTS (SELECT FROM outgoing_mail WHERE user_id = users.id
                              AND template = 'verify_email' AND created_at > ?)`,

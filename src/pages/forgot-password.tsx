@@ -35,7 +35,7 @@ export function forgotPasswordPage(pages: FlowPages): { show: Middleware; submit
       try {
         const { email } = checked(body, fields)
         await throttle.attempt('passwordReset', { email, ip })
-        await credentials.requestReset(email, ip)
+        await credentials.requestReset(email, ip, visit.language.code)
         redirect(ctx, pageUrl(pages, 'forgot-password', { sent: '', request: visit.flow?.sealed }))
       } catch (error) {
         const errors = fieldErrorsOf(error, visit.language.messages)

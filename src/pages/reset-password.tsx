@@ -37,7 +37,7 @@ export function resetPasswordPage(pages: FlowPages): { show: Middleware; submit:
       const language = languageFor(ctx)
       const isRequest = fields.email !== undefined
       try {
-        if (isRequest) return await requestLink(pages, ctx, fields)
+        if (isRequest) return await requestLink(pages, ctx, language, fields)
         await confirm(pages, ctx, language, fields)
       } catch (error) {
         const errors = fieldErrorsOf(error, language.messages)
@@ -74,12 +74,13 @@ async function confirm(
 async function requestLink(
   pages: FlowPages,
   ctx: Context,
+  language: Language,
   fields: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { ip } = ctx.state
   const { email } = checked(address, fields)
   await pages.throttle.attempt('passwordReset', { email, ip })
-  await pages.credentials.requestReset(email, ip)
+  await pages.credentials.requestReset(email, ip, language.code)
   redirect(ctx, pageUrl(pages, 'forgot-password', { sent: '' }))
 }
 

@@ -140,7 +140,10 @@ async function sendAgain(
   const open = fields.email === undefined && (await waitingOf(pages, visit, fields.waiting))
   const email = open ? open.email : checkedRequest(fields).email
   await throttle.attempt('verification', { person: email, ip })
-  await emailAddresses.requestVerification(email, ip, open ? { hasCode: true } : {})
+  await emailAddresses.requestVerification(email, ip, {
+    hasCode: Boolean(open),
+    locale: visit.language.code,
+  })
   const waiting = open ? open.sealed : undefined
   const request = visit.flow?.sealed
   redirect(ctx, pageUrl(pages, 'verify-email', { sent: '', waiting, request }))

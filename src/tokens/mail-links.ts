@@ -52,8 +52,10 @@ export async function prepareLink(
   // Issued in both cases, so that the person cannot see from their export or their next mail whether
   // the address belongs to another account; only its owner learns of it (ASVS 6.3.8).
   const token = await oneTimeTokens.issue(trx, { ...holder, purpose, seconds, bits })
-  if (purpose === 'email_verification' && (await isOfAnother(trx, mail.recipient, person.id))) {
-    return { outcome: 'ready', template: 'registration_attempt' }
+  const owner =
+    purpose === 'email_verification' && (await otherOwner(trx, mail.recipient, person.id))
+  if (owner) {
+    return { outcome: 'ready', template: 'registration_attempt', locale: owner.locale ?? undefined }
   }
   const code = mail.data.hasCode ? oneTimeTokens.codeOf(token) : undefined
   return { outcome: 'ready', template: mail.template, token, code }
@@ -83,13 +85,17 @@ function pointless(mail: ClaimedMail, person: Person): string | undefined {
     : undefined
 }
 
-async function isOfAnother(trx: Knex.Transaction, email: string, id: string): Promise<boolean> {
+/** The other person whom an address belongs to. */
+async function otherOwner(
+  trx: Knex.Transaction,
+  email: string,
+  id: string,
+): Promise<{ readonly locale: string | null } | undefined> {
   const key = foldIdentifier(email)
-  const other = await trx('users')
+  return trx('users')
     .whereRaw('(email_key = ? OR lower(email) IN (?, lower(?)))', [key, key, email])
     .whereNot({ id })
-    .first('id')
-  return other !== undefined
+    .first('locale')
 }
 
 /** A person has one live link of each kind: an old mail must not replace the link of a newer one. */

@@ -131,11 +131,16 @@ export class UserAdministration {
   }
 
   /** ASVS 6.3.7. Mails to the address that name no person are deleted as well. */
-  async #notifyDeleted(trx: Knex.Transaction, { id, email, emailVerifiedAt }: User, actor: Actor) {
+  async #notifyDeleted(trx: Knex.Transaction, user: User, actor: Actor) {
+    const { id, email, emailVerifiedAt } = user
     if (!email) return
     await this.#deps.outbox.withdraw(trx, email)
     if (!emailVerifiedAt) return
-    const data = actor.actorId === id ? { ip: actor.ip } : {}
+    // The mail names no person, in whose row its language could be looked up.
+    const data = {
+      ip: actor.actorId === id ? actor.ip : undefined,
+      locale: user.locale ?? undefined,
+    }
     await this.#deps.outbox.put(trx, { template: 'account_deleted', to: email, data })
   }
 }

@@ -80,14 +80,15 @@ export class Credentials {
   /**
    * Sends a link if the address belongs to a person. The caller cannot tell, because the database does
    * the same work otherwise: it stores a mail to nobody (ASVS 6.3.8).
+   * @param locale the language of the mail, unless the person has chosen one
    */
-  async requestReset(email: string, ip: string): Promise<void> {
+  async requestReset(email: string, ip: string, locale?: string): Promise<void> {
     const { db, users, outbox, audit } = this.#deps
     await db.transaction(async (trx) => {
       const known = await users.findByEmail(email, trx)
       const user = known?.disabledAt ? undefined : known
       const holder = { to: user?.email ?? '', userId: user?.id }
-      await outbox.put(trx, { template: 'reset_password', ...holder, data: { ip } })
+      await outbox.put(trx, { template: 'reset_password', ...holder, data: { ip, locale } })
       await audit.record({ event: 'user.password_reset_requested', userId: user?.id, ip }, trx)
     })
   }

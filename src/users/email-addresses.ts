@@ -48,14 +48,14 @@ export class EmailAddresses {
   async requestVerification(
     email: string,
     ip: string,
-    { hasCode }: { readonly hasCode?: boolean } = {},
+    { hasCode, locale }: { readonly hasCode?: boolean; readonly locale?: string } = {},
   ): Promise<void> {
     const { db, users, outbox } = this.#deps
     await db.transaction(async (trx) => {
       const user = await users.findByEmail(email, trx)
       const waiting = user && !user.emailVerifiedAt && !user.disabledAt ? user : undefined
       const holder = { to: waiting?.email ?? '', userId: waiting?.id }
-      await outbox.put(trx, { template: 'verify_email', ...holder, data: { ip, hasCode } })
+      await outbox.put(trx, { template: 'verify_email', ...holder, data: { ip, hasCode, locale } })
     })
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { languageCodes } from '../../src/pages/languages/languages.ts'
+import { languageCodes } from '../../src/languages.ts'
 import { app } from '../../tools/fixtures.ts'
 import { basic } from '../../tools/http-client.ts'
 import { registerPublic } from '../support/clients/clients.ts'

@@ -1,6 +1,6 @@
 import test from 'ava'
+import { closestLanguage, languageCodes, languageNames } from '../../src/languages.ts'
 import { en } from '../../src/pages/languages/en.ts'
-import { languageCodes, languageNames, matching } from '../../src/pages/languages/languages.ts'
 import { FlowBrowser } from '../support/http/flow-browser.ts'
 import { startServer } from '../support/server/start-server.ts'
 
@@ -46,11 +46,11 @@ test('the minutes of every language → the right plural', async (t) => {
 })
 
 test('RFC 4647 §3.4: a tag → the language itself, or the one without its region', (t) => {
-  t.is(matching('de-AT'), 'de')
-  t.is(matching('PT-br'), 'pt-BR')
-  t.is(matching('pt'), 'pt-BR')
-  t.is(matching('tlh'), undefined)
-  t.is(matching(''), undefined)
+  t.is(closestLanguage('de-AT'), 'de')
+  t.is(closestLanguage('PT-br'), 'pt-BR')
+  t.is(closestLanguage('pt'), 'pt-BR')
+  t.is(closestLanguage('tlh'), undefined)
+  t.is(closestLanguage(''), undefined)
 })
 
 test('OIDC Core §3.1.2.1: ui_locales, then the chosen language, then that of the browser', async (t) => {

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { languageCodes, languageCookie } from '../../src/pages/languages/languages.ts'
+import { languageCodes } from '../../src/languages.ts'
+import { languageCookie } from '../../src/pages/languages/languages.ts'
 import { finish, startWebApp } from '../support/clients/web-app.ts'
 
 const most = 15 * 1024

@@ -10,7 +10,7 @@ import { type Operation, operation } from '../operation.ts'
 import { invalidField, Problem } from '../problem.ts'
 import type { CookieMode } from './cookie-mode.ts'
 import { asFieldProblems, confirmed } from './refusals.ts'
-import { done, fullNameField, passwordField, usernameField } from './schemas.ts'
+import { done, fullNameField, localeField, passwordField, usernameField } from './schemas.ts'
 
 interface Dependencies {
   readonly users: Users
@@ -47,12 +47,13 @@ function change(path: string, deps: Dependencies): Operation {
     method: 'patch',
     path,
     tag: 'Profile',
-    summary: 'Change your name, or, with your password, your username',
+    summary: 'Change your name, your language, or, with your password, your username',
     access: 'person',
     body: z
       .strictObject({
         username: usernameField,
         full_name: fullNameField.nullable(),
+        locale: localeField.nullable(),
         password: passwordField.meta({ description: 'Required to change the username' }),
       })
       .partial(),
@@ -60,7 +61,7 @@ function change(path: string, deps: Dependencies): Operation {
     async handle({ body, person, ip }) {
       const { id, username: before } = person.user
       const username = body.username === before ? undefined : body.username
-      const changes = { username, fullName: body.full_name }
+      const changes = { username, fullName: body.full_name, locale: body.locale }
       const user = await asFieldProblems(async () => {
         if (username !== undefined) await confirmRename(deps, { id, ip }, body.password)
         return deps.personalData.change(id, changes, ip)

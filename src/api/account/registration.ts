@@ -10,7 +10,14 @@ import { type Operation, operation } from '../operation.ts'
 import { type FieldProblem, Problem } from '../problem.ts'
 import type { ApiClients } from './api-clients.ts'
 import { asFieldProblems } from './refusals.ts'
-import { emailField, fullNameField, newPasswordField, tokenSet, usernameField } from './schemas.ts'
+import {
+  emailField,
+  fullNameField,
+  localeField,
+  newPasswordField,
+  tokenSet,
+  usernameField,
+} from './schemas.ts'
 
 interface Dependencies {
   readonly registration: Registration
@@ -35,6 +42,7 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
       email: emailField,
       password: newPasswordField,
       full_name: fullNameField.optional(),
+      locale: localeField.optional(),
       client_id: z.string().max(100).optional(),
     }),
     alsoWrong: (body, ip) => wrongPassword(deps, body, ip),
@@ -55,6 +63,7 @@ export const registrationOperations = (deps: Dependencies): Operation[] => [
           username: body.username,
           email: body.email,
           fullName: body.full_name,
+          locale: body.locale,
           password: body.password,
           ip,
         }),

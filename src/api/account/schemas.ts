@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { closestLanguage, languageCodes } from '../../languages.ts'
 import { assessLength } from '../../passwords/password-policy.ts'
-import { isUsername, usernameRule } from '../../users/user.ts'
+import { isLocale, isUsername, usernameRule } from '../../users/user.ts'
 
 /** Fields of requests and answers of the JSON API. */
 
@@ -28,6 +29,14 @@ export const fullNameField = z
   .max(200)
   .refine(hasNoControls, 'must not contain control characters')
   .meta({ example: 'Ada Lovelace' })
+
+export const localeField = z
+  .string()
+  .refine(
+    (tag) => isLocale(tag) && closestLanguage(tag) !== undefined,
+    `must be one of the languages ${languageCodes.join(', ')}, with or without a region`,
+  )
+  .meta({ description: 'The language of pages and mails: a BCP 47 tag', example: 'pt-BR' })
 
 /** A password to be checked: any string. */
 export const passwordField = z.string().min(1).max(1024).meta({ format: 'password' })

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { isRole, managedPerson, roleRule } from '../../users/user.ts'
-import { emailField, fullNameField, newPasswordField, usernameField } from '../account/schemas.ts'
+import {
+  emailField,
+  fullNameField,
+  localeField,
+  newPasswordField,
+  usernameField,
+} from '../account/schemas.ts'
 
 const roles = z.array(z.string().refine(isRole, `must be ${roleRule}`)).max(50)
 
@@ -23,6 +29,7 @@ export const newUser = z.strictObject({
   email: emailField.optional(),
   email_verified: z.boolean().optional(),
   full_name: fullNameField.optional(),
+  locale: localeField.optional(),
   password: newPasswordField.optional().meta({
     description: 'Absent: the person sets one with a password reset (ASVS 6.4.6)',
   }),

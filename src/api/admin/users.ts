@@ -112,6 +112,7 @@ function create({ users }: Dependencies): Operation {
         email: body.email,
         emailVerified: body.email_verified,
         fullName: body.full_name,
+        locale: body.locale,
         password: body.password,
         roles: body.roles,
       }

@@ -1,3 +1,4 @@
+import type { LanguageCode } from '../../languages.ts'
 import { ar } from '../languages/account-ar.ts'
 import { de } from '../languages/account-de.ts'
 import { type AccountMessages, en } from '../languages/account-en.ts'
@@ -5,7 +6,7 @@ import { es } from '../languages/account-es.ts'
 import { fr } from '../languages/account-fr.ts'
 import { ja } from '../languages/account-ja.ts'
 import { ptBr } from '../languages/account-pt-br.ts'
-import type { Language, LanguageCode } from '../languages/languages.ts'
+import type { Language } from '../languages/languages.ts'
 
 const all = { en, de, fr, es, 'pt-BR': ptBr, ja, ar }
 

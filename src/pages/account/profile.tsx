@@ -2,13 +2,14 @@ import { confirmRename } from '../../api/account/profile.ts'
 import { fullNameField, usernameField } from '../../api/account/schemas.ts'
 import type { Context, Middleware } from '../../http/context.ts'
 import { setCookie } from '../../http/cookies.ts'
+import { closestLanguage, languageNames } from '../../languages.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
 import type { PersonalData } from '../../users/personal-data.ts'
 import { UserError } from '../../users/user.ts'
 import type { Users } from '../../users/users.ts'
 import { sendPage } from '../document.ts'
 import { CurrentPassword, Field, Form } from '../elements/form.tsx'
-import { languageCookie, languageNames, matching } from '../languages/languages.ts'
+import { languageCookie } from '../languages/languages.ts'
 import { accountPath } from './account-page-names.ts'
 import {
   type AccountPages,
@@ -46,7 +47,7 @@ export function profilePage(pages: Dependencies): ProfilePage {
       if (fullName && !fullName.success) {
         return show(pages, ctx, visit, fields, { full_name: texts.fullNameRule })
       }
-      const locale = fields.language ? (matching(fields.language) ?? null) : null
+      const locale = fields.language ? (closestLanguage(fields.language) ?? null) : null
       const changes = { fullName: fullName?.data ?? null, locale }
       await personalData.change(user.id, changes, ctx.state.ip)
       // The choice at the foot of a page would win over the one that was just made.
@@ -83,7 +84,7 @@ function show(
 ): void {
   const { texts, user, language } = visit
   const action = accountPath(pages.path, 'profile')
-  const chosen = fields.language ?? (user.locale && matching(user.locale)) ?? ''
+  const chosen = fields.language ?? (user.locale && closestLanguage(user.locale)) ?? ''
   const isWrong = Object.keys(errors).length > 0
   sendPage(
     ctx,

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import { type Language, languageNames } from '../languages/languages.ts'
+import { languageNames } from '../../languages.ts'
+import type { Language } from '../languages/languages.ts'
 import { Icon } from './icons.tsx'
 
 /** The properties of every page. */

@@ -1,5 +1,6 @@
 import type { Context } from '../../http/context.ts'
 import { readCookie } from '../../http/cookies.ts'
+import { closestLanguage, directionOf, type LanguageCode } from '../../languages.ts'
 import { ar } from './ar.ts'
 import { de } from './de.ts'
 import { en, type Messages } from './en.ts'
@@ -16,21 +17,6 @@ export interface Language {
   readonly messages: Messages
 }
 
-/** Each language in itself. */
-export const languageNames = {
-  en: 'English',
-  de: 'Deutsch',
-  fr: 'Français',
-  es: 'Español',
-  'pt-BR': 'Português (Brasil)',
-  ja: '日本語',
-  ar: 'العربية',
-} as const
-
-export type LanguageCode = keyof typeof languageNames
-
-export const languageCodes = Object.keys(languageNames) as readonly LanguageCode[]
-
 /** Set by the choice at the foot of each page. It is no secret, and tells nothing about the person. */
 export const languageCookie = '__Host-signet_language'
 
@@ -46,7 +32,7 @@ const catalogues: Readonly<Record<LanguageCode, Messages>> = {
 
 const languageOf = (code: LanguageCode): Language => ({
   code,
-  direction: code === 'ar' ? 'rtl' : 'ltr',
+  direction: directionOf(code),
   messages: catalogues[code],
 })
 
@@ -63,18 +49,8 @@ export function languageFor(
   const accepted = ctx.acceptsLanguages()
   const wanted = [...uiLocales, chosen, locale ?? '', ...(Array.isArray(accepted) ? accepted : [])]
   for (const tag of wanted) {
-    const code = matching(tag)
+    const code = closestLanguage(tag)
     if (code) return languageOf(code)
   }
   return languageOf('en')
-}
-
-/** RFC 4647 §3.4: the tag itself, or the language alone. */
-export function matching(tag: string): LanguageCode | undefined {
-  const wanted = tag.toLowerCase()
-  const [primary] = wanted.split('-')
-  return (
-    languageCodes.find((code) => code.toLowerCase() === wanted) ??
-    languageCodes.find((code) => code.toLowerCase().split('-')[0] === primary)
-  )
 }

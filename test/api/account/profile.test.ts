@@ -143,6 +143,24 @@ test('a profile without the person’s own token → refused', async (t) => {
   }
 })
 
+test('RFC 5646: a language of the pages → kept with its region; null clears it', async (t) => {
+  const server = await startServer(t)
+  await addPerson(server, 'grace')
+  const grace = await enter(server, 'grace')
+  t.is((await grace.get('me')).body.locale, null)
+  for (const locale of ['de-AT', 'pt-BR', 'ar', null]) {
+    t.is((await grace.patch('me', { locale })).body.locale, locale)
+    t.is((await grace.get('me')).body.locale, locale)
+  }
+  for (const locale of ['tlh', 'de_AT', '', 'de-<b>', 'd', 7]) {
+    const refused = await grace.patch('me', { locale })
+    t.is(refused.status, 422, String(locale))
+    t.deepEqual(pointers(refused), ['/locale'])
+  }
+  const [event] = await server.db('audit_events').where({ event: 'user.profile_changed' })
+  t.deepEqual(event.detail, { fields: ['locale'] })
+})
+
 test('a change to the same values → no audit event', async (t) => {
   const server = await startServer(t)
   const { id } = await addPerson(server, 'grace', { fullName: 'Grace Hopper' })
