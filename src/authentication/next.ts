@@ -81,7 +81,9 @@ function pageByPrompt(
 ): readonly [FlowPage, InteractionError] | undefined {
   if (session.authenticatedFor === id) return undefined
   if (prompt.includes('create')) return ['register', 'login_required']
-  if (prompt.includes('select_account')) return ['choose-account', 'account_selection_required']
+  if (prompt.includes('select_account') && session.chosenFor !== id) {
+    return ['choose-account', 'account_selection_required']
+  }
   return prompt.includes('login') ? ['reauthenticate', 'login_required'] : undefined
 }
 

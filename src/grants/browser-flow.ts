@@ -158,7 +158,8 @@ export class BrowserFlow {
   async #isHinted(request: AuthorizationRequest, { session }: SignedInBrowser): Promise<boolean> {
     const { hintedSubject, loginHint } = request
     if (hintedSubject !== undefined && hintedSubject !== session.userId) return false
-    if (loginHint === undefined || session.authenticatedFor === request.id) return true
+    const isSettled = session.authenticatedFor === request.id || session.chosenFor === request.id
+    if (loginHint === undefined || isSettled) return true
     const user = await this.#deps.users.find(session.userId)
     const hinted = foldIdentifier(loginHint)
     const names = [user?.username, user?.email].filter((name) => typeof name === 'string')

@@ -12,7 +12,6 @@ import {
   goOn,
   ownForm,
   pageUrl,
-  redirect,
   requestOf,
   type Visit,
   visitOf,
@@ -21,7 +20,7 @@ import type { Messages } from './languages/en.ts'
 
 /** Asks whether a client may act for the person, for what, and where they return to. */
 export function consentPage(pages: FlowPages): { show: Middleware; submit: Middleware } {
-  const { flow, path, sendAnswer } = pages
+  const { flow, sendAnswer } = pages
   return {
     async show(ctx) {
       const visit = await visitOf(pages, ctx, requestOf(ctx))
@@ -34,7 +33,7 @@ export function consentPage(pages: FlowPages): { show: Middleware; submit: Middl
     },
     async submit(ctx) {
       const fields = await ownForm(pages, ctx)
-      const { flow: opened, browser } = await visitOf(pages, ctx, fields.request)
+      const { flow: opened, browser, caller } = await visitOf(pages, ctx, fields.request)
       // Another person has signed in meanwhile: they are asked themselves.
       if (!opened || browser?.session.userId !== fields.person || !browser) {
         return goOn(pages, ctx, opened, browser)
@@ -46,7 +45,8 @@ export function consentPage(pages: FlowPages): { show: Middleware; submit: Middl
         )
       }
       const answer = await flow.allow(opened, browser, ctx.state.ip)
-      if (!answer) return redirect(ctx, `${path}/sign-in?request=${opened.sealed}`)
+      // Another page comes first, or the browser has signed out or answered at this moment.
+      if (!answer) return goOn(pages, ctx, opened, await flow.browserOf(caller.cookie))
       sendAnswer(ctx, answer)
     },
   }

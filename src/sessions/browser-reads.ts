@@ -15,8 +15,8 @@ type LiveBrowserRow = BrowserSessionRow & {
 const live = statement(
   'browser_sessions',
   `SELECT browser.id, user_id, version, browser.created_at, auth_time, amr, acr, authenticated_for,
-          answered, remembered, idle_expires_at, expires_at, revoked_at, revoked_reason, ip, user_agent,
-          must_change_password, email IS NOT NULL AND email_verified_at IS NULL AS is_unverified,
+          chosen_for, answered, remembered, idle_expires_at, expires_at, revoked_at, revoked_reason, ip,
+          user_agent, must_change_password, email IS NOT NULL AND email_verified_at IS NULL AS is_unverified,
           password_changed_at, locale
      FROM browser_sessions AS browser JOIN users ON users.id = user_id
     WHERE browser.id = ANY ($1::uuid[]) AND revoked_at IS NULL AND expires_at > $2

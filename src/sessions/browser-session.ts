@@ -12,6 +12,8 @@ export interface BrowserSession {
   readonly acr: string
   /** The authorization request for which the person last authenticated. */
   readonly authenticatedFor: string | null
+  /** The authorization request for which the person last chose to go on, without authenticating. */
+  readonly chosenFor: string | null
   /** Authorization requests that this browser has answered on a page, newest first. */
   readonly answered: readonly string[]
   /** True if the cookie outlives the browser window. */
@@ -32,6 +34,7 @@ export interface BrowserSessionRow {
   amr: string[]
   acr: string
   authenticated_for: string | null
+  chosen_for: string | null
   answered: string[]
   remembered: boolean
   idle_expires_at: Date
@@ -51,6 +54,7 @@ export const browserSessionOf = (row: BrowserSessionRow): BrowserSession => ({
   amr: row.amr,
   acr: row.acr,
   authenticatedFor: row.authenticated_for,
+  chosenFor: row.chosen_for,
   answered: row.answered,
   remembered: row.remembered,
   idleExpiresAt: row.idle_expires_at,

@@ -196,7 +196,7 @@ export class BrowserSessions {
     await this.#deps
       .db('browser_sessions')
       .where({ id: session.id, revoked_at: null })
-      .update({ authenticated_for: requestId })
+      .update({ chosen_for: requestId })
   }
 
   /** The session that a first copy of the same form began a moment ago. */
@@ -238,6 +238,7 @@ export class BrowserSessions {
       amr: [...request.amr],
       acr: request.acr,
       authenticated_for: request.requestId ?? null,
+      chosen_for: null,
       answered: [],
       remembered: request.remembered,
       idle_expires_at: later(at, Math.min(idleSeconds, absoluteSeconds)),

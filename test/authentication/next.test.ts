@@ -59,6 +59,7 @@ function standingOf(row: Row, prompts: readonly string[]): Standing {
       authTime: secondsAgo(100),
       acr: one,
       authenticatedFor: null,
+      chosenFor: null,
       answered: [],
       ...row.session,
     },
@@ -114,7 +115,35 @@ const rows: readonly Row[] = [
   {
     title: 'select_account, chosen for this request',
     request: { prompt: ['select_account'] },
+    session: { chosenFor: requestId },
+  },
+  {
+    title: 'select_account, chosen for another request',
+    request: { prompt: ['select_account'] },
+    session: { chosenFor: otherRequest },
+    page: 'choose-account',
+  },
+  {
+    title: 'select_account, authenticated for this request',
+    request: { prompt: ['select_account'] },
     session: { authenticatedFor: requestId },
+  },
+  {
+    title: 'select_account and login, only chosen',
+    request: { prompt: ['select_account', 'login'] },
+    session: { chosenFor: requestId },
+    page: 'reauthenticate',
+  },
+  {
+    title: 'select_account, chosen, then max_age is passed',
+    request: { prompt: ['select_account'], maxAge: 99 },
+    session: { chosenFor: requestId },
+    page: 'reauthenticate',
+  },
+  {
+    title: 'select_account, chosen, max_age is not passed',
+    request: { prompt: ['select_account'], maxAge: 100 },
+    session: { chosenFor: requestId },
   },
   {
     title: 'login and consent: first the login',

@@ -123,6 +123,20 @@ test('OIDC Core §3.1.2.1: choosing an account → no proof for prompt=login or 
   }
 })
 
+test('OIDC Core §3.1.2.1: max_age passes after the account was chosen → the password is asked for', async (t) => {
+  const { server, browser, authorize, signIn } = await withApp(t)
+  await signIn('/sign-in')
+  const choose = await browser.open(authorize({ prompt: 'select_account', max_age: '60' }))
+  const consent = await browser.submit(choose)
+  t.is(pathOf(consent), '/consent')
+  server.clock.advance({ minutes: 10 })
+  const confirm = await browser.submit(consent, { decision: 'allow' })
+  t.is(pathOf(confirm), '/reauthenticate')
+  const allowed = await browser.submit(confirm, { username: email, password: goodPassword })
+  const done = await browser.submit(allowed, { decision: 'allow' })
+  t.regex(done.location, /^https:\/\/web\.example\/callback\?code=/)
+})
+
 test('RFC 9700 §4.12.2: the name of a client → no bidi controls, and the host is shown', async (t) => {
   const { authorize, signIn } = await withApp(t)
   const consent = await signIn(authorize({ scope: 'openid email' }))

@@ -141,7 +141,7 @@ test('an upgrade → no table is locked against reads while an index is built or
     '20261130110002_sign_in_settings: clients,users',
     '20261130110003_sessions_of_browsers: refresh_families',
   ])
-  t.is(ours.at(-1), '20261130110005_apps')
+  t.is(ours.at(-1), '20261130120001_chosen_for')
 })
 
 test('an upgrade whose columns and indexes were built first → the same schema', async (t) => {
