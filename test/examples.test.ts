@@ -191,14 +191,13 @@ test('BCL 1.0 §2.6: a web app that gets anything but a logout token for it → 
 test('one command each: the apps register themselves and lead to the sign-in page', async (t) => {
   const cwd = await emptyFolder(t)
   const spaPort = String(await freePort())
-  const spaUrl = `http://127.0.0.1:${spaPort}`
   const own = {
     NODE_ENV: 'development',
     DATABASE_URL: await copyTemplate(t),
     MASTER_KEYS: masterKeyText,
     REDIS_URL: 'none',
   }
-  const serving = await serve(t, { cwd, env: { ...own, CORS_ORIGINS: spaUrl } })
+  const serving = await serve(t, { cwd, env: own })
   const env = { ...own, ISSUER: serving.url }
   const browser = new FlowBrowser(serving.url)
   const webApp = await startProgram(t, 'web-app/app.js', { cwd, env })

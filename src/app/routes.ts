@@ -34,7 +34,7 @@ import type { StallWatch } from '../http/abandoned.ts'
 import { type ReadDocument, staticDocument } from '../http/cached-documents.ts'
 import { authenticateClient, confidentialOnly } from '../http/client-authentication.ts'
 import type { Middleware, RequestState } from '../http/context.ts'
-import { allowEveryOrigin, allowListedOrigins, openFields } from '../http/cross-origin.ts'
+import { allowEveryOrigin, allowOrigins, openFields } from '../http/cross-origin.ts'
 import { oauthErrors } from '../http/error-boundary.ts'
 import { form } from '../http/request-body.ts'
 import {
@@ -83,10 +83,15 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
 
   const common = { metrics: services.metrics, stalls }
   const data = securityFields({ https })
-  const listed = allowListedOrigins(CORS_ORIGINS, { cookies: false })
+  const listed = allowOrigins({ listed: CORS_ORIGINS, cookies: false })
+  const listedAndApps = allowOrigins({
+    listed: CORS_ORIGINS,
+    isOfApp: (origin) => services.publicOrigins.has(origin),
+    cookies: false,
+  })
 
   const oauth = routeGroup(
-    { fields: [...data, ...noStore], crossOrigin: listed, errors: oauthErrors },
+    { fields: [...data, ...noStore], crossOrigin: listedAndApps, errors: oauthErrors },
     common,
   )
   mountOAuth(oauth.router, runtime, services, path, grants)
@@ -119,7 +124,7 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   const jsonApi = routeGroup(
     {
       fields: [...data, ...noStore],
-      crossOrigin: allowListedOrigins(CORS_ORIGINS, { cookies: true }),
+      crossOrigin: allowOrigins({ listed: CORS_ORIGINS, cookies: true }),
       errors: problemErrors,
     },
     common,

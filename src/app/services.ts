@@ -6,6 +6,7 @@ import { createLogoutSender } from '../backchannel/logout-sender.ts'
 import { ClientAssertions } from '../clients/client-assertions.ts'
 import { ClientCache } from '../clients/client-cache.ts'
 import { Clients } from '../clients/clients.ts'
+import { PublicOrigins } from '../clients/public-origins.ts'
 import { later } from '../clock.ts'
 import { SessionTokens } from '../grants/session-tokens.ts'
 import { SignIn } from '../grants/sign-in.ts'
@@ -178,6 +179,7 @@ export async function createServices(runtime: Runtime) {
     accessTokenMaxSeconds,
     rememberSeconds,
   })
+  const publicOrigins = new PublicOrigins({ db, now })
   const apiClients = new ApiClients({ clients, issuer })
   const assertions = new ClientAssertions({ db, now, audiences: [issuer, `${issuer}/oauth/token`] })
 
@@ -258,6 +260,7 @@ export async function createServices(runtime: Runtime) {
     oneTimeTokens,
     apiKeys,
     clients,
+    publicOrigins,
     apiClients,
     assertions,
     outbox,

@@ -26,18 +26,22 @@ export function allowEveryOrigin(): Middleware {
   return (ctx, next) => (ctx.method === 'OPTIONS' ? preflight(ctx, next) : answer(ctx, next))
 }
 
-/**
- * For everything else: only scripts of the listed origins may read the answers.
- * @param cookies whether they may send cookies, which cookie mode of the JSON API needs
- */
-export function allowListedOrigins(
-  allowed: readonly string[],
-  { cookies }: { readonly cookies: boolean },
-): Middleware {
-  const listed: ReadonlySet<string> = new Set(allowed)
+interface AllowedOrigins {
+  readonly listed: readonly string[]
+  /** Those of apps, which change while the server runs. Their scripts may never send cookies. */
+  readonly isOfApp?: (origin: string) => Promise<boolean>
+  /** True if scripts of the listed origins may send cookies, which cookie mode of the JSON API needs. */
+  readonly cookies: boolean
+}
+
+/** For everything else: only scripts of these origins may read the answers. */
+export function allowOrigins({ listed: list, isOfApp, cookies }: AllowedOrigins): Middleware {
+  const listed: ReadonlySet<string> = new Set(list)
+  const isAllowed = async (origin: string) =>
+    listed.has(origin) || ((await isOfApp?.(origin)) ?? false)
   const answer = cors({
     ...options,
-    origin: (ctx) => (listed.has(ctx.get('origin')) ? ctx.get('origin') : ''),
+    origin: async (ctx) => ((await isAllowed(ctx.get('origin'))) ? ctx.get('origin') : ''),
     credentials: (ctx) => cookies && listed.has(ctx.get('origin')),
   }) as unknown as Middleware
   return (ctx: Context, next) => {

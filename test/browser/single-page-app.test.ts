@@ -40,7 +40,7 @@ const appPage = (issuer: string) => `
 
 async function scene(t: ExecutionContext) {
   const app = await startRelyingParty(t)
-  const server = await startServer(t, { environment: { CORS_ORIGINS: app.origin } })
+  const server = await startServer(t)
   await registerClient(server, app.callback, { postLogoutRedirectUris: [`${app.origin}/`] })
   app.pages.set('/', appPage(server.url))
   app.pages.set('/callback', appPage(server.url))
@@ -90,7 +90,7 @@ test('oidc-client-ts: signinPopup → the app is told, and the popup closes', as
 test('examples/spa → signs in, shows the claims, calls the service, refreshes, signs out', async (t) => {
   const port = String(await freePort())
   const url = `http://127.0.0.1:${port}`
-  const server = await startServer(t, { environment: { CORS_ORIGINS: url } })
+  const server = await startServer(t)
   await registerClient(server, `${url}/`, {
     audiences: [server.url],
     postLogoutRedirectUris: [`${url}/`],

@@ -1,4 +1,6 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
+import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
+import type { NewClient } from '../../src/clients/new-client.ts'
 import { app } from '../../tools/fixtures.ts'
 import { basic } from '../../tools/http-client.ts'
 import { startServer } from '../support/server/start-server.ts'
@@ -95,4 +97,80 @@ test('no origins are listed → no foreign script reads answers of OAuth endpoin
     const asked = await server.request(path, preflight(friend, 'POST'))
     t.is(asked.headers.get('access-control-allow-origin'), null)
   }
+})
+
+const spa = 'https://spa.example'
+
+/** A single-page app, and what a script of an origin would be told by an endpoint. */
+async function withSinglePageApp(t: ExecutionContext, settings: Partial<NewClient> = {}) {
+  const server = await startServer(t)
+  const create = (id: string, different: Partial<NewClient>) =>
+    server.services.clients.create({
+      id,
+      name: id,
+      authenticationMethod: 'none',
+      grantTypes: ['authorization_code', 'refresh_token'],
+      scopes: ['openid'],
+      audiences: ['https://orders.example'],
+      redirectUris: [`${spa}/callback`],
+      ...different,
+    })
+  await create('spa', settings)
+  const allowed = async (origin: string, path = '/oauth/token') => {
+    const { headers } = await server.request(path, preflight(origin, 'POST'))
+    return headers.get('access-control-allow-origin')
+  }
+  return { server, create, allowed }
+}
+
+test('the redirect URI of a public client → scripts of its origin may call the OAuth endpoints, without cookies', async (t) => {
+  const { server, allowed } = await withSinglePageApp(t, {
+    redirectUris: [`${spa}/callback`, 'http://127.0.0.1:4002/', 'com.example.app:/callback'],
+  })
+  for (const path of [...endpoints, '/oauth/userinfo']) {
+    t.is(await allowed(spa, path), spa, path)
+    t.is(await allowed('http://127.0.0.1:4002', path), 'http://127.0.0.1:4002', path)
+  }
+  for (const origin of [
+    stranger,
+    'null',
+    '',
+    `${spa}:8443`,
+    `${spa}/`,
+    `${spa}.evil.example`,
+    'http://spa.example',
+    'http://127.0.0.1:4003',
+    'http://localhost:4002',
+    'com.example.app:',
+  ]) {
+    t.is(await allowed(origin), null, origin)
+  }
+  t.is(await allowed(spa, '/api/v1/auth/login'), null, 'the JSON API, which takes cookies')
+  t.is(await allowed(spa, '/sign-in'), null)
+  const { headers } = await server.request('/oauth/token', {
+    method: 'POST',
+    headers: { origin: spa },
+    body: new URLSearchParams({ client_id: 'spa' }),
+  })
+  t.is(headers.get('access-control-allow-origin'), spa, 'a refusal can be read')
+  t.is(headers.get('access-control-allow-credentials'), null)
+  t.regex(headers.get('vary') ?? '', /\bOrigin\b/)
+})
+
+test('a client with a secret → its origin is not allowed: a server calls the endpoints, not a script', async (t) => {
+  const { allowed } = await withSinglePageApp(t, { authenticationMethod: 'client_secret_basic' })
+  t.is(await allowed(spa), null)
+})
+
+test('a public client is added or disabled → its origin follows within seconds', async (t) => {
+  const { server, create, allowed } = await withSinglePageApp(t)
+  const other = 'https://other.example'
+  t.is(await allowed(other), null)
+  await create('other', { redirectUris: [`${other}/callback`] })
+  server.clock.advance({ seconds: 1 })
+  t.is(await allowed(other), other)
+  await server.services.clients.disable('other')
+  server.clock.advance({ seconds: clientStaleSeconds })
+  t.is(await allowed(other), null)
+  t.is(await allowed(spa), spa)
 })
