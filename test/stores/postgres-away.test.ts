@@ -5,16 +5,24 @@ import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
 import { eventually } from '../../tools/eventually.ts'
 import type { Answer } from '../../tools/http-client.ts'
 import type { TcpProxy, Weather } from '../../tools/tcp-proxy.ts'
-import { startServer, type TestServer } from '../support/server/start-server.ts'
+import { addWebApp, answerOf, signIn } from '../support/clients/web-app.ts'
+import { FlowBrowser } from '../support/http/flow-browser.ts'
+import {
+  Clock,
+  type ServerOptions,
+  startServer,
+  type TestServer,
+} from '../support/server/start-server.ts'
 import { wiredDatabase } from '../support/stores/wired-stores.ts'
 
 /** A bound that a busy machine keeps as well: with DATABASE_TIMEOUT_SECONDS at 2 it is about 4. */
 const boundSeconds = 30
 
-async function wiredServer(t: ExecutionContext) {
+async function wiredServer(t: ExecutionContext, options: ServerOptions = {}) {
   const { proxy, url: database, directUrl } = await wiredDatabase(t)
   const logged: Record<string, unknown>[] = []
   const server = await startServer(t, {
+    ...options,
     ...{ database, environment: { DATABASE_TIMEOUT_SECONDS: '2' } },
     logTo: (line) => logged.push(JSON.parse(line)),
   })
@@ -158,4 +166,33 @@ test('an error of a statement → none of its values is logged', async (t) => {
   for (const value of [id, password_hash, body.refresh_token, 'offline_access']) {
     t.false(text.includes(value), value)
   }
+})
+
+test('RFC 6749 §4.1.2.1: prompt=none while PostgreSQL is away → the client is told if it is known, otherwise a page', async (t) => {
+  // It stands still, so that the client stays in the cache until the test moves it.
+  const { server, proxy } = await wiredServer(t, { clock: new Clock(new Date()) })
+  const app = await addWebApp(server)
+  const silent = app.authorizeUrl({ prompt: 'none' })
+  const browser = new FlowBrowser(server.url)
+  await signIn(browser, app)
+  t.truthy(answerOf(await browser.open(silent)).code)
+
+  strike(proxy, 'refuse', true)
+  const { error, iss, state } = answerOf(await browser.open(silent))
+  t.deepEqual([error, iss], ['temporarily_unavailable', server.app.issuer])
+  t.truthy(state)
+  const shown = await browser.open(app.authorizeUrl())
+  t.deepEqual([shown.status, shown.location], [503, ''], 'a person sees a page that leads on')
+
+  server.clock.advance({ seconds: clientStaleSeconds })
+  const unknown = await browser.open(silent)
+  t.deepEqual(
+    [unknown.status, unknown.location],
+    [503, ''],
+    'its redirect URI may have been removed',
+  )
+  t.truthy(unknown.headers.get('retry-after'))
+
+  proxy.weather = 'fine'
+  await eventually(async () => Boolean(answerOf(await browser.open(silent)).code), 'it goes on')
 })

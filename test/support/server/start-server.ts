@@ -53,6 +53,8 @@ const unthrottled = {
 export interface ServerOptions {
   /** Environment variables beside those of fixtures.ts. */
   readonly environment?: Record<string, string>
+  /** Instead of one that goes on by itself. */
+  readonly clock?: Clock
   /** Another instance on the same database, clock and keys. */
   readonly beside?: TestServer
   /** `false`: without Redis. A URL: that Redis; several, separated by commas: that cluster. Otherwise the shared one, under a prefix of its own. */
@@ -90,7 +92,7 @@ export async function startServer(
 ): Promise<TestServer> {
   const { beside } = options
   const database = options.database ?? beside?.databaseUrl ?? (await copyTemplate(t))
-  const clock = beside?.clock ?? new Clock()
+  const clock = options.clock ?? beside?.clock ?? new Clock()
   const keyPrefix = beside?.keyPrefix ?? `${randomUUID()}:`
   const masterKeys = options.masterKeys ?? beside?.masterKeys ?? testMasterKeys
 
