@@ -140,6 +140,7 @@ test('an upgrade → no table is locked against reads while an index is built or
     '20261130080001_sessions_without_foreign_keys: clients,refresh_families,users',
     '20261130110002_sign_in_settings: clients,users',
     '20261130110003_sessions_of_browsers: refresh_families',
+    '20261130120001_chosen_for: browser_sessions',
   ])
   t.is(ours.at(-1), '20261130120001_chosen_for')
 })
