@@ -17,12 +17,13 @@ import { sessionsPage } from '../pages/account/sessions.tsx'
 import { accountStylesheet } from '../pages/account/stylesheet.ts'
 import { serve } from '../pages/assets.ts'
 import { languageChoice } from '../pages/language-choice.ts'
+import { builtInTheme, themed } from '../pages/theme/theme.ts'
 import type { Runtime, Services } from './services.ts'
 
 /** The pages on which people see and change their own account. */
 export function mountAccountPages(
   router: Router<RequestState>,
-  { config: { issuer }, now }: Runtime,
+  { config: { issuer }, now, theme = builtInTheme }: Runtime,
   services: Services,
   path: string,
 ): void {
@@ -42,6 +43,7 @@ export function mountAccountPages(
   const deletion = deletePage(pages)
   const confirm = confirmPage(pages)
   router.get(`${path}/assets/account.css`, serve('text/css; charset=utf-8', accountStylesheet))
+  router.use(themed(theme))
   router.use(languageChoice)
   const shown = {
     overview: overviewPage(pages),

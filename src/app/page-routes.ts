@@ -2,7 +2,7 @@ import type Router from '@koa/router'
 import { authorization } from '../endpoints/authorization.ts'
 import { endSession } from '../endpoints/end-session.ts'
 import type { Middleware, RequestState } from '../http/context.ts'
-import { accent, assets } from '../pages/assets.ts'
+import { accent, assets, clientLogo, serveThemeFile } from '../pages/assets.ts'
 import { chooseAccountPage } from '../pages/choose-account.tsx'
 import { sendAnswer } from '../pages/client-answer.tsx'
 import { consentPage } from '../pages/consent.tsx'
@@ -16,6 +16,7 @@ import { registerPage } from '../pages/register.tsx'
 import { resetPasswordPage } from '../pages/reset-password.tsx'
 import { signInPage } from '../pages/sign-in.tsx'
 import { signOutPages } from '../pages/sign-out.tsx'
+import { builtInTheme, themed } from '../pages/theme/theme.ts'
 import { verifyEmailPage } from '../pages/verify-email.tsx'
 import type { Runtime, Services } from './services.ts'
 
@@ -27,11 +28,13 @@ export function mountPages(
   path: string,
 ): void {
   const { flow, signOut, clients } = services
+  const { theme = builtInTheme } = runtime
   const pages = flowPagesOf(runtime, services, path)
   const both = (name: string, middleware: Middleware) => {
     router.get(`${path}${name}`, middleware)
     router.post(`${path}${name}`, middleware)
   }
+  router.use(themed(theme))
   both('/oauth/authorize', authorization({ flow, clients, path, send: pages.sendAnswer }))
   both('/oauth/sign-out', endSession({ signOut, path }))
   router.use(languageChoice)
@@ -59,7 +62,10 @@ export function mountPages(
   // Where password managers send people; the specification puts it at the root of the host.
   router.get('/.well-known/change-password', (ctx) => redirect(ctx, `${path}/account/password`))
   router.get(`${path}/assets/accent/:file`, accent)
-  for (const [name, asset] of Object.entries(assets)) router.get(`${path}/assets/${name}`, asset)
+  router.get(`${path}/assets/clients/:file`, clientLogo(theme))
+  const themeFiles = [...theme.files].map(([name, file]) => [name, serveThemeFile(file)] as const)
+  const files = { ...assets, ...Object.fromEntries(themeFiles) }
+  for (const [name, file] of Object.entries(files)) router.get(`${path}/assets/${name}`, file)
 }
 
 function flowPagesOf(

@@ -48,6 +48,7 @@ import { byGroup, type RouteGroup, routeGroup } from '../http/route-group.ts'
 import { languageCodes } from '../languages.ts'
 import { pagePolicy } from '../pages/document.ts'
 import { pageErrors, siteErrors } from '../pages/error-page.tsx'
+import { builtInTheme } from '../pages/theme/theme.ts'
 import { mountAccountPages } from './account-routes.ts'
 import { mountPages } from './page-routes.ts'
 import type { Runtime, Services } from './services.ts'
@@ -144,7 +145,8 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   docsPages.router.get(`${path}/docs`, docs)
   docsPages.router.get(`${path}/docs/:name`, docsAsset)
 
-  const html = { crossOrigin: listed, errors: pageErrors({ issuer, path }) }
+  const look = { issuer, path, theme: runtime.theme ?? builtInTheme }
+  const html = { crossOrigin: listed, errors: pageErrors(look) }
   const pages = routeGroup(
     { ...html, fields: securityFields({ https }, pagePolicy, flowFields) },
     common,
@@ -157,10 +159,7 @@ export function createRoutes({ runtime, services, checks, stalls }: Dependencies
   mountAccountPages(account.router, runtime, services, path)
 
   /** Health checks, the description of the API, and every path at which nothing is. */
-  const site = routeGroup(
-    { fields: data, crossOrigin: listed, errors: siteErrors({ issuer, path }) },
-    common,
-  )
+  const site = routeGroup({ fields: data, crossOrigin: listed, errors: siteErrors(look) }, common)
   site.router.get('/health/live', live)
   site.router.get('/health/ready', ready(checks))
   site.router.get(

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { Now } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { MasterKeys } from '../keyring/master-keys.ts'
+import type { Theme } from '../pages/theme/theme.ts'
 import type { Hashing } from '../passwords/hashing.ts'
 import type { DatabaseClock } from '../stores/database-clock.ts'
 import type { FullDisk } from '../stores/postgres.ts'
@@ -27,4 +28,6 @@ export interface Runtime {
   /** Replaces limits of throttle/limits.ts, for tests that make many attempts. */
   readonly limits?: Partial<Limits>
   readonly delays?: DelayLimits
+  /** How the pages look; absent: as they are built in. */
+  readonly theme?: Theme
 }

@@ -5,6 +5,7 @@ import { OperatorError } from '../errors.ts'
 import { firstRun, firstRunLines } from '../server/first-run.ts'
 import { urlOf } from '../server/http-server.ts'
 import { loadConfig, openRuntime } from '../server/open-runtime.ts'
+import { openTheme } from '../server/open-theme.ts'
 import {
   acquireServeLock,
   announceReady,
@@ -48,7 +49,7 @@ export function serveCommand(program: Command): void {
 
 /** Runs the command in the first process until a signal stops it. */
 export async function serve(options: WorkersOptions): Promise<void> {
-  const start = begin()
+  const start = await begin()
   for (const line of misspelledVariables(process.env)) start.notify(line)
   for (const { message, advice } of weaknesses(start.config)) start.log.warn({ advice }, message)
   await untilStopped(start, (closers) =>
@@ -56,7 +57,7 @@ export async function serve(options: WorkersOptions): Promise<void> {
   )
 }
 
-function begin(): Start {
+async function begin(): Promise<Start> {
   const stop = stopSignals()
   const config = loadConfig()
   if (config.PORT === 0 && config.issuer.endsWith(':0')) {
@@ -68,7 +69,8 @@ function begin(): Start {
   logBugs(log)
   // Progress goes to the terminal when the log is for people, and into the log when it is JSON.
   const notify = config.logFormat === 'json' ? (line: string) => log.info(line) : narrate
-  return { config, log, notify, stop }
+  const { theme } = await openTheme(config, log)
+  return { config, log, notify, stop, ...(theme && { theme }) }
 }
 
 /** Opens everything in this process, up to answering requests. A signal may stop it between two steps. */

@@ -1,5 +1,6 @@
 import { OperatorError } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
+import { distance } from './nearest.ts'
 
 /**
  * The configuration, read once at the start. All errors are reported together, and production has no
@@ -139,20 +140,4 @@ export function misspelledVariables(environment: NodeJS.ProcessEnv): string[] {
       )
       return intended ? [`${name} is not a variable of Signet. Did you mean ${intended}?`] : []
     })
-}
-
-/** The Levenshtein distance; stops at the first number above `most`. */
-function distance(a: string, b: string, most: number): number {
-  if (Math.abs(a.length - b.length) > most) return most + 1
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    if (Math.min(...next) > most) return most + 1
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -73,6 +73,10 @@ export const variables = {
     .string()
     .default('.data')
     .describe('folder of the embedded PostgreSQL and of mails that are written to files'),
+  THEME_DIR: z.string().optional().meta({
+    description: 'folder with the colors, the logo and the texts of the pages, see docs/themes.md',
+    absent: 'the built-in look',
+  }),
   KEYS_DIR: z.string().default('keys').describe('folder with the master key files'),
   MASTER_KEYS: masterKeys.optional().meta({
     description:

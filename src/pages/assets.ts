@@ -1,6 +1,7 @@
-import type { Middleware } from '../http/context.ts'
+import type { Context, Middleware } from '../http/context.ts'
 import { readableOn, textOn } from './contrast.ts'
-import { colors, stylesheet } from './stylesheet.ts'
+import { type ColorPair, colors, customProperties, stylesheet } from './stylesheet.ts'
+import { type Theme, type ThemeFile, themeOf } from './theme/theme.ts'
 
 /** Submits the form of an answer to a client. */
 const submit = 'document.forms[0].submit()\n'
@@ -33,19 +34,23 @@ if (menu) {
 const ring = (size: number, color: string) =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}" viewBox="0 0 40 40"><rect width="40" height="40" rx="11" fill="${color}"/><circle cx="20" cy="20" r="9" fill="none" stroke="#fff" stroke-width="4.5"/><circle cx="20" cy="20" r="2.5" fill="#fff"/></svg>`
 
+const svgType = 'image/svg+xml'
+
 /** Images are shown by `<img>` alone; opened as a page, one runs and loads nothing. */
-const imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+const imagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 
 export const serve =
   (type: string, body: string): Middleware =>
   (ctx) => {
     ctx.set('cache-control', 'public, max-age=3600')
-    if (type === svgType) ctx.set('content-security-policy', imagePolicy)
-    ctx.type = type
-    ctx.body = body
+    send(ctx, type, body)
   }
 
-const svgType = 'image/svg+xml'
+function send(ctx: Context, type: string, body: string | Buffer): void {
+  if (type === svgType) ctx.set('content-security-policy', imagePolicy)
+  ctx.type = type
+  ctx.body = body
+}
 
 /** The files that pages load, by their name in `assets/`. */
 export const assets: Readonly<Record<string, Middleware>> = {
@@ -56,23 +61,42 @@ export const assets: Readonly<Record<string, Middleware>> = {
   'logo.svg': serve(svgType, ring(40, colors.accent[0])),
 }
 
+/** Serves a file of a theme. Its address says its content, so a browser asks for it once. */
+export const serveThemeFile =
+  ({ type, body, version }: ThemeFile): Middleware =>
+  (ctx) => {
+    const asked = new URLSearchParams(ctx.querystring).get('v') ?? version
+    // While a new theme is rolled out, another instance may have written the address.
+    const isOther = asked !== version
+    ctx.set('cache-control', isOther ? 'no-store' : 'public, max-age=31536000, immutable')
+    send(ctx, type, body)
+  }
+
+/** The logo of a client: found among those that were read at the start, and in no folder. */
+export const clientLogo =
+  ({ clientLogos }: Theme): Middleware =>
+  async (ctx, next) => {
+    const [, id = ''] = /^(.+)\.svg$/.exec(ctx.params?.file ?? '') ?? []
+    const file = clientLogos.get(id)
+    await (file ? serveThemeFile(file)(ctx, next) : next())
+  }
+
 /** The accent color of a client, as a stylesheet of its own: no style is inline. */
 export const accent: Middleware = async (ctx, next) => {
+  const { palette } = themeOf(ctx)
   const [, color] = /^([0-9a-f]{6})\.css$/i.exec(ctx.params?.file ?? '') ?? []
   if (color === undefined) return void (await next())
   ctx.set('cache-control', 'public, max-age=86400')
   ctx.type = 'text/css; charset=utf-8'
-  ctx.body = accentStyle(`#${color}`)
+  ctx.body = accentStyle(`#${color}`, palette.surface)
 }
 
 /** As a client chose it, or as much darker and lighter as its links need to be read in both schemes. */
-export function accentStyle(color: string): string {
-  const [light, dark] = colors.surface.map((surface) => readableOn(color, surface)) as [
-    string,
-    string,
-  ]
-  const rule = `--accent:light-dark(${light},${dark});--on-accent:light-dark(${textOn(light)},${textOn(dark)})`
-  return `:root{--accent:${light};--on-accent:${textOn(light)}}
-@supports (color:light-dark(#000,#fff)){:root{${rule}}}
-`
+export function accentStyle(color: string, surfaces: ColorPair = colors.surface): string {
+  const light = readableOn(color, surfaces[0])
+  const dark = readableOn(color, surfaces[1])
+  return customProperties({
+    accent: [light, dark],
+    'on-accent': [textOn(light), textOn(dark)],
+  })
 }

@@ -2,7 +2,8 @@ import type { ClientAnswer } from '../grants/browser-flow.ts'
 import type { Context } from '../http/context.ts'
 import { formActionSource, withParameters } from '../oauth/redirect-uri.ts'
 import { htmlOf } from './document.ts'
-import { languageFor } from './languages/languages.ts'
+import { Stylesheets } from './elements/layout.tsx'
+import { languageFor } from './language-for.ts'
 
 /** Takes the browser to the client: by redirect, or with a form (OAuth 2.0 Form Post Response Mode §2). */
 export const sendAnswer =
@@ -24,11 +25,12 @@ export const sendAnswer =
     ctx.status = 200
     ctx.type = 'text/html; charset=utf-8'
     ctx.body = htmlOf(
+      ctx,
       <html lang={language.code} dir={language.direction}>
         <head>
           <meta charset="utf-8" />
           <title>{language.messages.continue}</title>
-          <link rel="stylesheet" href={`${path}/assets/pages.css`} />
+          <Stylesheets path={path} />
         </head>
         <body>
           <main class="card">

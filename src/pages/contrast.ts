@@ -29,15 +29,18 @@ export function contrastOf(one: string, other: string): number | undefined {
   return (light + 0.05) / (dark + 0.05)
 }
 
+/** Above this luminance black is easier to read on a color than white. */
+const middle = 0.179
+
 /** The color itself, or as little darker or lighter as text on this surface needs. */
-export function readableOn(color: string, surface: string): string {
+export function readableOn(color: string, surface: string, least = leastContrast): string {
   const rgb = rgbOf(color)
   const behind = rgbOf(surface)
   if (!rgb || !behind) return color
-  const target = luminance(behind) > 0.4 ? 0 : 255
-  for (let step = 0; step <= 20; step += 1) {
-    const mixed = hexOf(rgb.map((value) => Math.round(value + ((target - value) * step) / 20)))
-    if ((contrastOf(mixed, surface) ?? 0) >= leastContrast) return mixed
+  const target = luminance(behind) > middle ? 0 : 255
+  for (let step = 0; step <= 100; step += 1) {
+    const mixed = hexOf(rgb.map((value) => Math.round(value + ((target - value) * step) / 100)))
+    if ((contrastOf(mixed, surface) ?? 0) >= least) return mixed
   }
   return target === 0 ? '#000000' : '#ffffff'
 }

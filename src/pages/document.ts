@@ -1,6 +1,7 @@
-import type { VNode } from 'preact'
+import { h, type VNode } from 'preact'
 import { render } from 'preact-render-to-string'
 import type { Context } from '../http/context.ts'
+import { LookContext, themeOf } from './theme/theme.ts'
 
 /** Nothing inline and nothing foreign: a page loads its own stylesheet, images and scripts. */
 export const pagePolicy = policyWith("'self'")
@@ -29,7 +30,12 @@ export function sendPage(ctx: Context, status: number, page: VNode, formAction?:
   }
   ctx.status = status
   ctx.type = 'text/html; charset=utf-8'
-  ctx.body = htmlOf(page)
+  ctx.body = htmlOf(ctx, page)
 }
 
-export const htmlOf = (page: VNode): string => `<!doctype html>${render(page)}`
+/** Renders a page in the theme of its server, with the logo of the client that the person came from. */
+export function htmlOf(ctx: Context, page: VNode): string {
+  const client: { id: string } | undefined = ctx.state.client
+  const look = { theme: themeOf(ctx), clientId: client?.id }
+  return `<!doctype html>${render(h(LookContext.Provider, { value: look }, page))}`
+}

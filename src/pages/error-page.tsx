@@ -6,13 +6,15 @@ import { withParameters } from '../oauth/redirect-uri.ts'
 import { clientName } from './client-name.ts'
 import { htmlOf } from './document.ts'
 import { Layout } from './elements/layout.tsx'
+import { languageFor } from './language-for.ts'
 import type { Messages } from './languages/en.ts'
-import { languageFor } from './languages/languages.ts'
+import type { Theme } from './theme/theme.ts'
 
 interface ErrorPages {
   readonly issuer: string
   /** The path of the issuer; empty at the root. */
   readonly path: string
+  readonly theme: Theme
 }
 
 /** The error format of pages: a page with a way on. */
@@ -32,7 +34,8 @@ export const siteErrors = (pages: ErrorPages): ErrorFormat => ({
       : oauthErrors.notFound(ctx),
 })
 
-function inPage({ issuer, path }: ErrorPages, ctx: Context, error: unknown): Refusal {
+function inPage({ issuer, path, theme }: ErrorPages, ctx: Context, error: unknown): Refusal {
+  ctx.state.theme = theme
   const refusal = error instanceof OAuthError ? refusalOf(error) : asProblem(ctx, error)
   const { status, headers, type, cause } = refusal
   const { client, sealedRequest } = ctx.state
@@ -49,6 +52,7 @@ function inPage({ issuer, path }: ErrorPages, ctx: Context, error: unknown): Ref
   ].filter((way) => typeof way === 'object')
   const title = status === 404 ? messages.notFoundTitle : messages.errorTitle
   const body = htmlOf(
+    ctx,
     <Layout
       language={language}
       path={path}

@@ -18,7 +18,8 @@ import type { Credentials } from '../users/credentials.ts'
 import type { EmailAddresses } from '../users/email-addresses.ts'
 import type { Registration } from '../users/registration.ts'
 import { type AccountPageName, accountPath } from './account/account-page-names.ts'
-import { type Language, languageFor } from './languages/languages.ts'
+import { languageFor } from './language-for.ts'
+import type { Language } from './languages/languages.ts'
 
 /** The common dependencies of the pages of a sign-in. */
 export interface FlowPages {

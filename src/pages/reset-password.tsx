@@ -8,7 +8,8 @@ import { Layout } from './elements/layout.tsx'
 import { type FieldErrors, fieldErrorsOf } from './field-errors.ts'
 import { type FlowPages, ownForm, pageUrl, queryOf, redirect, rememberDevice } from './flow-page.ts'
 import { EmailForm } from './forgot-password.tsx'
-import { type Language, languageFor } from './languages/languages.ts'
+import { languageFor } from './language-for.ts'
+import type { Language } from './languages/languages.ts'
 
 const confirmation = z.object({ token: linkTokenField, new_password: passwordField })
 const address = z.object({ email: emailField })

@@ -31,6 +31,7 @@ export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
       const { messages } = language
       const client = outcome.kind === 'ask' ? outcome.client : undefined
       const target = outcome.redirectTo
+      if (client) ctx.state.client = client
       sendPage(
         ctx,
         200,

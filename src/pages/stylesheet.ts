@@ -10,28 +10,42 @@ export const colors = {
   edge: ['#e2e4ea', '#2d2f37'],
   danger: ['#b3261e', '#f5b5b0'],
   good: ['#146c3a', '#8fd6a8'],
-} as const satisfies Record<string, readonly [light: string, dark: string]>
+} as const satisfies Record<string, ColorPair>
 
 /** Sizes and fonts that themes may replace as well. */
-const measures = {
+export const measures = {
   radius: '.625rem',
   font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif",
 } as const
 
-const entries = Object.entries(colors)
-const plain = entries.map(([name, [light]]) => `--${name}:${light}`).join(';')
-const both = entries
-  .map(([name, [light, dark]]) => `--${name}:light-dark(${light},${dark})`)
-  .join(';')
+/** A color in each scheme. */
+export type ColorPair = readonly [light: string, dark: string]
+
+/** Declares custom properties. Browsers without `light-dark()` get the light colors. */
+export function customProperties(
+  pairs: Readonly<Record<string, ColorPair>>,
+  others: Readonly<Record<string, string>> = {},
+): string {
+  const entries = Object.entries(pairs)
+  const plain = [
+    ...entries.map(([name, [light]]) => `--${name}:${light}`),
+    ...Object.entries(others).map(([name, value]) => `--${name}:${value}`),
+  ].join(';')
+  const both = entries.map(([name, [light, dark]]) => `--${name}:light-dark(${light},${dark})`)
+  return `:root{${plain}}
+@supports (color:light-dark(#000,#fff)){:root{color-scheme:light dark;${both.join(';')}}}
+`
+}
 
 /** The stylesheet of all pages: 10 KB at most, without a font or an image to load. */
-export const stylesheet = `:root{${plain};--radius:${measures.radius};--font:${measures.font}}
-@supports (color:light-dark(#000,#fff)){:root{color-scheme:light dark;${both}}}
-:root{font:100%/1.5 var(--font);background:var(--background);color:var(--text);accent-color:var(--accent);-webkit-text-size-adjust:100%}
+export const stylesheet = `${customProperties(colors, measures)}:root{font:100%/1.5 var(--font);background:var(--background);color:var(--text);accent-color:var(--accent);-webkit-text-size-adjust:100%}
 *,::before,::after{box-sizing:border-box}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;align-items:center;padding:1.5rem 1rem 0}
 .card{width:100%;max-width:27rem;margin:auto 0;padding:2.5rem 2.25rem 2.25rem;background:var(--surface);border:1px solid var(--edge);border-radius:calc(var(--radius)*2);box-shadow:0 1px 2px #0000000a,0 12px 32px -12px #0000001f}
-.logo{display:block;height:2.5rem;width:auto;max-width:100%;margin:0 0 1.5rem}
+.logo{display:block;height:2.5rem;width:auto;max-width:100%;object-fit:contain;margin:0 0 1.5rem}
+.logos{display:flex;margin:0 0 1.5rem}
+.logos .logo{min-width:0;max-width:calc(50% - 1rem);margin:0}
+.logo+.logo{box-sizing:content-box;margin-inline-start:1rem;padding-inline-start:1rem;border-inline-start:1px solid var(--edge)}
 h1{font-size:1.5rem;line-height:1.25;font-weight:650;letter-spacing:-.011em;margin:0 0 .5rem;text-wrap:balance;overflow-wrap:anywhere}
 h2{font-size:1.0625rem;line-height:1.35;font-weight:650;margin:1.75rem 0 .5rem}
 p{margin:0 0 1rem;overflow-wrap:anywhere}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../app/app.ts'
 import type { Config } from '../config/config.ts'
 import { OperatorError } from '../errors.ts'
+import type { Theme } from '../pages/theme/theme.ts'
 import { HashingProcess } from '../passwords/hashing-process.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type MetricsSource, scrape } from '../telemetry/scrape.ts'
@@ -16,6 +17,8 @@ export interface Start {
   readonly log: Log
   readonly notify: Notify
   readonly stop: StopSignals
+  /** Absent: the pages look as they are built in. */
+  readonly theme?: Theme
 }
 
 /** Functions that close what was opened, called newest first. */
@@ -45,13 +48,13 @@ export async function untilStopped(
 /** Opens the application and starts its background jobs. A signal may stop it between two steps. */
 export async function openApp(
   runtime: OpenedRuntime,
-  { config, log, stop }: Start,
+  { config, log, stop, theme }: Start,
   closers: Closers,
 ): Promise<App> {
   const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
   closers.push(() => hashing.close())
   const { createApp } = await import('../app/app.ts')
-  const app = await createApp({ ...runtime, hashing })
+  const app = await createApp({ ...runtime, hashing, ...(theme && { theme }) })
   closers.push(app.stop)
   await app.start()
   stop.requested.throwIfAborted()

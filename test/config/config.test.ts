@@ -118,7 +118,14 @@ test('valid values → accepted; invalid values → an error that names the vari
 })
 
 test('every variable → in one of these tables, or free text', (t) => {
-  const free = ['MAIL_FROM', 'REDIS_KEY_PREFIX', 'DATA_DIR', 'KEYS_DIR', 'METRICS_HOST']
+  const free = [
+    'MAIL_FROM',
+    'REDIS_KEY_PREFIX',
+    'DATA_DIR',
+    'KEYS_DIR',
+    'THEME_DIR',
+    'METRICS_HOST',
+  ]
   const tried = new Set([...Object.keys(limits), ...Object.keys(right), ...free])
   t.deepEqual(
     Object.keys(variables).filter((name) => !tried.has(name)),

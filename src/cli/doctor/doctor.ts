@@ -16,6 +16,7 @@ import { checkKeys, checkMasterKeys } from './check-keys.ts'
 import { checkLogouts } from './check-logouts.ts'
 import { checkRedis } from './check-redis.ts'
 import { checkRevocations } from './check-revocations.ts'
+import { checkTheme } from './check-theme.ts'
 import { type Finding, failed, ok, report, warning } from './finding.ts'
 import { doctorArgon2 } from './recommend-argon2.ts'
 
@@ -56,6 +57,7 @@ async function examine(): Promise<Finding[]> {
     bounded('master keys', () => checkMasterKeys(config)),
     bounded('redis', () => checkRedis(config)),
     bounded('proxies', () => checkForwarding(config)),
+    bounded('theme', () => checkTheme(config)),
   ])
   return [...findings, ...parts.flat()]
 }

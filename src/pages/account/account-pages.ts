@@ -5,9 +5,8 @@ import type { Context, Middleware } from '../../http/context.ts'
 import type { SignedInBrowser } from '../../sessions/browser-sessions.ts'
 import type { User } from '../../users/user.ts'
 import { type FlowPages, ownForm, redirect, type Visit, visitOf } from '../flow-page.ts'
+import { languageFor } from '../language-for.ts'
 import type { AccountMessages } from '../languages/account-en.ts'
-import { languageFor } from '../languages/languages.ts'
-import { accountMessages } from './account-language.ts'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
 
 type OfFlow = Pick<FlowPages, 'flow' | 'browserSignIn' | 'path' | 'origin' | 'sessionSeconds'>
@@ -85,7 +84,7 @@ async function personOf(
     return undefined
   }
   const language = languageFor(ctx, [], user.locale)
-  return { ...visit, browser, user, language, texts: accountMessages(language) }
+  return { ...visit, browser, user, language, texts: language.accountMessages }
 }
 
 const isRecent = ({ browser }: AccountVisit, now: Date, more: number): boolean =>

@@ -10,8 +10,7 @@ import { sendPage } from '../document.ts'
 import { CurrentPassword, Field, Form } from '../elements/form.tsx'
 import { Layout } from '../elements/layout.tsx'
 import { ownForm, redirect } from '../flow-page.ts'
-import { languageFor } from '../languages/languages.ts'
-import { accountMessages } from './account-language.ts'
+import { languageFor } from '../language-for.ts'
 import { accountPath } from './account-page-names.ts'
 import {
   type AccountPages,
@@ -60,7 +59,7 @@ export function deletePage(pages: Dependencies): DeletePage {
     },
     deleted(ctx) {
       const language = languageFor(ctx)
-      const texts = accountMessages(language)
+      const texts = language.accountMessages
       sendPage(
         ctx,
         200,

@@ -7,6 +7,7 @@ import { Document } from '../elements/layout.tsx'
 import { breakable } from '../elements/person.tsx'
 import type { AccountMessages } from '../languages/account-en.ts'
 import type { Language } from '../languages/languages.ts'
+import { useLook } from '../theme/theme.ts'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
 import { type AccountPages, type AccountVisit, nameOf } from './account-pages.ts'
 
@@ -56,7 +57,7 @@ export function AccountLayout(props: AccountLayoutProps) {
       </a>
       <div class="account">
         <header>
-          <img src={`${path}/assets/logo.svg`} alt="" height="32" />
+          <img src={`${path}/assets/${useLook().logo}`} alt="" height="32" />
           <bdi>{breakable(nameOf(user))}</bdi>
           <a href={`${path}/sign-out`}>{language.messages.signOut}</a>
         </header>

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { languageNames } from '../../languages.ts'
 import type { Language } from '../languages/languages.ts'
+import { useLook } from '../theme/theme.ts'
 import { Icon } from './icons.tsx'
 
 /** The properties of every page. */
@@ -27,6 +28,7 @@ interface DocumentProps extends PageFrame {
 export function Document(props: DocumentProps) {
   const { language, path, title, accent, styles = [], keep, footer, children } = props
   const { messages } = language
+  const { favicon } = useLook()
   return (
     <html lang={language.code} dir={language.direction}>
       <head>
@@ -34,12 +36,8 @@ export function Document(props: DocumentProps) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <title>{title}</title>
-        <link rel="stylesheet" href={`${path}/assets/pages.css`} />
-        {styles.map((name) => (
-          <link rel="stylesheet" key={name} href={`${path}/assets/${name}`} />
-        ))}
-        {accent && <link rel="stylesheet" href={`${path}/assets/accent/${accent.slice(1)}.css`} />}
-        <link rel="icon" href={`${path}/assets/favicon.svg`} type="image/svg+xml" />
+        <Stylesheets path={path} styles={styles} accent={accent} />
+        <link rel="icon" href={`${path}/assets/${favicon.href}`} type={favicon.type} />
         <script type="module" src={`${path}/assets/pages.js`} />
       </head>
       <body>
@@ -74,6 +72,42 @@ export function Document(props: DocumentProps) {
   )
 }
 
+interface StylesheetsProps {
+  readonly path: string
+  readonly styles?: readonly string[]
+  readonly accent?: string | null | undefined
+}
+
+/** The stylesheets of a page: the later one wins, so a theme is behind those of this server. */
+export function Stylesheets({ path, styles = [], accent }: StylesheetsProps) {
+  const { stylesheet } = useLook()
+  const own = accent && `accent/${accent.slice(1)}.css`
+  const names = ['pages.css', ...styles, stylesheet, own].filter((name) => typeof name === 'string')
+  return (
+    <>
+      {names.map((name) => (
+        <link rel="stylesheet" key={name} href={`${path}/assets/${name}`} />
+      ))}
+    </>
+  )
+}
+
+/** The logo of the service, and beside it that of the client, if the theme has one. */
+function Logos({ path }: { readonly path: string }) {
+  const { logo, clientLogo } = useLook()
+  const image = (href: string) => (
+    <img class="logo" src={`${path}/assets/${href}`} alt="" height="40" />
+  )
+  return clientLogo ? (
+    <div class="logos">
+      {image(logo)}
+      {image(clientLogo)}
+    </div>
+  ) : (
+    image(logo)
+  )
+}
+
 interface LayoutProps extends PageFrame {
   /** A sentence below the title. */
   readonly lead?: ComponentChildren
@@ -87,7 +121,7 @@ export function Layout({ lead, children, ...frame }: LayoutProps) {
   return (
     <Document {...frame}>
       <main class="card">
-        <img class="logo" src={`${path}/assets/logo.svg`} alt="" height="40" />
+        <Logos path={path} />
         <h1>{title}</h1>
         {lead && <p class="lead">{lead}</p>}
         {children}

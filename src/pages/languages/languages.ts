@@ -1,6 +1,11 @@
-import type { Context } from '../../http/context.ts'
-import { readCookie } from '../../http/cookies.ts'
-import { closestLanguage, directionOf, type LanguageCode } from '../../languages.ts'
+import { directionOf, type LanguageCode } from '../../languages.ts'
+import { ar as accountAr } from './account-ar.ts'
+import { de as accountDe } from './account-de.ts'
+import { type AccountMessages, en as accountEn } from './account-en.ts'
+import { es as accountEs } from './account-es.ts'
+import { fr as accountFr } from './account-fr.ts'
+import { ja as accountJa } from './account-ja.ts'
+import { ptBr as accountPtBr } from './account-pt-br.ts'
 import { ar } from './ar.ts'
 import { de } from './de.ts'
 import { en, type Messages } from './en.ts'
@@ -15,42 +20,36 @@ export interface Language {
   readonly code: LanguageCode
   readonly direction: 'ltr' | 'rtl'
   readonly messages: Messages
+  readonly accountMessages: AccountMessages
 }
 
 /** Set by the choice at the foot of each page. It is no secret, and tells nothing about the person. */
 export const languageCookie = '__Host-signet_language'
 
-const catalogues: Readonly<Record<LanguageCode, Messages>> = {
-  en,
-  de,
-  fr,
-  es,
-  'pt-BR': ptBr,
-  ja,
-  ar,
+/** The texts of a language, by the pages that show them. */
+export interface Catalogue {
+  readonly pages: Messages
+  readonly account: AccountMessages
 }
 
-const languageOf = (code: LanguageCode): Language => ({
-  code,
-  direction: directionOf(code),
-  messages: catalogues[code],
-})
+export type Catalogues = Readonly<Record<LanguageCode, Catalogue>>
 
-/**
- * The language of a page: the first that there is of `ui_locales`, the one chosen on a page, the person's
- * own, those of the browser, and English.
- */
-export function languageFor(
-  ctx: Context,
-  uiLocales: readonly string[] = [],
-  locale: string | null = null,
-): Language {
-  const chosen = readCookie(ctx, languageCookie) ?? ''
-  const accepted = ctx.acceptsLanguages()
-  const wanted = [...uiLocales, chosen, locale ?? '', ...(Array.isArray(accepted) ? accepted : [])]
-  for (const tag of wanted) {
-    const code = closestLanguage(tag)
-    if (code) return languageOf(code)
+export const catalogues: Catalogues = {
+  en: { pages: en, account: accountEn },
+  de: { pages: de, account: accountDe },
+  fr: { pages: fr, account: accountFr },
+  es: { pages: es, account: accountEs },
+  'pt-BR': { pages: ptBr, account: accountPtBr },
+  ja: { pages: ja, account: accountJa },
+  ar: { pages: ar, account: accountAr },
+}
+
+export function languageOf(code: LanguageCode, texts: Catalogues): Language {
+  const { pages, account } = texts[code]
+  return {
+    code,
+    direction: directionOf(code),
+    messages: pages,
+    accountMessages: account,
   }
-  return languageOf('en')
 }

@@ -2,6 +2,7 @@ import { openLog } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { explain } from '../explain.ts'
 import { loadConfig, openRuntime } from '../open-runtime.ts'
+import { openTheme } from '../open-theme.ts'
 import { logBugs, narrate, openApp, openServer, type Start, untilStopped } from '../startup.ts'
 import { StoppedError, type StopSignals } from '../stop-signals.ts'
 import { tickMilliseconds } from './heartbeat.ts'
@@ -30,7 +31,10 @@ async function serve(stop: StopSignals): Promise<void> {
   const worker = Number(process.env[workerVariable])
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker })
   logBugs(log)
-  const start: Start = { config, log, stop, notify: (line) => log.debug(line) }
+  // The primary process has shown the warnings.
+  const { theme } = await openTheme(config, { warn: () => undefined })
+  const notify = (line: string) => log.debug(line)
+  const start: Start = { config, log, stop, notify, ...(theme && { theme }) }
   await untilStopped(start, async (closers) => {
     const runtime = await openRuntime({ ...start, signal: stop.requested })
     closers.push(runtime.close)

@@ -11,6 +11,7 @@ import type { Services } from '../../../src/app/services.ts'
 import { readConfig } from '../../../src/config/config.ts'
 import type { MasterKeys } from '../../../src/keyring/master-keys.ts'
 import type { Hashing } from '../../../src/passwords/hashing.ts'
+import { openTheme } from '../../../src/server/open-theme.ts'
 import { openPostgres } from '../../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../../src/stores/redis.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
@@ -144,6 +145,7 @@ export async function startServer(
     masterKeys,
     now: clock.now,
     log,
+    ...(await openTheme(config, log)),
     ...(options.unthrottled && unthrottled),
     ...(options.hashing && { hashing: options.hashing }),
   })
