@@ -178,7 +178,7 @@ async function withOwnPostgres(t: ExecutionContext): Promise<Scene> {
         () => true,
         () => false,
       )
-    await eventually(isBack, 'PostgreSQL is back', 60)
+    await eventually(isBack, 'PostgreSQL is back')
   }
   return { ...(await sceneOf(t, server)), disturb }
 }

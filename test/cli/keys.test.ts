@@ -168,7 +168,7 @@ test.serial(
     )
     t.regex(done.stdout, /Warning: .* may not know .* for another 1\d min/)
     const inactive = async () => !(await server.introspect(token)).body.active
-    await eventually(inactive, 'the running server refuses the token', 10)
+    await eventually(inactive, 'the running server refuses the token')
 
     await refused(/is revoked already/, 'revoke', kids[0], '--yes')
     const listed = (await run('list', '--all', '--json')).json()

@@ -21,7 +21,7 @@ async function databaseWithHistory(t: ExecutionContext) {
 }
 
 const becomesTrusted = (server: TestServer) =>
-  eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted', 30)
+  eventually(() => server.services.index?.trusted ?? false, 'Redis is trusted')
 
 /** Simulates a failover to a lagging standby: the last seconds are lost, and the history is another. */
 async function forget(server: TestServer) {
@@ -41,7 +41,7 @@ async function ended(server: TestServer) {
 
 async function staysEnded(t: ExecutionContext, server: TestServer, session: Ended) {
   const isBack = async () => (await server.db('audit_events').where({ event })).length > 0
-  await eventually(isBack, 'the revocations are back', 30)
+  await eventually(isBack, 'the revocations are back')
   t.false(await isActive(server, session.access_token))
   t.is((await server.refresh(session.refresh_token)).status, 400)
   t.is((await server.db('audit_events').where({ event })).length, 1, 'one instance did it')
@@ -127,7 +127,7 @@ test('an entry with a minute left is recovered → it keeps its expiry, and one 
   await redis.set('revoked:sid:about-to-expire', '1', 'PX', 9000)
   await forget(server)
   const isBack = async () => (await server.db('audit_events').where({ event })).length > 0
-  await eventually(isBack, 'the revocations are back', 30)
+  await eventually(isBack, 'the revocations are back')
   const rows = await server.db('revocations')
   t.deepEqual(
     rows.map(({ kind, value }) => [kind, value]),
@@ -148,7 +148,7 @@ test('a signing key that a failover brings back → it is revoked again', async 
   await forget(server)
   const isRevoked = async () =>
     (await server.db('signing_keys').where({ kid: rows[0].kid }).first()).revoked_at !== null
-  await eventually(isRevoked, 'it is revoked again', 30)
+  await eventually(isRevoked, 'it is revoked again')
   t.true((await server.services.keyring.reread()).isRevoked(rows[0].kid))
 })
 
@@ -163,7 +163,7 @@ test('after a failover, entries that a dead instance never copied are in Redis',
   const index = server.services.index
   const holds = async () =>
     (await index?.isRevokedAny([{ kind: 'jti', value: row.value }])) === true
-  await eventually(holds, 'Redis has it', 30)
+  await eventually(holds, 'Redis has it')
   t.true(index?.trusted)
 })
 
@@ -188,7 +188,7 @@ test('a burst of 20,000 revocations → one instance copies it to Redis for all'
   const last = [{ kind: 'jti' as const, value: 'many 20000' }]
   for (const instance of instances) {
     const holds = async () => (await instance.services.index?.isRevokedAny(last)) === true
-    await eventually(holds, 'Redis has the last one', 60)
+    await eventually(holds, 'Redis has the last one')
   }
   const sets = (await written()) - before
   // Three copies would be 60,000; one that is interrupted on a busy machine starts again.

@@ -127,7 +127,7 @@ test.serial('a first start is ready → its credentials have been printed', asyn
   const first = await beginServing(t, { cwd: home })
   const isReady = async () =>
     (await new HttpClient(first.url).get('/health/ready').catch(() => undefined))?.status === 200
-  await eventually(isReady, 'it is ready', 60)
+  await eventually(isReady, 'it is ready')
   // Everything printed by then is in the pipe.
   for (let turn = 0; turn < 3; turn += 1) await new Promise((done) => setImmediate(done))
   t.regex(first.stderr(), /administrator +admin +\S+/)

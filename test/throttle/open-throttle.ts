@@ -68,7 +68,7 @@ export async function openThrottle(
       now: clock.now,
       sources: limits.signIn,
       delays,
-      waitSeconds: 60,
+      waitSeconds: 240,
     })
     return { postgres, redis, throttle, guesses }
   }

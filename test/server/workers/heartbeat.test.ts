@@ -23,13 +23,13 @@ test('a worker that hangs → replaced while the service answers; one that was o
   const saidAgain = async (text: RegExp, signal: NodeJS.Signals) => {
     const before = said(text, second).length
     process.kill(second, signal)
-    await eventually(() => said(text, second).length > before, String(text), 60)
+    await eventually(() => said(text, second).length > before, String(text))
   }
   await saidAgain(/^a worker is silent/, 'SIGSTOP')
   await saidAgain(/^a worker answers again/, 'SIGCONT')
 
   process.kill(first, 'SIGSTOP')
-  await eventually(() => server.pids().length === 3, 'another has taken its place', 90)
+  await eventually(() => server.pids().length === 3, 'another has taken its place')
   t.throws(() => process.kill(first, 0), { code: 'ESRCH' })
   t.notThrows(() => process.kill(second, 0))
   const statuses = await Promise.all(Array.from({ length: 16 }, () => ask(server.url)))

@@ -36,7 +36,7 @@ export async function startProgram(
     child.kill('SIGKILL')
     await exited
   })
-  await eventually(() => said.includes('"ready"') || child.exitCode !== null, 'it is ready', 60)
+  await eventually(() => said.includes('"ready"') || child.exitCode !== null, 'it is ready')
   if (child.exitCode !== null) throw new Error(said)
   const stop = () => {
     child.kill('SIGTERM')

@@ -73,7 +73,7 @@ export async function serve(t: ExecutionContext<unknown>, options: ServeOptions)
   const launched = await beginServing(t, options)
   const start = performance.now()
   const isReady = () => /^Signet serves|"msg":"ready"/m.test(launched.stderr() + launched.stdout())
-  await eventually(() => isReady() || launched.ended(), 'signet serve is ready', 60)
+  await eventually(() => isReady() || launched.ended(), 'signet serve is ready')
   if (!isReady()) throw new Error(`signet serve has ended:\n${launched.stderr()}`)
   const said = launched.stderr() + launched.stdout()
   const [metricsUrl = ''] = /http:[^\s"]+\/metrics/.exec(said) ?? []
