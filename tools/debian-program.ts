@@ -2,19 +2,27 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Programs that tests run beside PostgreSQL and Redis, by their Debian packages. */
-const others = ['pgbouncer', 'faketime', 'chromium'] as const
+/**
+ * Programs that tests run beside PostgreSQL and Redis. The first is also the name of its Debian package; the
+ * headless shell is Chromium without its windows, at half the cost.
+ */
+const others = {
+  pgbouncer: ['pgbouncer'],
+  faketime: ['faketime'],
+  chromium: ['chromium-headless-shell', 'chromium'],
+} as const
 
 /** Before the tests, which run side by side: only one apt-get may run at a time. */
 export function installOthers(say: (line: string) => void): void {
-  for (const name of others) findProgram([name], name, say)
+  for (const names of Object.values(others)) findProgram(names, names[0], say)
 }
 
 /** The path of a program that `installOthers` has seen to. */
-export function debianProgram(name: (typeof others)[number]): string {
-  const found = onPath([name])
+export function debianProgram(name: keyof typeof others): string {
+  const found = onPath(others[name])
   if (found) return found
-  throw new Error(`This test needs ${name}: install it (apt-get install ${name})`)
+  const [debianPackage] = others[name]
+  throw new Error(`This test needs ${name}: install it (apt-get install ${debianPackage})`)
 }
 
 /** The first of these programs that is on the PATH; as root on Debian it is installed first. */
