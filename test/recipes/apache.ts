@@ -16,7 +16,7 @@ export async function checkApache(stores: Stores, report: Report, closing: Closi
   const server = await install(stores, closing, { ISSUER: front.url })
   front.target = server.url
   await server.start()
-  const page = await fileOfPage('apache', 'signet.conf')
+  const page = await fileOfPage('recipes/apache', 'signet.conf')
   const configuration = [
     page.replaceAll('https://signet.example', server.issuer),
     `OIDCCABundlePath ${front.certificate}`,

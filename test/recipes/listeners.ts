@@ -42,7 +42,12 @@ export async function startService(program: Program, closing: Closing): Promise<
   const ask = async (token: string | undefined) => {
     const headers: Record<string, string> =
       token === undefined ? {} : { authorization: `Bearer ${token}` }
-    const answer = await fetch(url, { headers, signal: AbortSignal.timeout(20_000) })
+    // An app that signs people in answers with a redirect.
+    const answer = await fetch(url, {
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(20_000),
+    })
     await answer.text()
     return answer.status
   }
@@ -84,15 +89,22 @@ export async function startPython(
   )
 }
 
-const loaded = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'auth_openidc']
+const loaded = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'headers', 'auth_openidc']
+
+interface Site {
+  readonly port?: number
+  /** Variables that the configuration names. */
+  readonly env?: Readonly<Record<string, string>>
+}
 
 /** Apache in the foreground with one site: the configuration of a recipe and little else. */
 export async function startApache(
   folder: string,
   configuration: string,
   closing: Closing,
+  site: Site = {},
 ): Promise<Service> {
-  const port = await freePort()
+  const port = site.port ?? (await freePort())
   const lines = [
     ...loaded.map((name) => `LoadModule ${name}_module ${apacheModules}/mod_${name}.so`),
     `ServerRoot ${folder}`,
@@ -106,10 +118,17 @@ export async function startApache(
     'StartServers 1',
     configuration,
   ]
-  await write(folder, { 'apache.conf': lines.join('\n'), 'site/orders': 'orders' })
+  await write(folder, {
+    'apache.conf': lines.join('\n'),
+    'site/orders': 'orders',
+    'site/signed-out': 'signed out',
+  })
   for (const shared of [folder, `${folder}/site`]) await chmod(shared, 0o755)
   const args = ['-f', join(folder, 'apache.conf'), '-D', 'FOREGROUND']
-  return startService({ command: apache, args, folder, port, path: '/orders' }, closing)
+  return startService(
+    { command: apache, args, folder, port, path: '/orders', env: site.env ?? {} },
+    closing,
+  )
 }
 
 export async function write(

@@ -16,6 +16,8 @@ const wanted: Readonly<Record<string, () => boolean>> = {
   python3: () => existsSync(python),
   'python3-jwt': imports('jwt'),
   'python3-authlib': imports('authlib.jose'),
+  'python3-flask': imports('flask'),
+  'python3-requests': imports('requests'),
   'python3-cryptography': imports('cryptography'),
   apache2: () => existsSync(apache),
   'libapache2-mod-auth-openidc': () => existsSync(`${apacheModules}/mod_auth_openidc.so`),

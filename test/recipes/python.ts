@@ -33,11 +33,11 @@ export async function checkPython(stores: Stores, report: Report, closing: Closi
 
 /** The page's service, which the page lets follow the list of revocations in the end. */
 async function filesFor(library: string): Promise<Record<string, string>> {
-  const service = await fileOfPage('python', 'service.py')
+  const service = await fileOfPage('recipes/python', 'service.py')
   return {
     'service.py': service.replace('from signet_tokens import', 'from followed_tokens import'),
-    'signet_tokens.py': await fileOfPage('python', `${library}/signet_tokens.py`),
-    'followed_tokens.py': await fileOfPage('python', 'followed_tokens.py'),
+    'signet_tokens.py': await fileOfPage('recipes/python', `${library}/signet_tokens.py`),
+    'followed_tokens.py': await fileOfPage('recipes/python', 'followed_tokens.py'),
     'revocations.py': await readFile(join(example, 'revocations.py'), 'utf8'),
   }
 }

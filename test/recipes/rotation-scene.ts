@@ -45,8 +45,8 @@ export async function setTheScene(stores: Stores, closing: Closing): Promise<Sce
   letTimeRun(server, closing)
   const common = { ISSUER: front.url, AUDIENCE: orders }
   const files = {
-    'service.py': await fileOfPage('python', 'service.py'),
-    'signet_tokens.py': await fileOfPage('python', 'pyjwt/signet_tokens.py'),
+    'service.py': await fileOfPage('recipes/python', 'service.py'),
+    'signet_tokens.py': await fileOfPage('recipes/python', 'pyjwt/signet_tokens.py'),
   }
   const folder = join(stores.folder, 'rotation')
   const settings = { ...common, JWKS_SECONDS: String(serviceSeconds) }

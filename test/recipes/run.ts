@@ -7,11 +7,12 @@ import { checkApache } from './apache.ts'
 import type { Stores } from './installation.ts'
 import { needPackages } from './packages.ts'
 import { checkPython } from './python.ts'
+import { checkRelyingParties } from './relying-parties.ts'
 import { checkRotation } from './rotation-scenario.ts'
 
 /**
- * `npm run recipes`: the code of docs/recipes against a real `signet serve`, and services that verify
- * through rotations; arguments name parts of it (rotation, python, apache). The last line is for machines:
+ * `npm run recipes`: the code of docs/recipes and docs/sign-in.md against a real `signet serve`, and services
+ * that verify through rotations; arguments name parts of it (rotation, python, apache, sign-in). The last line is for machines:
  * `N passed, N failed`.
  */
 await runChecks({ name: 'recipes', minutes: 10 }, async (checks) => {
@@ -29,6 +30,7 @@ await runChecks({ name: 'recipes', minutes: 10 }, async (checks) => {
   )
   if (isChosen('python')) await checkPython(stores, report, closing)
   if (isChosen('apache')) await checkApache(stores, report, closing)
+  if (isChosen('sign-in')) await checkRelyingParties(stores, report, closing)
   const problem = await settled
   if (problem) throw problem
 })

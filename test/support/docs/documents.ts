@@ -10,6 +10,15 @@ export const blocksOf = (text: string, language: string): string[] =>
     ([, code]) => code as string,
   )
 
+/** The code blocks whose fence names a file, by that name: ```` ```python file=service.py ````. */
+export const fileBlocksOf = (text: string): ReadonlyMap<string, string> =>
+  new Map(
+    [...text.matchAll(/^```\w+ file=(\S+)\n(.*?)^```$/gms)].map(([, file = '', code = '']) => [
+      file,
+      code,
+    ]),
+  )
+
 /** Fills in what a reader has to: assignments that end in `…` or contain a URL. */
 export function filledIn(
   t: ExecutionContext,

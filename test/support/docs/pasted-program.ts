@@ -5,13 +5,23 @@ import { freePort } from '../../../src/stores/embedded/postmaster.ts'
 import { eventually } from '../../../tools/eventually.ts'
 import { root } from '../../../tools/root.ts'
 
+interface Pasted {
+  readonly port?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Starts the service of a document in a separate process, and returns a client for it. */
-export async function startPasted(t: ExecutionContext, code: string, issuer: string) {
-  const port = await freePort()
+export async function startPasted(
+  t: ExecutionContext,
+  code: string,
+  issuer: string,
+  given: Pasted = {},
+) {
+  const port = given.port ?? (await freePort())
   const { PATH = '' } = process.env
   const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
     cwd: root,
-    env: { PATH, ISSUER: issuer, AUDIENCE: issuer, PORT: String(port) },
+    env: { PATH, ISSUER: issuer, AUDIENCE: issuer, PORT: String(port), ...given.env },
     stdio: 'inherit',
   })
   const exited = once(child, 'exit')
