@@ -1,13 +1,16 @@
 // Alone: it records every statement of the process.
 import test from 'ava'
 import pg from 'pg'
+import type { BegunBrowserSession } from '../../src/sessions/browser-sessions.ts'
 import { app } from '../../tools/fixtures.ts'
+import type { Credentials } from '../../tools/http-client.ts'
 import {
   addWebApp,
   enterWebApp,
   signInBrowser,
   signOut,
   startLogoutEndpoint,
+  writeCode,
 } from '../support/clients/signed-in-apps.ts'
 import { addPerson, enter } from '../support/people/account-api.ts'
 import { addAdmin } from '../support/people/administrator.ts'
@@ -80,6 +83,7 @@ async function useBrowsers(server: TestServer, uri: string): Promise<void> {
     ip: '192.0.2.1',
   })
   await server.refresh(refreshToken, {}, web)
+  await inBatches(server, web, browser)
   await services.consents.withdraw(id, web.id, '192.0.2.1')
   await enterWebApp(server, web, browser)
   await services.userSessions.endOthers(id, browser.session.id, '192.0.2.1')
@@ -90,6 +94,15 @@ async function useBrowsers(server: TestServer, uri: string): Promise<void> {
   await services.logoutSender.run()
   await services.logoutDeliveries.backlog()
   await services.logoutDeliveries.givenUpSince(server.clock.now())
+}
+
+/** One of three that come at once is alone, and the others share a statement. */
+async function inBatches(server: TestServer, web: Credentials, browser: BegunBrowserSession) {
+  const { codes } = server.services
+  const written = await Promise.all([1, 2, 3].map(() => writeCode(server, web.id, browser)))
+  const begun = await Promise.all(written.map(({ presented }) => codes.redeem(presented)))
+  const tokens = begun.map((one) => ('refreshToken' in one && one.refreshToken) || '')
+  await Promise.all(tokens.map((token) => server.refresh(token, {}, web)))
 }
 
 /** The requests of people, apps and administrators. */
@@ -157,6 +170,13 @@ test('every statement → no sequential scan of a large table', async (t) => {
     /^\s*(select|with|update|delete|insert)\b/i.test(text),
   )
   t.true(statements.length > 60, `${statements.length} statements`)
+  const batches = statements.filter(({ text }) => text.includes('SKIP LOCKED'))
+  for (const table of ['authorization_codes', 'UPDATE refresh_families']) {
+    t.true(
+      batches.some(({ text }) => text.includes(table)),
+      `a batch of ${table}`,
+    )
+  }
   const scans: string[] = []
   for (const { text, values } of statements) {
     const plan = await own.query({ text: `EXPLAIN ${text}`, values: [...values] })
