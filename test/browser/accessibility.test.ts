@@ -1,12 +1,9 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
-import { openProfile } from '../support/browser/chromium.ts'
 import { focusOrder } from '../support/browser/keyboard.ts'
-import { hedy, nameOf, openState, pageStates, type Tour } from '../support/browser/pages.ts'
-import { registerClient, startRelyingParty } from '../support/browser/relying-party.ts'
-import { startMailedServer } from '../support/mail/mailed-server.ts'
-import { addPerson } from '../support/people/account-api.ts'
+import { nameOf, openState, pageStates } from '../support/browser/pages.ts'
+import { startTour } from '../support/browser/tour.ts'
 import { startServer } from '../support/server/start-server.ts'
 
 /** Routes of pages that show none themselves, and why. */
@@ -15,19 +12,6 @@ const others: readonly (readonly [RegExp, why: string])[] = [
   [/^\/oauth\/sign-out$/, 'leads to /sign-out'],
   [/^\/\.well-known\/change-password$/, 'leads to /account/password'],
 ]
-
-async function startTour(t: ExecutionContext, locale: string): Promise<Tour> {
-  const { server, link } = await startMailedServer(t)
-  const app = await startRelyingParty(t)
-  await registerClient(server, app.callback)
-  await addPerson(server, 'grace')
-  const { id } = await addPerson(server, hedy.username)
-  await server.db('users').where({ id }).update({ must_change_password: true })
-  // Colors that change slowly have no contrast of their own.
-  const { page, expect } = await openProfile(t, { locale, reducedMotion: 'reduce' })
-  expect(/status of 4\d\d/)
-  return { server, app, page, link }
-}
 
 test('a route shows a page → it is in the list of pages that are looked at', async (t) => {
   const { app } = await startServer(t)

@@ -121,18 +121,21 @@ async function show(pages: Dependencies, ctx: Context, visit: AccountVisit): Pro
         {browsers.length > mostShown && <p>{texts.more(browsers.length - mostShown)}</p>}
       </Section>
       <Section title={texts.appSessions}>
-        {sessions.length === 0 && <p>{texts.noAppSessions}</p>}
-        <ul class="rows">
-          {shownSessions.map((one) => (
-            <AppSession
-              key={one.sid}
-              pages={pages}
-              visit={visit}
-              session={one}
-              client={clients.get(one.clientId)}
-            />
-          ))}
-        </ul>
+        {sessions.length === 0 ? (
+          <p>{texts.noAppSessions}</p>
+        ) : (
+          <ul class="rows">
+            {shownSessions.map((one) => (
+              <AppSession
+                key={one.sid}
+                pages={pages}
+                visit={visit}
+                session={one}
+                client={clients.get(one.clientId)}
+              />
+            ))}
+          </ul>
+        )}
         {sessions.length > mostShown && <p>{texts.more(sessions.length - mostShown)}</p>}
       </Section>
       {hasOthers && (
