@@ -18,13 +18,13 @@ import { accountStylesheet } from '../pages/account/stylesheet.ts'
 import { serve } from '../pages/assets.ts'
 import { languageChoice } from '../pages/language-choice.ts'
 import { builtInTheme, themed } from '../pages/theme/theme.ts'
-import type { Runtime, Services } from './services.ts'
+import type { PageRuntime, PageServices } from './page-services.ts'
 
 /** The pages on which people see and change their own account. */
 export function mountAccountPages(
   router: Router<RequestState>,
-  { config: { issuer }, now, theme = builtInTheme }: Runtime,
-  services: Services,
+  { config: { issuer }, now, theme = builtInTheme }: PageRuntime,
+  services: PageServices,
   path: string,
 ): void {
   const { flow, browserSignIn, clients, lifetimes } = services

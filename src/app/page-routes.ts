@@ -18,13 +18,13 @@ import { signInPage } from '../pages/sign-in.tsx'
 import { signOutPages } from '../pages/sign-out.tsx'
 import { builtInTheme, themed } from '../pages/theme/theme.ts'
 import { verifyEmailPage } from '../pages/verify-email.tsx'
-import type { Runtime, Services } from './services.ts'
+import type { PageRuntime, PageServices } from './page-services.ts'
 
 /** The pages of a sign-in, and the two endpoints that lead to them. */
 export function mountPages(
   router: Router<RequestState>,
-  runtime: Runtime,
-  services: Services,
+  runtime: PageRuntime,
+  services: PageServices,
   path: string,
 ): void {
   const { flow, signOut, clients } = services
@@ -69,8 +69,8 @@ export function mountPages(
 }
 
 function flowPagesOf(
-  { config: { issuer, REGISTRATION } }: Runtime,
-  services: Services,
+  { config: { issuer, REGISTRATION } }: PageRuntime,
+  services: PageServices,
   path: string,
 ): FlowPages {
   return {

@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   keys: async () => (await import('./keys.ts')).keysCommand,
   clients: async () => (await import('./clients.ts')).clientsCommand,
   users: async () => (await import('./users.ts')).usersCommand,
+  theme: async () => (await import('./theme.ts')).themeCommand,
   doctor: async () => (await import('./doctor/doctor.ts')).doctorCommand,
 }
 

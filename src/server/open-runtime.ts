@@ -18,13 +18,18 @@ import { findRedis, type RedisClient } from '../stores/redis.ts'
 import { type Log, openLog } from '../telemetry/log.ts'
 import { fitSchema, type Notify, type Opening, openDatabase } from './open-database.ts'
 
-/** Reads the configuration from the environment and, for variables not set there, from `.env`. */
-export function loadConfig(): Config {
+/** Sets the variables of `.env` that are not set in the environment. */
+export function readEnvironmentFile(): void {
   try {
     if (existsSync('.env')) loadEnvFile('.env')
   } catch (cause) {
     throw new OperatorError(`.env cannot be read: ${(cause as Error).message}`, { cause })
   }
+}
+
+/** Reads the configuration from the environment and, for variables not set there, from `.env`. */
+export function loadConfig(): Config {
+  readEnvironmentFile()
   return readConfig(process.env)
 }
 

@@ -45,7 +45,7 @@ test('a theme in light and dark → its colors, its images, and no violation of 
   const sizes = await images.evaluateAll((all) =>
     (all as HTMLImageElement[]).map((image) => image.naturalWidth),
   )
-  t.deepEqual(sizes, [132])
+  t.deepEqual(sizes, [116])
   await look('sign-in')
   await signIn(page, ada)
   await page.waitForURL('**/consent?*')

@@ -7,7 +7,7 @@ export async function checkTheme({ THEME_DIR }: Config): Promise<Finding[]> {
   const { readTheme, ThemeError } = await import('../../pages/theme/theme-folder.ts')
   try {
     const { warnings } = await readTheme(THEME_DIR)
-    const advice = 'See docs/themes.md.'
+    const advice = 'See docs/themes.md, and look at it: signet theme preview'
     return [ok('theme', THEME_DIR), ...warnings.map((message) => warning('theme', message, advice))]
   } catch (error) {
     if (!(error instanceof ThemeError)) throw error

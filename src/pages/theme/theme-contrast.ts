@@ -62,7 +62,7 @@ export function contrastsOf(palette: Palette): Contrast[] {
 export const isReadable = ({ ratio, least }: Contrast): boolean => ratio >= least
 
 /** Two digits, rounded down: 4.496 is not 4.5. */
-const ratioText = (ratio: number): string => (Math.floor(ratio * 100) / 100).toFixed(2)
+export const ratioText = (ratio: number): string => (Math.floor(ratio * 100) / 100).toFixed(2)
 
 export const contrastWarning = (contrast: Contrast): string =>
   `theme.css: --${contrast.name} on --${contrast.on} (${contrast.use}, ${contrast.scheme}) has a contrast of ` +
