@@ -50,7 +50,7 @@ const columns = `code.sid, code.user_id, code.client_id, code.browser_session_id
  * The code, its person, client and browser, and the consent if the client needs one, which is decided as
  * `skipsConsent` does.
  */
-const isRight = (consentLock: string) => `
+const isRight = (ifLocked: '' | 'SKIP LOCKED') => `
             JOIN users ON users.id = code.user_id
             JOIN clients ON clients.id = code.client_id
             JOIN browser_sessions AS browser ON browser.id = code.browser_session_id
@@ -63,7 +63,7 @@ const isRight = (consentLock: string) => `
               SELECT FROM consents
                WHERE consents.user_id = code.user_id AND consents.client_id = code.client_id
                  AND consents.granted_at >= clients.created_at AND consents.scopes @> code.scope
-                 ${consentLock}) END`
+                 FOR KEY SHARE ${ifLocked}) END`
 
 const begin = `INSERT INTO refresh_families
        (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr, acr, claims,
@@ -106,7 +106,7 @@ const redeemOne = statement(
       WHERE code.sid = presented.sid AND code.client_id = presented.client_id RETURNING code.*
    ), welcome AS MATERIALIZED (
      SELECT ${columns}
-       FROM presented JOIN code ON code.sid = presented.sid ${isRight('FOR KEY SHARE')}
+       FROM presented JOIN code ON code.sid = presented.sid ${isRight('')}
         FOR NO KEY UPDATE OF users FOR SHARE OF clients, browser
    ), begun AS (${begin}), noted AS (${note})
    SELECT ${answer} FROM code LEFT JOIN welcome ON true`,
@@ -124,7 +124,7 @@ const redeemMany = statement(
      SELECT ${columns}
        FROM presented
        JOIN authorization_codes AS code ON code.sid = presented.sid AND code.client_id = presented.client_id
-            ${isRight('FOR KEY SHARE SKIP LOCKED')}
+            ${isRight('SKIP LOCKED')}
         FOR UPDATE OF code SKIP LOCKED
         FOR NO KEY UPDATE OF users SKIP LOCKED
         FOR SHARE OF clients, browser SKIP LOCKED

@@ -201,6 +201,29 @@ test('a code that is not right, or not there, in a batch → spent or refused as
   t.deepEqual(await db('authorization_codes').pluck('sid'), [sids[6], sids[7]].sort())
 })
 
+test('a person, a client, a browser or a consent that is not right any more → no session', async (t) => {
+  const { db, users, browsers, now, ...rest } = await prepare(t, 6)
+  const { redemptions, redemptionOf, written } = rest
+  const sids = await alike(6, written)
+  await db('users').where({ id: users[1] }).update({ disabled_at: now })
+  await db('browser_sessions').where({ id: browsers[2]?.id }).update({ expires_at: now })
+  const redeem = (...places: number[]) =>
+    Promise.all(places.map((at) => redemptions.redeem(redemptionOf(sids[at] ?? ''))))
+  const begun = (rows: (RedeemedRow | undefined)[]) => rows.map((row) => row?.sid ?? null)
+  t.deepEqual(begun(await redeem(0, 1, 2)), [sids[0] ?? '', null, null])
+
+  await db('clients').where({ id: 'app' }).update({ consent: 'remember' })
+  const { created_at } = await db('clients').where({ id: 'app' }).first('created_at')
+  const consent = (at: number, scopes: string[], granted_at: Date) =>
+    db('consents').insert({ user_id: users[at], client_id: 'app', scopes, granted_at })
+  await consent(3, ['openid'], now)
+  await consent(4, ['openid', 'read'], new Date(created_at.getTime() - 1000))
+  t.deepEqual(begun(await redeem(3, 4)), [null, null])
+
+  await db('clients').where({ id: 'app' }).update({ consent: 'skip', disabled_at: now })
+  t.deepEqual(begun(await redeem(5)), [null])
+})
+
 test('RFC 6749 §4.1.2: a code presented five times in one batch → one begins the session', async (t) => {
   const { redemptions, redemptionOf, written } = await prepare(t, 2)
   const sids = await alike(2, written)
