@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { freePort } from '../../src/stores/embedded/postmaster.ts'
@@ -10,7 +10,7 @@ import { FlowBrowser } from '../support/http/flow-browser.ts'
 
 /** The apps of docs/sign-in.md in Node, as they stand there. */
 
-const page = await readFile(join(root, 'docs/sign-in.md'), 'utf8')
+const page = readFileSync(join(root, 'docs/sign-in.md'), 'utf8')
 const blocks = fileBlocksOf(page)
 
 for (const file of ['express.js', 'fastify.js']) {
