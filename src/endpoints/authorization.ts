@@ -31,6 +31,7 @@ const postedRequest = 'posted_request'
 export function authorization({ flow, clients, path, send }: Dependencies): Middleware {
   return async (ctx) => {
     const params = await readAuthorizationParams(ctx)
+    ctx.state.uiLocales = localesOf(params)
     const posted = ctx.method === 'GET' ? await flow.open(params.get(postedRequest)) : undefined
     const client = posted?.client ?? (await clientOf(params, clients))
     ctx.state.facts.clientId = client.id
@@ -54,6 +55,12 @@ export function authorization({ flow, clients, path, send }: Dependencies): Midd
     }
   }
 }
+
+/** For error pages, which come before the request is validated. */
+const localesOf = (params: Params): string[] =>
+  (params.get('ui_locales') ?? '').slice(0, longestLocales).split(' ')
+
+const longestLocales = 200
 
 /** Answers the client from the session of the browser, or shows the page that comes next. */
 async function answerOrShow(

@@ -32,6 +32,8 @@ export interface RequestState {
   params: Params
   /** client-authentication; on pages, the client that the person came from */
   client: Client
+  /** pages, and the authorization endpoint: the languages of an error page, most preferred first */
+  uiLocales?: readonly string[]
   /** pages: the authorization request with which an error page can go on */
   sealedRequest?: string
 }

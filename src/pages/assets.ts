@@ -6,7 +6,7 @@ import { type Theme, type ThemeFile, themeOf } from './theme/theme.ts'
 /** Submits the form of an answer to a client. */
 const submit = 'document.forms[0].submit()\n'
 
-/** Everything works without it: shows passwords, and closes the list of languages. */
+/** Everything works without it: shows passwords and the current entry of the navigation, closes the list of languages. */
 const pages = `for (const button of document.querySelectorAll('.reveal')) {
   const input = document.getElementById(button.getAttribute('aria-controls'))
   button.hidden = false
@@ -18,6 +18,8 @@ const pages = `for (const button of document.querySelectorAll('.reveal')) {
   })
   input.form.addEventListener('submit', () => { input.type = 'password' })
 }
+const current = document.querySelector('nav [aria-current]')
+if (current) current.scrollIntoView({ block: 'nearest', inline: 'nearest' })
 const menu = document.querySelector('.languages')
 if (menu) {
   document.addEventListener('click', (event) => {

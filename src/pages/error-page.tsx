@@ -38,8 +38,8 @@ function inPage({ issuer, path, theme }: ErrorPages, ctx: Context, error: unknow
   ctx.state.theme = theme
   const refusal = error instanceof OAuthError ? refusalOf(error) : asProblem(ctx, error)
   const { status, headers, type, cause } = refusal
-  const { client, sealedRequest } = ctx.state
-  const language = languageFor(ctx)
+  const { client, sealedRequest, uiLocales } = ctx.state
+  const language = languageFor(ctx, uiLocales)
   const { messages } = language
   const ways = [
     waySame(ctx, status, messages),

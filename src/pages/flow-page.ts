@@ -66,10 +66,12 @@ export async function visitOf(
     ctx.state.sealedRequest = opened.sealed
   }
   if (browser) ctx.state.facts.userId = browser.session.userId
+  const language = languageFor(ctx, opened?.request.uiLocales, browser?.locale)
+  ctx.state.uiLocales = [language.code]
   return {
     flow: opened,
     browser,
-    language: languageFor(ctx, opened?.request.uiLocales, browser?.locale),
+    language,
     caller: {
       device: { ip: ctx.state.ip, userAgent: ctx.get('user-agent') || undefined },
       cookie,

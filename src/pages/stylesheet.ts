@@ -94,6 +94,8 @@ input:focus-visible{outline-offset:0;border-color:var(--accent)}
 .avatar{flex:none;display:grid;place-items:center;width:2.25rem;height:2.25rem;border-radius:50%;background:var(--accent);color:var(--on-accent)}
 .items{list-style:none;margin:0 0 1.25rem;padding:0}
 .items li{display:flex;gap:.75rem;padding:.5rem 0;overflow-wrap:anywhere}
+.items span{min-width:0}
+:lang(ja) .items span{overflow-wrap:break-word;word-break:auto-phrase}
 .items .icon{margin-top:.125rem;color:var(--accent)}
 .apps li{border:1px solid var(--edge);border-radius:var(--radius);padding:0;margin:0 0 .5rem}
 .apps a{flex:1;display:flex;gap:.75rem;align-items:center;padding:.75rem;color:inherit;text-decoration:none;font-weight:600}

@@ -79,3 +79,16 @@ test('OIDC Core §3.1.2.1: ui_locales, then the chosen language, then that of th
   })
   t.is(langOf(await browser.open(`/oauth/authorize?${request}`)), 'ar')
 })
+
+test('OIDC Core §3.1.2.1: an error page of /oauth/authorize → in ui_locales, then in that of the browser', async (t) => {
+  const server = await startServer(t)
+  const headers = { 'accept-language': 'fr' }
+  const langOf = async (query: string) => {
+    const { text } = await server.request(`/oauth/authorize?client_id=nobody${query}`, { headers })
+    return /<html lang="([^"]+)"/.exec(text)?.[1]
+  }
+  t.is(await langOf('&ui_locales=tlh%20ja%20de'), 'ja')
+  t.is(await langOf('&ui_locales=tlh'), 'fr')
+  t.is(await langOf(`&ui_locales=${'x'.repeat(3000)}`), 'fr')
+  t.is(await langOf(''), 'fr')
+})

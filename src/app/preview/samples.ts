@@ -142,7 +142,7 @@ const eventsOf = (ago: (days: number) => Date): RecordedEvent[] =>
       ['user.signed_in', 'shop', 0],
       ['consent.given', 'shop', 12],
       ['user.password_set', null, 40],
-      ['user.sign_in_failed', null, 41],
+      ['user.profile_changed', null, 41],
       ['user.registered', null, 300],
     ] as const
   ).map(([event, clientId, days], at) => ({

@@ -5,6 +5,7 @@ import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
 import type { ApiKeys } from '../../tokens/api-keys.ts'
 import { sendPage } from '../document.ts'
 import { Icon, type IconName } from '../elements/icons.tsx'
+import { breakable } from '../elements/person.tsx'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
 import { type AccountPages, shown } from './account-pages.ts'
 import { connectedIds } from './apps.tsx'
@@ -55,7 +56,7 @@ export function overviewPage(pages: Dependencies): { show: Middleware } {
                   <Icon name={icon} />
                   <span>
                     <b>{title}</b>
-                    <bdi>{text}</bdi>
+                    <bdi>{breakable(text)}</bdi>
                   </span>
                 </a>
               </li>

@@ -8,6 +8,7 @@ import type { ListedSession } from '../../sessions/session.ts'
 import type { UserSessions } from '../../users/user-sessions.ts'
 import { sendPage } from '../document.ts'
 import { Form } from '../elements/form.tsx'
+import type { AccountMessages } from '../languages/account-en.ts'
 import { accountPath } from './account-page-names.ts'
 import {
   type AccountPages,
@@ -161,6 +162,11 @@ interface EntryProps<Session> {
   readonly session: Session
 }
 
+/** Isolated: between Arabic words the parts of an IPv6 address would change places. */
+function Address({ ip, texts }: { readonly ip: string | null; readonly texts: AccountMessages }) {
+  return <bdi>{ip ?? texts.unknownAddress}</bdi>
+}
+
 function Browser({
   pages,
   visit: { texts, language },
@@ -170,10 +176,11 @@ function Browser({
   const name = deviceName(session.userAgent, texts)
   return (
     <Row
-      name={name}
+      // A sentence of this language, although it may begin with a name in Latin letters.
+      name={<span dir={language.direction}>{name}</span>}
       mark={isOwn && texts.thisBrowser}
       lines={[
-        session.ip ?? texts.unknownAddress,
+        <Address key="address" ip={session.ip} texts={texts} />,
         texts.lastUsed(agoText(language, session.lastUsedAt, pages.now())),
         texts.signedInOn(dateText(language, session.createdAt)),
       ]}
@@ -205,7 +212,9 @@ function AppSession({
     <Row
       name={name}
       lines={[
-        `${deviceName(session.userAgent, texts)} · ${session.ip ?? texts.unknownAddress}`,
+        <>
+          {deviceName(session.userAgent, texts)} · <Address ip={session.ip} texts={texts} />
+        </>,
         texts.lastUsed(agoText(language, session.lastUsedAt, pages.now())),
         texts.signedInOn(dateText(language, session.authTime)),
       ]}

@@ -20,7 +20,8 @@ export const accountStylesheet = `.account{width:100%;max-width:62rem;display:gr
 .row .name{color:var(--text);font-size:1rem;line-height:1.4;font-weight:600;margin:0}
 .row p{margin:0;color:var(--muted);font-size:.9375rem}
 .small{flex:none;width:auto;white-space:nowrap;min-height:2.25rem;margin:0;padding:.25rem .875rem;font-size:.9375rem}
-.mark{display:inline-block;margin-inline-start:.5rem;padding:0 .5rem;border:1px solid var(--line);border-radius:1rem;color:var(--muted);font-size:.8125rem;font-weight:500}
+p:has(>.mark){display:flex;flex-wrap:wrap;gap:.125rem .5rem;align-items:center}
+.mark{display:inline-block;padding:0 .5rem;border:1px solid var(--line);border-radius:1rem;color:var(--muted);font-size:.8125rem;font-weight:500}
 .rows+.button,.rows+p{margin-top:1rem}
 .panel>.button{max-width:26rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,17rem),1fr));gap:1rem}
@@ -28,6 +29,8 @@ export const accountStylesheet = `.account{width:100%;max-width:62rem;display:gr
 .cards a:hover{border-color:var(--accent)}
 .cards .icon{margin-top:.125rem;color:var(--accent)}
 .cards b{display:block}
+.cards span{min-width:0}
+:lang(ja) .cards bdi{overflow-wrap:break-word;word-break:auto-phrase}
 .cards bdi{color:var(--muted);font-size:.9375rem;overflow-wrap:anywhere}
 .account fieldset{border:0;margin:0 0 1.25rem;padding:0;min-width:0}
 .account fieldset .check{margin:0}
@@ -43,8 +46,10 @@ table+.between{margin-top:1rem}
 .skip:focus{position:absolute;z-index:2;inset:.5rem auto auto .5rem;padding:.5rem 1rem;background:var(--surface)}
 @media (max-width:48rem){
 .account{grid-template:auto auto 1fr/minmax(0,1fr);gap:1rem}
-.account nav ul{display:flex;flex-wrap:wrap;gap:.25rem}
-.account nav a{padding:.375rem .75rem;font-size:.9375rem}
+.account nav{overflow-x:auto;margin:0 -1rem;padding:.375rem 1rem;scroll-padding:3rem;scrollbar-width:thin}
+.account nav ul{display:flex;gap:.25rem;width:max-content}
+.account nav a{padding:.375rem .75rem;font-size:.9375rem;white-space:nowrap}
+.account nav [aria-current]{scroll-initial-target:nearest}
 .account nav .icon{display:none}
 }
 @media (max-width:30rem){

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import test from 'ava'
+import { renderPages } from '../../../src/app/preview/render-pages.ts'
+import { builtInTheme } from '../../../src/pages/theme/theme.ts'
 import { addPerson, enter } from '../../support/people/account-api.ts'
 import {
   eventsOf,
@@ -93,4 +95,11 @@ test('a session of another person, or none → 404, and nothing ends', async (t)
   t.is((await marys.visit('/account')).status, 200)
   t.is((await marysApp.get('me')).status, 200)
   t.is((await browser.visit('/account')).status, 200)
+})
+
+test('the list of sessions in Arabic → device names read from the right, addresses are isolated', async (t) => {
+  const { pages } = await renderPages(builtInTheme, 'ar')
+  const { html = '' } = pages.find(({ route }) => route === '/account/sessions') ?? {}
+  t.regex(html, /<bdi><span dir="rtl">Safari على iOS<\/span><\/bdi>/)
+  t.regex(html, /<p><bdi>2001:db8::5<\/bdi><\/p>/)
 })
