@@ -178,7 +178,8 @@ function radius(value: string): string | undefined {
 
 const fontRule =
   'write names of installed fonts, separated by commas: other names are loaded from nowhere'
-const family = /^(?:-?[a-z][\w-]*(?: [a-z][\w-]*)*|'[\w .-]{1,60}'|"[\w .-]{1,60}")$/i
+const family =
+  /^(?:-?[a-z][\w-]*(?: [a-z][\w-]*)*|'[\p{L}\p{N} ._-]{1,60}'|"[\p{L}\p{N} ._-]{1,60}")$/iu
 
 function font(value: string): string | undefined {
   const families = value.split(',').map((one) => one.trim().replace(/\s+/g, ' '))

@@ -1,4 +1,6 @@
-import { openLog } from '../../telemetry/log.ts'
+import type { Config } from '../../config/config.ts'
+import type { Theme } from '../../pages/theme/theme.ts'
+import { type Log, openLog } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { explain } from '../explain.ts'
 import { loadConfig, openRuntime } from '../open-runtime.ts'
@@ -31,8 +33,7 @@ async function serve(stop: StopSignals): Promise<void> {
   const worker = Number(process.env[workerVariable])
   const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker })
   logBugs(log)
-  // The primary process has shown the warnings.
-  const { theme } = await openTheme(config, { warn: () => undefined })
+  const theme = await themeOfWorker(config, log)
   const notify = (line: string) => log.debug(line)
   const start: Start = { config, log, stop, notify, ...(theme && { theme }) }
   await untilStopped(start, async (closers) => {
@@ -44,6 +45,19 @@ async function serve(stop: StopSignals): Promise<void> {
     const url = await openServer(app, start, closers)
     send({ signet: 'ready', url })
   })
+}
+
+/**
+ * The primary process has read the theme and shown its warnings. If the folder has a fault since, a worker
+ * that is replaced signs people in with the built-in look.
+ */
+async function themeOfWorker(config: Config, log: Log): Promise<Theme | undefined> {
+  try {
+    return (await openTheme(config, { warn: () => undefined })).theme
+  } catch (error) {
+    log.error({ err: error }, 'the theme cannot be read any more: the pages have the built-in look')
+    return undefined
+  }
 }
 
 /**
