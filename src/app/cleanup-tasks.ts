@@ -1,5 +1,5 @@
 import { type AuditLog, oldEvents } from '../audit/audit-log.ts'
-import { finishedLogouts } from '../backchannel/logout-deliveries.ts'
+import { finishedLogouts, type LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { expiredAssertions } from '../clients/client-assertions.ts'
 import { orphanedConsents } from '../consents/orphaned-consents.ts'
 import { type CleanupTask, expiredRowsTask } from '../janitor/janitor.ts'
@@ -7,8 +7,9 @@ import { finishedMail } from '../mail/mail-queue.ts'
 import { expiredRevocations } from '../revocations/revocation-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { expiredCodes } from '../sessions/authorization-codes.ts'
-import { endedSessions, endingClients, sweepIdleSessions } from '../sessions/ended-sessions.ts'
+import { endingClients } from '../sessions/ended-sessions.ts'
 import { endExpiredBrowsers, endedBrowserSessions } from '../sessions/expired-browsers.ts'
+import { expiredSessions, idleSessions } from '../sessions/expired-sessions.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import { oldUnanswered, unansweredSeconds } from '../sessions/unanswered-rotations.ts'
 import { endedCounters } from '../throttle/throttle.ts'
@@ -25,6 +26,7 @@ interface Dependencies {
   readonly apiKeys: ApiKeys
   readonly audit: AuditLog
   readonly families: RefreshFamilies
+  readonly logoutDeliveries: LogoutDeliveries
   readonly revocations: Revocations
   readonly rememberSeconds: number
 }
@@ -39,7 +41,15 @@ const endedBrowserDays = 1
 /** Everything the janitor deletes: expired rows, and what deleted clients and people leave behind. */
 export function cleanupTasks(
   { config, now, log }: Runtime,
-  { administration, apiKeys, audit, families, revocations, rememberSeconds }: Dependencies,
+  {
+    administration,
+    apiKeys,
+    audit,
+    families,
+    logoutDeliveries,
+    revocations,
+    rememberSeconds,
+  }: Dependencies,
 ): CleanupTask[] {
   return [
     endingClients(now),
@@ -52,11 +62,8 @@ export function cleanupTasks(
       keepSeconds: endedBrowserDays * daySeconds,
     }),
     expiredRowsTask({ rows: expiredCodes, now }),
-    expiredRowsTask({ name: 'sessions', rows: endedSessions, now, keepSeconds: rememberSeconds }),
-    {
-      name: 'idle_sessions',
-      sweep: (trx, limit, cursor) => sweepIdleSessions(trx, now(), rememberSeconds, cursor, limit),
-    },
+    expiredSessions({ logoutDeliveries, now, keepSeconds: rememberSeconds }),
+    idleSessions({ logoutDeliveries, now, keepSeconds: rememberSeconds }),
     orphanedConsents,
     fillIdentifierKeys(log),
     {

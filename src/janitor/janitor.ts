@@ -13,7 +13,7 @@ export interface CleanupTask {
   readonly needsClock?: boolean
   /** Deletes a batch. A task that walks its table returns a cursor to continue from. */
   sweep(
-    db: Db,
+    trx: Knex.Transaction,
     limit: number,
     cursor: string | null,
   ): Promise<{ readonly rows: number; readonly cursor?: string | null; readonly done: boolean }>

@@ -1,5 +1,4 @@
-import { later, type Now } from '../clock.ts'
-import type { ExpiringRows } from '../stores/delete-expired.ts'
+import type { Now } from '../clock.ts'
 import type { Db } from '../stores/postgres.ts'
 
 /** Sessions that end in one statement; the janitor ends the rest, as many at a time. */
@@ -75,46 +74,6 @@ const liveOf = (clientId: string): string =>
 /** In SQL, whether a client has a live session. */
 export const hasLive = (clientId: string): string =>
   `((SELECT live.sid FROM refresh_families AS live WHERE ${liveOf(clientId)} LIMIT 1) IS NOT NULL)`
-
-/** Sessions that expired or ended. */
-export const endedSessions: ExpiringRows = {
-  table: 'refresh_families',
-  columns: ['expires_at', 'revoked_at'],
-}
-
-/**
- * Deletes sessions that were idle for too long, or whose person or client the previous release deleted:
- * it relied on a cascade and records nothing in `deleted_users` or `deleted_clients`. It looks at the
- * next `limit` rows after `cursor` in the order of their ids. There is no index on the idle expiry,
- * because every refresh changes it and would have to write to all indexes.
- * @returns where to go on; null at the end of the table
- */
-export async function sweepIdleSessions(
-  db: Db,
-  now: Date,
-  keepSeconds: number,
-  cursor: string | null,
-  limit: number,
-): Promise<{ rows: number; cursor: string | null; done: boolean }> {
-  const { rows } = await db.raw(
-    `WITH walked AS MATERIALIZED (
-       SELECT sid FROM refresh_families WHERE sid > ? ORDER BY sid LIMIT ?
-     ), deleted AS (
-       DELETE FROM refresh_families
-        WHERE sid = ANY (ARRAY(SELECT sid FROM walked)) AND (idle_expires_at < ?
-              OR (SELECT id FROM users WHERE users.id = refresh_families.user_id) IS NULL
-              OR (SELECT id FROM clients WHERE clients.id = refresh_families.client_id) IS NULL)
-        RETURNING 1
-     )
-     SELECT (SELECT count(*) FROM walked) AS walked,
-            (SELECT max(sid::text) FROM walked) AS last,
-            (SELECT count(*) FROM deleted) AS deleted`,
-    [cursor ?? '00000000-0000-0000-0000-000000000000', limit, later(now, -keepSeconds)],
-  )
-  const { walked, last, deleted } = rows[0]
-  const done = Number(walked) < limit
-  return { rows: Number(deleted), cursor: done ? null : last, done }
-}
 
 /**
  * Deletes sessions of a deleted person, in browsers and of clients, live or not.

@@ -66,6 +66,11 @@ const endings: Readonly<Record<string, (scene: Scene) => Promise<unknown>>> = {
     server.clock.advance({ minutes: 10 })
     await server.refresh(session.refreshToken, {}, web)
   },
+  'the idle limit of the session': async ({ server }) => {
+    server.clock.advance({ days: 8 })
+    await server.services.janitor.run()
+    await server.services.janitor.run()
+  },
   'the expiry of the browser session': async ({ server }) => {
     server.clock.advance({ days: 31 })
     await server.services.janitor.run()
@@ -89,6 +94,31 @@ test('RFC 6749 §4.1.2: a code presented again → the app is notified of the se
   await server.token(form, web)
   t.deepEqual(await notified(), [decodeJwt(body.id_token).sid as string])
   t.is((await server.refresh(session.refreshToken, {}, web)).status, 200)
+})
+
+test('the absolute limit of a session, while its browser is signed in → the app is notified, once', async (t) => {
+  const { server, browser, endpoint, session, web } = await scene(t)
+  const settings = { backchannelLogoutUri: endpoint.uri, sessionAbsoluteSeconds: 3600 }
+  const short = await addWebApp(server, 'short', settings)
+  const { sid } = await enterWebApp(server, short, browser)
+  server.clock.advance({ days: 1 })
+  await server.services.janitor.run()
+  await server.services.janitor.run()
+  await server.services.logoutSender.run()
+  t.deepEqual(
+    endpoint.tokens.map((token) => decodeJwt(token).sid),
+    [sid],
+  )
+  t.truthy(await server.services.browsers.find(browser.cookie))
+  t.is((await server.refresh(session.refreshToken, {}, web)).status, 200)
+})
+
+test('a session that was ended → no second notification when its row is deleted', async (t) => {
+  const { server, browser, session, notified } = await scene(t)
+  await signOut(server, browser)
+  server.clock.advance({ days: 31 })
+  await server.services.janitor.run()
+  t.deepEqual(await notified(), [session.sid])
 })
 
 test('signing out with two apps → each is notified of its own session, others of none', async (t) => {

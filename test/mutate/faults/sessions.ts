@@ -157,7 +157,7 @@ export const sessions: FaultList = {
       'WHERE revoked_at IS NULL AND sid = ANY (ARRAY( SELECT sid',
       'WHERE sid = ANY (ARRAY( SELECT sid',
     ],
-    ['ended-sessions.ts', '(idle_expires_at < ?', '(idle_expires_at > ?'],
+    ['expired-sessions.ts', '(idle_expires_at < ?', '(idle_expires_at > ?'],
     ['unanswered-rotations.ts', 'if (mayBeDone(error)) this.note(sid, rotatedAt)', ''],
     ['unanswered-rotations.ts', ".where('noted_at', '>', this.#oldest())", ''],
   ],
