@@ -77,6 +77,9 @@ export async function showCode(
         <p>
           <a href={pageUrl(pages, 'register', { request })}>{messages.useAnotherAddress}</a>
         </p>
+        <p>
+          <a href={pageUrl(pages, 'sign-in', { request })}>{messages.backToSignIn}</a>
+        </p>
       </div>
     </Layout>
   )

@@ -30,6 +30,7 @@ export function verifyEmailPage(pages: FlowPages): { show: Middleware; submit: M
       if (done !== undefined) return showDone(pages, ctx, visit)
       if (token) return link(pages, ctx, visit, token)
       const open = await waitingOf(pages, visit, waiting)
+      if (open && isSettled(visit, open)) return goOn(pages, ctx, visit.flow, visit.browser)
       if (open) return showCode(pages, ctx, visit, open, { isSentAgain: sent !== undefined })
       // The address is verified by now, in another tab.
       if (visit.flow && visit.browser && !visit.browser.isUnverified) {
@@ -71,6 +72,10 @@ async function waitingOf(
   const user = browser?.isUnverified ? await flow.userOf(browser) : undefined
   return user?.email ? { userId: user.id, email: user.email, sealed: undefined } : undefined
 }
+
+/** The person has entered the code in another tab, and is signed in. */
+const isSettled = ({ browser }: Visit, { userId }: Waiting): boolean =>
+  browser?.session.userId === userId && !browser.isUnverified
 
 async function link(
   pages: FlowPages,
@@ -114,6 +119,7 @@ async function enterCode(
   const user = await emailAddresses.confirmByCode(open.userId, fields.code ?? '', ip)
   if (!user) {
     attempt.failed()
+    if (isSettled(visit, open)) return goOn(pages, ctx, visit.flow, visit.browser)
     return showCode(pages, ctx, visit, open, { isWrong: true })
   }
   const begun = await browserSignIn.beginFor(

@@ -49,6 +49,15 @@ test('the form with the code is sent twice → one session, and both arrive', as
   t.is((await server.db('browser_sessions').select()).length, 1)
 })
 
+test('the code was entered in another tab → the page that waits leads on', async (t) => {
+  const { browser, waiting, link, mailbox } = await registered(t)
+  await link(email)
+  await browser.submit(waiting, { code: codeOf(mailbox.mails[0]?.text) ?? '' })
+  t.is(new URL((await browser.open(waiting.url)).url).pathname, '/account')
+  const late = await browser.submit(waiting, { code: 'AAAA-AAAA', attempt: '' })
+  t.is(new URL(late.url).pathname, '/account')
+})
+
 test('ASVS 6.3.8: an address is taken → the same answer, and a code that never matches', async (t) => {
   const { server, quiet, to } = await startMailedServer(t)
   await addPerson(server, 'grace')
