@@ -38,7 +38,7 @@ async function sceneOf(
   return { server, issuer, app, mailbox }
 }
 
-/** What servers need to send mails to a mailbox. */
+/** The environment of servers that send their mails to a mailbox. */
 const mailing = ({ url }: Mailbox) => ({ SMTP_URL: url, MAIL_FROM: 'Signet <signet@mail.example>' })
 
 /** The app with an answer; or without one, where the person has answered the same request before. */
