@@ -70,6 +70,7 @@ input:read-only:not([type=checkbox],[type=radio]){background:var(--background)}
 .check input{flex:none;width:1.25rem;height:1.25rem;margin:0}
 .between{font-size:.875rem;display:flex;flex-wrap:wrap;gap:0 1rem;justify-content:space-between;align-items:center}
 .between>p{margin:0 0 1.25rem}
+.between>.check{font-size:inherit}
 .between a{display:inline-block;padding:.125rem 0}
 button,.button{display:flex;align-items:center;justify-content:center;gap:.5rem;width:100%;min-height:2.875rem;font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer;padding:.5rem 1rem;margin:0 0 .75rem;border:1px solid transparent;border-radius:var(--radius);background:var(--accent);color:var(--on-accent)}
 button:hover,.button:hover{filter:brightness(1.08)}

@@ -10,6 +10,7 @@ import { builtInTheme } from '../../src/pages/theme/theme.ts'
 import { propertyNames } from '../../src/pages/theme/theme-css.ts'
 import { readTheme, ThemeError } from '../../src/pages/theme/theme-folder.ts'
 import { root } from '../../tools/root.ts'
+import { blocksOf } from '../support/docs/documents.ts'
 import { exampleTheme, svg, themeFolder } from '../support/server/theme-folder.ts'
 
 /** The faults of a theme that is refused. */
@@ -203,6 +204,15 @@ test('no folder → refused; an empty one, as a mount of nothing creates it → 
   ])
   const { warnings } = await read(t, {})
   t.regex(warnings[0] ?? '', /^there is nothing in /)
+})
+
+test('the snippets of docs/themes.md → read without a fault', async (t) => {
+  const page = await readFile(join(root, 'docs', 'themes.md'), 'utf8')
+  for (const css of blocksOf(page, 'css')) {
+    t.deepEqual(await faultsOf(await themeFolder(t, { 'theme.css': css })), [], css)
+  }
+  const [json = ''] = blocksOf(page, 'json')
+  t.deepEqual(await faultsOf(await themeFolder(t, { 'texts/de.json': json })), [])
 })
 
 test('docs/themes.md → lists every property of the stylesheet, and no other', async (t) => {
