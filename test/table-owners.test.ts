@@ -98,11 +98,15 @@ const exceptions: Readonly<Record<string, string>> = {
   'sessions: locks consents':
     'a code begins a session only while its consent stands, in one statement',
   'sessions: locks users': 'a sign-in locks its person before it inserts, in one statement',
+  'sessions: reads audit_events': 'a first sign-in is not mailed, in the statement that begins it',
   'sessions: reads clients': 'a rotation checks that its client is enabled, in one statement',
   'sessions: reads deleted_clients': 'the janitor looks for sessions of deleted clients',
   'sessions: reads users': 'a rotation checks that its person is enabled, in one statement',
   'sessions: writes audit_events':
     'a sign-in and a recovered rotation record their event in one statement',
+  'sessions: writes outgoing_mail':
+    'the mail about a new device is part of the statement that begins the session',
+  'sessions: writes users': 'mails about new devices are counted in the locked row of the person',
   'sessions: writes deleted_clients': 'the row goes with the last session of a deleted client',
   'tokens: locks browser_sessions':
     'a new API key locks the browser of its request, which may sign out meanwhile',

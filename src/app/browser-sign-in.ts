@@ -1,5 +1,6 @@
 import { accountClientId } from '../api/account/api-clients.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
+import type { GuessLimiter } from '../authentication/guess-limiter.ts'
 import { SealedValues } from '../authentication/sealed-values.ts'
 import { Apps } from '../clients/apps.ts'
 import type { Clients } from '../clients/clients.ts'
@@ -10,6 +11,7 @@ import { BrowserSignIn } from '../grants/browser-sign-in.ts'
 import type { SignIn } from '../grants/sign-in.ts'
 import { SignOut } from '../grants/sign-out.ts'
 import { sealedSecret } from '../keyring/sealing.ts'
+import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { AuthorizationCodes } from '../sessions/authorization-codes.ts'
 import { AuthorizationCodeCodec, BrowserSessionCodec } from '../sessions/browser-session.ts'
@@ -30,9 +32,11 @@ interface Dependencies {
   readonly revocations: Revocations
   readonly codec: RefreshTokenCodec
   readonly statements: Statements
+  readonly outbox: Outbox
   readonly audit: AuditLog
   readonly idTokens: IdTokens
   readonly signIn: SignIn
+  readonly guesses: GuessLimiter
   readonly lifetimes: Lifetimes
 }
 
@@ -40,7 +44,7 @@ interface Dependencies {
 export async function createBrowserSignIn(runtime: Runtime, services: Dependencies) {
   const { db, masterKeys, now, config } = runtime
   const { clients, users, credentials, families, revocations, statements, audit } = services
-  const { idTokens, signIn, lifetimes, codec: refreshCodec } = services
+  const { outbox, idTokens, signIn, guesses, lifetimes, codec: refreshCodec } = services
   const secret = await sealedSecret(db, masterKeys, 'browser sign-in', now())
   const browsers = new BrowserSessions({
     db,
@@ -48,6 +52,7 @@ export async function createBrowserSignIn(runtime: Runtime, services: Dependenci
     codec: new BrowserSessionCodec(secret),
     families,
     revocations,
+    outbox,
     audit,
     now,
     idleSeconds: lifetimes.sessionIdleSeconds,
@@ -81,6 +86,7 @@ export async function createBrowserSignIn(runtime: Runtime, services: Dependenci
     credentials,
     browsers,
     signIn,
+    guesses,
     sealed,
     ownClientId: accountClientId,
     now,

@@ -14,6 +14,7 @@ import { languageChoice } from '../pages/language-choice.ts'
 import { newPasswordPage } from '../pages/new-password.tsx'
 import { registerPage } from '../pages/register.tsx'
 import { resetPasswordPage } from '../pages/reset-password.tsx'
+import { secureAccountPage } from '../pages/secure-account.tsx'
 import { signInPage } from '../pages/sign-in.tsx'
 import { signOutPages } from '../pages/sign-out.tsx'
 import { builtInTheme, themed } from '../pages/theme/theme.ts'
@@ -49,6 +50,7 @@ export function mountPages(
     'verify-email': verifyEmailPage(pages),
     'forgot-password': forgotPasswordPage(pages),
     'reset-password': resetPasswordPage(pages),
+    'secure-account': secureAccountPage(pages, services.disownedSignIns),
     consent: consentPage(pages),
     'sign-out': leaving,
   }

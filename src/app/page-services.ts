@@ -18,6 +18,7 @@ export type PageServices = Pick<
   | 'clients'
   | 'consents'
   | 'credentials'
+  | 'disownedSignIns'
   | 'emailAddresses'
   | 'families'
   | 'flow'

@@ -10,6 +10,7 @@ import type { ApiKeys } from '../tokens/api-keys.ts'
 import type { OneTimeTokens } from '../tokens/one-time-tokens.ts'
 import { UserAdministration } from '../users/administration.ts'
 import { Credentials } from '../users/credentials.ts'
+import { DisownedSignIns } from '../users/disowned-sign-ins.ts'
 import { EmailAddresses } from '../users/email-addresses.ts'
 import { PersonalData } from '../users/personal-data.ts'
 import { Registration } from '../users/registration.ts'
@@ -61,6 +62,16 @@ export async function createPeople(runtime: Runtime, services: Dependencies) {
     audit,
     now,
   })
+  const disownedSignIns = new DisownedSignIns({
+    db,
+    families,
+    revocations,
+    apiKeys,
+    oneTimeTokens,
+    outbox,
+    audit,
+    now,
+  })
   const registration = new Registration({
     db,
     users,
@@ -86,6 +97,7 @@ export async function createPeople(runtime: Runtime, services: Dependencies) {
     users,
     emailAddresses,
     credentials,
+    disownedSignIns,
     registration,
     administration,
     personalData,

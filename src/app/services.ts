@@ -123,12 +123,14 @@ export async function createServices(runtime: Runtime) {
     metrics,
   })
   logoutDeliveries.whenCommitted(() => logoutSender.wake())
+  const outbox = new Outbox(now)
   const families = new RefreshFamilies({
     db,
     statements,
     codec,
     revocations,
     logoutDeliveries,
+    outbox,
     audit,
     now,
     sessionsPerUser: config.SESSIONS_PER_USER,
@@ -152,7 +154,6 @@ export async function createServices(runtime: Runtime) {
     graceSeconds: config.REFRESH_GRACE_SECONDS,
   })
 
-  const outbox = new Outbox(now)
   const accessTokens = new AccessTokens({ keyring, revocations, issuer, now })
   const idTokens = new IdTokens({ keyring, issuer, now })
   const tokenLives = new TokenLives({ db, now, rememberSeconds })
@@ -190,6 +191,7 @@ export async function createServices(runtime: Runtime) {
     transport: mailTransportOf(config, log),
     prepare: (trx, mail) => prepareLink(trx, mail, { oneTimeTokens, linkKey }),
     appUrl: config.appUrl,
+    ownUrl: issuer,
     tokenIn: config.APP_URL === undefined ? 'query' : 'fragment',
     now,
     log,
@@ -232,9 +234,11 @@ export async function createServices(runtime: Runtime) {
     revocations,
     codec,
     statements,
+    outbox,
     audit,
     idTokens,
     signIn,
+    guesses,
     lifetimes,
   })
   const services = {

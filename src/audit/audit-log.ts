@@ -16,6 +16,7 @@ export const byActor = ({ actorId }: Actor): { by?: string } =>
 export type AuditEventName =
   | 'user.signed_in'
   | 'user.sign_in_failed'
+  | 'user.sign_in_disowned'
   | 'user.reauthenticated'
   | 'user.signed_out'
   | 'user.created'

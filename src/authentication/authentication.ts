@@ -5,6 +5,8 @@ export interface Device {
   readonly ip: string
   /** The device's own description of itself; shown to the person. */
   readonly userAgent?: string | undefined
+  /** When the person last signed in on it; absent: it is new to them. */
+  readonly knownSince?: Date | undefined
 }
 
 /**

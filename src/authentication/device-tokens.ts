@@ -7,6 +7,12 @@ const deviceBytes = 16
 const issuedAtBytes = 4
 const lifeSeconds = 90 * 86_400
 
+interface DeviceToken {
+  readonly user: Buffer
+  readonly device: Buffer
+  readonly issuedAt: Date
+}
+
 /**
  * A device from which a person signed in keeps a signed token: user ‖ device ‖ time of issue. It grants
  * no access; guesses from this device are counted apart from those of strangers. Nothing is stored.
@@ -33,13 +39,20 @@ export class DeviceTokens {
     return read?.user.equals(uuidBytes(userId)) ? read.device : undefined
   }
 
+  /** When the token was issued to this user; undefined where `deviceOf` is. */
+  issuedAt(token: string, userId: string, now: Date): Date | undefined {
+    const read = this.read(token, now)
+    return read?.user.equals(uuidBytes(userId)) ? read.issuedAt : undefined
+  }
+
   /** @returns undefined unless this server issued the token lately, to any user */
-  read(token: string, now: Date): { readonly user: Buffer; readonly device: Buffer } | undefined {
+  read(token: string, now: Date): DeviceToken | undefined {
     const body = this.#codec.decode(token)
     if (!body) return undefined
     const issuedAt = body.readUInt32BE(userBytes + deviceBytes)
     if (epochSeconds(now) - issuedAt >= lifeSeconds) return undefined
     return {
+      issuedAt: new Date(issuedAt * 1000),
       user: body.subarray(0, userBytes),
       device: Buffer.from(body.subarray(userBytes, userBytes + deviceBytes)),
     }

@@ -122,6 +122,12 @@ export class GuessLimiter {
     return this.#devices.issue(userId, this.#deps.now())
   }
 
+  /** When this person last signed in on the device of a token; undefined: the device is new to them. */
+  knownSince(deviceToken: string | undefined, userId: string): Date | undefined {
+    if (deviceToken === undefined) return undefined
+    return this.#devices.issuedAt(deviceToken, userId, this.#deps.now())
+  }
+
   /** Forgets every failed sign-in of a person: by each of their names, on each device. */
   async unlock(userId: string, names: readonly string[]): Promise<void> {
     const { counters, keys } = this.#deps

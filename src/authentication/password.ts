@@ -65,7 +65,8 @@ export class PasswordFactor {
     const nextDeviceToken = await guess.succeeded(user.id)
     turn.succeeded()
     if (user.mustChangePassword) return { refused: 'password_change_required', user }
-    const authentication = passwordAuthentication(user, now(), device)
+    const knownSince = guesses.knownSince(deviceToken, user.id)
+    const authentication = passwordAuthentication(user, now(), { ...device, knownSince })
     return { authentication, deviceToken: nextDeviceToken }
   }
 }

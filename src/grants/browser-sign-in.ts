@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { Device } from '../authentication/authentication.ts'
+import type { GuessLimiter } from '../authentication/guess-limiter.ts'
 import type { SealedValues } from '../authentication/sealed-values.ts'
 import type { Clients } from '../clients/clients.ts'
 import type { Now } from '../clock.ts'
@@ -19,6 +20,7 @@ interface Dependencies {
   readonly credentials: Credentials
   readonly browsers: BrowserSessions
   readonly signIn: SignIn
+  readonly guesses: GuessLimiter
   readonly sealed: SealedValues
   /** The client of sign-ins that no app has asked for: the account pages. */
   readonly ownClientId: string
@@ -167,8 +169,8 @@ export class BrowserSignIn {
    * copies of a form begin one session, and get the same cookie.
    */
   async #begin({ id, user, proof, flow, caller, remember }: Beginning) {
-    const { browsers } = this.#deps
-    const { device, cookie } = caller
+    const { browsers, guesses } = this.#deps
+    const { device, cookie, deviceToken } = caller
     const before = cookie === undefined ? undefined : await browsers.find(cookie)
     const person = { id: user.id, passwordChangedAt: user.passwordChangedAt }
     const requestId = flow?.request.id
@@ -185,6 +187,8 @@ export class BrowserSignIn {
       remembered: remember,
       ip: device.ip,
       userAgent: device.userAgent,
+      deviceKnownSince: guesses.knownSince(deviceToken, user.id),
+      app: flow && (flow.client.name || flow.client.id),
       replaces: cookie,
     })
   }

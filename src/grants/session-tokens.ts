@@ -81,6 +81,8 @@ export class SessionTokens {
       amr: methods,
       ip: device.ip,
       userAgent: device.userAgent,
+      deviceKnownSince: device.knownSince,
+      app: client.name || client.id,
       idleSeconds: staysSignedIn ? own.sessionIdleSeconds : own.accessTokenSeconds,
       absoluteSeconds: staysSignedIn ? own.sessionAbsoluteSeconds : own.accessTokenSeconds,
     })

@@ -29,6 +29,8 @@ export interface DeliveryDependencies {
   /** Checks that the mail is still needed, and creates its link. */
   readonly prepare: (trx: Knex.Transaction, mail: ClaimedMail) => Promise<Preparation>
   readonly appUrl: string
+  /** The base of the pages that only this server has. */
+  readonly ownUrl: string
   /** The place of the token in links: pages of this server read the query, apps the fragment. */
   readonly tokenIn?: 'query' | 'fragment'
   readonly now: Now
@@ -82,11 +84,19 @@ export class Delivery {
     mail: ClaimedMail,
     { template, token, code, locale }: Extract<Preparation, { outcome: 'ready' }>,
   ): Promise<void> {
-    const { transport, appUrl, tokenIn, queue } = this.#deps
+    const { transport, appUrl, ownUrl, tokenIn, queue } = this.#deps
     const { id, recipient: to, createdAt, attempts } = mail
     const data = locale === undefined ? mail.data : { ...mail.data, locale }
     try {
-      const rendered = render(template, { appUrl, tokenIn, at: createdAt, data, token, code })
+      const rendered = render(template, {
+        appUrl,
+        ownUrl,
+        tokenIn,
+        at: createdAt,
+        data,
+        token,
+        code,
+      })
       await transport.send({ ...rendered, id, to, createdAt })
     } catch (error) {
       const { reason, permanent } = failureOf(error)

@@ -35,7 +35,7 @@ export function layOut({ subject, parts }: Wording, language: LanguageCode): Ren
   })
   // A subject is one line of its own, which needs no isolates, and some mailboxes show them as boxes.
   const plain = subject.replaceAll(isolateStart, '').replaceAll(isolateEnd, '')
-  const head = `<meta charset="utf-8"><title>${escapeHtml(plain)}</title>`
+  const head = `<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>${escapeHtml(plain)}</title>`
   const html = [
     '<!doctype html>',
     `<html lang="${language}" dir="${directionOf(language)}"><head>${head}</head>`,

@@ -14,6 +14,7 @@ export type MailTemplate =
   | 'account_deleted'
   | 'api_key_created'
   | 'username_changed'
+  | 'new_sign_in'
 
 /** Texts for a template. They are untrusted: a stranger who causes a mail may have chosen them. */
 export interface MailData {
@@ -29,12 +30,16 @@ export interface MailData {
   readonly newEmail?: string | undefined
   /** The name that the person, or a thief, gave the key. */
   readonly keyName?: string | undefined
+  /** The User-Agent of the device that signed in. */
+  readonly userAgent?: string | undefined
+  /** The name of the app that it signed in to. */
+  readonly app?: string | undefined
   /** True if the API keys survived the change of the password. */
   readonly keysKept?: boolean | undefined
 }
 
 /** Templates with a link that acts for a person. */
-export type LinkTemplate = 'verify_email' | 'reset_password'
+export type LinkTemplate = 'verify_email' | 'reset_password' | 'new_sign_in'
 
 /** A mail to be sent. It contains no secret. */
 export type Mail = {
@@ -83,7 +88,12 @@ export class Outbox {
         now,
       ],
     )
-    const commit = 'executionPromise' in db ? db.executionPromise : Promise.resolve()
+    this.wake(db)
+  }
+
+  /** Wakes the senders for a mail that another statement has written: after its commit, if there is one. */
+  wake(db?: Db): void {
+    const commit = db && 'executionPromise' in db ? db.executionPromise : Promise.resolve()
     commit.then(
       () => this.#committed(),
       () => undefined,
@@ -123,10 +133,6 @@ export class Outbox {
                              AND template = 'verify_email' AND created_at > ?)`,
       [uuidv7(), JSON.stringify({ ip }), now, now, userId ?? nobody, later(now, -reminderSeconds)],
     )
-    if (rowCount === 0) return
-    trx.executionPromise.then(
-      () => this.#committed(),
-      () => undefined,
-    )
+    if (rowCount > 0) this.wake(trx)
   }
 }

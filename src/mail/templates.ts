@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { deviceNames } from '../device-names.ts'
 import { closestLanguage, type LanguageCode } from '../languages.ts'
 import type { Facts, MailTexts } from './languages/en.ts'
 import { mailTexts } from './languages/texts.ts'
@@ -8,6 +9,8 @@ import type { MailData, MailTemplate } from './outbox.ts'
 /** The circumstances of one mail. */
 interface Occasion {
   readonly appUrl: string
+  /** The base of the pages that only this server has; that of the app when absent. */
+  readonly ownUrl?: string
   readonly at: Date
   readonly data: MailData
   /** The place of the token in links: pages of this server read the query, apps the fragment. */
@@ -23,7 +26,7 @@ export const templateNames = (): MailTemplate[] => Object.keys(compositions) as 
 
 /** Renders a mail, which says what happened, when, from where, and what to do. */
 export function render(template: MailTemplate, occasion: Occasion): Rendered {
-  const { appUrl, data, token, tokenIn, code } = occasion
+  const { appUrl, ownUrl = appUrl, data, token, tokenIn, code } = occasion
   const language = closestLanguage(data.locale ?? '') ?? 'en'
   const texts = mailTexts[language]
   // A fragment keeps the token out of server logs and Referer headers, but needs a script to read it.
@@ -32,6 +35,7 @@ export function render(template: MailTemplate, occasion: Occasion): Rendered {
     texts,
     facts: factsOf(occasion, texts, language),
     page: (path) => ({ link: `${appUrl}${path}${token ? `${mark}token=${token}` : ''}` }),
+    ownPage: (path) => ({ link: `${ownUrl}${path}${token ? `?token=${token}` : ''}` }),
     code: code && `${code.slice(0, 4)}-${code.slice(4)}`,
   })
   return layOut(wording, language)
@@ -45,6 +49,7 @@ function factsOf(
   const shown = (text: string | undefined) => text && isolated(text, language)
   const quoted = (text: string | undefined) => text && `${quotes[0]}${shown(text)}${quotes[1]}`
   const ip = data.ip && isIP(data.ip) ? data.ip : undefined
+  const device = deviceNames(data.userAgent ?? null)
   return {
     site: isolated(new URL(appUrl).host, language),
     when: when(timeText(language, at), shown(ip)),
@@ -52,6 +57,9 @@ function factsOf(
     newEmail: shown(partlyHidden(data.newEmail)),
     keyName: quoted(harmless(data.keyName)),
     keysKept: data.keysKept === true,
+    app: shown(harmless(data.app)),
+    browser: shown(harmless(device?.browser)),
+    system: shown(harmless(device?.system)),
   }
 }
 
@@ -74,6 +82,8 @@ interface Material {
   /** "ABCD-2345", for a page that waits. */
   readonly code: string | undefined
   page(path: string): { readonly link: string }
+  /** A page of this server, even if an app has the others. */
+  ownPage(path: string): { readonly link: string }
 }
 
 const resetPath = '/reset-password'
@@ -115,6 +125,18 @@ const compositions: Record<MailTemplate, (material: Material) => Wording> = {
   }),
   username_changed: ({ texts, facts, page }) => warning(texts.username_changed, facts, page),
   api_key_created: ({ texts, facts, page }) => warning(texts.api_key_created, facts, page),
+  new_sign_in: ({ texts: { new_sign_in: text }, facts, ownPage }) => ({
+    subject: text.subject(facts),
+    parts: [
+      text.event(facts),
+      text.device(facts),
+      ...(facts.app === undefined ? [] : [text.app(facts)]),
+      text.own,
+      text.otherwise,
+      ownPage('/secure-account'),
+      text.effect,
+    ],
+  }),
   account_deleted: ({ texts: { account_deleted: text }, facts }) => ({
     subject: text.subject(facts),
     parts: [text.event(facts), text.otherwise(facts)],

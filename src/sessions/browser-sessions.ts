@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
+import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { Statements } from '../stores/statements.ts'
 import { BrowserReads } from './browser-reads.ts'
@@ -11,6 +12,8 @@ import {
   type BrowserSessionRow,
   browserSessionOf,
 } from './browser-session.ts'
+import { insertOnce, lockWelcome, type NewBrowserSession, rowOf } from './new-browser-session.ts'
+import { noteNewDevice } from './new-device.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
 
 interface Dependencies {
@@ -19,6 +22,7 @@ interface Dependencies {
   readonly codec: BrowserSessionCodec
   readonly families: RefreshFamilies
   readonly revocations: Revocations
+  readonly outbox: Outbox
   readonly audit: AuditTrail
   readonly now: Now
   readonly idleSeconds: number
@@ -40,23 +44,6 @@ export interface SignedInBrowser {
 export interface ListedBrowserSession extends BrowserSession {
   /** To within a few minutes. */
   readonly lastUsedAt: Date
-}
-
-/** A person who has just authenticated in a browser. */
-export interface NewBrowserSession {
-  /** Chosen by the page that was shown, so that a form that is sent twice begins one session. */
-  readonly id: string
-  readonly user: { readonly id: string; readonly passwordChangedAt: Date }
-  readonly authTime: Date
-  readonly amr: readonly string[]
-  readonly acr: string
-  /** The authorization request for which the person signed in. */
-  readonly requestId: string | undefined
-  readonly remembered: boolean
-  readonly ip: string
-  readonly userAgent: string | undefined
-  /** The cookie that the browser had: its session ends. */
-  readonly replaces: string | undefined
 }
 
 export interface BegunBrowserSession {
@@ -89,11 +76,12 @@ export class BrowserSessions {
    * @returns undefined if the person was disabled, or the password changed, since they were checked
    */
   async begin(request: NewBrowserSession): Promise<BegunBrowserSession | undefined> {
-    const { families, revocations, audit, codec, now } = this.#deps
-    const row = this.#rowOf(request)
+    const { families, revocations, outbox, audit, codec, now } = this.#deps
+    const row = rowOf(request, now(), this.#deps)
     return revocations.decide(async (change) => {
       const { trx } = change
-      if (!(await isWelcome(trx, request.user))) return undefined
+      const person = await lockWelcome(trx, request.user)
+      if (!person) return undefined
       let inserted = await insertOnce(trx, row)
       if (!inserted) {
         const first: BrowserSessionRow | undefined = await trx('browser_sessions')
@@ -105,6 +93,7 @@ export class BrowserSessions {
         inserted = await insertOnce(trx, { ...row, id: uuidv7() })
         if (!inserted) return undefined
       }
+      await noteNewDevice(trx, outbox, { ...person, at: now() }, request)
       const former = request.replaces && codec.decode(request.replaces)
       if (former) await families.endBrowsers(change, { id: former.id }, 'replaced')
       const event = { event: 'user.signed_in', userId: row.user_id, ip: request.ip } as const
@@ -145,7 +134,7 @@ export class BrowserSessions {
     const { user, authTime, amr, acr, ip } = proof
     const requestId = proof.requestId ?? null
     return db.transaction(async (trx) => {
-      if (!(await isWelcome(trx, user))) return undefined
+      if (!(await lockWelcome(trx, user))) return undefined
       const current: BrowserSessionRow | undefined = await trx('browser_sessions')
         .where({ id: session.id, user_id: user.id, revoked_at: null })
         .where('expires_at', '>', now())
@@ -226,30 +215,6 @@ export class BrowserSessions {
     })
   }
 
-  #rowOf(request: NewBrowserSession): BrowserSessionRow {
-    const { now, idleSeconds, absoluteSeconds } = this.#deps
-    const at = now()
-    return {
-      id: request.id,
-      user_id: request.user.id,
-      version: 0,
-      created_at: at,
-      auth_time: request.authTime,
-      amr: [...request.amr],
-      acr: request.acr,
-      authenticated_for: request.requestId ?? null,
-      chosen_for: null,
-      answered: [],
-      remembered: request.remembered,
-      idle_expires_at: later(at, Math.min(idleSeconds, absoluteSeconds)),
-      expires_at: later(at, absoluteSeconds),
-      revoked_at: null,
-      revoked_reason: null,
-      ip: request.ip,
-      user_agent: request.userAgent?.slice(0, 300) ?? null,
-    }
-  }
-
   async #touch({ id, idleExpiresAt, expiresAt }: BrowserSession, at: Date): Promise<void> {
     const { db, idleSeconds } = this.#deps
     const isFresh = secondsBetween(at, idleExpiresAt) > idleSeconds - touchSeconds
@@ -258,18 +223,6 @@ export class BrowserSessions {
     const idle_expires_at = until < expiresAt ? until : expiresAt
     await db('browser_sessions').where({ id, revoked_at: null }).update({ idle_expires_at })
   }
-}
-
-async function insertOnce(
-  trx: Knex.Transaction,
-  row: BrowserSessionRow,
-): Promise<BrowserSessionRow | undefined> {
-  const [inserted]: BrowserSessionRow[] = await trx('browser_sessions')
-    .insert(row)
-    .onConflict('id')
-    .ignore()
-    .returning('*')
-  return inserted
 }
 
 const begun = (
@@ -287,15 +240,4 @@ function isCurrent(row: BrowserSessionRow, version: number, now: Date): boolean 
   if (row.version === version) return true
   const age = secondsBetween(row.auth_time, now)
   return row.version === version + 1 && age < formerCookieSeconds
-}
-
-/** Locks the person, unless they were disabled or their password was set since they were checked. */
-async function isWelcome(trx: Knex.Transaction, user: NewBrowserSession['user']): Promise<boolean> {
-  const { rows } = await trx.raw(
-    `SELECT 1 FROM users
-      WHERE id = ? AND disabled_at IS NULL AND date_trunc('milliseconds', password_changed_at) = ?
-        FOR NO KEY UPDATE`,
-    [user.id, user.passwordChangedAt],
-  )
-  return rows.length > 0
 }

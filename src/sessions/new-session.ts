@@ -3,9 +3,10 @@ import { v7 as uuidv7 } from 'uuid'
 import { later } from '../clock.ts'
 import { digestSecret } from '../oauth/opaque-token.ts'
 import { type Statements, statement } from '../stores/statements.ts'
+import { newDeviceParts, newDeviceValues, noticedColumns, type SignInOrigin } from './new-device.ts'
 import type { SessionRow } from './session.ts'
 
-export interface NewSession {
+export interface NewSession extends SignInOrigin {
   readonly user: { readonly id: string; readonly passwordChangedAt: Date }
   readonly clientId: string
   readonly scope: readonly string[]
@@ -15,9 +16,6 @@ export interface NewSession {
   readonly amr: readonly string[]
   readonly idleSeconds: number
   readonly absoluteSeconds: number
-  readonly ip?: string | undefined
-  /** The User-Agent of the device; shown to the person. */
-  readonly userAgent?: string | undefined
 }
 
 export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow {
@@ -46,7 +44,7 @@ export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow 
 }
 
 /**
- * A sign-in in one round trip, with its audit event. It locks the rows of person and client before it
+ * A sign-in in one round trip, with its audit event and the mail about a new device. It locks the rows of person and client before it
  * writes the session: a transaction that disables one of them or sets the password either finds this
  * session or prevents it. Live sessions are counted as of the start of the statement, which is why it
  * keeps a margin below the limit.
@@ -54,7 +52,7 @@ export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow 
 const beginning = statement(
   'begin_session',
   `WITH welcome AS MATERIALIZED (
-     SELECT users.id AS user_id, clients.id AS client_id FROM users, clients
+     SELECT users.id AS user_id, clients.id AS client_id, ${noticedColumns} FROM users, clients
       WHERE users.id = $1 AND users.disabled_at IS NULL
         AND date_trunc('milliseconds', password_changed_at) = $2
         AND clients.id = $3 AND clients.disabled_at IS NULL
@@ -72,8 +70,16 @@ const beginning = statement(
    ), noted AS (
      INSERT INTO audit_events (at, event, user_id, client_id, sid, ip)
      SELECT $4, 'user.signed_in', user_id, client_id, sid, ip FROM begun
-   )
-   SELECT EXISTS (SELECT FROM welcome) AS welcome, EXISTS (SELECT FROM begun) AS begun`,
+   ), ${newDeviceParts({
+     user: '$1',
+     at: '$4',
+     knownSince: '$16',
+     origin: '$17',
+     mail: '$18',
+     data: '$19',
+   })}
+   SELECT EXISTS (SELECT FROM welcome) AS welcome, EXISTS (SELECT FROM begun) AS begun,
+          EXISTS (SELECT FROM mailed) AS mailed`,
 )
 
 /** Concurrent sign-ins that may not see each other; the next one ends the surplus. */
@@ -82,21 +88,25 @@ const margin = 20
 /** As many live sessions are near the limit: from then on they are counted in a transaction. */
 export const nearLimit = (sessionsPerUser: number): number => Math.max(0, sessionsPerUser - margin)
 
-/** The outcome; `full` if sessions may have to end for this one, which needs a transaction. */
-export type Beginning = 'begun' | 'unwelcome' | 'full'
+/**
+ * The outcome: begun, also with a mail about the new device; `full` if sessions may have to end for this one,
+ * which needs a transaction.
+ */
+export type Beginning = 'begun' | 'mailed' | 'unwelcome' | 'full'
 
 export async function beginAtOnce(
   statements: Statements,
   row: SessionRow,
-  { user }: NewSession,
+  request: NewSession,
   now: Date,
   sessionsPerUser: number,
 ): Promise<Beginning> {
   const limit = nearLimit(sessionsPerUser)
   if (limit === 0) return 'full'
-  const [found] = await statements.run<{ welcome: boolean; begun: boolean }>(beginning, [
+  const { knownSince, origin, mail, data } = newDeviceValues(request)
+  const [found] = await statements.run<Found>(beginning, [
     row.user_id,
-    user.passwordChangedAt,
+    request.user.passwordChangedAt,
     row.client_id,
     now,
     limit,
@@ -110,9 +120,19 @@ export async function beginAtOnce(
     row.ip,
     row.user_agent,
     row.auth_time,
+    knownSince,
+    origin,
+    mail,
+    data,
   ])
-  if (found?.begun) return 'begun'
+  if (found?.begun) return found.mailed ? 'mailed' : 'begun'
   return found?.welcome ? 'full' : 'unwelcome'
+}
+
+interface Found {
+  readonly welcome: boolean
+  readonly begun: boolean
+  readonly mailed: boolean
 }
 
 /** Takes the locks of the statement above in a transaction. */

@@ -3,10 +3,12 @@ import type { Knex } from 'knex'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import type { LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { later, type Now } from '../clock.ts'
+import type { Outbox } from '../mail/outbox.ts'
 import { digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocation } from '../revocations/revocation-log.ts'
 import type { Change, Revocations } from '../revocations/revocations.ts'
 import type { Statements } from '../stores/statements.ts'
+import { noteNewDevice } from './new-device.ts'
 import { beginAtOnce, isWelcome, type NewSession, nearLimit, rowOf } from './new-session.ts'
 import { type RefreshTokenCodec, type RefreshTokenContent, seedBytes } from './refresh-token.ts'
 import {
@@ -25,6 +27,7 @@ interface Dependencies {
   readonly codec: RefreshTokenCodec
   readonly revocations: Revocations
   readonly logoutDeliveries: LogoutDeliveries
+  readonly outbox: Outbox
   readonly audit: AuditTrail
   readonly now: Now
   readonly sessionsPerUser: number
@@ -55,30 +58,28 @@ export class RefreshFamilies {
    * @returns undefined if person or client was disabled, or the password changed, since they were checked
    */
   async begin(request: NewSession): Promise<{ session: Session; token: string } | undefined> {
-    const { codec, statements, sessionsPerUser } = this.#deps
+    const { codec, statements, outbox, sessionsPerUser } = this.#deps
     const seed = randomBytes(seedBytes)
     const now = this.#deps.now()
     const row = rowOf(request, seed, now)
     const beginning = await beginAtOnce(statements, row, request, now, sessionsPerUser)
     if (beginning === 'unwelcome') return undefined
+    if (beginning === 'mailed') outbox.wake()
     if (beginning === 'full' && !(await this.#beginInTurn(row, request))) return undefined
     return { session: sessionOf(row), token: codec.encode({ ...row, seed }) }
   }
 
   /** Begins a session under the same locks, after ending the oldest ones. */
   #beginInTurn(row: SessionRow, request: NewSession): Promise<boolean> {
-    const { revocations, audit } = this.#deps
+    const { revocations, audit, outbox, now } = this.#deps
     return revocations.decide(async (change) => {
       const { trx } = change
       if (!(await isWelcome(trx, request))) return false
+      await noteNewDevice(trx, outbox, { id: row.user_id, at: now() }, request)
       await this.#endOldest(change, row.user_id, this.#deps.sessionsPerUser - 1)
       await trx('refresh_families').insert(row)
-      const event = {
-        event: 'user.signed_in',
-        userId: row.user_id,
-        clientId: row.client_id,
-      } as const
-      await audit.record({ ...event, sid: row.sid, ip: request.ip }, trx)
+      const { user_id: userId, client_id: clientId, sid } = row
+      await audit.record({ event: 'user.signed_in', userId, clientId, sid, ip: request.ip }, trx)
       return true
     })
   }

@@ -80,6 +80,7 @@ export type EndReason =
   | 'token_revoked'
   | 'user_disabled'
   | 'password_set'
+  | 'disowned'
   | 'client_disabled'
   | 'session_limit'
   | 'password_change_required'

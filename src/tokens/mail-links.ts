@@ -15,6 +15,7 @@ export const verificationSeconds = 24 * hour
 const links: Record<LinkTemplate, { purpose: TokenPurpose; seconds: number }> = {
   verify_email: { purpose: 'email_verification', seconds: verificationSeconds },
   reset_password: { purpose: 'password_reset', seconds: hour },
+  new_sign_in: { purpose: 'disowned_sign_in', seconds: 7 * 24 * hour },
 }
 
 const hasLink = (template: MailTemplate): template is LinkTemplate => template in links
@@ -27,8 +28,8 @@ interface Dependencies {
 
 /**
  * Prepares a mail in the transaction that claims it: checks that the mail is still needed, and issues
- * the token of its link. The token is derived from the mail's id, so a mail that is sent twice has the
- * same link in both copies.
+ * the token of its link. The token is derived, normally from the mail's id, so a mail that is sent twice
+ * has the same link in both copies.
  */
 export async function prepareLink(
   trx: Knex.Transaction,
@@ -43,11 +44,20 @@ export async function prepareLink(
     .where({ id: mail.userId })
     .forKeyShare()
     .skipLocked()
-    .first('id', 'email', 'email_verified_at', 'password_changed_at', 'disabled_at')
+    .first(
+      'id',
+      'email',
+      'email_verified_at',
+      'password_changed_at',
+      'devices_reset_at',
+      'disabled_at',
+    )
   if (!person) return { outcome: 'busy' }
   const reason = pointless(mail, person) ?? (await superseded(trx, mail))
   if (reason) return { outcome: 'pointless', reason }
-  const bits = createHmac('sha256', linkKey).update(`${purpose} ${mail.id}`).digest()
+  const bits = createHmac('sha256', linkKey)
+    .update(`${purpose} ${subjectOf(mail, person)}`)
+    .digest()
   const holder = { userId: person.id, email: mail.recipient }
   // Issued in both cases, so that the person cannot see from their export or their next mail whether
   // the address belongs to another account; only its owner learns of it (ASVS 6.3.8).
@@ -61,11 +71,21 @@ export async function prepareLink(
   return { outcome: 'ready', template: mail.template, token, code }
 }
 
+/**
+ * The mails about sign-ins on new devices have one link, until the person uses it: a stranger who signs in
+ * again must not make the link of the mail before useless.
+ */
+const subjectOf = (mail: ClaimedMail, person: Person): string =>
+  mail.template === 'new_sign_in'
+    ? `${person.id} ${person.devices_reset_at?.getTime() ?? ''}`
+    : mail.id
+
 interface Person {
   id: string
   email: string | null
   email_verified_at: Date | null
   password_changed_at: Date
+  devices_reset_at: Date | null
   disabled_at: Date | null
 }
 
@@ -79,6 +99,11 @@ function pointless(mail: ClaimedMail, person: Person): string | undefined {
     return person.email_verified_at ? 'not needed: the address is verified' : undefined
   }
   if (!isVerification && !isTheirs) return 'not needed: the address is no longer theirs'
+  if (mail.template === 'new_sign_in') {
+    // A stranger who changes the password at once must not prevent the mail.
+    const isOver = person.devices_reset_at && person.devices_reset_at > mail.createdAt
+    return isOver ? 'not needed: the account has since been secured' : undefined
+  }
   // The request may have come from someone who knew the old password.
   return person.password_changed_at > mail.createdAt
     ? 'not needed: the password has since been changed'
@@ -100,6 +125,7 @@ async function otherOwner(
 
 /** A person has one live link of each kind: an old mail must not replace the link of a newer one. */
 async function superseded(trx: Knex.Transaction, mail: ClaimedMail): Promise<string | undefined> {
+  if (mail.template === 'new_sign_in') return undefined
   const newer = await trx('outgoing_mail')
     .where({ user_id: mail.userId, template: mail.template })
     .where('created_at', '>', mail.createdAt)

@@ -4,7 +4,7 @@ import { createSecret, digestSecret } from '../oauth/opaque-token.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
-export type TokenPurpose = 'email_verification' | 'password_reset'
+export type TokenPurpose = 'email_verification' | 'password_reset' | 'disowned_sign_in'
 
 export interface Presented {
   readonly purpose: TokenPurpose
@@ -14,6 +14,10 @@ export interface Presented {
 interface Holder {
   readonly userId: string
   readonly email: string
+}
+
+interface Issued {
+  readonly issuedAt: Date
 }
 
 interface NewToken extends Holder {
@@ -60,12 +64,12 @@ export class OneTimeTokens {
   }
 
   /** Finds the owner of a valid token without spending it. */
-  async peek(db: Db, { purpose, token }: Presented): Promise<Holder | undefined> {
+  async peek(db: Db, { purpose, token }: Presented): Promise<(Holder & Issued) | undefined> {
     const row = await db('one_time_tokens')
       .where({ digest: digestSecret(token), purpose })
       .where('expires_at', '>', this.#now())
       .first()
-    return row && { userId: row.user_id, email: row.email }
+    return row && { userId: row.user_id, email: row.email, issuedAt: row.created_at }
   }
 
   /** Spends a token by deleting its row: of several concurrent uses exactly one gets the owner. */

@@ -145,7 +145,7 @@ export class Credentials {
     passwordHash: string,
     { keep, keepKeys = false, actorId, ip, verifiesAddress, permit }: Replacement,
   ): Promise<PasswordChanged> {
-    const { revocations, families, apiKeys, audit, outbox, now } = this.#deps
+    const { revocations, families, apiKeys, oneTimeTokens, audit, outbox, now } = this.#deps
     return revocations.decide(async (change) => {
       const { trx } = change
       // Every use case locks the person before their links, so that no two wait for each other.
@@ -169,6 +169,8 @@ export class Credentials {
         .returning('*')
       if (!row) throw unknownUser()
       await this.#withdrawLinks(trx, row)
+      // The reader of the mails has chosen a password: a stranger who signed in before is out.
+      if (verifiesAddress) await oneTimeTokens.withdraw(trx, row.id, 'disowned_sign_in')
       const endedKeys = keepKeys ? 0 : await apiKeys.end(change, { user_id: user.id })
       if (verifiesAddress && !before?.email_verified_at) {
         await audit.record({ event: 'user.email_verified', userId: user.id, ip }, trx)

@@ -17,8 +17,10 @@ const data: MailData = {
   username: 'jr.ewing',
   newEmail: 'bernadette@new.example',
   keyName: 'Backups',
+  userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+  app: 'Shop',
 }
-const withToken: readonly MailTemplate[] = ['verify_email', 'reset_password']
+const withToken: readonly MailTemplate[] = ['verify_email', 'reset_password', 'new_sign_in']
 
 const rendered = (template: MailTemplate, locale: string, more: MailData = {}) =>
   render(template, {
@@ -70,7 +72,14 @@ for (const locale of languageCodes) {
       '<script>alert(1)</script>\u2069',
       '\u202eevil@evil.example',
     ]) {
-      const facts = { ip: nasty, username: nasty, newEmail: `\u2068${nasty}`, keyName: nasty }
+      const facts = {
+        ip: nasty,
+        username: nasty,
+        newEmail: `\u2068${nasty}`,
+        keyName: nasty,
+        app: nasty,
+        userAgent: `${nasty}/1.0 (${nasty}; ${nasty})`,
+      }
       for (const template of templateNames()) {
         const { subject, text, html } = rendered(template, locale, facts)
         t.notRegex(subject + text + html, /evil|<script|Bcc|\u202e|undefined|null/, template)

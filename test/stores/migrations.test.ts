@@ -141,8 +141,10 @@ test('an upgrade → no table is locked against reads while an index is built or
     '20261130110002_sign_in_settings: clients,users',
     '20261130110003_sessions_of_browsers: refresh_families',
     '20261130120001_chosen_for: browser_sessions',
+    '20261130150001_new_devices: users',
+    '20261130150002_disowned_sign_ins: one_time_tokens',
   ])
-  t.is(ours.at(-1), '20261130120001_chosen_for')
+  t.is(ours.at(-1), '20261130150002_disowned_sign_ins')
 })
 
 test('an upgrade whose columns and indexes were built first → the same schema', async (t) => {

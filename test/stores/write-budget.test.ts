@@ -3,6 +3,7 @@ import test from 'ava'
 import type { Knex } from 'knex'
 import { ada } from '../../tools/fixtures.ts'
 import { claimsOf, finish, startWebApp } from '../support/clients/web-app.ts'
+import { FlowBrowser } from '../support/http/flow-browser.ts'
 
 /** Notes every row that a transaction writes. */
 const recording = `
@@ -66,8 +67,9 @@ test('each request of a sign-in through the browser → the rows of the table in
   const wrong = { ...ada, password: 'not the password' }
   const refused = await count('a sign-in fails', () => browser.submit(page, wrong))
   t.is(refused.status, 422)
-  const consent = await count('a person signs in, and the consent page is shown', () =>
-    browser.submit(refused, ada),
+  const consent = await count(
+    'a person signs in for the first time; the consent page is shown',
+    () => browser.submit(refused, ada),
   )
   const allowed = await count('a person allows a client what it asks for', () =>
     finish(browser, consent),
@@ -92,5 +94,14 @@ test('each request of a sign-in through the browser → the rows of the table in
   )
   await count('a person signs out, with 2 sessions of clients', () => browser.submit(leaving))
   t.deepEqual(await server.db('refresh_families').whereNull('revoked_at'), [])
+  const again = await browser.open('/sign-in')
+  await count('a person signs in on a known device', () => browser.submit(again, ada))
+  await server.db('users').update({ email: 'ada@people.example', email_verified_at: new Date() })
+  server.clock.advance({ hours: 2 })
+  // Sending the mail writes rows as well, which belong to no request.
+  await server.services.mailSender.stop(0)
+  const elsewhere = new FlowBrowser(server.url)
+  const fresh = await elsewhere.open('/sign-in')
+  await count('a person signs in on a new device', () => elsewhere.submit(fresh, ada))
   t.deepEqual(table, await documented())
 })

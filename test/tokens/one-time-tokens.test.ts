@@ -17,7 +17,7 @@ test('ASVS 6.5.1: a link in a mail → works once', async (t) => {
   t.is(mailbox.mails[0]?.link, `https://app.example/reset-password#token=${token}`)
   const presented = { purpose: 'password_reset', token } as const
   const holder = { userId: ada.userId, email: ada.to }
-  t.deepEqual(await system.oneTimeTokens.peek(system.db, presented), holder)
+  t.like(await system.oneTimeTokens.peek(system.db, presented), holder)
   t.deepEqual(await system.oneTimeTokens.spend(system.db, presented), holder)
   t.is(await system.oneTimeTokens.spend(system.db, presented), undefined)
   t.is(await system.oneTimeTokens.peek(system.db, presented), undefined)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { describeDevice } from '../../device-names.ts'
 import type { SessionTokens } from '../../grants/session-tokens.ts'
 import { hasLeft } from '../../http/abandoned.ts'
 import type { RefreshFamilies } from '../../sessions/refresh-families.ts'
@@ -9,7 +10,6 @@ import { type Operation, operation } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { ApiClients } from './api-clients.ts'
 import { type CookieMode, refreshPath } from './cookie-mode.ts'
-import { describeDevice } from './devices.ts'
 import { done, idPath, tokenSet } from './schemas.ts'
 
 interface Dependencies {

@@ -54,6 +54,11 @@ export const previewStates: Readonly<Record<string, readonly PreviewState[]>> = 
     { state: 'link too old', query: { token: 'spent' } },
     { state: 'done', query: { done: '' } },
   ],
+  '/secure-account': [
+    { state: 'link', query: { token: goodToken } },
+    { state: 'link too old', query: { token: 'spent' } },
+    { state: 'done', query: { done: '' } },
+  ],
   '/new-password': [{ query: { pending: goodToken, request: 'new-password' } }],
   '/choose-account': [{ query: { request: 'choose-account' }, isSignedIn: true }],
   '/consent': [{ query: { request: 'consent' }, isSignedIn: true }],

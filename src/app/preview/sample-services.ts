@@ -44,6 +44,9 @@ export function sampleServices(now: Date): PageServices {
     credentials: {
       personOfReset: async (token) => (token === goodToken ? user : undefined),
     },
+    disownedSignIns: {
+      find: async (token) => (token === goodToken ? { user, isSecured: false } : undefined),
+    },
     emailAddresses: {
       linkOf: async () => ({ user, isFirst: true, email: user.email ?? '' }),
       confirmByCode: async () => undefined,

@@ -74,6 +74,19 @@ export const de = {
     otherwise:
       'Wenn Sie das nicht waren, wählen Sie sofort ein neues Passwort. Dadurch werden alle Sitzungen beendet und alle API-Schlüssel gelöscht:',
   },
+  new_sign_in: {
+    subject: ({ site }) => `Neue Anmeldung bei Ihrem Konto bei ${site}`,
+    event: ({ site, when }) =>
+      `Jemand hat sich ${when} mit einem Gerät, das wir nicht kennen, bei Ihrem Konto bei ${site} angemeldet.`,
+    device: ({ browser, system }) =>
+      `Gerät: ${browser && system ? `${browser} unter ${system}` : (browser ?? system ?? 'unbekannt')}`,
+    app: ({ app }) => `App: ${app}`,
+    own: 'Wenn Sie das waren, ignorieren Sie diese E-Mail.',
+    otherwise:
+      'Wenn Sie das nicht waren, kennt jemand anderes Ihr Passwort. Sichern Sie Ihr Konto mit diesem Link und bestätigen Sie es auf der Seite, die sich öffnet. Der Link gilt 7 Tage lang.',
+    effect:
+      'Alle Geräte und Apps werden abgemeldet, alle API-Schlüssel gelöscht, und das Passwort gilt nicht mehr. Sie erhalten eine E-Mail, mit der Sie ein neues wählen.',
+  },
   account_deleted: {
     subject: ({ site }) => `Ihr Konto bei ${site} wurde gelöscht`,
     event: ({ site, when }) =>

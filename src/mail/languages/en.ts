@@ -10,6 +10,9 @@ export interface Facts {
   readonly newEmail: string | undefined
   readonly keyName: string | undefined
   readonly keysKept: boolean
+  readonly app: string | undefined
+  readonly browser: string | undefined
+  readonly system: string | undefined
 }
 
 type Text = string | ((facts: Facts) => string)
@@ -89,6 +92,19 @@ export const en = {
       `${keyName ? `The API key ${keyName}` : 'An API key'} was created for your ${site} account ${when}. A program that has it can act on your behalf.`,
     otherwise:
       "If this wasn't you, choose a new password immediately. This ends all sessions and deletes all API keys:",
+  },
+  new_sign_in: {
+    subject: ({ site }: Facts) => `New sign-in to your account at ${site}`,
+    event: ({ site, when }: Facts) =>
+      `Someone signed in to your ${site} account on a device that we do not know, ${when}.`,
+    device: ({ browser, system }: Facts) =>
+      `Device: ${browser && system ? `${browser} on ${system}` : (browser ?? system ?? 'unknown')}`,
+    app: ({ app }: Facts) => `App: ${app}`,
+    own: 'If this was you, ignore this email.',
+    otherwise:
+      "If this wasn't you, someone else knows your password. Secure your account with this link, and confirm on the page that it opens. The link works for 7 days.",
+    effect:
+      'Every device and app will be signed out, all API keys will be deleted, and the password will stop working. You will get an email to choose a new one.',
   },
   account_deleted: {
     subject: ({ site }: Facts) => `Your account at ${site} was deleted`,

@@ -73,6 +73,19 @@ export const es = {
     otherwise:
       'Si no ha sido usted, elija una contraseña nueva de inmediato. Así se cierran todas las sesiones y se eliminan todas las claves de API:',
   },
+  new_sign_in: {
+    subject: ({ site }) => `Nuevo inicio de sesión en su cuenta en ${site}`,
+    event: ({ site, when }) =>
+      `Alguien inició sesión en su cuenta en ${site} con un dispositivo que no conocemos, ${when}.`,
+    device: ({ browser, system }) =>
+      `Dispositivo: ${browser && system ? `${browser} en ${system}` : (browser ?? system ?? 'desconocido')}`,
+    app: ({ app }) => `Aplicación: ${app}`,
+    own: 'Si ha sido usted, ignore este mensaje.',
+    otherwise:
+      'Si no ha sido usted, otra persona conoce su contraseña. Proteja su cuenta con este enlace y confírmelo en la página que se abre. El enlace se puede usar durante 7 días.',
+    effect:
+      'Se cerrará la sesión en todos los dispositivos y aplicaciones, se eliminarán todas las claves de API y la contraseña dejará de ser válida. Recibirá un mensaje para elegir una nueva.',
+  },
   account_deleted: {
     subject: ({ site }) => `Se ha eliminado su cuenta en ${site}`,
     event: ({ site, when }) =>

@@ -73,6 +73,19 @@ export const fr = {
     otherwise:
       'Si ce n’était pas vous, choisissez immédiatement un nouveau mot de passe. Toutes les sessions seront fermées et toutes les clés d’API supprimées :',
   },
+  new_sign_in: {
+    subject: ({ site }) => `Nouvelle connexion à votre compte sur ${site}`,
+    event: ({ site, when }) =>
+      `Quelqu’un s’est connecté à votre compte sur ${site} avec un appareil que nous ne connaissons pas, ${when}.`,
+    device: ({ browser, system }) =>
+      `Appareil : ${browser && system ? `${browser} sur ${system}` : (browser ?? system ?? 'inconnu')}`,
+    app: ({ app }) => `Application : ${app}`,
+    own: 'Si c’était vous, ignorez cet e-mail.',
+    otherwise:
+      'Si ce n’était pas vous, quelqu’un d’autre connaît votre mot de passe. Sécurisez votre compte à l’aide de ce lien et confirmez sur la page qui s’ouvre. Le lien est utilisable pendant 7 jours.',
+    effect:
+      'Tous les appareils et applications seront déconnectés, toutes les clés d’API supprimées, et le mot de passe ne sera plus valable. Vous recevrez un e-mail pour en choisir un nouveau.',
+  },
   account_deleted: {
     subject: ({ site }) => `Votre compte sur ${site} a été supprimé`,
     event: ({ site, when }) =>

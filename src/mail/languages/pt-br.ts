@@ -70,6 +70,19 @@ export const ptBr = {
     otherwise:
       'Se não foi você, escolha uma nova senha imediatamente. Isso encerra todas as sessões e exclui todas as chaves de API:',
   },
+  new_sign_in: {
+    subject: ({ site }) => `Novo acesso à sua conta em ${site}`,
+    event: ({ site, when }) =>
+      `Alguém entrou na sua conta em ${site} com um dispositivo que não conhecemos, ${when}.`,
+    device: ({ browser, system }) =>
+      `Dispositivo: ${browser && system ? `${browser} no ${system}` : (browser ?? system ?? 'desconhecido')}`,
+    app: ({ app }) => `Aplicativo: ${app}`,
+    own: 'Se foi você, ignore este e-mail.',
+    otherwise:
+      'Se não foi você, outra pessoa sabe sua senha. Proteja sua conta com este link e confirme na página que se abre. O link funciona por 7 dias.',
+    effect:
+      'Todos os dispositivos e aplicativos serão desconectados, todas as chaves de API serão excluídas e a senha deixará de valer. Você receberá um e-mail para escolher uma nova.',
+  },
   account_deleted: {
     subject: ({ site }) => `Sua conta em ${site} foi excluída`,
     event: ({ site, when }) =>

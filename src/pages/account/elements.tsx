@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { accountScope } from '../../api/access-control.ts'
-import { deviceNames } from '../../api/account/devices.ts'
+import { deviceNames } from '../../device-names.ts'
 import { Alert, ErrorSummary, Notice } from '../elements/form.tsx'
 import { Icon, type IconName } from '../elements/icons.tsx'
 import { Document } from '../elements/layout.tsx'

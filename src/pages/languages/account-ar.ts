@@ -144,6 +144,7 @@ export const ar: AccountMessages = {
     'user.enabled': 'تفعيل الحساب',
     'user.unlocked': 'رفع الحظر عن تسجيل الدخول',
     'user.roles_changed': 'تغيير الأدوار',
+    'user.sign_in_disowned': 'الإبلاغ عن تسجيل دخول من شخص آخر',
     'user.password_set': 'تغيير كلمة المرور',
     'user.password_reset_requested': 'طلب إعادة تعيين كلمة المرور',
     'user.password_change_required': 'طلب أحد المسؤولين كلمة مرور جديدة',

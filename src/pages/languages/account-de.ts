@@ -137,6 +137,7 @@ export const de: AccountMessages = {
     'user.enabled': 'Konto entsperrt',
     'user.unlocked': 'Anmeldung freigegeben',
     'user.roles_changed': 'Rollen geändert',
+    'user.sign_in_disowned': 'Anmeldung als fremd gemeldet',
     'user.password_set': 'Passwort geändert',
     'user.password_reset_requested': 'Zurücksetzen des Passworts angefordert',
     'user.password_change_required': 'Neues Passwort von der Administration verlangt',

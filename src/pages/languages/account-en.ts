@@ -132,6 +132,7 @@ export const en = {
     'user.enabled': 'Account enabled',
     'user.unlocked': 'Sign-in unlocked',
     'user.roles_changed': 'Roles changed',
+    'user.sign_in_disowned': 'Sign-in reported as somebody else’s',
     'user.password_set': 'Password changed',
     'user.password_reset_requested': 'Password reset requested',
     'user.password_change_required': 'New password required by an administrator',

@@ -141,6 +141,7 @@ export const es: AccountMessages = {
     'user.enabled': 'Cuenta activada',
     'user.unlocked': 'Inicio de sesión desbloqueado',
     'user.roles_changed': 'Roles modificados',
+    'user.sign_in_disowned': 'Inicio de sesión denunciado como ajeno',
     'user.password_set': 'Contraseña cambiada',
     'user.password_reset_requested': 'Restablecimiento de la contraseña solicitado',
     'user.password_change_required': 'Un administrador exige una contraseña nueva',

@@ -143,6 +143,7 @@ export const fr: AccountMessages = {
     'user.enabled': 'Compte réactivé',
     'user.unlocked': 'Connexion débloquée',
     'user.roles_changed': 'Rôles modifiés',
+    'user.sign_in_disowned': 'Connexion signalée comme étrangère',
     'user.password_set': 'Mot de passe changé',
     'user.password_reset_requested': 'Réinitialisation du mot de passe demandée',
     'user.password_change_required': 'Nouveau mot de passe exigé par un administrateur',

@@ -131,6 +131,7 @@ export const ja: AccountMessages = {
     'user.enabled': 'アカウントの再開',
     'user.unlocked': 'ログイン制限の解除',
     'user.roles_changed': 'ロールの変更',
+    'user.sign_in_disowned': '本人以外によるログインの報告',
     'user.password_set': 'パスワードの変更',
     'user.password_reset_requested': 'パスワード再設定の申請',
     'user.password_change_required': '管理者が新しいパスワードを要求',

@@ -139,6 +139,7 @@ export const ptBr: AccountMessages = {
     'user.enabled': 'Conta ativada',
     'user.unlocked': 'Entrada desbloqueada',
     'user.roles_changed': 'Funções alteradas',
+    'user.sign_in_disowned': 'Acesso informado como de outra pessoa',
     'user.password_set': 'Senha alterada',
     'user.password_reset_requested': 'Redefinição de senha solicitada',
     'user.password_change_required': 'Nova senha exigida por um administrador',

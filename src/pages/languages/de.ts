@@ -81,6 +81,21 @@ export const de = {
   linkUnusable: 'Dieser Link ist nicht mehr gültig',
   linkUnusableEffect: 'Er wurde schon verwendet oder ist zu alt. Sie können einen neuen anfordern.',
 
+  secureTitle: 'Konto sichern',
+  secureLead:
+    'Wenn die Anmeldung in unserer E-Mail nicht von Ihnen war, kennt jemand anderes Ihr Passwort. Sichern Sie Ihr Konto jetzt:',
+  secureSignsOut: 'Alle Geräte und Apps werden abgemeldet.',
+  secureDeletesKeys: 'Alle API-Schlüssel werden gelöscht.',
+  secureEndsPassword: 'Das Passwort gilt nicht mehr.',
+  secureSendsMail: 'Sie erhalten eine E-Mail, mit der Sie ein neues wählen.',
+  secureButton: 'Mein Konto sichern',
+  secureOwn: 'Das war ich',
+  securedTitle: 'Ihr Konto ist gesichert',
+  securedEffect:
+    'Alle Sitzungen wurden beendet, und das Passwort gilt nicht mehr. Wir haben Ihnen eine E-Mail gesendet, mit der Sie ein neues wählen. Der Link darin gilt eine Stunde lang.',
+  secureUnusable:
+    'Er wurde schon verwendet oder ist zu alt. Wenn jemand anderes Ihr Passwort kennt, fordern Sie einen Link an, um ein neues zu wählen.',
+
   verifyTitle: 'E-Mail-Adresse bestätigen',
   verifyEffect: (email) =>
     `Geben Sie das Passwort Ihres Kontos ein, um zu bestätigen, dass ${email} Ihre Adresse ist.`,

@@ -77,6 +77,21 @@ export const en = {
   linkUnusable: 'This link no longer works',
   linkUnusableEffect: 'It was used already, or it is too old. You can get a new one.',
 
+  secureTitle: 'Secure your account',
+  secureLead:
+    'If the sign-in in our email was not yours, someone else knows your password. Secure your account now:',
+  secureSignsOut: 'Every device and app is signed out.',
+  secureDeletesKeys: 'All API keys are deleted.',
+  secureEndsPassword: 'The password stops working.',
+  secureSendsMail: 'You get an email to choose a new one.',
+  secureButton: 'Secure my account',
+  secureOwn: 'It was me',
+  securedTitle: 'Your account is secured',
+  securedEffect:
+    'Every session has ended, and the password no longer works. We have sent you an email to choose a new one. Its link works for an hour.',
+  secureUnusable:
+    'It was used already, or it is too old. If someone else knows your password, get a link to choose a new one.',
+
   verifyTitle: 'Confirm your email address',
   verifyEffect: (email: string) =>
     `Enter the password of your account to confirm that ${email} is yours.`,

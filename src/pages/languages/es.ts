@@ -79,6 +79,21 @@ export const es = {
   linkUnusable: 'Este enlace ya no es válido',
   linkUnusableEffect: 'Ya se ha usado o es demasiado antiguo. Puede pedir uno nuevo.',
 
+  secureTitle: 'Proteja su cuenta',
+  secureLead:
+    'Si el inicio de sesión de nuestro mensaje no fue suyo, otra persona conoce su contraseña. Proteja su cuenta ahora:',
+  secureSignsOut: 'Se cierra la sesión en todos los dispositivos y aplicaciones.',
+  secureDeletesKeys: 'Se eliminan todas las claves de API.',
+  secureEndsPassword: 'La contraseña deja de ser válida.',
+  secureSendsMail: 'Recibe un mensaje para elegir una nueva.',
+  secureButton: 'Proteger mi cuenta',
+  secureOwn: 'He sido yo',
+  securedTitle: 'Su cuenta está protegida',
+  securedEffect:
+    'Todas las sesiones han terminado y la contraseña ya no es válida. Le hemos enviado un mensaje para elegir una nueva. Su enlace se puede usar durante una hora.',
+  secureUnusable:
+    'Ya se ha usado o es demasiado antiguo. Si otra persona conoce su contraseña, pida un enlace para elegir una nueva.',
+
   verifyTitle: 'Confirme su correo electrónico',
   verifyEffect: (email) =>
     `Introduzca la contraseña de su cuenta para confirmar que ${email} es suyo.`,

@@ -82,6 +82,21 @@ export const fr = {
   linkUnusableEffect:
     'Il a déjà été utilisé ou il est trop ancien. Vous pouvez en demander un nouveau.',
 
+  secureTitle: 'Sécurisez votre compte',
+  secureLead:
+    'Si la connexion indiquée dans notre e-mail n’était pas la vôtre, quelqu’un d’autre connaît votre mot de passe. Sécurisez votre compte maintenant :',
+  secureSignsOut: 'Tous les appareils et applications sont déconnectés.',
+  secureDeletesKeys: 'Toutes les clés d’API sont supprimées.',
+  secureEndsPassword: 'Le mot de passe n’est plus valable.',
+  secureSendsMail: 'Vous recevez un e-mail pour en choisir un nouveau.',
+  secureButton: 'Sécuriser mon compte',
+  secureOwn: 'C’était moi',
+  securedTitle: 'Votre compte est sécurisé',
+  securedEffect:
+    'Toutes les sessions sont terminées, et le mot de passe n’est plus valable. Nous vous avons envoyé un e-mail pour en choisir un nouveau. Son lien est utilisable pendant une heure.',
+  secureUnusable:
+    'Il a déjà été utilisé ou il est trop ancien. Si quelqu’un d’autre connaît votre mot de passe, demandez un lien pour en choisir un nouveau.',
+
   verifyTitle: 'Confirmez votre adresse e-mail',
   verifyEffect: (email) =>
     `Saisissez le mot de passe de votre compte pour confirmer que ${email} est bien à vous.`,

@@ -80,6 +80,21 @@ export const ja = {
   linkUnusable: 'このリンクは使えません',
   linkUnusableEffect: 'すでに使用されたか、有効期限が切れています。新しいリンクを取得できます。',
 
+  secureTitle: 'アカウントを保護',
+  secureLead:
+    'メールでお知らせしたログインにお心当たりがない場合は、ほかの人にパスワードを知られています。今すぐアカウントを保護してください。',
+  secureSignsOut: 'すべての端末とアプリからログアウトします。',
+  secureDeletesKeys: 'すべての API キーを削除します。',
+  secureEndsPassword: '現在のパスワードを無効にします。',
+  secureSendsMail: '新しいパスワードを設定するためのメールをお送りします。',
+  secureButton: 'アカウントを保護する',
+  secureOwn: '自分のログインです',
+  securedTitle: 'アカウントを保護しました',
+  securedEffect:
+    'すべてのセッションを終了し、パスワードを無効にしました。新しいパスワードを設定するためのメールをお送りしました。メールのリンクは 1 時間使えます。',
+  secureUnusable:
+    'すでに使われたか、期限が切れています。ほかの人にパスワードを知られている場合は、新しいパスワードを設定するためのリンクをお送りします。',
+
   verifyTitle: 'メールアドレスの確認',
   verifyEffect: (email) =>
     `${email} がご自身のものであることを確認するため、アカウントのパスワードを入力してください。`,

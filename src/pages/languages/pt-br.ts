@@ -79,6 +79,21 @@ export const ptBr = {
   linkUnusable: 'Este link não é mais válido',
   linkUnusableEffect: 'Ele já foi usado ou é antigo demais. Você pode pedir um novo.',
 
+  secureTitle: 'Proteja sua conta',
+  secureLead:
+    'Se o acesso indicado no nosso e-mail não foi seu, outra pessoa sabe sua senha. Proteja sua conta agora:',
+  secureSignsOut: 'Todos os dispositivos e aplicativos são desconectados.',
+  secureDeletesKeys: 'Todas as chaves de API são excluídas.',
+  secureEndsPassword: 'A senha deixa de valer.',
+  secureSendsMail: 'Você recebe um e-mail para escolher uma nova.',
+  secureButton: 'Proteger minha conta',
+  secureOwn: 'Fui eu',
+  securedTitle: 'Sua conta está protegida',
+  securedEffect:
+    'Todas as sessões foram encerradas, e a senha não vale mais. Enviamos um e-mail para você escolher uma nova. O link dele funciona por uma hora.',
+  secureUnusable:
+    'Ele já foi usado ou é antigo demais. Se outra pessoa sabe sua senha, peça um link para escolher uma nova.',
+
   verifyTitle: 'Confirme seu e-mail',
   verifyEffect: (email) => `Digite a senha da sua conta para confirmar que ${email} é seu.`,
   verifySignedIn: (email) => `Confirme que ${email} é o seu e-mail.`,

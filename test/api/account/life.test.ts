@@ -129,9 +129,10 @@ async function recovers({ t, server, mailbox }: Life): Promise<void> {
 /** ASVS 7.5.1: needs the password; the new address is used once it is verified, the old one gets a notice. */
 async function moves({ t, server, mailbox }: Life): Promise<void> {
   const api = await enter(server, username, third)
+  t.regex((await mailbox.wait(6))[5]?.subject ?? '', /New sign-in/)
   const change = { email: newEmail, password: third }
   t.is((await api.post('email/change', change)).status, 202)
-  const both = (await mailbox.wait(7)).slice(5)
+  const both = (await mailbox.wait(8)).slice(6)
   const link = both.find(({ envelope }) => envelope.to[0] === newEmail)
   const notice = both.find(({ envelope }) => envelope.to[0] === oldEmail)
   t.regex(link?.link ?? '', /verify-email#token=/)
@@ -143,7 +144,7 @@ async function moves({ t, server, mailbox }: Life): Promise<void> {
     password: third,
   })
   t.like(proven.body, { email: newEmail, email_verified: true })
-  const last = (await mailbox.wait(8))[7]
+  const last = (await mailbox.wait(9))[8]
   t.deepEqual(last?.envelope.to, [oldEmail])
   const login = (email: string) => accountApi(server).post('login', { email, password: third })
   t.is((await login(oldEmail)).status, 401)
@@ -177,7 +178,7 @@ async function takesAllAndLeaves({ t, server, mailbox, secrets }: Life, id: stri
   t.is((await api.post('refresh', { refresh_token: api.tokens.refresh_token })).status, 401)
   t.is((await api.post('login', { username, password: third })).status, 401)
   t.false((await server.introspect(key.body.key)).body.active)
-  t.regex((await mailbox.wait(10))[9]?.subject ?? '', /was deleted/)
+  t.regex((await mailbox.wait(11))[10]?.subject ?? '', /was deleted/)
   await leavesNoTrace(t, server, id)
 }
 

@@ -51,6 +51,13 @@ async function askForReset({ page, server }: Tour): Promise<void> {
   await send(page)
 }
 
+async function followWarning({ page, server, link }: Tour): Promise<void> {
+  const { outbox } = server.services
+  const { id: userId } = await server.db('users').where({ email: visitor }).first('id')
+  await outbox.put(server.db, { template: 'new_sign_in', to: visitor, userId })
+  await page.goto(`${server.url}/secure-account?token=${await link(visitor, 3)}`)
+}
+
 /** Pages of somebody who is not signed in, in the order of a visit. */
 const strangers: readonly PageState[] = [
   { route: '/' },
@@ -86,6 +93,9 @@ const strangers: readonly PageState[] = [
     open: async ({ page, server, link }) =>
       page.goto(`${server.url}/reset-password?token=${await link(visitor, 2)}`),
   },
+  { route: '/secure-account' },
+  { route: '/secure-account', state: 'link', open: followWarning },
+  { route: '/secure-account', state: 'done', open: ({ page }) => send(page) },
   {
     route: '/new-password',
     async open({ page, server }) {

@@ -21,7 +21,7 @@ export const levels: readonly (readonly string[])[] = [
   ['revocations', 'mail', 'backchannel', 'throttle'],
   ['keyring', 'audit'],
   ['stores', 'telemetry'],
-  ['oauth', 'config', 'clock', 'identifier', 'languages'],
+  ['oauth', 'config', 'clock', 'identifier', 'languages', 'device-names'],
   ['errors'],
 ]
 

@@ -15,6 +15,8 @@ import { OneTimeTokens } from '../../../src/tokens/one-time-tokens.ts'
 import { Clock, copyTemplate } from '../server/start-server.ts'
 
 export const appUrl = 'https://app.example'
+/** Has the pages that no app has. */
+export const ownUrl = 'https://issuer.example'
 export const linkKey = createHash('sha256').update('the link key of the tests').digest()
 
 /** A sender as one instance has it. */
@@ -38,6 +40,7 @@ export function openSender(
     transport,
     prepare: (trx, mail) => prepareLink(trx, mail, { oneTimeTokens, linkKey }),
     appUrl,
+    ownUrl,
     now,
     log,
     metrics,
