@@ -9,11 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface Work {
   readonly name: string
   readonly perSecond: number
-  readonly grant: 'password' | 'refresh_token' | 'client_credentials'
+  /** `page`: a person opens the sign-in page and sends its form. */
+  readonly grant: 'password' | 'refresh_token' | 'client_credentials' | 'page'
 }
 
 export interface Plan {
   readonly base: string
+  /** The origin of the issuer, which forms of its pages come from. */
+  readonly origin: string
   readonly authorization: string
   readonly seconds: number
   readonly works: readonly Work[]
@@ -48,33 +51,66 @@ interface Answer {
   readonly refreshToken?: string
 }
 
-function post(plan: Plan, agent: Agent, form: Record<string, string>): Promise<Answer> {
-  const body = new URLSearchParams(form).toString()
+interface Received {
+  readonly status: number
+  readonly retryAfter: number
+  readonly text: string
+}
+
+/** Sends a form, or asks for a page. */
+function send(
+  url: URL,
+  agent: Agent,
+  headers: Readonly<Record<string, string>>,
+  form?: Readonly<Record<string, string>>,
+): Promise<Received> {
+  const body = form && new URLSearchParams(form).toString()
   return new Promise((resolve) => {
-    const failed = () => resolve({ status: 0, retryAfter: 0 })
-    const headers = {
-      authorization: plan.authorization,
+    const failed = () => resolve({ status: 0, retryAfter: 0, text: '' })
+    const formHeaders = body !== undefined && {
       'content-type': 'application/x-www-form-urlencoded',
       'content-length': Buffer.byteLength(body),
     }
-    const url = new URL('/oauth/token', plan.base)
-    const sent = request(url, { method: 'POST', agent, headers, timeout: 30_000 }, (response) => {
+    const options = {
+      method: body === undefined ? 'GET' : 'POST',
+      agent,
+      headers: { ...headers, ...formHeaders },
+      timeout: 30_000,
+    }
+    const sent = request(url, options, (response) => {
       let text = ''
       response.on('data', (chunk) => {
         text += chunk
       })
       response.on('error', failed)
       response.on('end', () => {
-        const status = response.statusCode ?? 0
         const retryAfter = Number(response.headers['retry-after'] ?? 0)
-        const token = status === 200 ? JSON.parse(text).refresh_token : undefined
-        resolve({ status, retryAfter, ...(token && { refreshToken: token }) })
+        resolve({ status: response.statusCode ?? 0, retryAfter, text })
       })
     })
     sent.on('timeout', () => sent.destroy())
     sent.on('error', failed)
     sent.end(body)
   })
+}
+
+async function post(plan: Plan, agent: Agent, form: Record<string, string>): Promise<Answer> {
+  const headers = { authorization: plan.authorization }
+  const answer = await send(new URL('/oauth/token', plan.base), agent, headers, form)
+  const { status, retryAfter, text } = answer
+  const token = status === 200 ? JSON.parse(text).refresh_token : undefined
+  return { status, retryAfter, ...(token && { refreshToken: token }) }
+}
+
+/** Counts as 200 when the form signs in, which it answers with a redirect. */
+async function signInOnPage(plan: Plan, agent: Agent, username: string): Promise<Answer> {
+  const url = new URL('/sign-in', plan.base)
+  const page = await send(url, agent, {})
+  const [, attempt] = /name="attempt" value="([^"]+)"/.exec(page.text) ?? []
+  if (attempt === undefined) return page
+  const form = { username, password: plan.password, attempt }
+  const { status, retryAfter } = await send(url, agent, { origin: plan.origin }, form)
+  return { status: status === 303 ? 200 : status, retryAfter }
 }
 
 async function run(plan: Plan): Promise<Outcome> {
@@ -88,7 +124,7 @@ async function run(plan: Plan): Promise<Outcome> {
   const underWay = new Set<Promise<void>>()
   let unsent = 0
   let turn = 0
-  const send = async ({ name, grant }: Work, due: number): Promise<void> => {
+  const start = async ({ name, grant }: Work, due: number): Promise<void> => {
     turn += 1
     const agent = agents[turn % agents.length] as Agent
     const chain = grant === 'refresh_token' ? chains.shift() : undefined
@@ -102,7 +138,10 @@ async function run(plan: Plan): Promise<Outcome> {
       refresh_token: { grant_type: grant, refresh_token: chain ?? '' },
       client_credentials: { grant_type: grant },
     }
-    const { status, retryAfter, refreshToken } = await post(plan, agent, forms[grant])
+    const { status, retryAfter, refreshToken } =
+      grant === 'page'
+        ? await signInOnPage(plan, agent, username)
+        : await post(plan, agent, forms[grant])
     samples.push({ name, status, milliseconds: performance.now() - due, retryAfter })
     if (chain !== undefined) chains.push(refreshToken ?? chain)
     else if (refreshToken !== undefined) begun.push(refreshToken)
@@ -116,7 +155,7 @@ async function run(plan: Plan): Promise<Outcome> {
       if (early > 1) await sleep(early)
       if (underWay.size >= mostOpen) unsent += 1
       else {
-        const one: Promise<void> = send(work, due).finally(() => underWay.delete(one))
+        const one: Promise<void> = start(work, due).finally(() => underWay.delete(one))
         underWay.add(one)
       }
     }

@@ -14,6 +14,8 @@ import { databaseUrl, prepareTemplate, templateName } from '../tools/template.ts
 /** A built server with a durable PostgreSQL of its own, as somebody would run it. */
 export interface FloodServer {
   readonly url: string
+  /** That of the issuer. */
+  readonly origin: string
   readonly port: number
   readonly pid: number
   readonly databaseUrl: string
@@ -79,7 +81,15 @@ export async function startFloodServer(
     }
     const addPeople = (count: number, passwordHash: string) => insert(url, count, passwordHash)
     return {
-      ...{ url: base, port, databaseUrl: url, addPeople, restart, close },
+      ...{
+        url: base,
+        origin: env.ISSUER ?? base,
+        port,
+        databaseUrl: url,
+        addPeople,
+        restart,
+        close,
+      },
       get pid() {
         return child?.pid ?? 0
       },

@@ -12,8 +12,9 @@ import type { Outcome, Plan, Sample, Work } from './flood-load.ts'
 import { type FloodServer, startFloodServer } from './flood-server.ts'
 
 /**
- * `npx tsx bench/flood.ts [--json] [--seconds 15] [--workers 2] [--without-redis]`: refreshes and client
- * credentials while it is quiet, and again while logins arrive at five times what the machine can check.
+ * `npx tsx bench/flood.ts [--json] [--seconds 15] [--workers 2] [--without-redis] [--page]`: refreshes and
+ * client credentials while it is quiet, and again while logins arrive at five times what the machine can check,
+ * at the token endpoint or, with `--page`, on the sign-in page.
  */
 const asJson = process.argv.includes('--json')
 const option = (name: string, fallback: number) => {
@@ -24,6 +25,7 @@ const seconds = option('seconds', 15)
 const workers = option('workers', 1)
 const probesPerSecond = option('probes', 25)
 const deadlineSeconds = 2
+const door = process.argv.includes('--page') ? 'page' : 'password'
 const say = (line: string) => process.stderr.write(`• ${line}\n`)
 
 const probes: Work[] = [
@@ -73,13 +75,22 @@ async function measure(server: FloodServer) {
   })
   const usernames = await server.addPeople(4_000, passwordHash)
   const plan: Plan = {
-    ...{ base: server.url, authorization: basic(app), seconds, usernames, refreshTokens: [] },
-    ...{ password: 'a password of the flood', sources: 64, works: [] },
+    ...{ base: server.url, origin: server.origin, authorization: basic(app) },
+    ...{
+      seconds,
+      usernames,
+      refreshTokens: [],
+      password: 'a password of the flood',
+      sources: 64,
+      works: [],
+    },
   }
-  const logins = (perSecond: number): Work[] => [{ name: 'password', perSecond, grant: 'password' }]
+  const logins = (perSecond: number, grant: Work['grant'] = door): Work[] => [
+    { name: door, perSecond, grant },
+  ]
 
   say('begins sessions, and finds out how many logins a second are too many (12 s)')
-  const { refreshTokens } = await load({ ...plan, seconds: 6, works: logins(25) })
+  const { refreshTokens } = await load({ ...plan, seconds: 6, works: logins(25, 'password') })
   // Three times what one core can check: whatever comes back as 200 is the capacity.
   const wild = { ...plan, seconds: 6, works: logins(availableParallelism() * 120) }
   const saturated = await load(wild)
@@ -120,7 +131,7 @@ try {
     const lost = flooded.samples.filter((one) => one.name === name && one.status !== 200).length
     return { name, quiet: calm, flooded: wild, ratio: wild.p99 / calm.p99, notAnswered: lost }
   })
-  const login = distribution(flood.samples, 'password')
+  const login = distribution(flood.samples, door)
   const shares = {
     arrived: flood.samples.length + flood.unsent,
     ...{ accepted: count(200), throttled: count(429), busy: count(503), broken: count(0) },
@@ -163,7 +174,7 @@ function report({ machine, workers, capacity, works, login, shares, resident }: 
     table.push([name, 'quiet', ...figures(quiet), ''])
     table.push([name, 'flooded', ...figures(flooded), `${ratio.toFixed(1)} (goal 3)`])
   }
-  table.push(['password', 'accepted', ...figures(login), `deadline ${deadlineSeconds} s`])
+  table.push([door, 'accepted', ...figures(login), `deadline ${deadlineSeconds} s`])
   const { arrived = 0, accepted = 0, throttled = 0, busy = 0 } = shares
   const share = (part: number) => `${((100 * part) / arrived).toFixed(1)} %`
   const lost = works.reduce((sum, { notAnswered }) => sum + notAnswered, 0)
