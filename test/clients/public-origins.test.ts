@@ -16,6 +16,25 @@ const settings: NewClient = {
   redirectUris: [`${spa}/callback`],
 }
 
+test('clients with a secret, disabled ones and private-use schemes → no origin', async (t) => {
+  const { db, services } = await startServer(t)
+  const create = (id: string, different: Partial<NewClient>) =>
+    services.clients.create({ ...settings, id, ...different })
+  await create('native', { redirectUris: ['com.example.app:/callback'] })
+  await create('web', {
+    authenticationMethod: 'client_secret_basic',
+    redirectUris: ['https://web.example/callback'],
+  })
+  await create('gone', { redirectUris: ['https://gone.example/callback'] })
+  await services.clients.disable('gone')
+  await create('spa', {})
+  const origins = new PublicOrigins({ db, now: () => new Date() })
+  t.true(await origins.has(spa))
+  for (const origin of ['null', 'https://web.example', 'https://gone.example', `${spa}/`, '']) {
+    t.false(await origins.has(origin), origin)
+  }
+})
+
 test('many unknown origins → one query a second', async (t) => {
   const { db, services } = await startServer(t)
   await services.clients.create(settings)

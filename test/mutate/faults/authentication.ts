@@ -40,10 +40,20 @@ export const authentication: FaultList = {
     ['guess-limiter.ts', 'await counted.forget()', ''],
     ['guess-limiter.ts', 'if (!isSettled) await counted.giveBack()', ''],
     ['guess-limiter.ts', 'epoch?.points ?? 0', '0'],
+    [
+      'next.ts',
+      "prompt.includes('select_account') && session.chosenFor !== id",
+      "prompt.includes('select_account')",
+    ],
+    [
+      'next.ts',
+      '(isOld || maxAge === 0) && session.authenticatedFor !== request.id',
+      '(isOld || maxAge === 0) && session.authenticatedFor !== request.id && session.chosenFor !== request.id',
+    ],
     ['password.ts', '!user || mustVerifyAddress(user, client)', '!user'],
     [
       'password.ts',
-      "if (user.mustChangePassword) return { refused: 'password_change_required' }",
+      "if (user.mustChangePassword) return { refused: 'password_change_required', user }",
       '',
     ],
     ['password.ts', 'turn.succeeded()', ''],

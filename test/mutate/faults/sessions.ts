@@ -118,9 +118,9 @@ export const sessions: FaultList = {
       'if (row.user_disabled_at || row.client_disabled_at)',
       'if (row.user_disabled_at)',
     ],
-    ['refresh-families.ts', "keepSid ? live.whereNot('sid', keepSid) : live", 'live'],
-    ['refresh-families.ts', 'await revoke(...ended.map(({ sid }) => this.#revocationOf(sid)))', ''],
-    ['refresh-families.ts', '.offset(sessionsPerUser - 1)', '.offset(sessionsPerUser)'],
+    ['refresh-families.ts', "if (keep.sid) live.whereNot('sid', keep.sid)", ''],
+    ['refresh-families.ts', 'await revoke(...ended.map((row) => this.#revocationOf(row)))', ''],
+    ['refresh-families.ts', '.offset(kept)', '.offset(kept + 1)'],
     [
       'refresh-families.ts',
       'row?.seed_digest.equals(digestSecret(content.seed)) ? row',

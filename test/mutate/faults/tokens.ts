@@ -36,7 +36,7 @@ export const tokens: FaultList = {
     ['api-keys.ts', "live.whereNull('expires_at').orWhere('expires_at', '>', now())", 'live'],
     ['api-keys.ts', 'this.end(change, { id, user_id: userId })', 'this.end(change, { id })'],
     [
-      'api-keys.ts',
+      'new-api-key.ts',
       '.where({ sid, user_id: userId, revoked_at: null })',
       '.where({ sid, user_id: userId })',
     ],
