@@ -43,16 +43,19 @@ export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow 
   }
 }
 
+/** A device that was known before its person said that a sign-in was not theirs takes the transaction. */
+const isReset = 'COALESCE(users.devices_reset_at >= $16, false) AS is_reset'
+
 /**
- * A sign-in in one round trip, with its audit event and the mail about a new device. It locks the rows of person and client before it
- * writes the session: a transaction that disables one of them or sets the password either finds this
- * session or prevents it. Live sessions are counted as of the start of the statement, which is why it
- * keeps a margin below the limit.
+ * A sign-in in one round trip, with its audit event and the mail about a new device. It locks the rows of
+ * person and client before it writes the session: a transaction that disables one of them or sets the
+ * password either finds this session or prevents it. Live sessions are counted as of the start of the
+ * statement, which is why it keeps a margin below the limit.
  */
-const beginning = statement(
-  'begin_session',
-  `WITH welcome AS MATERIALIZED (
-     SELECT users.id AS user_id, clients.id AS client_id, ${noticedColumns} FROM users, clients
+const beginText = (isNewDevice: boolean): string => `
+   WITH welcome AS MATERIALIZED (
+     SELECT users.id AS user_id, clients.id AS client_id,
+            ${isNewDevice ? noticedColumns : isReset} FROM users, clients
       WHERE users.id = $1 AND users.disabled_at IS NULL
         AND date_trunc('milliseconds', password_changed_at) = $2
         AND clients.id = $3 AND clients.disabled_at IS NULL
@@ -65,22 +68,26 @@ const beginning = statement(
      INSERT INTO refresh_families (sid, user_id, client_id, scope, audience, seed_digest, auth_time,
                                    amr, idle_expires_at, expires_at, ip, user_agent)
      SELECT $6, user_id, client_id, $7, $8, $9, $15, $10, $11, $12, $13, $14
-       FROM welcome WHERE (SELECT count(*) FROM live) < $5
+       FROM welcome WHERE (SELECT count(*) FROM live) < $5 ${isNewDevice ? '' : 'AND NOT is_reset'}
      RETURNING user_id, client_id, sid, ip
    ), noted AS (
      INSERT INTO audit_events (at, event, user_id, client_id, sid, ip)
      SELECT $4, 'user.signed_in', user_id, client_id, sid, ip FROM begun
-   ), ${newDeviceParts({
-     user: '$1',
-     at: '$4',
-     knownSince: '$16',
-     origin: '$17',
-     mail: '$18',
-     data: '$19',
-   })}
+   ) ${isNewDevice ? `, ${newDeviceParts(placeholders)}` : ''}
    SELECT EXISTS (SELECT FROM welcome) AS welcome, EXISTS (SELECT FROM begun) AS begun,
-          EXISTS (SELECT FROM mailed) AS mailed`,
-)
+          ${isNewDevice ? 'EXISTS (SELECT FROM mailed)' : 'false'} AS mailed`
+
+const placeholders = {
+  user: '$1',
+  at: '$4',
+  knownSince: '$16',
+  origin: '$17',
+  mail: '$18',
+  data: '$19',
+} as const
+
+const onKnownDevice = statement('begin_session', beginText(false))
+const onNewDevice = statement('begin_session_on_new_device', beginText(true))
 
 /** Concurrent sign-ins that may not see each other; the next one ends the surplus. */
 const margin = 20
@@ -104,7 +111,7 @@ export async function beginAtOnce(
   const limit = nearLimit(sessionsPerUser)
   if (limit === 0) return 'full'
   const { knownSince, origin, mail, data } = newDeviceValues(request)
-  const [found] = await statements.run<Found>(beginning, [
+  const values = [
     row.user_id,
     request.user.passwordChangedAt,
     row.client_id,
@@ -121,10 +128,11 @@ export async function beginAtOnce(
     row.user_agent,
     row.auth_time,
     knownSince,
-    origin,
-    mail,
-    data,
-  ])
+  ]
+  const [found] =
+    knownSince === null
+      ? await statements.run<Found>(onNewDevice, [...values, origin, mail, data])
+      : await statements.run<Found>(onKnownDevice, values)
   if (found?.begun) return found.mailed ? 'mailed' : 'begun'
   return found?.welcome ? 'full' : 'unwelcome'
 }
