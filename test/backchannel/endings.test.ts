@@ -116,6 +116,7 @@ test('the absolute limit of a session, while its browser is signed in → the ap
 test('a session that was ended → no second notification when its row is deleted', async (t) => {
   const { server, browser, session, notified } = await scene(t)
   await signOut(server, browser)
+  t.deepEqual(await notified(), [session.sid])
   server.clock.advance({ days: 31 })
   await server.services.janitor.run()
   t.deepEqual(await notified(), [session.sid])
