@@ -65,8 +65,19 @@ export class GuessDelays {
     const gate = await this.#counters.take(this.#gate, key, this.#delayAfter(0))
     await this.#counters.put(this.#level, key, 1)
     if (free.allowed) return () => Promise.all([free.giveBack(), this.#open(key)])
+    // The last free one may also have succeeded meanwhile, and the gate would stay closed for nobody.
+    if (gate.allowed && (await this.#wasForgotten(key))) {
+      await this.#open(key)
+      return this.take(key)
+    }
     await free.giveBack()
     throw this.refusal(gate.millisecondsLeft)
+  }
+
+  /** True if a success has forgotten the guesses that had used up the free ones. */
+  async #wasForgotten(key: string): Promise<boolean> {
+    const free = await this.#counters.read(this.#free, key)
+    return !free || free.points < this.#limits.freeFailures
   }
 
   async #takeDelayed(key: string, level: number): Promise<GiveBack> {
