@@ -97,7 +97,8 @@ export async function startServer(
   const keyPrefix = beside?.keyPrefix ?? `${randomUUID()}:`
   const masterKeys = options.masterKeys ?? beside?.masterKeys ?? testMasterKeys
 
-  const http = createServer()
+  // As `signet serve`. With the five seconds of Node a stall of the process closes connections under a request.
+  const http = createServer({ keepAliveTimeout: 65_000 })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
   const issuer = beside?.app.issuer ?? url
