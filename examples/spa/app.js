@@ -18,15 +18,19 @@ const show = (text) => {
   element('message').textContent = text
 }
 
-/** The answer of the issuer is in the address, which is then cleaned: a reload must not send the code again. */
+/**
+ * The answer of the issuer is in the address, which is then cleaned: a reload must not send the code again.
+ * @returns false if there is none
+ */
 async function finishSignIn() {
   const answer = new URLSearchParams(location.search)
-  if (!answer.has('state') || !(answer.has('code') || answer.has('error'))) return
+  if (!answer.has('state') || !(answer.has('code') || answer.has('error'))) return false
   const address = location.href
   history.replaceState(null, '', '/')
   await manager
     .signinCallback(address)
     .catch((error) => show(`You are not signed in: ${error.message}`))
+  return true
 }
 
 function showClaims({ profile }) {
@@ -86,10 +90,24 @@ async function refresh() {
   }
 }
 
+/** The session may have ended at the issuer while this page was away. */
+async function check() {
+  const user = await manager.getUser()
+  if (!user) return
+  const answer = await fetch(await manager.metadataService.getUserInfoEndpoint(), {
+    headers: { authorization: `Bearer ${user.access_token}` },
+  }).catch(() => undefined)
+  if (answer?.status === 401) await refresh()
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') check()
+})
 element('sign-in').addEventListener('click', () => manager.signinRedirect())
 element('sign-out').addEventListener('click', () => manager.signoutRedirect())
 element('call').addEventListener('click', callService)
 element('refresh').addEventListener('click', refresh)
 
-await finishSignIn()
+const isNew = await finishSignIn()
 await render()
+if (!isNew) await check()

@@ -117,3 +117,28 @@ test('examples/spa → signs in, shows the claims, calls the service, refreshes,
   await page.click('#sign-out')
   await page.locator('#sign-in').waitFor()
 })
+
+test('examples/spa: signing out at the issuer → the page signs out when it is opened again', async (t) => {
+  const port = String(await freePort())
+  const url = `http://127.0.0.1:${port}`
+  const server = await startServer(t)
+  await registerClient(server, `${url}/`, { audiences: [server.url], firstParty: true })
+  await startProgram(t, 'spa/server.js', {
+    env: { ISSUER: server.url, PORT: port, CLIENT_ID: 'web' },
+  })
+  const { page, expect } = await openProfile(t)
+  // A browser reports each refusal in its console: of the access token, and of the refresh token.
+  expect(/status of 40[01]/)
+  await page.goto(`${url}/`)
+  await page.click('#sign-in')
+  await signIn(page)
+  await decide(page, 'allow')
+  await page.locator('h1', { hasText: 'Hello, ada' }).waitFor()
+  await page.goto(`${server.url}/sign-out`)
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.waitForURL(/signed-out/)
+  await page.goto(`${url}/`)
+  await page.locator('#message', { hasText: 'signed out here as well' }).waitFor()
+  await page.locator('#sign-in').waitFor()
+  t.true(await page.locator('#signed-in').isHidden())
+})
