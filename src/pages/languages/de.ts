@@ -133,9 +133,11 @@ export const de = {
   signOut: 'Abmelden',
   signOutOf: (app) => `Von ${app} abmelden?`,
   signOutQuestion: 'Abmelden?',
-  signOutEffect: 'Sie werden von allen Apps abgemeldet, die Sie in diesem Browser geöffnet haben.',
+  signOutEffect:
+    'Sie werden von allen Apps abgemeldet, die Sie in diesem Browser geöffnet haben, außer von denen, die verbunden bleiben dürfen.',
   signedOut: 'Sie sind abgemeldet',
-  signedOutEffect: 'Auch die Apps, die Sie in diesem Browser geöffnet haben, sind abgemeldet.',
+  signedOutEffect:
+    'Auch die Apps, die Sie in diesem Browser geöffnet haben, sind abgemeldet, außer denen, die verbunden bleiben dürfen.',
   signInAgain: 'Erneut anmelden',
 
   homeWelcome: 'Ihr Konto',

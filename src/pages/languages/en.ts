@@ -129,9 +129,11 @@ export const en = {
   signOut: 'Sign out',
   signOutOf: (app: string) => `Sign out of ${app}?`,
   signOutQuestion: 'Sign out?',
-  signOutEffect: 'You will be signed out of every app that you opened from this browser.',
+  signOutEffect:
+    'You will be signed out of every app that you opened from this browser, except those that you allowed to stay connected.',
   signedOut: 'You are signed out',
-  signedOutEffect: 'The apps that you opened from this browser are signed out as well.',
+  signedOutEffect:
+    'The apps that you opened from this browser are signed out as well, except those that you allowed to stay connected.',
   signInAgain: 'Sign in again',
 
   homeWelcome: 'Your account',

@@ -132,10 +132,10 @@ export const es = {
   signOutOf: (app) => `¿Cerrar sesión en ${app}?`,
   signOutQuestion: '¿Cerrar sesión?',
   signOutEffect:
-    'Se cerrará la sesión en todas las aplicaciones que haya abierto desde este navegador.',
+    'Se cerrará la sesión en todas las aplicaciones que haya abierto desde este navegador, salvo en las que autorizó a seguir conectadas.',
   signedOut: 'Ha cerrado sesión',
   signedOutEffect:
-    'También se ha cerrado la sesión en las aplicaciones que abrió desde este navegador.',
+    'También se ha cerrado la sesión en las aplicaciones que abrió desde este navegador, salvo en las que autorizó a seguir conectadas.',
   signInAgain: 'Volver a iniciar sesión',
 
   homeWelcome: 'Su cuenta',

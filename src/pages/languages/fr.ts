@@ -135,9 +135,10 @@ export const fr = {
   signOutOf: (app) => `Se déconnecter de ${app} ?`,
   signOutQuestion: 'Se déconnecter ?',
   signOutEffect:
-    'Vous serez déconnecté de toutes les applications que vous avez ouvertes depuis ce navigateur.',
+    'Vous serez déconnecté de toutes les applications que vous avez ouvertes depuis ce navigateur, sauf de celles que vous avez autorisées à rester connectées.',
   signedOut: 'Vous êtes déconnecté',
-  signedOutEffect: 'Les applications que vous avez ouvertes depuis ce navigateur le sont aussi.',
+  signedOutEffect:
+    'Les applications que vous avez ouvertes depuis ce navigateur le sont aussi, sauf celles que vous avez autorisées à rester connectées.',
   signInAgain: 'Se reconnecter',
 
   homeWelcome: 'Votre compte',

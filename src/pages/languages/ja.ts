@@ -131,9 +131,11 @@ export const ja = {
   signOut: 'ログアウト',
   signOutOf: (app) => `${app} からログアウトしますか？`,
   signOutQuestion: 'ログアウトしますか？',
-  signOutEffect: 'このブラウザで開いたすべてのアプリからログアウトします。',
+  signOutEffect:
+    'このブラウザで開いたすべてのアプリからログアウトします。接続の維持を許可したアプリは除きます。',
   signedOut: 'ログアウトしました',
-  signedOutEffect: 'このブラウザで開いたアプリからもログアウトしました。',
+  signedOutEffect:
+    'このブラウザで開いたアプリからもログアウトしました。接続の維持を許可したアプリは除きます。',
   signInAgain: 'もう一度ログイン',
 
   homeWelcome: 'あなたのアカウント',

@@ -130,9 +130,11 @@ export const ptBr = {
   signOut: 'Sair',
   signOutOf: (app) => `Sair de ${app}?`,
   signOutQuestion: 'Sair?',
-  signOutEffect: 'Você sairá de todos os aplicativos que abriu neste navegador.',
+  signOutEffect:
+    'Você sairá de todos os aplicativos que abriu neste navegador, exceto daqueles que autorizou a continuar conectados.',
   signedOut: 'Você saiu',
-  signedOutEffect: 'Você também saiu dos aplicativos que abriu neste navegador.',
+  signedOutEffect:
+    'Você também saiu dos aplicativos que abriu neste navegador, exceto daqueles que autorizou a continuar conectados.',
   signInAgain: 'Entrar novamente',
 
   homeWelcome: 'Sua conta',
