@@ -1,7 +1,6 @@
-import pg from 'pg'
 import { BatchQueue } from '../stores/batch-queue.ts'
 import { type Statements, statement } from '../stores/statements.ts'
-import { isUnavailable } from '../stores/unavailable.ts'
+import { wasRefused } from '../stores/unavailable.ts'
 
 /** A code that its client presents, and the session that it is to begin. */
 export interface Redemption {
@@ -151,7 +150,7 @@ export class CodeRedemptions {
     this.#nearLimit = nearLimit
     this.#batches = new BatchQueue({
       run: (redemptions) => this.#redeem(redemptions),
-      isAtomicFailure: (error) => error instanceof pg.DatabaseError && !isUnavailable(error),
+      isAtomicFailure: wasRefused,
     })
   }
 

@@ -1,9 +1,8 @@
-import pg from 'pg'
 import { v7 as uuidv7 } from 'uuid'
 import { later, type Now } from '../clock.ts'
 import { BatchQueue } from '../stores/batch-queue.ts'
 import { type Statements, statement } from '../stores/statements.ts'
-import { isUnavailable } from '../stores/unavailable.ts'
+import { wasRefused } from '../stores/unavailable.ts'
 
 /** An authorization that a person has given to a client in a browser. */
 export interface NewCode {
@@ -81,7 +80,7 @@ export class CodeWrites {
     this.#now = now
     this.#batches = new BatchQueue({
       run: (codes) => this.#write(codes),
-      isAtomicFailure: (error) => error instanceof pg.DatabaseError && !isUnavailable(error),
+      isAtomicFailure: wasRefused,
     })
   }
 

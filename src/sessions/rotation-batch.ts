@@ -1,7 +1,6 @@
-import pg from 'pg'
 import { BatchQueue } from '../stores/batch-queue.ts'
 import { type Statements, statement } from '../stores/statements.ts'
-import { isUnavailable } from '../stores/unavailable.ts'
+import { wasRefused } from '../stores/unavailable.ts'
 import type { SessionColumns } from './session.ts'
 
 /** One rotation: the family as its token describes it, and its new times. */
@@ -122,7 +121,7 @@ export class RotationBatch {
     this.#timeoutSeconds = timeoutSeconds
     this.#batches = new BatchQueue({
       run: (requests) => this.#rotate(requests),
-      isAtomicFailure: (error) => error instanceof pg.DatabaseError && !isUnavailable(error),
+      isAtomicFailure: wasRefused,
     })
   }
 

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { UnavailableError } from '../errors.ts'
 
 /**
@@ -39,6 +40,10 @@ export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable)
   return clientSide.test(error.message) || (error.cause !== undefined && isUnavailable(error.cause))
 }
+
+/** True if PostgreSQL refused a statement for its own sake: it did nothing, and one row of many may be the reason. */
+export const wasRefused = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && !isUnavailable(error)
 
 const advice: Readonly<Record<string, string>> = {
   [protocolViolation]: 'the pooler in front of PostgreSQL refuses: its message says why',
