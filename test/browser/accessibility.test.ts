@@ -50,11 +50,28 @@ async function violationsOf(page: Page, rules: object): Promise<string[]> {
 const isWide = (page: Page) =>
   page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
 
+/** How far the page has moved while it was shown: the score of Layout Instability. */
+const layoutShift = (page: Page) =>
+  page.evaluate<number>(
+    `new Promise((resolve) => {
+       let score = 0
+       const add = (list) => { for (const { value } of list.getEntries()) score += value }
+       new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true })
+       setTimeout(() => resolve(score), 50)
+     })`,
+  )
+
 /** The defects of the page that a tab shows, in each color scheme and width. */
 async function defectsOf(page: Page): Promise<string[]> {
   const defects: string[] = []
   const headings = await page.locator('h1').count()
   if (headings !== 1) defects.push(`it has ${headings} headings of the first level`)
+  const shift = await layoutShift(page)
+  // A tenth of what Core Web Vitals call good.
+  if (shift > 0.01) defects.push(`it moves while it is shown: ${shift}`)
+  await page.emulateMedia({ media: 'print' })
+  if (await isWide(page)) defects.push('printed: it is wider than the paper')
+  await page.emulateMedia({ media: 'screen' })
   await page.evaluate(axe.source)
   for (const width of [320, 640, 1280]) {
     await page.setViewportSize({ width, height: 900 })
