@@ -15,15 +15,19 @@ interface Deleted {
   readonly sid: string
   readonly user_id: string
   readonly client_id: string
-  readonly was_live: boolean
+  readonly is_news: boolean
 }
 
 const table = 'refresh_families'
 const both: ExpiringRows = { table, columns: ['expires_at', 'revoked_at'] }
 const ended: ExpiringRows = { table, columns: ['revoked_at'] }
 
-/** Live rows ended because time has passed, so no client was told. */
-const unannounced = 'sid, user_id, client_id, revoked_at IS NULL AS was_live'
+/**
+ * Live rows ended because time has passed, so no client was told. A session without a browser notifies none,
+ * however it ends.
+ */
+const unannounced =
+  'sid, user_id, client_id, revoked_at IS NULL AND browser_session_id IS NOT NULL AS is_news'
 
 /**
  * Deletes sessions that ended or reached their absolute limit. Clients are notified of the latter in the
@@ -92,5 +96,5 @@ const announce = (
 ): Promise<void> =>
   logoutDeliveries.put(
     trx,
-    deleted.filter(({ was_live }) => was_live),
+    deleted.filter(({ is_news }) => is_news),
   )

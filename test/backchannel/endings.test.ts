@@ -162,6 +162,24 @@ test('a session without a browser → its end notifies no client', async (t) => 
   t.deepEqual(await server.db('logout_deliveries'), [])
 })
 
+test('a session without a browser that reaches its idle or absolute limit → notifies no client', async (t) => {
+  const server = await startServer(t)
+  const endpoint = await startLogoutEndpoint(t)
+  await server.db('clients').where({ id: app.id }).update({ backchannel_logout_uri: endpoint.uri })
+  await server.signIn()
+  server.clock.advance({ days: 29 })
+  const { body } = await server.signIn()
+  await server
+    .db('refresh_families')
+    .where({ sid: decodeJwt(body.access_token).sid })
+    .update({
+      expires_at: server.clock.now(),
+    })
+  server.clock.advance({ days: 1 })
+  t.like(await server.services.janitor.run(), { sessions: 1, idle_sessions: 1 })
+  t.deepEqual(await server.db('logout_deliveries'), [])
+})
+
 test('a client that is disabled → its sessions end, and it is not called', async (t) => {
   const { server, web, browser, session, notified } = await scene(t)
   await server.services.clients.disable(web.id)
