@@ -26,7 +26,7 @@ export async function up(knex: Knex): Promise<void> {
       CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
     ) WITH (fillfactor = 80);
     CREATE INDEX browser_sessions_user_id ON browser_sessions (user_id);
-    CREATE INDEX browser_sessions_expires_at ON browser_sessions (expires_at);
+    CREATE INDEX browser_sessions_expires_at ON browser_sessions (expires_at) WHERE revoked_at IS NULL;
     CREATE INDEX browser_sessions_revoked_at ON browser_sessions (revoked_at)
       WHERE revoked_at IS NOT NULL;
     CREATE TABLE authorization_codes (

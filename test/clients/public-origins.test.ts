@@ -56,6 +56,29 @@ test('many unknown origins → one query a second', async (t) => {
   t.is(queries, 2, 'a known origin costs none')
 })
 
+test('many clients with a secret → an unknown origin does not cause reading them', async (t) => {
+  const { db, services } = await startServer(t)
+  await services.clients.create(settings)
+  await services.clients.create({
+    ...settings,
+    id: 'web',
+    authenticationMethod: 'client_secret_basic',
+  })
+  await db.raw(
+    `INSERT INTO clients
+     SELECT copy.* FROM clients, generate_series(1, 20000) AS number,
+            jsonb_populate_record(clients, jsonb_build_object('id', 'web-' || number)) AS copy
+      WHERE clients.id = 'web'`,
+  )
+  await db.raw('ANALYZE clients')
+  const queries: { sql: string; bindings: string[] }[] = []
+  db.on('query', (query) => queries.push(query))
+  t.false(await new PublicOrigins({ db, now: () => new Date() }).has('https://unknown.example'))
+  const [{ sql, bindings } = { sql: '', bindings: [] }] = queries
+  const { rows } = await db.raw(`EXPLAIN ${sql.replace(/\$\d+/g, '?')}`, bindings)
+  t.regex(JSON.stringify(rows), /clients_public_redirect_uris/)
+})
+
 test('PostgreSQL is away → origins that were known before are still allowed, and no others', async (t) => {
   const { proxy, url: database } = await wiredDatabase(t)
   const { db, services } = await startServer(t, { database })
