@@ -272,7 +272,11 @@ export class RefreshFamilies {
       .offset(sessionsPerUser)
       .first('sid')
     if (!surplus) return
-    await revocations.decide((change) => this.#endOldest(change, userId, sessionsPerUser))
+    await revocations.decide(async (change) => {
+      // Sign-ins that come at once take turns, so that each session ends once.
+      await change.trx('users').where({ id: userId }).forNoKeyUpdate().first('id')
+      await this.#endOldest(change, userId, sessionsPerUser)
+    })
   }
 
   async #endOldest(change: Change, userId: string, kept: number): Promise<void> {
