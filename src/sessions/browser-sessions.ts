@@ -53,7 +53,8 @@ export interface BegunBrowserSession {
   readonly isNew: boolean
 }
 
-const mostListed = 200
+/** Another sign-in ends the oldest session, so that each is in the list, and rows do not pile up. */
+const mostLive = 200
 /** The idle expiry of a session is written at most this often. */
 const touchSeconds = 300
 /** How long the cookie of the version before is accepted, for requests that were under way. */
@@ -96,6 +97,9 @@ export class BrowserSessions {
       await noteNewDevice(trx, outbox, { ...person, at: now() }, request)
       const former = request.replaces && codec.decode(request.replaces)
       if (former) await families.endBrowsers(change, { id: former.id }, 'replaced')
+      for (const id of await surplusOf(trx, row.user_id, now())) {
+        await families.endBrowsers(change, { id }, 'session_limit')
+      }
       const event = { event: 'user.signed_in', userId: row.user_id, ip: request.ip } as const
       await audit.record({ ...event, detail: { browser_session: inserted.id } }, trx)
       return begun(inserted, codec, true)
@@ -206,7 +210,7 @@ export class BrowserSessions {
       .where('expires_at', '>', now())
       .where('idle_expires_at', '>', now())
       .orderBy('id', 'desc')
-      .limit(mostListed)
+      .limit(mostLive)
     return rows.map((row) => {
       // Each use moves the idle expiry, unless that would be later than the end of the session.
       const moved = later(row.idle_expires_at, -idleSeconds)
@@ -224,6 +228,18 @@ export class BrowserSessions {
     await db('browser_sessions').where({ id, revoked_at: null }).update({ idle_expires_at })
   }
 }
+
+/** The oldest live sessions of a person who has more than the limit, idle ones among them. */
+const surplusOf = (trx: Knex.Transaction, userId: string, now: Date): Promise<string[]> =>
+  trx('browser_sessions')
+    .where({ user_id: userId, revoked_at: null })
+    .where('expires_at', '>', now)
+    .orderBy([
+      { column: 'created_at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .offset(mostLive)
+    .pluck('id')
 
 const begun = (
   row: BrowserSessionRow,

@@ -81,6 +81,33 @@ test('many concurrent sign-ins of one person leave no more sessions than the lim
   t.is((await server.db('revocations').where({ kind: 'sid' })).length, 30)
 })
 
+test('more browsers sign in than a person may have → the oldest is signed out, with its apps', async (t) => {
+  const server = await startServer(t)
+  const web = await addWebApp(server, 'web')
+  const { session, cookie } = await signInBrowser(server)
+  const { sid } = await enterWebApp(server, web, { session, cookie, isNew: true })
+  await server.db.raw(
+    `INSERT INTO browser_sessions (id, user_id, created_at, auth_time, amr, acr, remembered,
+                                   idle_expires_at, expires_at)
+     SELECT gen_random_uuid(), user_id, created_at + number * interval '1 millisecond', auth_time, amr, acr,
+            false, created_at, expires_at
+       FROM browser_sessions, generate_series(1, 198) AS number`,
+  )
+  server.clock.advance({ seconds: 1 })
+  const latest = await signInBrowser(server)
+  t.truthy(await server.services.browsers.find(cookie), 'the limit itself is allowed')
+  await signInBrowser(server)
+  const ended = await server.db('browser_sessions').whereNotNull('revoked_at')
+  t.deepEqual(
+    ended.map((row) => [row.id, row.revoked_reason]),
+    [[session.id, 'session_limit']],
+  )
+  t.like(await server.db('refresh_families').where({ sid }).first(), {
+    revoked_reason: 'session_limit',
+  })
+  t.truthy(await server.services.browsers.find(latest.cookie))
+})
+
 test('RFC 6749 §4.1.3: more codes are redeemed than a person may have sessions → the oldest end', async (t) => {
   const server = await startServer(t, { environment: { SESSIONS_PER_USER: '22' } })
   const web = await addWebApp(server, 'web')
