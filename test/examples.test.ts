@@ -210,7 +210,9 @@ test('one command each: the apps register themselves and lead to the sign-in pag
   for (const file of ['oidc-client-ts.js', 'app.js', 'app.css']) {
     t.is((await browser.visit(`${spa.url}/${file}`)).status, 200, file)
   }
-  t.is((await browser.visit(`${spa.url}/../package.json`)).status, 404)
+  for (const path of ['/../package.json', '//']) {
+    t.is((await browser.visit(`${spa.url}${path}`)).status, 404, path)
+  }
   const { issuer, clientId } = JSON.parse((await browser.visit(`${spa.url}/config.json`)).html)
   t.deepEqual([issuer, clientId], [serving.url, 'spa'])
   const request = new URLSearchParams({

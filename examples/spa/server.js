@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import { pipeline } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { register } from '../register.js'
 
@@ -41,7 +42,7 @@ const files = {
 const policy = `default-src 'self'; connect-src 'self' ${issuer} ${service}; frame-ancestors 'none'; base-uri 'none'`
 
 const server = createServer((request, response) => {
-  const { pathname } = new URL(request.url, url)
+  const [pathname] = request.url.split('?')
   response.setHeader('content-security-policy', policy)
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
@@ -54,7 +55,8 @@ const server = createServer((request, response) => {
   if (!Object.hasOwn(files, pathname)) return response.writeHead(404).end('Not found')
   const [type, path] = files[pathname]
   response.setHeader('content-type', `${type}; charset=utf-8`)
-  createReadStream(path).pipe(response)
+  // A browser that leaves in the middle must not leave the file open.
+  pipeline(createReadStream(path), response, () => {})
 })
 
 server.listen(port, '127.0.0.1', () => {
