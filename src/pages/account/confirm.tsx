@@ -1,6 +1,6 @@
 import type { Context, Middleware } from '../../http/context.ts'
 import { sendPage } from '../document.ts'
-import { CurrentPassword, Form } from '../elements/form.tsx'
+import { Alert, CurrentPassword, Form } from '../elements/form.tsx'
 import { Layout } from '../elements/layout.tsx'
 import { Person } from '../elements/person.tsx'
 import { redirect, setPendingProof, signedIn } from '../flow-page.ts'
@@ -37,7 +37,7 @@ export function confirmPage(pages: AccountPages): { show: Middleware; submit: Mi
             `${path}/new-password?${new URLSearchParams({ pending: outcome.pending })}`,
           )
         default:
-          return show(pages, ctx, visit, fields.page, outcome.kind === 'wrong')
+          return show(pages, ctx, visit, fields.page, outcome.kind)
       }
     }),
   }
@@ -48,14 +48,14 @@ async function show(
   ctx: Context,
   { language, texts, user }: AccountVisit,
   wanted: string | undefined,
-  isWrong = false,
+  refusal?: 'wrong' | 'stale',
 ): Promise<void> {
   const page = accountPageNamed(wanted) ?? 'overview'
   const name = nameOf(user)
   const isShort = user.email === null || name === user.email
   sendPage(
     ctx,
-    isWrong ? 422 : 200,
+    refusal ? 422 : 200,
     <Layout
       language={language}
       path={path}
@@ -63,6 +63,7 @@ async function show(
       lead={texts.confirmLead}
       keep={{ page }}
     >
+      {refusal === 'stale' && <Alert>{language.messages.formExpired}</Alert>}
       <Person name={name} {...(!isShort && { detail: user.email ?? '' })} />
       <Form
         action={`${path}/account/confirm`}
@@ -71,7 +72,7 @@ async function show(
         <input type="text" name="username" autocomplete="username" value={name} hidden readonly />
         <CurrentPassword
           language={language}
-          error={isWrong ? texts.wrongPassword : undefined}
+          error={refusal === 'wrong' ? language.messages.passwordWrong : undefined}
           autofocus
         />
         <button type="submit">{language.messages.continue}</button>

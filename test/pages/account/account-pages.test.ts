@@ -211,3 +211,19 @@ test('a person who was disabled → the browser is not signed in', async (t) => 
   await server.services.administration.disable(userId)
   t.is(leadsTo(await browser.visit('/account')), '/sign-in?return=overview')
 })
+
+test('the confirmation was open for days → it says so, and the password is asked for again', async (t) => {
+  const { server, browser } = await openAccount(t)
+  const page = await browser.visit('/account/confirm?page=delete')
+  server.clock.advance({ days: 4 })
+  const form = page.forms.find(({ action }) => action === '/account/confirm')
+  const values = { ...form?.fields, password: goodPassword }
+  const late = await browser.visit('/account/confirm', { form: values })
+  t.is(late.status, 422)
+  t.regex(textOf(late), /open for too long/)
+  const again = late.forms.find(({ action }) => action === '/account/confirm')
+  const sent = await browser.visit('/account/confirm', {
+    form: { ...again?.fields, password: goodPassword },
+  })
+  t.is(leadsTo(sent), '/account/delete')
+})
