@@ -21,7 +21,6 @@ const body = z.object({ email: emailField })
 
 /** Sends a link to choose a new password. The answer is the same for every address: ASVS 6.3.8. */
 export function forgotPasswordPage(pages: FlowPages): { show: Middleware; submit: Middleware } {
-  const { throttle, credentials } = pages
   return {
     async show(ctx) {
       const visit = await visitOf(pages, ctx, requestOf(ctx))
@@ -29,20 +28,28 @@ export function forgotPasswordPage(pages: FlowPages): { show: Middleware; submit
       show(pages, ctx, visit)
     },
     async submit(ctx) {
-      const fields = await ownForm(pages, ctx)
-      const visit = await visitOf(pages, ctx, fields.request)
-      const { ip } = ctx.state
-      try {
-        const { email } = checked(body, fields)
-        await throttle.attempt('passwordReset', { email, ip })
-        await credentials.requestReset(email, ip, visit.language.code)
-        redirect(ctx, pageUrl(pages, 'forgot-password', { sent: '', request: visit.flow?.sealed }))
-      } catch (error) {
-        const errors = fieldErrorsOf(error, visit.language.messages)
-        if (!errors) throw error
-        show(pages, ctx, visit, fields.email, errors)
-      }
+      await requestLink(pages, ctx, await ownForm(pages, ctx))
     },
+  }
+}
+
+/** The form of this page, and of a link that no longer works. */
+export async function requestLink(
+  pages: FlowPages,
+  ctx: Context,
+  fields: Readonly<Record<string, string>>,
+): Promise<void> {
+  const visit = await visitOf(pages, ctx, fields.request)
+  const { ip } = ctx.state
+  try {
+    const { email } = checked(body, fields)
+    await pages.throttle.attempt('passwordReset', { email, ip })
+    await pages.credentials.requestReset(email, ip, visit.language.code)
+    redirect(ctx, pageUrl(pages, 'forgot-password', { sent: '', request: visit.flow?.sealed }))
+  } catch (error) {
+    const errors = fieldErrorsOf(error, visit.language.messages)
+    if (!errors) throw error
+    show(pages, ctx, visit, fields.email, errors)
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { emailField, linkTokenField, passwordField } from '../api/account/schemas.ts'
+import { linkTokenField, passwordField } from '../api/account/schemas.ts'
 import { checked } from '../api/json.ts'
 import type { Context, Middleware } from '../http/context.ts'
 import { sendPage } from './document.ts'
@@ -7,12 +7,11 @@ import { Alert, ErrorSummary, Field, Form, NewPassword } from './elements/form.t
 import { Layout } from './elements/layout.tsx'
 import { type FieldErrors, fieldErrorsOf } from './field-errors.ts'
 import { type FlowPages, ownForm, pageUrl, queryOf, redirect, rememberDevice } from './flow-page.ts'
-import { EmailForm } from './forgot-password.tsx'
+import { EmailForm, requestLink } from './forgot-password.tsx'
 import { languageFor } from './language-for.ts'
 import type { Language } from './languages/languages.ts'
 
 const confirmation = z.object({ token: linkTokenField, new_password: passwordField })
-const address = z.object({ email: emailField })
 
 /**
  * The page that the link of a mail opens, to choose a new password. Opening it changes nothing, because mail
@@ -35,15 +34,13 @@ export function resetPasswordPage(pages: FlowPages): { show: Middleware; submit:
     },
     async submit(ctx) {
       const fields = await ownForm(pages, ctx)
+      if (fields.email !== undefined) return requestLink(pages, ctx, fields)
       const language = languageFor(ctx)
-      const isRequest = fields.email !== undefined
       try {
-        if (isRequest) return await requestLink(pages, ctx, language, fields)
         await confirm(pages, ctx, language, fields)
       } catch (error) {
         const errors = fieldErrorsOf(error, language.messages)
         if (!errors) throw error
-        if (isRequest) return showUnusable(pages, ctx, language, 422, fields.email, errors)
         if (errors.token !== undefined) return showUnusable(pages, ctx, language, 400)
         const user = await pages.credentials.personOfReset(fields.token ?? '')
         const name = user?.email ?? user?.username ?? undefined
@@ -70,19 +67,6 @@ async function confirm(
   }
   rememberDevice(ctx, guesses.deviceTokenFor(user.id))
   redirect(ctx, pageUrl(pages, 'reset-password', { done: '' }))
-}
-
-async function requestLink(
-  pages: FlowPages,
-  ctx: Context,
-  language: Language,
-  fields: Readonly<Record<string, string>>,
-): Promise<void> {
-  const { ip } = ctx.state
-  const { email } = checked(address, fields)
-  await pages.throttle.attempt('passwordReset', { email, ip })
-  await pages.credentials.requestReset(email, ip, language.code)
-  redirect(ctx, pageUrl(pages, 'forgot-password', { sent: '' }))
 }
 
 function show(
@@ -131,30 +115,12 @@ export function OwnName({ name, label }: { readonly name: string; readonly label
   )
 }
 
-function showUnusable(
-  pages: FlowPages,
-  ctx: Context,
-  language: Language,
-  status: number,
-  email?: string,
-  errors: FieldErrors = {},
-): void {
-  const { path } = pages
+function showUnusable({ path }: FlowPages, ctx: Context, language: Language, status: number): void {
   const { messages } = language
-  const isWrong = errors.email !== undefined
   const page = (
     <Layout language={language} path={path} title={messages.linkUnusable}>
-      {isWrong ? (
-        <ErrorSummary language={language} errors={errors} />
-      ) : (
-        <Alert>{messages.linkUnusableEffect}</Alert>
-      )}
-      <EmailForm
-        language={language}
-        action={`${path}/reset-password`}
-        email={email}
-        errors={errors}
-      />
+      <Alert>{messages.linkUnusableEffect}</Alert>
+      <EmailForm language={language} action={`${path}/reset-password`} errors={{}} />
       <div class="after">
         <a href={`${path}/sign-in`}>{messages.backToSignIn}</a>
       </div>
