@@ -105,15 +105,7 @@ function App({
 }
 
 /** The clients that have a consent or a session, newest consent first. */
-export async function connectedIds(
-  { consents, families }: Pick<Dependencies, 'consents' | 'families'>,
-  userId: string,
-): Promise<string[]> {
-  const [allowed, sessions] = await Promise.all([consents.list(userId), families.list(userId)])
-  return [...new Set([...allowed, ...sessions].map(({ clientId }) => clientId))]
-}
-
-async function connectedApps(pages: Dependencies, userId: string): Promise<ConnectedApp[]> {
+export async function connectedApps(pages: Dependencies, userId: string): Promise<ConnectedApp[]> {
   const { consents, families } = pages
   const [allowed, sessions] = await Promise.all([consents.list(userId), families.list(userId)])
   const clients = await clientsOf(

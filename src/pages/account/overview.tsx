@@ -8,7 +8,7 @@ import { Icon, type IconName } from '../elements/icons.tsx'
 import { breakable } from '../elements/person.tsx'
 import { type AccountPageName, accountPath } from './account-page-names.ts'
 import { type AccountPages, shown } from './account-pages.ts'
-import { connectedIds } from './apps.tsx'
+import { connectedApps } from './apps.tsx'
 import { AccountLayout, dateText } from './elements.tsx'
 
 interface Dependencies extends AccountPages {
@@ -25,7 +25,7 @@ export function overviewPage(pages: Dependencies): { show: Middleware } {
       const { texts, user, language } = visit
       const [browsers, apps, keys] = await Promise.all([
         pages.browsers.list(user.id),
-        connectedIds(pages, user.id),
+        connectedApps(pages, user.id),
         pages.apiKeys.list(user.id),
       ])
       const changed = dateText(language, user.passwordChangedAt)
