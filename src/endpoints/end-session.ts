@@ -1,6 +1,6 @@
 import type { SignOut } from '../grants/sign-out.ts'
 import type { Middleware } from '../http/context.ts'
-import { browserCookie, readCookie, setCookie } from '../http/cookies.ts'
+import { browserCookie, deletedCookie, readCookie } from '../http/cookies.ts'
 import { readAuthorizationParams } from '../http/request-body.ts'
 import { OAuthError } from '../oauth/error.ts'
 
@@ -43,8 +43,7 @@ export function endSession({ signOut, path }: Dependencies): Middleware {
     }
     // Without a cookie another site may have sent this: it must not sign anybody out.
     if (cookie !== undefined) {
-      const gone = { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' } as const
-      ctx.append('set-cookie', setCookie(browserCookie, '', gone))
+      ctx.append('set-cookie', deletedCookie(browserCookie))
     }
     ctx.set('location', outcome.redirectTo ?? `${path}/signed-out`)
   }

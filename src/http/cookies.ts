@@ -37,6 +37,10 @@ export const setCookie = (
   return `${name}=${value}; Path=${path};${maxAge} Secure; HttpOnly; SameSite=${sameSite}`
 }
 
+/** Deletes a cookie of the pages. */
+export const deletedCookie = (name: string): string =>
+  setCookie(name, '', { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' })
+
 /** The first cookie of that name. Our values need no decoding. */
 export function readCookie(ctx: Context, name: string): string | undefined {
   for (const pair of ctx.get('cookie').split(';')) {

@@ -1,6 +1,6 @@
 import type { SignOut } from '../grants/sign-out.ts'
 import type { Context, Middleware } from '../http/context.ts'
-import { browserCookie, readCookie, setCookie } from '../http/cookies.ts'
+import { browserCookie, deletedCookie, readCookie } from '../http/cookies.ts'
 import { formActionSource } from '../oauth/redirect-uri.ts'
 import { clientName } from './client-name.ts'
 import { sendPage } from './document.ts'
@@ -56,8 +56,7 @@ export function signOutPages(pages: FlowPages, signOut: SignOut): SignOutPages {
     },
     async submit(ctx) {
       const outcome = await signOut.confirmed(requestOf(ctx, await ownForm(pages, ctx)))
-      const gone = { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' } as const
-      ctx.append('set-cookie', setCookie(browserCookie, '', gone))
+      ctx.append('set-cookie', deletedCookie(browserCookie))
       const to = outcome.kind === 'signed-out' ? outcome.redirectTo : undefined
       redirect(ctx, to ?? `${path}/signed-out`)
     },

@@ -1,6 +1,6 @@
 import { confirmed } from '../../api/account/refusals.ts'
 import type { Context, Middleware } from '../../http/context.ts'
-import { browserCookie, readCookie, setCookie } from '../../http/cookies.ts'
+import { browserCookie, deletedCookie, readCookie } from '../../http/cookies.ts'
 import { foldIdentifier } from '../../identifier.ts'
 import type { BrowserSessions } from '../../sessions/browser-sessions.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
@@ -74,8 +74,7 @@ export function deletePage(pages: Dependencies): DeletePage {
 }
 
 function gone(ctx: Context, path: string): void {
-  const options = { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' } as const
-  ctx.append('set-cookie', setCookie(browserCookie, '', options))
+  ctx.append('set-cookie', deletedCookie(browserCookie))
   redirect(ctx, `${path}/account/deleted`)
 }
 

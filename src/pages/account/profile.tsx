@@ -1,7 +1,7 @@
 import { confirmRename } from '../../api/account/profile.ts'
 import { fullNameField, usernameField } from '../../api/account/schemas.ts'
 import type { Context, Middleware } from '../../http/context.ts'
-import { setCookie } from '../../http/cookies.ts'
+import { deletedCookie } from '../../http/cookies.ts'
 import { closestLanguage, languageNames } from '../../languages.ts'
 import type { Throttle } from '../../throttle/throttle.ts'
 import type { PersonalData } from '../../users/personal-data.ts'
@@ -51,12 +51,11 @@ export function profilePage(pages: Dependencies): ProfilePage {
       const changes = { fullName: fullName?.data ?? null, locale }
       await personalData.change(user.id, changes, ctx.state.ip)
       // The choice at the foot of a page would win over the one that was just made.
-      const gone = { path: '/', maxAgeSeconds: 0, sameSite: 'Lax' } as const
-      ctx.append('set-cookie', setCookie(languageCookie, '', gone))
+      ctx.append('set-cookie', deletedCookie(languageCookie))
       done(pages, ctx, 'profile')
     }),
     rename: submitted(pages, 'profile', async (ctx, visit, fields) => {
-      const { user, texts } = visit
+      const { user, texts, language } = visit
       const { ip } = ctx.state
       const username = usernameField.safeParse(fields.username ?? '')
       if (!username.success) {
