@@ -85,13 +85,13 @@ async function submit(
   fields: FormFields,
 ): Promise<void> {
   const { administration, users, throttle, path } = pages
-  const { user, texts } = visit
+  const { user, texts, language } = visit
   const { ip } = ctx.state
   const name = nameOf(user)
   if (foldIdentifier(fields.confirm ?? '') !== foldIdentifier(name)) {
     return show(pages, ctx, visit, { confirm: texts.confirmRule(name) })
   }
-  const errors = await errorsOf(texts, async () => {
+  const errors = await errorsOf(language, async () => {
     await confirmed(throttle, user.id, () =>
       users.requirePassword(user.id, fields.password ?? '', { ip }),
     )

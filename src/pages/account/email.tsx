@@ -36,14 +36,14 @@ export function emailPage(pages: Dependencies): { show: Middleware; submit: Midd
       pages,
       'email',
       async (ctx, visit, fields) => {
-        const { user, texts } = visit
+        const { user, texts, language } = visit
         const { ip } = ctx.state
         const email = emailField.safeParse(fields.email ?? '')
         if (!email.success) return show(pages, ctx, visit, fields, { email: texts.emailRule })
         if (isSameEmail(user.email, email.data)) {
           return show(pages, ctx, visit, fields, { email: texts.emailSame })
         }
-        const errors = await errorsOf(texts, async () => {
+        const errors = await errorsOf(language, async () => {
           await throttle.attempt('emailChange', { person: user.id })
           await confirmed(throttle, user.id, () =>
             emailAddresses.requestChange(

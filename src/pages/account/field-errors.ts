@@ -1,6 +1,6 @@
-import { PasswordError } from '../../passwords/password-policy.ts'
 import { UserError } from '../../users/user.ts'
-import type { AccountMessages } from '../languages/account-en.ts'
+import { fieldErrorsOf } from '../field-errors.ts'
+import type { Language } from '../languages/languages.ts'
 
 /** The sentence for each field that is wrong, by its name; `form` is for none of them. */
 export type FieldErrors = Record<string, string>
@@ -10,28 +10,27 @@ export type FieldErrors = Record<string, string>
  * @returns what is wrong with the fields; undefined when it is done
  */
 export async function errorsOf(
-  texts: AccountMessages,
+  language: Language,
   work: () => Promise<unknown>,
 ): Promise<FieldErrors | undefined> {
   try {
     await work()
     return undefined
   } catch (error) {
-    const errors = fieldErrors(error, texts)
+    const errors = fieldErrors(error, language)
     if (!errors) throw error
     return errors
   }
 }
 
-function fieldErrors(error: unknown, texts: AccountMessages): FieldErrors | undefined {
-  if (error instanceof PasswordError) {
-    const [reason] = error.reasons
-    return { new_password: texts.passwordFaults[reason?.code ?? 'guessable'] }
-  }
-  if (!(error instanceof UserError)) return undefined
+function fieldErrors(
+  error: unknown,
+  { messages, accountMessages: texts }: Language,
+): FieldErrors | undefined {
+  if (!(error instanceof UserError)) return fieldErrorsOf(error, messages)
   switch (error.reason) {
     case 'wrong_password':
-      return { password: texts.wrongPassword }
+      return fieldErrorsOf(error, messages)
     case 'taken':
       return { username: texts.usernameTaken }
     case 'malformed':

@@ -41,14 +41,14 @@ export function passwordPage(pages: Dependencies): { show: Middleware; submit: M
       pages,
       'password',
       async (ctx, visit, fields) => {
-        const { user, texts } = visit
+        const { user, language } = visit
         const next = fields.new_password ?? ''
         const wrongLength = assessLength(next)
         if (wrongLength) {
-          const sentence = texts.passwordFaults[wrongLength.code]
+          const sentence = language.messages.passwordFaults[wrongLength.code]
           return show(pages, ctx, visit, { new_password: sentence })
         }
-        const errors = await errorsOf(texts, () =>
+        const errors = await errorsOf(language, () =>
           confirmed(throttle, user.id, () => change(pages, ctx, visit, fields)),
         )
         if (errors) return show(pages, ctx, visit, errors)

@@ -63,7 +63,7 @@ export function profilePage(pages: Dependencies): ProfilePage {
       }
       // The same form again, or the name as it is.
       if (username.data === user.username) return done(pages, ctx, 'profile')
-      const errors = await errorsOf(texts, async () => {
+      const errors = await errorsOf(language, async () => {
         if (!fields.password) throw new UserError('wrong_password', 'The password is missing.')
         await confirmRename({ users, throttle }, { id: user.id, ip }, fields.password)
         await personalData.change(user.id, { username: username.data }, ip)
@@ -111,7 +111,7 @@ function show(
             error={errors.full_name}
           />
           <div class="field">
-            <label for="language">{texts.language}</label>
+            <label for="language">{language.messages.language}</label>
             <p class="hint" id="language-hint">
               {texts.languageHint}
             </p>

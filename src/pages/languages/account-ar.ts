@@ -48,7 +48,6 @@ export const ar: AccountMessages = {
   username: 'اسم المستخدم',
   fullName: 'الاسم الكامل',
   optional: 'اختياري',
-  language: 'اللغة',
   languageHint: 'لغة هذه الصفحات والرسائل التي تصلك.',
   languageOfBrowser: 'لغة متصفحك',
   changeUsername: 'تغيير اسم المستخدم',
@@ -182,7 +181,6 @@ export const ar: AccountMessages = {
 
   confirmLead: 'يمكن أن تغيّر هذه الصفحة أمان حسابك، لذا أدخل كلمة المرور أولًا.',
 
-  wrongPassword: 'كلمة المرور خاطئة.',
   usernameRule: 'من 1 إلى 200 حرف، بلا مسافات وبلا @.',
   usernameTaken: 'اسم المستخدم هذا مأخوذ.',
   fullNameRule: '200 حرف على الأكثر.',
@@ -193,10 +191,4 @@ export const ar: AccountMessages = {
   confirmRule: (name) => `اكتب بالضبط: ${name}`,
   lastAdmin: 'أنت آخر مسؤول. عيّن شخصًا آخر أولًا.',
   formOutdated: 'بقيت الصفحة مفتوحة مدة طويلة. راجع الحقول وأرسلها مرة أخرى.',
-  passwordFaults: {
-    too_short: 'يجب ألا تقل كلمة المرور عن 8 أحرف.',
-    too_long: 'يجب ألا تزيد كلمة المرور على 128 حرفًا.',
-    guessable: 'من السهل تخمين كلمة المرور هذه. اختر كلمة أطول أو أقل شيوعًا.',
-    breached: 'وردت كلمة المرور هذه في قائمة كلمات مرور مسروقة. اختر غيرها.',
-  },
 }

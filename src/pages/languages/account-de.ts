@@ -35,7 +35,6 @@ export const de: AccountMessages = {
   username: 'Benutzername',
   fullName: 'Vollständiger Name',
   optional: 'Freiwillig',
-  language: 'Sprache',
   languageHint: 'Dieser Seiten und der E-Mails, die Sie erhalten.',
   languageOfBrowser: 'Die Sprache Ihres Browsers',
   changeUsername: 'Benutzernamen ändern',
@@ -177,7 +176,6 @@ export const de: AccountMessages = {
   confirmLead:
     'Auf dieser Seite können Sie die Sicherheit Ihres Kontos verändern. Geben Sie deshalb zuerst Ihr Passwort ein.',
 
-  wrongPassword: 'Das Passwort ist falsch.',
   usernameRule: '1 bis 200 Zeichen, ohne Leerzeichen und @.',
   usernameTaken: 'Dieser Benutzername ist vergeben.',
   fullNameRule: 'Höchstens 200 Zeichen.',
@@ -190,12 +188,4 @@ export const de: AccountMessages = {
     'Sie sind die letzte Person mit Administrationsrechten. Geben Sie diese zuerst jemand anderem.',
   formOutdated:
     'Die Seite war zu lange offen. Prüfen Sie die Felder und senden Sie sie noch einmal.',
-  passwordFaults: {
-    too_short: 'Das Passwort muss mindestens 8 Zeichen lang sein.',
-    too_long: 'Das Passwort darf höchstens 128 Zeichen lang sein.',
-    guessable:
-      'Dieses Passwort ist leicht zu erraten. Wählen Sie ein längeres oder ungewöhnlicheres.',
-    breached:
-      'Dieses Passwort steht in einer Liste gestohlener Passwörter. Wählen Sie ein anderes.',
-  },
 }

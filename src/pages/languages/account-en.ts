@@ -35,7 +35,6 @@ export const en = {
   username: 'Username',
   fullName: 'Full name',
   optional: 'Optional',
-  language: 'Language',
   languageHint: 'Of these pages and of the emails that you get.',
   languageOfBrowser: 'The language of your browser',
   changeUsername: 'Change your username',
@@ -170,7 +169,6 @@ export const en = {
 
   confirmLead: 'This page can change the security of your account, so enter your password first.',
 
-  wrongPassword: 'The password is wrong.',
   usernameRule: '1 to 200 characters, without spaces and @.',
   usernameTaken: 'This username is taken.',
   fullNameRule: 'At most 200 characters.',
@@ -181,12 +179,6 @@ export const en = {
   confirmRule: (name: string) => `Type exactly: ${name}`,
   lastAdmin: 'You are the last administrator. Make somebody else one first.',
   formOutdated: 'The page was open for too long. Check the fields and send it again.',
-  passwordFaults: {
-    too_short: 'The password must be at least 8 characters long.',
-    too_long: 'The password must be at most 128 characters long.',
-    guessable: 'This password is easy to guess. Choose a longer or a more unusual one.',
-    breached: 'This password appears in a list of stolen passwords. Choose another one.',
-  },
 }
 
 export type AccountMessages = typeof en

@@ -40,7 +40,6 @@ export const es: AccountMessages = {
   username: 'Nombre de usuario',
   fullName: 'Nombre completo',
   optional: 'Opcional',
-  language: 'Idioma',
   languageHint: 'El de estas páginas y el de los correos que recibes.',
   languageOfBrowser: 'El idioma de tu navegador',
   changeUsername: 'Cambiar tu nombre de usuario',
@@ -181,7 +180,6 @@ export const es: AccountMessages = {
   confirmLead:
     'En esta página se puede cambiar la seguridad de tu cuenta. Introduce antes tu contraseña.',
 
-  wrongPassword: 'La contraseña no es correcta.',
   usernameRule: 'De 1 a 200 caracteres, sin espacios ni @.',
   usernameTaken: 'Este nombre de usuario ya está en uso.',
   fullNameRule: 'Como máximo 200 caracteres.',
@@ -193,10 +191,4 @@ export const es: AccountMessages = {
   lastAdmin: 'Eres el último administrador. Nombra antes a otra persona.',
   formOutdated:
     'La página ha estado abierta demasiado tiempo. Revisa los campos y envíala de nuevo.',
-  passwordFaults: {
-    too_short: 'La contraseña debe tener al menos 8 caracteres.',
-    too_long: 'La contraseña debe tener como máximo 128 caracteres.',
-    guessable: 'Esta contraseña es fácil de adivinar. Elige una más larga o menos común.',
-    breached: 'Esta contraseña figura en una lista de contraseñas robadas. Elige otra.',
-  },
 }

@@ -41,7 +41,6 @@ export const fr: AccountMessages = {
   username: 'Nom d’utilisateur',
   fullName: 'Nom complet',
   optional: 'Facultatif',
-  language: 'Langue',
   languageHint: 'Celle de ces pages et des e-mails que vous recevez.',
   languageOfBrowser: 'La langue de votre navigateur',
   changeUsername: 'Modifier votre nom d’utilisateur',
@@ -183,7 +182,6 @@ export const fr: AccountMessages = {
   confirmLead:
     'Cette page permet de modifier la sécurité de votre compte. Saisissez d’abord votre mot de passe.',
 
-  wrongPassword: 'Le mot de passe est incorrect.',
   usernameRule: 'De 1 à 200 caractères, sans espace ni @.',
   usernameTaken: 'Ce nom d’utilisateur est déjà pris.',
   fullNameRule: '200 caractères au maximum.',
@@ -195,12 +193,4 @@ export const fr: AccountMessages = {
   lastAdmin: 'Vous êtes le dernier administrateur. Nommez d’abord quelqu’un d’autre.',
   formOutdated:
     'La page est restée ouverte trop longtemps. Vérifiez les champs et envoyez-la de nouveau.',
-  passwordFaults: {
-    too_short: 'Le mot de passe doit comporter au moins 8 caractères.',
-    too_long: 'Le mot de passe doit comporter au plus 128 caractères.',
-    guessable:
-      'Ce mot de passe est facile à deviner. Choisissez-en un plus long ou plus inhabituel.',
-    breached:
-      'Ce mot de passe figure dans une liste de mots de passe volés. Choisissez-en un autre.',
-  },
 }

@@ -33,7 +33,6 @@ export const ja: AccountMessages = {
   username: 'ユーザー名',
   fullName: '氏名',
   optional: '任意',
-  language: '言語',
   languageHint: 'このページと、お送りするメールの言語です。',
   languageOfBrowser: 'ブラウザーの言語',
   changeUsername: 'ユーザー名の変更',
@@ -171,7 +170,6 @@ export const ja: AccountMessages = {
   confirmLead:
     'このページではアカウントのセキュリティを変更できるため、先にパスワードを入力してください。',
 
-  wrongPassword: 'パスワードが正しくありません。',
   usernameRule: '空白と @ を除く 1～200 文字で入力してください。',
   usernameTaken: 'このユーザー名はすでに使われています。',
   fullNameRule: '200 文字以内で入力してください。',
@@ -183,11 +181,4 @@ export const ja: AccountMessages = {
   lastAdmin: 'あなたは最後の管理者です。先にほかの人を管理者にしてください。',
   formOutdated:
     'ページを開いてから時間がたちすぎました。内容を確認して、もう一度送信してください。',
-  passwordFaults: {
-    too_short: 'パスワードは 8 文字以上にしてください。',
-    too_long: 'パスワードは 128 文字以内にしてください。',
-    guessable:
-      'このパスワードは推測されやすいものです。もっと長いもの、珍しいものを選んでください。',
-    breached: 'このパスワードは流出したパスワードの一覧にあります。別のものを選んでください。',
-  },
 }

@@ -40,7 +40,6 @@ export const ptBr: AccountMessages = {
   username: 'Nome de usuário',
   fullName: 'Nome completo',
   optional: 'Opcional',
-  language: 'Idioma',
   languageHint: 'Destas páginas e dos e-mails que você recebe.',
   languageOfBrowser: 'O idioma do seu navegador',
   changeUsername: 'Alterar seu nome de usuário',
@@ -178,7 +177,6 @@ export const ptBr: AccountMessages = {
 
   confirmLead: 'Esta página pode mudar a segurança da sua conta. Digite sua senha primeiro.',
 
-  wrongPassword: 'A senha está incorreta.',
   usernameRule: 'De 1 a 200 caracteres, sem espaços e sem @.',
   usernameTaken: 'Este nome de usuário já está em uso.',
   fullNameRule: 'No máximo 200 caracteres.',
@@ -189,10 +187,4 @@ export const ptBr: AccountMessages = {
   confirmRule: (name) => `Digite exatamente: ${name}`,
   lastAdmin: 'Você é o último administrador. Nomeie outra pessoa primeiro.',
   formOutdated: 'A página ficou aberta por tempo demais. Confira os campos e envie de novo.',
-  passwordFaults: {
-    too_short: 'A senha deve ter pelo menos 8 caracteres.',
-    too_long: 'A senha deve ter no máximo 128 caracteres.',
-    guessable: 'Esta senha é fácil de adivinhar. Escolha uma mais longa ou mais incomum.',
-    breached: 'Esta senha aparece em uma lista de senhas roubadas. Escolha outra.',
-  },
 }
