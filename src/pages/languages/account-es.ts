@@ -1,7 +1,7 @@
 import type { AccountMessages } from './account-en.ts'
 
 export const es: AccountMessages = {
-  account: 'Tu cuenta',
+  account: 'Su cuenta',
   navigation: 'Cuenta',
   overview: 'Resumen',
   profile: 'Perfil',
@@ -11,7 +11,7 @@ export const es: AccountMessages = {
   sessions: 'Dispositivos y sesiones',
   apiKeys: 'Claves de API',
   activity: 'Actividad',
-  data: 'Tus datos',
+  data: 'Sus datos',
   save: 'Guardar',
   saved: 'Los cambios se han guardado.',
   change: 'Cambiar',
@@ -21,63 +21,63 @@ export const es: AccountMessages = {
   none: 'Sin indicar',
   unknownAddress: 'Dirección desconocida',
 
-  overviewLead: 'Tus datos personales, tu seguridad y las aplicaciones que usas.',
+  overviewLead: 'Sus datos personales, su seguridad y las aplicaciones que usa.',
   overviewApps: (count) =>
     count === 1 ? 'Hay 1 aplicación conectada.' : `Hay ${count} aplicaciones conectadas.`,
   overviewDevices: (count) =>
     count === 1
-      ? 'Has iniciado sesión en 1 navegador.'
-      : `Has iniciado sesión en ${count} navegadores.`,
+      ? 'Ha iniciado sesión en 1 navegador.'
+      : `Ha iniciado sesión en ${count} navegadores.`,
   overviewKeys: (count) =>
     count === 0
-      ? 'No tienes claves de API.'
-      : `Tienes ${count} ${count === 1 ? 'clave' : 'claves'} de API.`,
+      ? 'No tiene claves de API.'
+      : `Tiene ${count} ${count === 1 ? 'clave' : 'claves'} de API.`,
   overviewPassword: (date) => `Último cambio: ${date}`,
-  overviewActivity: 'Consulta lo que ha ocurrido en tu cuenta.',
-  overviewData: 'Descarga tus datos o elimina tu cuenta.',
+  overviewActivity: 'Consulte lo que ha ocurrido en su cuenta.',
+  overviewData: 'Descargue sus datos o elimine su cuenta.',
 
-  profileLead: 'Las aplicaciones a las que permites ver tu perfil reciben estos datos.',
+  profileLead: 'Las aplicaciones a las que permite ver su perfil reciben estos datos.',
   username: 'Nombre de usuario',
   fullName: 'Nombre completo',
   optional: 'Opcional',
-  languageHint: 'El de estas páginas y el de los correos que recibes.',
-  languageOfBrowser: 'El idioma de tu navegador',
-  changeUsername: 'Cambiar tu nombre de usuario',
+  languageHint: 'El de estas páginas y el de los correos que recibe.',
+  languageOfBrowser: 'El idioma de su navegador',
+  changeUsername: 'Cambiar su nombre de usuario',
   changeUsernameLead:
-    'Puedes iniciar sesión con él. Te enviaremos un correo para avisarte del cambio.',
+    'Puede iniciar sesión con él. Le enviaremos un correo para avisarle del cambio.',
   newUsername: 'Nuevo nombre de usuario',
 
-  emailLead: 'Inicias sesión con esta dirección y en ella recibes los avisos de seguridad.',
+  emailLead: 'Inicia sesión con esta dirección y en ella recibe los avisos de seguridad.',
   currentEmail: 'Dirección actual',
-  noEmail: 'Tu cuenta no tiene correo electrónico.',
+  noEmail: 'Su cuenta no tiene correo electrónico.',
   verified: 'Confirmada',
   unverified: 'Sin confirmar',
   newEmail: 'Nueva dirección de correo',
-  newEmailHint: 'Te enviaremos un enlace. La dirección cambia cuando lo abras.',
+  newEmailHint: 'Le enviaremos un enlace. La dirección cambia cuando lo abra.',
   changeEmail: 'Enviar el enlace',
   emailPending: (email) =>
-    `Hemos enviado un enlace a ${email}. Ábrelo en el plazo de un día para cambiar tu dirección. Hasta entonces se mantiene la actual.`,
+    `Hemos enviado un enlace a ${email}. Ábralo en el plazo de un día para cambiar su dirección. Hasta entonces se mantiene la actual.`,
 
   passwordLead:
     'Al cambiar la contraseña se cierra la sesión en los demás navegadores y en todas las aplicaciones. En este navegador sigue abierta.',
   currentPassword: 'Contraseña actual',
   keepKeys: 'Conservar mis claves de API',
-  keepKeysHint: 'Consérvalas solo si nadie más conocía tu contraseña con seguridad.',
+  keepKeysHint: 'Consérvelas solo si está seguro de que nadie más conocía su contraseña.',
   changePassword: 'Cambiar la contraseña',
-  passwordChanged: 'Tu contraseña se ha cambiado.',
-  forgotPassword: '¿Has olvidado tu contraseña?',
+  passwordChanged: 'Su contraseña se ha cambiado.',
+  forgotPassword: '¿Ha olvidado su contraseña?',
 
-  appsLead: 'Estas aplicaciones pueden usar tu cuenta.',
-  noApps: 'No hay ninguna aplicación conectada a tu cuenta.',
+  appsLead: 'Estas aplicaciones pueden usar su cuenta.',
+  noApps: 'No hay ninguna aplicación conectada a su cuenta.',
   allowedOn: (date) => `Permitida: ${date}`,
   lastUsed: (date) => `Último uso: ${date}`,
   mayDo: 'Permisos:',
-  ownApp: 'Una aplicación de este servicio: no necesita tu permiso.',
+  ownApp: 'Una aplicación de este servicio: no necesita su permiso.',
   removeAccess: 'Retirar el acceso',
   accessRemoved: 'La aplicación ya no tiene acceso y se ha cerrado su sesión.',
 
   sessionsLead:
-    'Si no reconoces alguno de estos elementos, cierra su sesión y cambia la contraseña.',
+    'Si no reconoce alguno de estos elementos, cierre su sesión y cambie la contraseña.',
   browsers: 'Navegadores',
   appSessions: 'Aplicaciones',
   thisBrowser: 'Este navegador',
@@ -93,25 +93,25 @@ export const es: AccountMessages = {
   more: (count) => `y ${count} más`,
 
   apiKeysLead:
-    'Los programas usan claves de API para actuar en tu nombre. Protégelas como una contraseña.',
-  noApiKeys: 'No tienes claves de API.',
+    'Los programas usan claves de API para actuar en su nombre. Protéjalas como una contraseña.',
+  noApiKeys: 'No tiene claves de API.',
   newApiKey: 'Nueva clave de API',
   keyName: 'Nombre',
   keyNameHint: 'Para reconocerla más adelante, por ejemplo «Script de copias de seguridad».',
   keyScope: 'La clave puede',
-  keyAccount: 'ver tu cuenta',
+  keyAccount: 'ver su cuenta',
   keyAudience: 'Para estos servicios',
   keyExpiry: 'Válida durante',
   days: (count) => (count === 1 ? '1 día' : `${count} días`),
   noExpiry: 'Sin límite',
   createKey: 'Crear la clave',
-  keyCreated: 'Tu nueva clave de API',
-  keyCreatedLead: 'Cópiala ahora: solo se muestra esta vez.',
+  keyCreated: 'Su nueva clave de API',
+  keyCreatedLead: 'Cópiela ahora: solo se muestra esta vez.',
   keyValue: 'Clave de API',
   doneWithKey: 'Ya la he copiado',
   keyRevoked: 'La clave de API se ha revocado.',
-  keyGone: 'Esta clave ya se creó desde esta página y se revocó. Crea una nueva.',
-  keyLimit: 'Has alcanzado el límite de claves de API. Revoca una primero.',
+  keyGone: 'Esta clave ya se creó desde esta página y se revocó. Cree una nueva.',
+  keyLimit: 'Ha alcanzado el límite de claves de API. Revoque una primero.',
   revoke: 'Revocar',
   createdOn: (date) => `Creada: ${date}`,
   expiresOn: (date) => `Válida hasta: ${date}`,
@@ -120,13 +120,13 @@ export const es: AccountMessages = {
   createdByApp: (app) => `Creada con ${app}`,
 
   activityLead:
-    'Lo que ha ocurrido en tu cuenta, empezando por lo más reciente. Las horas están en UTC.',
+    'Lo que ha ocurrido en su cuenta, empezando por lo más reciente. Las horas están en UTC.',
   noActivity: 'Todavía no ha ocurrido nada.',
   what: 'Evento',
   when: 'Hora',
   address: 'Dirección IP',
-  notYou: '¿No has sido tú?',
-  notYouLead: 'Cambia la contraseña y cierra la sesión en todos los demás sitios.',
+  notYou: '¿No ha sido usted?',
+  notYouLead: 'Cambie la contraseña y cierre la sesión en todos los demás sitios.',
   otherEvent: (name) => `Otro evento (${name})`,
   events: {
     'user.signed_in': 'Inicio de sesión',
@@ -135,7 +135,7 @@ export const es: AccountMessages = {
     'user.created': 'Cuenta creada',
     'user.imported': 'Cuenta importada',
     'user.registered': 'Registro',
-    'user.registration_repeated': 'Alguien intentó registrarse de nuevo con tu dirección',
+    'user.registration_repeated': 'Alguien intentó registrarse de nuevo con su dirección',
     'user.disabled': 'Cuenta desactivada',
     'user.enabled': 'Cuenta activada',
     'user.unlocked': 'Inicio de sesión desbloqueado',
@@ -162,33 +162,33 @@ export const es: AccountMessages = {
     'token.revoked': 'Sesión de una aplicación cerrada',
   },
 
-  dataLead: 'Todo lo que se guarda sobre ti te pertenece.',
-  exportTitle: 'Descargar tus datos',
+  dataLead: 'Todo lo que se guarda sobre usted le pertenece.',
+  exportTitle: 'Descargar sus datos',
   exportLead:
-    'Un archivo JSON con tu perfil, tus sesiones, aplicaciones, claves, correos y actividad.',
+    'Un archivo JSON con su perfil, sus sesiones, aplicaciones, claves, correos y actividad.',
   exportButton: 'Descargar',
-  deleteTitle: 'Eliminar tu cuenta',
+  deleteTitle: 'Eliminar su cuenta',
   deleteLead:
-    'Tu cuenta, tus sesiones y tus claves de API se eliminan al instante y para siempre. Solo queda un registro anónimo de eventos de seguridad.',
+    'Su cuenta, sus sesiones y sus claves de API se eliminan al instante y para siempre. Solo queda un registro anónimo de eventos de seguridad.',
   deleteLink: 'Eliminar la cuenta…',
-  deleteConfirm: (name) => `Escribe ${name} para confirmar`,
+  deleteConfirm: (name) => `Escriba ${name} para confirmar`,
   deleteButton: 'Eliminar mi cuenta para siempre',
-  deleted: 'Tu cuenta se ha eliminado',
-  deletedLead: 'Se ha cerrado tu sesión en todas partes. Gracias por haber estado aquí.',
+  deleted: 'Su cuenta se ha eliminado',
+  deletedLead: 'Se ha cerrado su sesión en todas partes. Gracias por haber estado aquí.',
   keepAccount: 'Conservar mi cuenta',
 
   confirmLead:
-    'En esta página se puede cambiar la seguridad de tu cuenta. Introduce antes tu contraseña.',
+    'En esta página se puede cambiar la seguridad de su cuenta. Introduzca antes su contraseña.',
 
   usernameRule: 'De 1 a 200 caracteres, sin espacios ni @.',
   usernameTaken: 'Este nombre de usuario ya está en uso.',
   fullNameRule: 'Como máximo 200 caracteres.',
-  emailRule: 'Introduce una dirección de correo, por ejemplo ada@example.org.',
-  emailSame: 'Esta ya es tu dirección.',
+  emailRule: 'Introduzca una dirección de correo, por ejemplo ada@example.org.',
+  emailSame: 'Esta ya es su dirección.',
   keyNameRule: 'De 1 a 100 caracteres.',
-  chooseOne: 'Elige al menos una opción.',
-  confirmRule: (name) => `Escribe exactamente: ${name}`,
-  lastAdmin: 'Eres el último administrador. Nombra antes a otra persona.',
+  chooseOne: 'Elija al menos una opción.',
+  confirmRule: (name) => `Escriba exactamente: ${name}`,
+  lastAdmin: 'Es el último administrador. Nombre antes a otra persona.',
   formOutdated:
-    'La página ha estado abierta demasiado tiempo. Revisa los campos y envíala de nuevo.',
+    'La página ha estado abierta demasiado tiempo. Revise los campos y envíela de nuevo.',
 }
