@@ -175,7 +175,7 @@ export class BrowserSignIn {
     const person = { id: user.id, passwordChangedAt: user.passwordChangedAt }
     const requestId = flow?.request.id
     if (before?.session.userId === user.id) {
-      const again = { user: person, ...proof, requestId, ip: device.ip }
+      const again = { user: person, ...proof, requestId, remembered: remember, ip: device.ip }
       const renewed = await browsers.reauthenticate(before, again)
       if (renewed) return renewed
     }

@@ -127,12 +127,15 @@ export class BrowserSessions {
 
   /**
    * The person of a session has authenticated again, and the cookie changes. A form that is sent twice
-   * changes it once.
+   * changes it once. A session that lasts goes on lasting.
    * @returns undefined if the session ended meanwhile
    */
   async reauthenticate(
     { session }: SignedInBrowser,
-    proof: Pick<NewBrowserSession, 'user' | 'authTime' | 'amr' | 'acr' | 'requestId' | 'ip'>,
+    proof: Pick<
+      NewBrowserSession,
+      'user' | 'authTime' | 'amr' | 'acr' | 'requestId' | 'remembered' | 'ip'
+    >,
   ): Promise<BegunBrowserSession | undefined> {
     const { db, audit, codec, now } = this.#deps
     const { user, authTime, amr, acr, ip } = proof
@@ -145,8 +148,10 @@ export class BrowserSessions {
         .forUpdate()
         .first()
       if (!current) return undefined
+      const remembered = current.remembered || proof.remembered
       const isRepeated =
         current.authenticated_for === requestId &&
+        current.remembered === remembered &&
         secondsBetween(current.auth_time, now()) < repeatSeconds
       if (isRepeated) return begun(current, codec, false)
       const [row]: BrowserSessionRow[] = await trx('browser_sessions')
@@ -157,6 +162,7 @@ export class BrowserSessions {
           amr: [...amr],
           acr,
           authenticated_for: requestId,
+          remembered,
         })
         .returning('*')
       const event = { event: 'user.reauthenticated', userId: user.id, ip } as const

@@ -80,6 +80,7 @@ async function useBrowsers(server: TestServer, uri: string): Promise<void> {
     amr: ['pwd'],
     acr: '',
     requestId: undefined,
+    remembered: false,
     ip: '192.0.2.1',
   })
   await server.refresh(refreshToken, {}, web)
