@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { production } from '../../tools/fixtures.ts'
+import { ada, production } from '../../tools/fixtures.ts'
 import { FlowBrowser, visibleText, waysOn } from '../support/http/flow-browser.ts'
 import { addPerson, goodPassword, otherPassword } from '../support/people/account-api.ts'
 import { emptyFolder, signet } from '../support/server/signet.ts'
@@ -173,6 +173,50 @@ test('a page of sign-in with a live session → says who is signed in, and leads
   t.is(pathOf(await browser.submit(back)), '/consent')
   const other = await browser.open(`/sign-in?request=${request}&another=1`)
   t.regex(other.html, /name="password"/)
+})
+
+test('another person signs in in a second tab → a form of the first decides nothing for them', async (t) => {
+  const { server, browser, authorize, signIn } = await withApp(t)
+  const other = async () => browser.submit(await browser.open('/sign-in?another=1'), ada)
+  const consent = await signIn(authorize())
+  await other()
+  const asked = await browser.submit(consent, { decision: 'allow' })
+  t.is(pathOf(asked), '/consent')
+  t.true(visibleText(asked.html).includes('ada'))
+  t.deepEqual(await server.db('consents').select(), [])
+
+  await signIn('/sign-in?another=1')
+  const choose = await browser.open(authorize({ prompt: 'select_account' }))
+  await other()
+  const chosen = await browser.submit(choose)
+  t.is(pathOf(chosen), '/choose-account')
+  t.true(visibleText(chosen.html).includes('ada'))
+})
+
+test('a consent form without a decision, or with another → access_denied, and no consent', async (t) => {
+  const { server, browser, authorize, signIn } = await withApp(t)
+  await signIn('/sign-in')
+  for (const values of [{}, { decision: 'yes' }]) {
+    const refused = await browser.submit(await browser.open(authorize()), values)
+    t.is(new URL(refused.location).searchParams.get('error'), 'access_denied')
+  }
+  t.deepEqual(await server.db('consents').select(), [])
+})
+
+test('a person stays signed in → a cookie that outlives the window, also after they confirm', async (t) => {
+  const { browser } = await withApp(t)
+  const cookieAfter = async (path: string, fields: Record<string, string>) => {
+    const page = await browser.visit(path)
+    const form = page.forms.find(({ fields }) => fields.attempt !== undefined)
+    const values = { ...form?.fields, username: email, password: goodPassword, ...fields }
+    await browser.visit(form?.action ?? '', { form: values })
+    return browser.lastSetCookies.find((cookie) => cookie.startsWith('__Host-signet_session='))
+  }
+  const ofWindow = /^[^;]+; Path=\/; Secure; HttpOnly; SameSite=Lax$/
+  const lasting = /^[^;]+; Path=\/; Max-Age=2592000; Secure; HttpOnly; SameSite=Lax$/
+  t.regex((await cookieAfter('/sign-in', {})) ?? '', ofWindow)
+  t.regex((await cookieAfter('/sign-in?another=1', { remember: 'on' })) ?? '', lasting)
+  t.regex((await cookieAfter('/account/confirm', {})) ?? '', lasting)
 })
 
 test('W3C Change Password URL: .well-known/change-password → the page for it', async (t) => {

@@ -48,6 +48,7 @@ const styles: readonly (readonly [css: string, fault: RegExp])[] = [
   [':root { --radius: 33px }', /write a length/],
   [':root { --font: x, url(y) }', /--font: .* names of installed fonts/],
   [":root { --font: 'a\\27' }", /--font: /],
+  [':root { --font: "a\\" }', /--font: /],
   ['@media print { :root { --text: #000 } }', /@media print is not allowed/],
   [
     '@media (prefers-color-scheme: dark) { :root { --radius: 0 } }',
