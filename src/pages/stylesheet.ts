@@ -41,7 +41,7 @@ export function customProperties(
 export const stylesheet = `${customProperties(colors, measures)}:root{font:100%/1.5 var(--font);background:var(--background);color:var(--text);accent-color:var(--accent);-webkit-text-size-adjust:100%}
 *,::before,::after{box-sizing:border-box}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;align-items:center;padding:1.5rem 1rem 0}
-.card{width:100%;max-width:27rem;margin:auto 0;padding:2.5rem 2.25rem 2.25rem;background:var(--surface);border:1px solid var(--edge);border-radius:calc(var(--radius)*2);box-shadow:0 1px 2px #0000000a,0 12px 32px -12px #0000001f}
+.card{width:100%;max-width:27rem;margin:min(8vh,7rem) 0 auto;padding:2.5rem 2.25rem 2.25rem;background:var(--surface);border:1px solid var(--edge);border-radius:calc(var(--radius)*2);box-shadow:0 1px 2px #0000000a,0 12px 32px -12px #0000001f}
 .logo{display:block;height:2.5rem;width:auto;max-width:100%;object-fit:contain;margin:0 0 1.5rem}
 .logos{display:flex;margin:0 0 1.5rem}
 .logos .logo{min-width:0;max-width:calc(50% - 1rem);margin:0}
