@@ -212,8 +212,9 @@ test('a process killed after the client answered → the client gets the same jt
   await signOut(server, browser)
   const { child, exit } = startSender(t, server)
   endpoint.reply = (_, response) => {
-    response.end()
-    child.kill('SIGKILL')
+    // It stands still, so that it can't write that the answer came.
+    child.kill('SIGSTOP')
+    response.end(() => child.kill('SIGKILL'))
   }
   await exit
   t.is(endpoint.tokens.length, 1)
