@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { root } from '../../tools/root.ts'
 import { buildTests } from '../support/runner/build.ts'
@@ -67,9 +67,11 @@ async function runAll(): Promise<void> {
   }
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
   for (const [name, { tests, faults }] of chosen) {
-    const stages = tests.map((folder) => groups.filter((file) => isIn(file, folder)))
+    const all = tests.map((folder) => groups.filter((file) => isIn(file, folder)))
     for (const fault of faults) {
       interruption.signal.throwIfAborted()
+      const nearest = await nearestTests(name, fault)
+      const stages = nearest.length > 0 ? [nearest, ...all] : all
       await tryFault(name, fault, { copy, stages, environment })
     }
   }
@@ -79,6 +81,15 @@ async function runAll(): Promise<void> {
 function isIn(file: string, tests: string): boolean {
   const folder = tests.replace(/^test\//, '')
   return new RegExp(`^dist/test/(groups/)?${folder}(-\\d+\\.|\\.|/)`).test(file)
+}
+
+/** The files named like the one with the fault: most faults are noticed there, in seconds. */
+async function nearestTests(folder: string, [file]: Fault): Promise<string[]> {
+  const tests = await readdir(join(root, 'dist', 'test', folder))
+  const named = basename(file, '.ts')
+  return tests
+    .filter((test) => test.startsWith(named) && test.endsWith('.test.js'))
+    .map((test) => join('dist', 'test', folder, test))
 }
 
 interface Run {
