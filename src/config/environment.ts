@@ -153,7 +153,7 @@ export const variables = {
   TRUSTED_PROXIES: networks
     .default([])
     .describe(
-      'addresses or networks (CIDR, or `loopback`, `linklocal`, `uniquelocal`) whose X-Forwarded-For is used',
+      'addresses or networks (CIDR, or `loopback`, `linklocal`, `uniquelocal`) whose X-Forwarded-For and X-Request-Id are used',
     ),
   CORS_ORIGINS: origins
     .default([])

@@ -8,6 +8,17 @@ export const callerAddress = (
 ): ((request: IncomingMessage) => string) =>
   trustedProxies.length > 0 ? throughProxies(trustedProxies) : directAddress
 
+/** Returns whether a request comes directly from one of these proxies. */
+export function fromProxy(
+  trustedProxies: readonly string[],
+): (request: IncomingMessage) => boolean {
+  const compiled = proxyAddress.compile([...trustedProxies])
+  return ({ socket }) => {
+    const address = plainAddress(socket.remoteAddress)
+    return isIP(address) !== 0 && compiled(address, 0)
+  }
+}
+
 /** The address of a caller that has already closed the connection. */
 const nobody = '0.0.0.0'
 

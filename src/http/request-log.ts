@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Client } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { callerAddress } from './caller-address.ts'
+import { callerAddress, fromProxy } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
+import { requestIdOf } from './request-id.ts'
 
 interface Dependencies {
   readonly log: Log
@@ -38,6 +38,7 @@ interface Arrival {
 export class RequestLog {
   readonly #deps: Dependencies
   readonly #addressOf: (request: IncomingMessage) => string
+  readonly #idOf: (request: IncomingMessage) => string
   readonly #lines: Log
   readonly #ignoresProxies: boolean
   #warned = false
@@ -45,6 +46,7 @@ export class RequestLog {
   constructor(deps: Dependencies) {
     this.#deps = deps
     this.#addressOf = callerAddress(deps.trustedProxies)
+    this.#idOf = requestIdOf(fromProxy(deps.trustedProxies))
     // The members of a line are listed below and in RequestFacts; redaction would cost more than all the rest.
     this.#lines = deps.log.child({}, { redact: [] })
     this.#ignoresProxies = deps.trustedProxies.length === 0
@@ -64,8 +66,11 @@ export class RequestLog {
 
   arrive(request: IncomingMessage): Arrival {
     if (this.#ignoresProxies && request.headers['x-forwarded-for'] !== undefined) this.#noteProxy()
-    const requestId = randomUUID()
-    return { requestId, ip: this.#addressOf(request), startedAt: performance.now() }
+    return {
+      requestId: this.#idOf(request),
+      ip: this.#addressOf(request),
+      startedAt: performance.now(),
+    }
   }
 
   /**
