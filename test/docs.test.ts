@@ -8,6 +8,7 @@ import test from 'ava'
 import { problems } from '../src/api/problem.ts'
 import { createProgram } from '../src/cli/program.ts'
 import { variables } from '../src/config/environment.ts'
+import { fileVariables } from '../src/config/secret-files.ts'
 import { delayLimits, limits } from '../src/throttle/limits.ts'
 import { eventually } from '../tools/eventually.ts'
 import { root } from '../tools/root.ts'
@@ -226,7 +227,7 @@ test('the documents name existing variables and audit events', async (t) => {
     for (const [, name = ''] of prose.matchAll(
       /(?<![\w$])([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?!\w|\*)/g,
     )) {
-      const isKnown = name in variables || others.includes(name)
+      const isKnown = name in variables || [...fileVariables, ...others].includes(name)
       const hasApps = file.startsWith('examples/') || file === 'docs/sign-in.md'
       const isOfExample = hasApps && ofExamples.includes(name)
       if (!isKnown && !isOfExample) unknown.push(`${file}: ${name}`)

@@ -1,6 +1,7 @@
 import { OperatorError } from '../errors.ts'
 import { type Environment, variables } from './environment.ts'
 import { distance } from './nearest.ts'
+import { fileVariables, readSecretFiles } from './secret-files.ts'
 
 /**
  * The configuration, read once at the start. All errors are reported together, and production has no
@@ -32,16 +33,21 @@ export class ConfigError extends OperatorError {
   }
 }
 
-/** @throws ConfigError that names every variable that is wrong or, in production, missing */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
+/**
+ * Reads the variables, and the files that the `…_FILE` variants of secret ones name.
+ * @throws ConfigError that names every variable that is wrong or, in production, missing
+ */
+export function readConfig(given: NodeJS.ProcessEnv): Config {
+  const { environment, problems: ofFiles } = readSecretFiles(given)
   const values: Partial<Record<string, unknown>> = {}
-  const problems: string[] = []
+  const problems = [...ofFiles]
   for (const [name, rule] of Object.entries(variables)) {
     const parsed = rule.safeParse(environment[name]?.trim() || undefined)
     if (parsed.success) values[name] = parsed.data
     else problems.push(`${name} ${parsed.error.issues[0]?.message}`)
   }
-  const reported = (line: string) => problems.some((one) => one.startsWith(`${first(line)} `))
+  const reported = (line: string) =>
+    problems.some((one) => [first(line), `${first(line)}_FILE`].includes(first(one)))
   problems.push(...contradictions(values).filter((line) => !reported(line)))
   if (problems.length > 0) throw new ConfigError(problems)
   return derive(values as Environment)
@@ -131,7 +137,7 @@ export const isLoopback = (host: string): boolean =>
  * Short names are skipped, because many other programs have similar ones.
  */
 export function misspelledVariables(environment: NodeJS.ProcessEnv): string[] {
-  const ours = Object.keys(variables)
+  const ours = [...Object.keys(variables), ...fileVariables]
   return Object.keys(environment)
     .filter((name) => name.length >= 8 && !ours.includes(name))
     .flatMap((name) => {

@@ -7,6 +7,7 @@ import {
   misspelledVariables,
   readConfig,
 } from '../../config/config.ts'
+import { readableSecretFiles } from '../../config/secret-files.ts'
 import { loadConfig } from '../../server/open-runtime.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
@@ -25,7 +26,8 @@ export function checkConfiguration(): Configured {
   try {
     const config = loadConfig()
     const summary = `${config.NODE_ENV}, issuer ${config.issuer}`
-    return { config, findings: [ok('configuration', summary), ...typos(), ...weaknesses(config)] }
+    const findings = [ok('configuration', summary), ...typos(), ...readableSecrets()]
+    return { config, findings: [...findings, ...weaknesses(config)] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = error.problems.map((line) =>
@@ -36,7 +38,7 @@ export function checkConfiguration(): Configured {
 }
 
 /** With an error in one of these, the doctor might check a different installation. */
-const essential = /^(NODE_ENV|DATABASE_URL|REDIS_URL|DATA_DIR|KEYS_DIR|MASTER_KEYS) /
+const essential = /^(NODE_ENV|DATABASE_URL|REDIS_URL|DATA_DIR|KEYS_DIR|MASTER_KEYS)(_FILE)? /
 
 /** The configuration without its wrong variables, so that a mistyped PORT does not prevent other checks. */
 function withoutProblems({ problems }: ConfigError): Config | undefined {
@@ -49,6 +51,18 @@ function withoutProblems({ problems }: ConfigError): Config | undefined {
     return undefined
   }
 }
+
+/** Secret files are checked in development too: they may be those of production. */
+const readableSecrets = (): Finding[] =>
+  readableSecretFiles(process.env).map(({ variable, path, readers }) =>
+    readers === 'group'
+      ? warning('secret files', `${variable}: the group can read ${path}`, `Run: chmod 600 ${path}`)
+      : warning(
+          'secret files',
+          `${variable}: every user of this container can read ${path}`,
+          'Give the secret the user of Signet and the mode 0400.',
+        ),
+  )
 
 /** Settings that are allowed in production but usually too weak for it. */
 export function weaknesses(config: Config): Finding[] {

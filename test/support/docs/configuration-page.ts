@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { variables } from '../../../src/config/environment.ts'
+import { fileVariables } from '../../../src/config/secret-files.ts'
 
 /**
  * Generates docs/configuration.md and .env.example from src/config/environment.ts:
@@ -22,6 +23,13 @@ const intro = `# Configuration
 Signet is configured by environment variables. A file \`.env\` in its working directory supplies variables that are
 not set. Signet reads them once at start-up and reports all errors together. \`signet doctor\` checks the rest.
 
+Each secret can be in a file, as Docker, Kubernetes and systemd supply secrets: \`DATABASE_URL_FILE\` names the file
+that contains the value of \`DATABASE_URL\`. Setting both is an error. The file has one line of at most 16 KiB. Other
+users must not be able to read it, and neither the group nor others to write to it. The group may read it, which
+Kubernetes and systemd need. Only below \`/run/secrets\` everyone may read it, because Docker mounts secrets there with
+mode 0444 and the users of a container are yours; \`signet doctor\` still warns. After a change of the file restart
+Signet.
+
 <!-- Generated from src/config/environment.ts by: npx tsx test/support/docs/configuration-page.ts -->
 `
 
@@ -32,11 +40,18 @@ interface Variable {
   readonly byDefault: string
 }
 
-const described: Variable[] = Object.entries(variables).map(([name, rule]) => {
+function inFile(secret: string): Variable[] {
+  const name = `${secret}_FILE`
+  const meaning = `file with the value of \`${secret}\`, which is then not set`
+  return fileVariables.includes(name) ? [{ name, meaning, byDefault: '' }] : []
+}
+
+const described: Variable[] = Object.entries(variables).flatMap(([name, rule]) => {
   const { description = '', absent } = rule.meta() as { description?: string; absent?: string }
   const fixed = rule.safeParse(undefined).data as unknown
   const shown = String(fixed ?? '')
-  return { name, meaning: description, byDefault: absent ?? (shown && `\`${shown}\``) }
+  const byDefault = absent ?? (shown && `\`${shown}\``)
+  return [{ name, meaning: description, byDefault }, ...inFile(name)]
 })
 
 /** The page: a table of variables for each subject. */
