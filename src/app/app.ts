@@ -43,7 +43,12 @@ export async function createApp(runtime: Runtime): Promise<App> {
   })
 
   const koa = new Koa<RequestState>()
-  const requests = new RequestLog({ log, metrics, trustedProxies: config.TRUSTED_PROXIES })
+  const requests = new RequestLog({
+    log,
+    metrics,
+    trustedProxies: config.TRUSTED_PROXIES,
+    sample: config.LOG_SAMPLE,
+  })
   koa.use(requests.middleware)
   koa.use(routes.middleware)
   koa.on('error', (error) =>

@@ -10,6 +10,11 @@ export const whole = (least: number, most: number) =>
     .transform(Number)
     .refine((n) => n >= least && n <= most, `must be a whole number from ${least} to ${most}`)
 
+export const share = z
+  .string()
+  .regex(/^(?:0|1|0?\.\d{1,6})$/, 'must be a number from 0 to 1, such as 0.01')
+  .transform(Number)
+
 export const oneOf = <const Names extends readonly [string, ...string[]]>(...names: Names) =>
   z.enum(names, `must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`)
 

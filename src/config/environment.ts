@@ -9,6 +9,7 @@ import {
   oneOf,
   origins,
   redisUrls,
+  share,
   url,
   whole,
 } from './environment-rules.ts'
@@ -179,6 +180,11 @@ export const variables = {
     description: '`json` writes one object per line, `pretty` is for reading',
     absent: '`pretty`, in production `json`',
   }),
+  LOG_SAMPLE: share
+    .default(1)
+    .describe(
+      'share of successful requests that are logged, such as `0.01`; refusals and errors always are',
+    ),
   METRICS_HOST: z
     .string()
     .default('127.0.0.1')

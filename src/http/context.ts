@@ -10,7 +10,7 @@ export interface RequestFacts {
   grant?: string
   /** The error code or problem type of the answer. */
   error?: string | undefined
-  /** The cause of an error; the caller does not see it. */
+  /** The cause of an error, a code where there is one; the caller does not see it. */
   cause?: unknown
   /** A hint for the operator. */
   advice?: string
@@ -28,6 +28,8 @@ export interface RequestState {
   readonly log: Log
   /** request-log */
   readonly facts: RequestFacts
+  /** error-boundary: why the database did not answer */
+  outage?: unknown
   /** request-body */
   params: Params
   /** client-authentication; on pages, the client that the person came from */

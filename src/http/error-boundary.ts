@@ -1,6 +1,6 @@
 import { OAuthError } from '../oauth/error.ts'
 import { OverloadedError } from '../passwords/bulkhead.ts'
-import { isUnavailable, whatToDo } from '../stores/unavailable.ts'
+import { isUnavailable, outageOf } from '../stores/unavailable.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { ThrottledError, throttledFields } from '../throttle/throttled.ts'
 import type { Context, Middleware } from './context.ts'
@@ -125,9 +125,10 @@ export function asOAuthError(ctx: Context, error: unknown): OAuthError {
     return unavailable('the server is busy, try again later', error.retryAfterSeconds, error)
   }
   if (isUnavailable(error)) {
-    // In an outage this happens to every request, so the line of the request is the only one.
-    ctx.state.facts.advice = whatToDo(error)
-    return unavailable('the server cannot answer now, try again later', retryAfterSeconds, error)
+    const { cause, advice } = outageOf(error)
+    ctx.state.facts.advice = advice
+    ctx.state.outage = error
+    return unavailable('the server cannot answer now, try again later', retryAfterSeconds, cause)
   }
   ctx.state.log.error({ err: error }, 'a request failed because of a bug in this server')
   return new OAuthError('server_error', 'the server met an unexpected condition')

@@ -5,12 +5,15 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { callerAddress, fromProxy } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
+import { OutageLog } from './outage-log.ts'
 import { requestIdOf } from './request-id.ts'
 
 interface Dependencies {
   readonly log: Log
   readonly metrics: Metrics
   readonly trustedProxies: readonly string[]
+  /** The share of successful requests that are logged; 1 if absent. */
+  readonly sample?: number
 }
 
 /** A request that has been answered. */
@@ -41,6 +44,7 @@ export class RequestLog {
   readonly #idOf: (request: IncomingMessage) => string
   readonly #lines: Log
   readonly #ignoresProxies: boolean
+  readonly #outages: OutageLog
   #warned = false
 
   constructor(deps: Dependencies) {
@@ -49,6 +53,7 @@ export class RequestLog {
     this.#idOf = requestIdOf(fromProxy(deps.trustedProxies))
     // The members of a line are listed below and in RequestFacts; redaction would cost more than all the rest.
     this.#lines = deps.log.child({}, { redact: [] })
+    this.#outages = new OutageLog(deps.log)
     this.#ignoresProxies = deps.trustedProxies.length === 0
   }
 
@@ -61,6 +66,7 @@ export class RequestLog {
     await next()
     const { method, path, status } = ctx
     const route = String(ctx._matchedRoute ?? 'none')
+    if (ctx.state.outage !== undefined) this.#outages.note(ctx.state.outage)
     this.leave({ arrival, route, method, path, status, facts: ctx.state.facts })
   }
 
@@ -90,9 +96,21 @@ export class RequestLog {
     this.#deps.metrics.requests.inc({ route, method: knownMethod(method), status })
     const level = status >= 500 ? 'error' : 'info'
     if (!this.#lines.isLevelEnabled(level)) return
+    const { sample = 1 } = this.#deps
+    const isSampled = sample < 1 && isGood(status, facts)
+    if (isSampled && Math.random() >= sample) return
     const { requestId, ip, startedAt } = arrival
     const milliseconds = Math.round(performance.now() - startedAt)
-    const line = { requestId, method, path: path.slice(0, 200), status, milliseconds, ip, ...facts }
+    const line = {
+      requestId,
+      method,
+      path: path.slice(0, 200),
+      status,
+      milliseconds,
+      ip,
+      ...facts,
+      ...(isSampled && { sample }),
+    }
     this.#lines[level](line, 'request')
   }
 }
@@ -132,6 +150,10 @@ function normalizeTarget({ req }: Context): void {
   const [, path] = target.exec(req.url ?? '') ?? []
   req.url = path ?? '//'
 }
+
+/** True if a log without this line still shows every refusal and every error. */
+const isGood = (status: number, facts?: RequestFacts): boolean =>
+  status < 400 && facts?.error === undefined && facts?.cause === undefined
 
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 

@@ -45,50 +45,129 @@ export function isUnavailable(error: unknown): boolean {
 export const wasRefused = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && !isUnavailable(error)
 
-const advice: Readonly<Record<string, string>> = {
-  [protocolViolation]: 'the pooler in front of PostgreSQL refuses: its message says why',
-  '28000': 'no rule of PostgreSQL admits this user from here: check pg_hba.conf and DATABASE_URL',
-  '28P01': 'PostgreSQL refuses the password in DATABASE_URL',
-  '3D000': 'the database in DATABASE_URL does not exist: create it, then run signet migrate',
-  '53100': 'the disk of PostgreSQL is full: free space on it',
-  '53200': 'PostgreSQL is out of memory: lower its settings or add memory',
-  '53300': 'PostgreSQL has no connection left: lower DATABASE_POOL_SIZE',
-  '25006': 'PostgreSQL is read-only: point DATABASE_URL at the primary',
-  '55000':
-    'PostgreSQL is in the wrong state, such as a standby in recovery: point DATABASE_URL at the primary',
-  '55P03': 'a lock in PostgreSQL was not free in time: pg_blocking_pids() shows its holder',
-  '57014':
-    'PostgreSQL cancelled the statement: check statement_timeout, and pg_stat_activity for locks',
-  '57P01': 'PostgreSQL ended the connection: it is shutting down, or an administrator ended it',
-  '57P03': 'PostgreSQL is starting or shutting down: wait',
-  '40001': 'transactions were in conflict: nothing to do, unless it continues',
-  '40P01': 'transactions were in conflict: nothing to do, unless it continues',
+/** Why the database did not answer, for the log: what operators search and count by. */
+interface Outage {
+  readonly cause: string
+  /** For the operator, in one sentence. */
+  readonly advice: string
 }
 
-/** Advice for errors of pg, which have no SQLSTATE. */
-const adviceByMessage: readonly [RegExp, string][] = [
+const bySqlState: Readonly<Record<string, Outage>> = {
+  [protocolViolation]: {
+    cause: 'pooler_refused',
+    advice: 'the pooler in front of PostgreSQL refuses: its message says why',
+  },
+  '28000': {
+    cause: 'not_admitted',
+    advice: 'no rule of PostgreSQL admits this user from here: check pg_hba.conf and DATABASE_URL',
+  },
+  '28P01': {
+    cause: 'wrong_password',
+    advice: 'PostgreSQL refuses the password in DATABASE_URL',
+  },
+  '3D000': {
+    cause: 'no_such_database',
+    advice: 'the database in DATABASE_URL does not exist: create it, then run signet migrate',
+  },
+  '53100': { cause: 'disk_full', advice: 'the disk of PostgreSQL is full: free space on it' },
+  '53200': {
+    cause: 'out_of_memory',
+    advice: 'PostgreSQL is out of memory: lower its settings or add memory',
+  },
+  '53300': {
+    cause: 'too_many_connections',
+    advice: 'PostgreSQL has no connection left: lower DATABASE_POOL_SIZE',
+  },
+  '25006': {
+    cause: 'read_only',
+    advice: 'PostgreSQL is read-only: point DATABASE_URL at the primary',
+  },
+  '55000': {
+    cause: 'wrong_state',
+    advice:
+      'PostgreSQL is in the wrong state, such as a standby in recovery: point DATABASE_URL at the primary',
+  },
+  '55P03': {
+    cause: 'lock_timeout',
+    advice: 'a lock in PostgreSQL was not free in time: pg_blocking_pids() shows its holder',
+  },
+  '57014': {
+    cause: 'statement_cancelled',
+    advice:
+      'PostgreSQL cancelled the statement: check statement_timeout, and pg_stat_activity for locks',
+  },
+  '57P01': {
+    cause: 'connection_ended',
+    advice: 'PostgreSQL ended the connection: it is shutting down, or an administrator ended it',
+  },
+  '57P03': { cause: 'starting', advice: 'PostgreSQL is starting or shutting down: wait' },
+  '40001': {
+    cause: 'conflict',
+    advice: 'transactions were in conflict: nothing to do, unless it continues',
+  },
+  '40P01': {
+    cause: 'conflict',
+    advice: 'transactions were in conflict: nothing to do, unless it continues',
+  },
+}
+
+const reachIt = 'PostgreSQL does not answer: check that it runs and that DATABASE_URL reaches it'
+
+const byNetwork: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection_refused',
+  ENOTFOUND: 'unknown_host',
+  EAI_AGAIN: 'unknown_host',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  ETIMEDOUT: 'no_answer',
+}
+
+/** Errors of pg, which have no SQLSTATE. */
+const byMessage: readonly (readonly [RegExp, Outage])[] = [
   [
     /Query read timeout|last statement took too long/,
-    'PostgreSQL did not finish a statement within DATABASE_TIMEOUT_SECONDS: check that it runs, and in ' +
-      'pg_stat_activity what it waits for',
+    {
+      cause: 'statement_timeout',
+      advice:
+        'PostgreSQL did not finish a statement within DATABASE_TIMEOUT_SECONDS: check that it runs, and in ' +
+        'pg_stat_activity what it waits for',
+    },
   ],
   [
     /timeout exceeded when trying to connect/,
-    'no connection was free within DATABASE_TIMEOUT_SECONDS: check that PostgreSQL is not slow, then raise ' +
-      'DATABASE_POOL_SIZE',
+    {
+      cause: 'pool_full',
+      advice:
+        'no connection was free within DATABASE_TIMEOUT_SECONDS: check that PostgreSQL is not slow, then raise ' +
+        'DATABASE_POOL_SIZE',
+    },
   ],
   [
     /server does not support SSL/,
-    'PostgreSQL has TLS switched off (ssl = off), but sslmode in DATABASE_URL requires it',
+    {
+      cause: 'no_tls',
+      advice:
+        'PostgreSQL has TLS switched off (ssl = off), but sslmode in DATABASE_URL requires it',
+    },
   ],
 ]
 
-/** Advice for the operator about an error, in one sentence, for the log. */
-export function whatToDo(error: unknown): string {
-  if (error instanceof UnavailableError) return error.advice
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  const known = advice[String(code)]
+/** The cause of an error for which `isUnavailable` is true, and advice for the operator. */
+export function outageOf(error: unknown): Outage {
+  if (error instanceof UnavailableError) return { cause: error.message, advice: error.advice }
+  const { code, message, errors } = (error ?? {}) as {
+    code?: unknown
+    message?: unknown
+    errors?: unknown
+  }
+  const known = bySqlState[String(code)]
   if (known) return known
-  const [, text] = adviceByMessage.find(([pattern]) => pattern.test(String(message))) ?? []
-  return text ?? 'PostgreSQL does not answer: check that it runs and that DATABASE_URL reaches it'
+  const [, outage] = byMessage.find(([pattern]) => pattern.test(String(message))) ?? []
+  if (outage) return outage
+  // A host with several addresses has a refusal of each.
+  if (code === undefined && Array.isArray(errors)) return outageOf(errors[0])
+  return { cause: byNetwork[String(code)] ?? 'connection_lost', advice: reachIt }
 }
+
+/** Advice for the operator about an error, in one sentence, for the log. */
+export const whatToDo = (error: unknown): string => outageOf(error).advice

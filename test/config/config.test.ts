@@ -81,6 +81,7 @@ const right: Record<string, string[]> = {
   BREACHED_PASSWORDS_URL: ['https://api.pwnedpasswords.com/range/'],
   LOG_LEVEL: ['trace', 'silent'],
   LOG_FORMAT: ['json', 'pretty'],
+  LOG_SAMPLE: ['0', '1', '0.01', '.5'],
 }
 
 const wrong: Record<string, string[]> = {
@@ -101,6 +102,7 @@ const wrong: Record<string, string[]> = {
   BREACHED_PASSWORDS_URL: ['api.pwnedpasswords.com'],
   LOG_LEVEL: ['loud', 'INFO'],
   LOG_FORMAT: ['xml'],
+  LOG_SAMPLE: ['1.5', '-0.1', '1e-3', '10 %', '0.0000001'],
 }
 
 test('valid values → accepted; invalid values → an error that names the variable', (t) => {
