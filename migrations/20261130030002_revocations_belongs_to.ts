@@ -1,12 +1,15 @@
 import type { Knex } from 'knex'
+import { createIndexes, dropIndexes, type IndexStep } from '../src/stores/online-steps.ts'
 
-/** Revocations of single tokens by session or client. On a large table build it first: docs/operations.md. */
-export async function up(knex: Knex): Promise<void> {
-  await knex.raw(`
-    CREATE INDEX IF NOT EXISTS revocations_belongs_to ON revocations (belongs_to, expires_at)
-      WHERE belongs_to IS NOT NULL`)
-}
+/** Revocations of single tokens by session or client. */
+export const online: readonly IndexStep[] = [
+  {
+    index: 'revocations_belongs_to',
+    table: 'revocations',
+    on: '(belongs_to, expires_at) WHERE belongs_to IS NOT NULL',
+  },
+]
 
-export async function down(knex: Knex): Promise<void> {
-  await knex.raw('DROP INDEX revocations_belongs_to')
-}
+export const up = (knex: Knex): Promise<void> => createIndexes(knex, online)
+
+export const down = (knex: Knex): Promise<void> => dropIndexes(knex, online)

@@ -1,10 +1,18 @@
 import type { Knex } from 'knex'
+import { createIndexes, dropIndexes, type IndexStep } from '../src/stores/online-steps.ts'
+
+export const online: readonly IndexStep[] = [
+  { index: 'refresh_families_all_user_id', table: 'refresh_families', on: '(user_id)' },
+  {
+    index: 'refresh_families_revoked_at',
+    table: 'refresh_families',
+    on: '(revoked_at) WHERE revoked_at IS NOT NULL',
+  },
+]
 
 /**
  * Deleting a user or a client deletes one row. Afterwards sessions are ended, and the audit trail of
  * the user is erased, in batches (ADR 27).
- *
- * On a large table build the indexes before the upgrade: docs/operations.md.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -17,16 +25,11 @@ export async function up(knex: Knex): Promise<void> {
     CREATE TABLE deleted_clients (
       id         text PRIMARY KEY,
       deleted_at timestamptz NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS refresh_families_all_user_id ON refresh_families (user_id);
-    CREATE INDEX IF NOT EXISTS refresh_families_revoked_at ON refresh_families (revoked_at)
-      WHERE revoked_at IS NOT NULL`)
+    )`)
+  await createIndexes(knex, online)
 }
 
 export async function down(knex: Knex): Promise<void> {
-  await knex.raw(`
-    DROP INDEX refresh_families_revoked_at;
-    DROP INDEX refresh_families_all_user_id;
-    DROP TABLE deleted_clients;
-    DROP TABLE deleted_users`)
+  await dropIndexes(knex, online)
+  await knex.raw('DROP TABLE deleted_clients, deleted_users')
 }

@@ -1,12 +1,11 @@
 import type { Knex } from 'knex'
+import { createIndexes, dropIndexes, type IndexStep } from '../src/stores/online-steps.ts'
 
 /** Mails by recipient: they are deleted with the user. */
-export async function up(knex: Knex): Promise<void> {
-  await knex.raw(
-    'CREATE INDEX IF NOT EXISTS outgoing_mail_recipient ON outgoing_mail (lower(recipient))',
-  )
-}
+export const online: readonly IndexStep[] = [
+  { index: 'outgoing_mail_recipient', table: 'outgoing_mail', on: '(lower(recipient))' },
+]
 
-export async function down(knex: Knex): Promise<void> {
-  await knex.raw('DROP INDEX outgoing_mail_recipient')
-}
+export const up = (knex: Knex): Promise<void> => createIndexes(knex, online)
+
+export const down = (knex: Knex): Promise<void> => dropIndexes(knex, online)

@@ -1,12 +1,11 @@
 import type { Knex } from 'knex'
+import { createIndexes, dropIndexes, type IndexStep } from '../src/stores/online-steps.ts'
 
-/** On a large table build it before the upgrade: docs/operations.md. */
-export async function up(knex: Knex): Promise<void> {
-  await knex.raw(`
-    CREATE INDEX IF NOT EXISTS api_keys_client_id ON api_keys (client_id)
-      WHERE client_id IS NOT NULL`)
-}
+/** API keys by the client that they end with. */
+export const online: readonly IndexStep[] = [
+  { index: 'api_keys_client_id', table: 'api_keys', on: '(client_id) WHERE client_id IS NOT NULL' },
+]
 
-export async function down(knex: Knex): Promise<void> {
-  await knex.raw('DROP INDEX api_keys_client_id')
-}
+export const up = (knex: Knex): Promise<void> => createIndexes(knex, online)
+
+export const down = (knex: Knex): Promise<void> => dropIndexes(knex, online)

@@ -14,7 +14,8 @@ export function migrateCommand(program: Command): void {
     const database = await openDatabase(openingForCommand())
     try {
       const { pending } = await inspectSchema(database.db)
-      const applied = dryRun ? [] : await migrate(database.db)
+      const report = (sentence: string) => void process.stderr.write(`${sentence}\n`)
+      const applied = dryRun ? [] : await migrate(database.db, { report })
       const names = dryRun ? pending : applied
       const outcome = dryRun ? 'pending' : 'applied'
       const text =

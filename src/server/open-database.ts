@@ -68,5 +68,5 @@ export async function fitSchema(config: Config, db: Knex, notify: Notify): Promi
     )
   }
   notify(`migrating the database: ${pending.length} migration(s)`)
-  await migrate(db)
+  await migrate(db, { report: notify })
 }

@@ -1,6 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
+import { OperatorError } from '../errors.ts'
+import { type OnlineOptions, type OnlineStep, runOnline } from './online-steps.ts'
 import { withoutTimeLimit } from './postgres.ts'
 
 /** `.ts` in the source tree, `.js` in the build. Recorded names have no extension. */
@@ -20,8 +23,9 @@ export const migrationSource: Knex.MigrationSource<string> = {
   getMigration: (name) => import(new URL(name + extension, folder).href),
 }
 
-/** An arbitrary number that no other program on this database is likely to lock. */
+/** Arbitrary numbers that no other program on this database is likely to lock. */
 const migrationLock = 7_468_385
+const onlineLock = 7_468_386
 
 type SchemaState = 'current' | 'behind' | 'ahead'
 
@@ -51,18 +55,34 @@ async function appliedMigrations(db: Knex): Promise<string[]> {
   return db('knex_migrations').orderBy('id').pluck('name')
 }
 
+export interface MigrateOptions {
+  /** Other migrations than those of this release. */
+  readonly source?: Knex.MigrationSource<string>
+  /** Steps run online in tables of at least this size, in bytes. */
+  readonly largeBytes?: number
+  /** Receives a sentence now and then while a migration takes long. */
+  readonly report?: (sentence: string) => void
+}
+
+const megabyte = 1024 * 1024
+const lockTries = 60
+
 /**
  * Applies pending migrations, each in its own transaction under an advisory lock: one instance migrates at
- * a time, and an interrupted upgrade continues with the next migration. `lock_timeout` keeps a
- * migration from blocking live traffic while it waits for a lock.
+ * a time, and an interrupted upgrade continues with the next migration. A migration that has online steps
+ * runs them before. `lock_timeout` keeps a migration from blocking live traffic while it waits for a lock;
+ * it tries again for a few minutes.
  * @returns the migrations that this call applied, without those of other instances
+ * @throws OperatorError if a table stays locked
  */
-export async function migrate(db: Knex): Promise<string[]> {
+export async function migrate(db: Knex, options: MigrateOptions = {}): Promise<string[]> {
+  const { source = migrationSource, largeBytes = 32 * megabyte, report = () => undefined } = options
   const unlimited = withoutTimeLimit(db)
   try {
     const applied: string[] = []
     for (;;) {
-      const next = await unlimited.db.transaction(applyNext)
+      await prepareNext(source, { db: unlimited.db, largeBytes, report })
+      const next = await applyNext(unlimited.db, source, report)
       if (next === undefined) return applied
       applied.push(next)
     }
@@ -71,9 +91,74 @@ export async function migrate(db: Knex): Promise<string[]> {
   }
 }
 
-async function applyNext(trx: Knex.Transaction): Promise<string | undefined> {
-  await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
-  await trx.raw(`SET LOCAL lock_timeout = '5s'`)
-  const [, applied] = await trx.migrate.up({ migrationSource })
-  return (applied as string[])[0]
+/**
+ * Runs the online steps of the next migration. The lock is held by a transaction that does nothing else. One
+ * that waited for it would keep a snapshot, for whose end a concurrent build of an index waits.
+ */
+async function prepareNext(
+  source: Knex.MigrationSource<string>,
+  options: OnlineOptions,
+): Promise<void> {
+  const { db, report } = options
+  for (;;) {
+    const [name] = await pendingMigrations(db, source)
+    if (name === undefined) return
+    const steps = await onlineSteps(source, name)
+    if (steps.length === 0) return
+    const isDone = await db.transaction(async (trx) => {
+      await trx.raw('SET LOCAL idle_in_transaction_session_timeout = 0')
+      // Without a parameter: the portal of a prepared statement would keep its snapshot, too.
+      const { rows } = await trx.raw(`SELECT pg_try_advisory_xact_lock(${onlineLock}) AS locked`)
+      if (!rows[0].locked) return false
+      // Another instance may have applied it meanwhile.
+      const [next] = await pendingMigrations(db, source)
+      if (next === name) await runOnline(steps, options)
+      return next === name
+    })
+    if (isDone) return
+    report(`${name}: another instance prepares it`)
+    await sleep(1000)
+  }
+}
+
+async function onlineSteps(
+  source: Knex.MigrationSource<string>,
+  name: string,
+): Promise<readonly OnlineStep[]> {
+  const migration = (await source.getMigration(name)) as { online?: readonly OnlineStep[] }
+  return migration.online ?? []
+}
+
+async function pendingMigrations(
+  db: Knex,
+  source: Knex.MigrationSource<string>,
+): Promise<string[]> {
+  const applied = await appliedMigrations(db)
+  return (await source.getMigrations([])).filter((name) => !applied.includes(name))
+}
+
+async function applyNext(
+  db: Knex,
+  migrationSource: Knex.MigrationSource<string>,
+  report: (sentence: string) => void,
+): Promise<string | undefined> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await db.transaction(async (trx) => {
+        await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
+        await trx.raw(`SET LOCAL lock_timeout = '1s'`)
+        const [, applied] = await trx.migrate.up({ migrationSource })
+        return (applied as string[])[0]
+      })
+    } catch (error) {
+      if ((error as { code?: string }).code !== '55P03') throw error
+      if (tried === lockTries) {
+        throw new OperatorError(
+          `A table that the migration changes stayed locked: ${(error as Error).message}. End the transactions that hold it (pg_stat_activity), then migrate again.`,
+        )
+      }
+      report('a table is locked by somebody else: trying again')
+      await sleep(Math.min(tried, 5) * 1000)
+    }
+  }
 }

@@ -134,10 +134,10 @@ function watchDisk(pool: pg.Pool): FullDisk {
   }
 }
 
-/** A connection to the same database without time limits, for migrations. */
+/** Three connections to the same database without time limits, for migrations. */
 export function withoutTimeLimit(db: Knex): { db: Knex; close(): Promise<void> } {
   const { connectionPool } = db.client.config as { connectionPool: pg.Pool }
-  const pool = new pg.Pool({ ...connectionPool.options, max: 1, query_timeout: undefined })
+  const pool = new pg.Pool({ ...connectionPool.options, max: 3, query_timeout: undefined })
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
   const patient = knex({ ...dialect, connectionPool: pool }).on('query-error', shorten)
