@@ -2,26 +2,36 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/**
- * Programs that tests run beside PostgreSQL and Redis. The first is also the name of its Debian package; the
- * headless shell is Chromium without its windows, at half the cost.
- */
+/** A program under the names that it may have. */
+interface Program {
+  readonly debianPackage: string
+  readonly names: readonly string[]
+}
+
+/** Programs that tests run beside PostgreSQL and Redis. */
 const others = {
-  pgbouncer: ['pgbouncer'],
-  faketime: ['faketime'],
-  chromium: ['chromium-headless-shell', 'chromium'],
-} as const
+  pgbouncer: { debianPackage: 'pgbouncer', names: ['pgbouncer'] },
+  faketime: { debianPackage: 'faketime', names: ['faketime'] },
+  // The headless shell is Chromium without its windows, at half the cost.
+  chromium: {
+    debianPackage: 'chromium-headless-shell',
+    names: ['chromium-headless-shell', 'chromium'],
+  },
+  'systemd-analyze': { debianPackage: 'systemd', names: ['systemd-analyze'] },
+} as const satisfies Readonly<Record<string, Program>>
 
 /** Before the tests, which run side by side: only one apt-get may run at a time. */
 export function installOthers(say: (line: string) => void): void {
-  for (const names of Object.values(others)) findProgram(names, names[0], say)
+  for (const { names, debianPackage } of Object.values(others)) {
+    findProgram(names, debianPackage, say)
+  }
 }
 
 /** The path of a program that `installOthers` has seen to. */
 export function debianProgram(name: keyof typeof others): string {
-  const found = onPath(others[name])
+  const { names, debianPackage } = others[name]
+  const found = onPath(names)
   if (found) return found
-  const [debianPackage] = others[name]
   throw new Error(`This test needs ${name}: install it (apt-get install ${debianPackage})`)
 }
 

@@ -42,8 +42,11 @@ export function readConfig(given: NodeJS.ProcessEnv): Config {
   const values: Partial<Record<string, unknown>> = {}
   const problems = [...ofFiles]
   for (const [name, rule] of Object.entries(variables)) {
-    const parsed = rule.safeParse(environment[name]?.trim() || undefined)
-    if (parsed.success) values[name] = parsed.data
+    const text = environment[name]?.trim() || undefined
+    const [placeholder] = /REPLACE_[A-Z0-9_]+/.exec(text ?? '') ?? []
+    const parsed = rule.safeParse(text)
+    if (placeholder) problems.push(`${name} still has the placeholder ${placeholder} of deploy/`)
+    else if (parsed.success) values[name] = parsed.data
     else problems.push(`${name} ${parsed.error.issues[0]?.message}`)
   }
   const reported = (line: string) =>

@@ -8,6 +8,8 @@ import type { Readable } from 'node:stream'
 export const python = '/usr/bin/python3'
 export const apache = '/usr/sbin/apache2'
 export const apacheModules = '/usr/lib/apache2/modules'
+export const nginx = '/usr/sbin/nginx'
+export const haproxy = '/usr/sbin/haproxy'
 
 const imports = (module: string) => () =>
   spawnSync(python, ['-c', `import ${module}`], { stdio: 'ignore' }).status === 0
@@ -20,6 +22,9 @@ const wanted: Readonly<Record<string, () => boolean>> = {
   'python3-requests': imports('requests'),
   'python3-cryptography': imports('cryptography'),
   apache2: () => existsSync(apache),
+  // The smallest of Debian's builds with TLS.
+  'nginx-light': () => existsSync(nginx),
+  haproxy: () => existsSync(haproxy),
   'libapache2-mod-auth-openidc': () => existsSync(`${apacheModules}/mod_auth_openidc.so`),
 }
 

@@ -6,19 +6,20 @@ import { type Checks, log, runChecks } from '../support/runner/checks.ts'
 import { checkApache } from './apache.ts'
 import type { Stores } from './installation.ts'
 import { needPackages } from './packages.ts'
+import { checkProxies } from './proxies.ts'
 import { checkPython } from './python.ts'
 import { checkRelyingParties } from './relying-parties.ts'
 import { checkRotation } from './rotation-scenario.ts'
 
 /**
- * `npm run recipes`: the code of docs/recipes and docs/sign-in.md against a real `signet serve`, and services
- * that verify through rotations; arguments name parts of it (rotation, python, apache, sign-in). The last line is for machines:
- * `N passed, N failed`.
+ * `npm run recipes`: the code of docs/recipes and docs/sign-in.md against a real `signet serve`, the proxies of
+ * deploy/ in front of two, and services that verify through rotations. Arguments name parts of it (rotation,
+ * python, apache, sign-in, proxies). The last line is for machines: `N passed, N failed`.
  */
 await runChecks({ name: 'recipes', minutes: 10 }, async (checks) => {
   const { report, closing } = checks
   await needPackages(log)
-  log('docs/recipes, and two services through the rotations of a server: about 100 s')
+  log('docs/recipes, deploy/, and two services through the rotations of a server: about 100 s')
   const stores = await openStores(checks)
   const names = process.argv.slice(2)
   const isChosen = (name: string) => names.length === 0 || names.includes(name)
@@ -30,6 +31,7 @@ await runChecks({ name: 'recipes', minutes: 10 }, async (checks) => {
   )
   if (isChosen('python')) await checkPython(stores, report, closing)
   if (isChosen('apache')) await checkApache(stores, report, closing)
+  if (isChosen('proxies')) await checkProxies(stores, report, closing)
   if (isChosen('sign-in')) await checkRelyingParties(stores, report, closing)
   const problem = await settled
   if (problem) throw problem
