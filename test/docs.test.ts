@@ -82,7 +82,10 @@ test('every command in the documents exists, with its options', async (t) => {
   const commands = texts.flatMap((text) => [...text.matchAll(/npx signet ([^\n`]+)/g)])
   t.true(commands.length > 30)
   for (const [, line = ''] of commands) {
-    const words = line.replace(/#.*/, '').trim().split(/\s+/)
+    const words = line
+      .replace(/(#| < ).*/, '')
+      .trim()
+      .split(/\s+/)
     let command = await createProgram()
     for (;;) {
       const next = command.commands.find((one) => one.name() === words[0])

@@ -95,11 +95,11 @@ const exceptions: Readonly<Record<string, string>> = {
   'revocations: reads access_token_lives':
     'an entry is kept as long as the longest token, in its INSERT',
   'sessions: locks clients': 'a sign-in locks its client before it inserts, in one statement',
-  'sessions: locks consents':
-    'a code begins a session only while its consent stands, in one statement',
   'sessions: locks users': 'a sign-in locks its person before it inserts, in one statement',
   'sessions: reads audit_events': 'a first sign-in is not mailed, in the statement that begins it',
   'sessions: reads clients': 'a rotation checks that its client is enabled, in one statement',
+  'sessions: reads consents':
+    'a code begins a session only while its consent stands, which is locked, in one statement',
   'sessions: reads deleted_clients': 'the janitor looks for sessions of deleted clients',
   'sessions: reads users': 'a rotation checks that its person is enabled, in one statement',
   'sessions: writes audit_events':

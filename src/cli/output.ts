@@ -9,12 +9,15 @@ export interface Result {
   readonly text: string
   /** The command ran and found a problem: exit 1. */
   readonly failed?: boolean
+  /** Another exit code, where 0 and 1 do not suffice. */
+  readonly exitCode?: number
 }
 
 /** Adds `--json` to a command, prints its result, and exits 1 with a message when it fails. */
 export function answers<Options>(
   command: Command,
   run: (options: Options, ...args: string[]) => Promise<Result | undefined>,
+  { errorCode = 1 }: { readonly errorCode?: number } = {},
 ): Command {
   return command.option('--json', 'print JSON').action(async (...received: unknown[]) => {
     const options = command.opts() as Options & { json?: boolean }
@@ -25,11 +28,12 @@ export function answers<Options>(
       if (!result) return
       process.stdout.write(`${options.json ? jsonText(result.json) : result.text}\n`)
       if (result.failed) process.exitCode = 1
+      if (result.exitCode !== undefined) process.exitCode = result.exitCode
     } catch (error) {
       if (options.json) {
         process.stdout.write(`${JSON.stringify({ error: explain(error) }, null, 2)}\n`)
       }
-      fail(error)
+      fail(error, errorCode)
     }
   })
 }
@@ -48,12 +52,12 @@ function jsonText(value: unknown): string {
 
 /** A command that runs until it is stopped and has no result. */
 export function runs(command: Command, run: () => Promise<void>): Command {
-  return command.action(() => run().catch(fail))
+  return command.action(() => run().catch((error) => fail(error)))
 }
 
-function fail(error: unknown): void {
+function fail(error: unknown, code = 1): void {
   process.stderr.write(`signet: ${explain(error)}\n`)
-  process.exitCode = 1
+  process.exitCode = code
 }
 
 /** Adds examples to the help of a command. */

@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   clients: async () => (await import('./clients.ts')).clientsCommand,
   users: async () => (await import('./users.ts')).usersCommand,
   theme: async () => (await import('./theme.ts')).themeCommand,
+  explain: async () => (await import('./explain/explain.ts')).explainCommand,
   doctor: async () => (await import('./doctor/doctor.ts')).doctorCommand,
 }
 

@@ -44,3 +44,17 @@ export async function addSecret(
     .merge()
   return secret
 }
+
+/** A secret that a client has, live or not, without itself. */
+export interface KnownSecret {
+  readonly client_id: string
+  readonly created_at: Date
+  /** null for the newest one. */
+  readonly expires_at: Date | null
+}
+
+/** The client of a secret; for operators. A client has two at most, so that few rows are read. */
+export const readSecret = (db: Knex, secret: string): Promise<KnownSecret | undefined> =>
+  db<KnownSecret & { digest: Buffer }>('client_secrets')
+    .where({ digest: digestSecret(secret) })
+    .first('client_id', 'created_at', 'expires_at')

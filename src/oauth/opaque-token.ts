@@ -37,13 +37,24 @@ export class SignedTokenCodec {
    * `encode` is accepted, and the HMAC is compared in constant time.
    */
   decode(value: string): Buffer | undefined {
-    if (!value.startsWith(this.#prefix)) return undefined
+    const opened = this.#open(value)
+    return typeof opened === 'string' ? undefined : opened
+  }
+
+  /** The check that a value fails: its form, or its HMAC. Undefined for one that this server encoded. */
+  faultOf(value: string): 'form' | 'signature' | undefined {
+    const opened = this.#open(value)
+    return typeof opened === 'string' ? opened : undefined
+  }
+
+  #open(value: string): Buffer | 'form' | 'signature' {
+    if (!value.startsWith(this.#prefix)) return 'form'
     const text = value.slice(this.#prefix.length)
     const bytes = Buffer.from(text, 'base64url')
-    if (bytes.length !== this.#bodyBytes + macBytes) return undefined
-    if (bytes.toString('base64url') !== text) return undefined
+    if (bytes.length !== this.#bodyBytes + macBytes) return 'form'
+    if (bytes.toString('base64url') !== text) return 'form'
     const body = bytes.subarray(0, this.#bodyBytes)
-    return timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : undefined
+    return timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : 'signature'
   }
 
   #mac(body: Buffer): Buffer {

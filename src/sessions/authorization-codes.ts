@@ -7,7 +7,7 @@ import type { Revocations } from '../revocations/revocations.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Statements } from '../stores/statements.ts'
 import type { AuthorizationCodeCodec } from './browser-session.ts'
-import { CodeRedemptions } from './code-redemptions.ts'
+import { type CodeFault, CodeRedemptions, type ForeseenCode } from './code-redemptions.ts'
 import { CodeWrites, type NewCode } from './code-writes.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
 import { type RefreshTokenCodec, seedBytes } from './refresh-token.ts'
@@ -51,7 +51,12 @@ export interface RedeemedCode {
   readonly refreshToken: string | undefined
 }
 
-export type CodeFailure = 'forged_code' | 'code_reused' | 'code_not_valid' | 'unknown_code'
+export type CodeFailure =
+  | 'forged_code'
+  | 'code_reused'
+  | 'code_not_valid'
+  | 'unknown_code'
+  | CodeFault
 
 /** Authorization codes: each is the session that it begins (RFC 6749 §4.1.2). */
 export class AuthorizationCodes {
@@ -99,7 +104,7 @@ export class AuthorizationCodes {
       userAgent: presented.userAgent?.slice(0, 300),
     })
     if (!row) return { refused: await this.#endReplayed(sid, presented) }
-    if (row.sid === null) return { refused: 'code_not_valid' }
+    if (row.sid === null) return { refused: row.fault ?? 'code_not_valid' }
     if (row.is_near_limit) await families.endSurplus(row.user_id)
     return {
       sid,
@@ -116,6 +121,23 @@ export class AuthorizationCodes {
         ? refreshCodec.encode({ sid, generation: 0, seed })
         : undefined,
     }
+  }
+
+  /** The check that a code fails by itself, or its `sid` and what redeeming it would come to: for operators. */
+  async foresee(presented: {
+    readonly code: string
+    readonly redirectUri?: string | undefined
+    readonly codeChallenge?: string | undefined
+  }): Promise<
+    | { readonly fault: 'form' | 'signature' }
+    | { readonly sid: string; readonly foreseen: ForeseenCode | undefined }
+  > {
+    const { codec, now } = this.#deps
+    const sid = codec.decode(presented.code)
+    if (sid === undefined) return { fault: codec.faultOf(presented.code) ?? 'signature' }
+    const { redirectUri, codeChallenge } = presented
+    const redemption = { sid, redirectUri, codeChallenge, at: now() }
+    return { sid, foreseen: await this.#redemptions.foresee(redemption) }
   }
 
   /** The family is the memory of a spent code. Only its own client can end it in this way. */

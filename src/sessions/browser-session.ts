@@ -85,6 +85,11 @@ export class BrowserSessionCodec {
     return this.#codec.encode(Buffer.concat([uuidBytes(id), number]))
   }
 
+  /** The check that a cookie fails by itself. */
+  faultOf(cookie: string): 'form' | 'signature' | undefined {
+    return this.#codec.faultOf(cookie)
+  }
+
   decode(cookie: string): Pick<BrowserSession, 'id' | 'version'> | undefined {
     const body = this.#codec.decode(cookie)
     return body && { id: uuidOf(body.subarray(0, idBytes)), version: body.readUInt32BE(idBytes) }
@@ -102,6 +107,11 @@ export class AuthorizationCodeCodec {
 
   encode(sid: string): string {
     return this.#codec.encode(uuidBytes(sid))
+  }
+
+  /** The check that a code fails by itself. */
+  faultOf(code: string): 'form' | 'signature' | undefined {
+    return this.#codec.faultOf(code)
   }
 
   /** @returns the `sid`; undefined for everything that this server did not encode */

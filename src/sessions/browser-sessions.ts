@@ -15,6 +15,7 @@ import {
 import { insertOnce, lockWelcome, type NewBrowserSession, rowOf } from './new-browser-session.ts'
 import { noteNewDevice } from './new-device.ts'
 import type { RefreshFamilies } from './refresh-families.ts'
+import { readBrowserSession } from './session-reads.ts'
 
 interface Dependencies {
   readonly db: Knex
@@ -169,6 +170,23 @@ export class BrowserSessions {
       await audit.record({ ...event, detail: { browser_session: session.id } }, trx)
       return row && begun(row, codec, true)
     })
+  }
+
+  /** The check that a cookie fails by itself, or its session in any state: for operators. */
+  async foresee(cookie: string): Promise<
+    | { readonly fault: 'form' | 'signature' }
+    | {
+        readonly id: string
+        readonly row: BrowserSessionRow | undefined
+        readonly isCurrent: boolean
+      }
+  > {
+    const { db, codec, now } = this.#deps
+    const content = codec.decode(cookie)
+    if (!content) return { fault: codec.faultOf(cookie) ?? 'signature' }
+    const { id, version } = content
+    const row = await readBrowserSession(db, id)
+    return { id, row, isCurrent: row !== undefined && isCurrent(row, version, now()) }
   }
 
   /** Why the session of a cookie has ended; undefined while it lives, or if it never was. */

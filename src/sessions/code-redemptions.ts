@@ -31,7 +31,32 @@ export interface RedeemedRow {
   readonly nonce: string | null
   readonly has_refresh_token: boolean
   readonly is_near_limit: boolean
+  /** The first condition that did not hold; null if none was found when it was looked for. */
+  readonly fault?: CodeFault | null
 }
+
+/** A code whose client has it, and the first condition that does not hold. */
+export interface ForeseenCode {
+  readonly user_id: string
+  readonly client_id: string
+  readonly browser_session_id: string
+  readonly redirect_uri: string | null
+  readonly code_challenge: string | null
+  readonly scope: string[]
+  readonly audience: string[]
+  readonly expires_at: Date
+  readonly fault: CodeFault | null
+}
+
+export type CodeFault =
+  | 'code_expired'
+  | 'redirect_uri_mismatch'
+  | 'pkce_mismatch'
+  | 'user_disabled'
+  | 'password_changed'
+  | 'client_disabled'
+  | 'browser_signed_out'
+  | 'consent_withdrawn'
 
 const presented = `SELECT * FROM unnest(
        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::timestamptz[],
@@ -45,24 +70,39 @@ const columns = `code.sid, code.user_id, code.client_id, code.browser_session_id
             presented.seed_digest, presented.at, presented.idle_expires_at, presented.expires_at,
             presented.ip, presented.user_agent, presented.place`
 
+type Lock = '' | 'FOR KEY SHARE' | 'FOR KEY SHARE SKIP LOCKED'
+
 /**
- * The code, its person, client and browser, and the consent if the client needs one, which is decided as
- * `skipsConsent` does.
+ * Everything that must hold about a code, its person, client and browser, in the order in which it is reported.
+ * A client that needs a consent is found as `skipsConsent` does.
  */
-const isRight = (ifLocked: '' | 'SKIP LOCKED') => `
-            JOIN users ON users.id = code.user_id
-            JOIN clients ON clients.id = code.client_id
-            JOIN browser_sessions AS browser ON browser.id = code.browser_session_id
-      WHERE code.expires_at > presented.at AND code.redirect_uri IS NOT DISTINCT FROM presented.redirect_uri
-        AND code.code_challenge IS NOT DISTINCT FROM presented.code_challenge
-        AND users.disabled_at IS NULL AND users.password_changed_at = code.password_changed_at
-        AND clients.disabled_at IS NULL
-        AND browser.revoked_at IS NULL AND browser.expires_at > presented.at
-        AND CASE WHEN clients.first_party AND COALESCE(clients.consent, 'skip') = 'skip' THEN true ELSE EXISTS (
+const conditions = (lock: Lock): Readonly<Record<CodeFault, string>> => ({
+  code_expired: 'code.expires_at > presented.at',
+  redirect_uri_mismatch: 'code.redirect_uri IS NOT DISTINCT FROM presented.redirect_uri',
+  pkce_mismatch: 'code.code_challenge IS NOT DISTINCT FROM presented.code_challenge',
+  user_disabled: 'users.disabled_at IS NULL',
+  password_changed: 'users.password_changed_at = code.password_changed_at',
+  client_disabled: 'clients.disabled_at IS NULL',
+  browser_signed_out: 'browser.revoked_at IS NULL AND browser.expires_at > presented.at',
+  consent_withdrawn: `CASE WHEN clients.first_party AND COALESCE(clients.consent, 'skip') = 'skip' THEN true ELSE EXISTS (
               SELECT FROM consents
                WHERE consents.user_id = code.user_id AND consents.client_id = code.client_id
                  AND consents.granted_at >= clients.created_at AND consents.scopes @> code.scope
-                 FOR KEY SHARE ${ifLocked}) END`
+                 ${lock}) END`,
+})
+
+/** In SQL, the first condition that does not hold; NULL if all do. */
+const firstFault = `CASE ${Object.entries(conditions(''))
+  .map(([name, condition]) => `WHEN (${condition}) IS NOT TRUE THEN '${name}'`)
+  .join(' ')} END`
+
+const parties = (join: 'JOIN' | 'LEFT JOIN') => `
+            ${join} users ON users.id = code.user_id
+            ${join} clients ON clients.id = code.client_id
+            ${join} browser_sessions AS browser ON browser.id = code.browser_session_id`
+
+const isRight = (lock: Lock) => `${parties('JOIN')}
+      WHERE ${Object.values(conditions(lock)).join(' AND ')}`
 
 const begin = `INSERT INTO refresh_families
        (sid, user_id, client_id, scope, audience, seed_digest, auth_time, amr, acr, claims,
@@ -105,10 +145,12 @@ const redeemOne = statement(
       WHERE code.sid = presented.sid AND code.client_id = presented.client_id RETURNING code.*
    ), welcome AS MATERIALIZED (
      SELECT ${columns}
-       FROM presented JOIN code ON code.sid = presented.sid ${isRight('')}
+       FROM presented JOIN code ON code.sid = presented.sid ${isRight('FOR KEY SHARE')}
         FOR NO KEY UPDATE OF users FOR SHARE OF clients, browser
    ), begun AS (${begin}), noted AS (${note})
-   SELECT ${answer} FROM code LEFT JOIN welcome ON true`,
+   SELECT ${answer},
+          CASE WHEN welcome.sid IS NULL THEN (SELECT ${firstFault} FROM presented ${parties('LEFT JOIN')}) END AS fault
+     FROM code LEFT JOIN welcome ON true`,
 )
 
 /**
@@ -123,7 +165,7 @@ const redeemMany = statement(
      SELECT ${columns}
        FROM presented
        JOIN authorization_codes AS code ON code.sid = presented.sid AND code.client_id = presented.client_id
-            ${isRight('SKIP LOCKED')}
+            ${isRight('FOR KEY SHARE SKIP LOCKED')}
         FOR UPDATE OF code SKIP LOCKED
         FOR NO KEY UPDATE OF users SKIP LOCKED
         FOR SHARE OF clients, browser SKIP LOCKED
@@ -132,7 +174,18 @@ const redeemMany = statement(
    ), spent AS (
      DELETE FROM authorization_codes AS code USING welcome WHERE code.sid = welcome.sid
    ), begun AS (${begin}), noted AS (${note})
-   SELECT welcome.place, ${answer} FROM welcome`,
+   SELECT welcome.place, ${answer}, NULL AS fault FROM welcome`,
+)
+
+/** Foresees the outcome of redeeming a code. It changes and locks nothing. */
+const foreseeOne = statement(
+  'foresee_code',
+  `SELECT code.user_id, code.client_id, code.browser_session_id, code.redirect_uri, code.code_challenge,
+          code.scope, code.audience, code.expires_at, ${firstFault} AS fault
+     FROM (SELECT $1::uuid AS sid, COALESCE($2::text, known.redirect_uri) AS redirect_uri,
+                  COALESCE($3::text, known.code_challenge) AS code_challenge, $4::timestamptz AS at
+             FROM authorization_codes AS known WHERE known.sid = $1::uuid) AS presented
+     JOIN authorization_codes AS code ON code.sid = presented.sid ${parties('LEFT JOIN')}`,
 )
 
 /** In a batch, each code that is not right or is locked is looked at again, alone. */
@@ -158,6 +211,23 @@ export class CodeRedemptions {
   async redeem(redemption: Redemption): Promise<RedeemedRow | undefined> {
     const outcome = await this.#batches.add(redemption)
     return outcome === 'alone' ? this.#redeemOne(redemption) : outcome
+  }
+
+  /**
+   * Foresees the outcome of redeeming a code, for operators. The redirect URI and the challenge count as right
+   * if they are not given.
+   */
+  async foresee({
+    sid,
+    redirectUri,
+    codeChallenge,
+    at,
+  }: Pick<Redemption, 'sid' | 'redirectUri' | 'codeChallenge' | 'at'>): Promise<
+    ForeseenCode | undefined
+  > {
+    const values = [sid, redirectUri ?? null, codeChallenge ?? null, at]
+    const [row] = await this.#statements.run<ForeseenCode>(foreseeOne, values)
+    return row
   }
 
   async #redeemOne(redemption: Redemption): Promise<RedeemedRow | undefined> {

@@ -56,6 +56,12 @@ export type RotationFailure =
   | 'reused'
   | 'abandoned'
 
+/** The outcome that presenting a token would have, and the row that decides it. */
+export interface Foreseen {
+  readonly row: FamilyRow | undefined
+  readonly outcome: Rotated['outcome'] | RotationFailure
+}
+
 /** PostgreSQL ran the statement after its caller had given up. Temporary: answered with 503. */
 class RotationTooLateError extends Error {
   override readonly name = 'RotationTooLateError'
@@ -96,6 +102,30 @@ export class RefreshRotation {
     return row
       ? this.#answer('rotated', row, request.now, content)
       : this.#diagnose(content, presenter)
+  }
+
+  /**
+   * Foresees the outcome of presenting a token, without doing it: for operators.
+   * @param clientId the client that presents it; its own one if absent
+   */
+  async foresee(content: RefreshTokenContent, clientId?: string): Promise<Foreseen> {
+    const row = await this.#deps.families.load(content)
+    const refusal = this.#refusal(row, { clientId: clientId ?? row?.client_id ?? '' })
+    if (!row || refusal) return { row, outcome: refusal ?? 'unknown' }
+    if (content.generation > row.generation) {
+      return { row, outcome: (await this.#isRevoked(row.sid)) ? 'revoked' : 'ahead' }
+    }
+    if (content.generation === row.generation) return { row, outcome: 'rotated' }
+    const rotatedAt = lastRotation(row, content)
+    if (!rotatedAt) return { row, outcome: 'reused' }
+    const isRepeatable =
+      (await this.#deps.unanswered.has(row.sid, rotatedAt)) || this.#isInGrace(rotatedAt)
+    return { row, outcome: isRepeatable ? 'repeated' : 'reused' }
+  }
+
+  /** How long a spent token is answered with the same successor. */
+  get graceSeconds(): number {
+    return this.#deps.graceSeconds
   }
 
   /** The answer did not reach the caller: the token is not spent. */
@@ -150,7 +180,10 @@ export class RefreshRotation {
     return this.#deps.revocations.isRevokedAny([{ kind: 'sid', value: sid }])
   }
 
-  #refusal(row: FamilyRow | undefined, { clientId }: Presenter): RotationFailure | undefined {
+  #refusal(
+    row: FamilyRow | undefined,
+    { clientId }: Pick<Presenter, 'clientId'>,
+  ): RotationFailure | undefined {
     if (!row) return 'unknown'
     if (row.client_id !== clientId) return 'other_client'
     if (row.revoked_at) return 'revoked'
@@ -164,13 +197,13 @@ export class RefreshRotation {
     content: RefreshTokenContent,
     presenter: Presenter,
   ): Promise<Rotation> {
-    const { now, graceSeconds, unanswered } = this.#deps
+    const { unanswered } = this.#deps
     // Not spent after all: the statement ran too late, or the database was restored meanwhile.
     if (content.generation >= row.generation) throw new RotationTooLateError()
-    const rotatedAt = content.generation === row.generation - 1 ? row.rotated_at : null
+    const rotatedAt = lastRotation(row, content)
     if (rotatedAt) {
       if (await unanswered.has(row.sid, rotatedAt)) return this.#repeat(row, content, presenter)
-      if (secondsBetween(rotatedAt, now()) <= graceSeconds) {
+      if (this.#isInGrace(rotatedAt)) {
         return this.#answer('repeated', row, rotatedAt, content)
       }
       if (unanswered.isInDoubt) return this.#judgeLater(content, presenter)
@@ -179,6 +212,10 @@ export class RefreshRotation {
     if (await presenter.hasLeft?.()) return { outcome: 'abandoned' }
     await this.#endReused(row, content.generation, presenter)
     return { outcome: 'reused' }
+  }
+
+  #isInGrace(rotatedAt: Date): boolean {
+    return secondsBetween(rotatedAt, this.#deps.now()) <= this.#deps.graceSeconds
   }
 
   /** Another instance may be about to record this rotation as unanswered. A request waits for that once. */
@@ -229,3 +266,7 @@ export class RefreshRotation {
     return { outcome, session: sessionOf(row), roles: row.roles, token, rotatedAt }
   }
 }
+
+/** When a token was spent, if the present one is its successor. */
+const lastRotation = (row: FamilyRow, { generation }: RefreshTokenContent): Date | null =>
+  generation === row.generation - 1 ? row.rotated_at : null

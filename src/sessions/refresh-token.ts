@@ -33,6 +33,11 @@ export class RefreshTokenCodec {
     return this.#codec.encode(Buffer.concat([uuidBytes(sid), number, seed]))
   }
 
+  /** The check that a token fails by itself. */
+  faultOf(token: string): 'form' | 'signature' | undefined {
+    return this.#codec.faultOf(token)
+  }
+
   /** @returns undefined for everything that this server did not encode */
   decode(token: string): RefreshTokenContent | undefined {
     const body = this.#codec.decode(token)

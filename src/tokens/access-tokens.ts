@@ -7,6 +7,7 @@ import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { RevocationSubject } from '../revocations/revocation-log.ts'
 import type { Revocations } from '../revocations/revocations.ts'
+import { type Examined, ForeignHeaderError, faultOf, faulty } from './token-fault.ts'
 import { tokenLife } from './token-lives.ts'
 
 /** No control characters: PostgreSQL accepts no NUL in a text. */
@@ -137,24 +138,35 @@ export class AccessTokens {
    * Undefined for everything else, whatever it is: RFC 8725 §3, RFC 9068 §4.
    */
   async verify(token: string): Promise<VerifiedAccessToken | undefined> {
-    const now = this.#deps.now()
-    const digest = hash('sha256', token, 'base64')
-    const cached = this.#verified.get(digest)
-    if (cached) {
-      const isPublished = this.#deps.keyring.current.verificationKey(cached.kid, now) !== undefined
-      return isPublished && cached.claims.exp > epochSeconds(now) ? cached : undefined
-    }
-    const verified = await this.#check(token, now)
-    if (verified) this.#verified.set(digest, verified)
-    return verified
+    return (await this.examine(token)).verified
   }
 
-  async #check(token: string, now: Date): Promise<VerifiedAccessToken | undefined> {
-    if (!compactJws.test(token) || !isCanonical(token)) return undefined
+  /** The same, with the first check that the token fails. Callers of the server must not see it. */
+  async examine(token: string, at?: Date): Promise<Examined<VerifiedAccessToken>> {
+    const now = at ?? this.#deps.now()
+    const digest = hash('sha256', token, 'base64')
+    const verified = this.#verified.get(digest)
+    if (verified) {
+      if (!this.#deps.keyring.current.verificationKey(verified.kid, now)) {
+        return faulty('key', 'no published key has this kid')
+      }
+      if (verified.claims.exp > epochSeconds(now)) return { verified }
+      return faulty('time', 'exp has passed')
+    }
+    const examined = await this.#check(token, now)
+    if (examined.verified && at === undefined) this.#verified.set(digest, examined.verified)
+    return examined
+  }
+
+  async #check(token: string, now: Date): Promise<Examined<VerifiedAccessToken>> {
+    if (!compactJws.test(token)) return faulty('form', 'it is not three parts in base64url')
+    if (!isCanonical(token)) return faulty('form', 'its signature is not spelled canonically')
     try {
       const { payload, protectedHeader } = await jwtVerify(
         token,
-        ({ kid }) => {
+        (header) => {
+          if (!isOwnHeader(header)) throw new ForeignHeaderError()
+          const { kid } = header
           const key = kid && this.#deps.keyring.current.verificationKey(kid, now)
           if (!key) throw new errors.JWKSNoMatchingKey()
           return key
@@ -167,11 +179,10 @@ export class AccessTokens {
         },
       )
       const claims = accessTokenClaims.safeParse(payload)
-      if (!claims.success || !isOwnHeader(protectedHeader)) return undefined
-      return { kid: protectedHeader.kid as string, claims: claims.data }
+      if (!claims.success) return faulty('claims', claimProblem(claims.error))
+      return { verified: { kid: protectedHeader.kid as string, claims: claims.data } }
     } catch (error) {
-      if (error instanceof errors.JOSEError) return undefined
-      throw error
+      return { fault: faultOf(error) }
     }
   }
 
@@ -192,6 +203,14 @@ const tooLong = () =>
     'invalid_scope',
     'the access token would be too long: ask for fewer scopes or resources',
   )
+
+/** The name of the claim that is missing or wrong. */
+function claimProblem({ issues: [issue] }: z.ZodError): string {
+  const name = issue?.path[0]
+  return name === undefined
+    ? 'sub is not a person, although there is a sid'
+    : `${String(name)} is wrong or missing`
+}
 
 /** The last character of a signature has unused bits: a token has one spelling and no other. */
 function isCanonical(token: string): boolean {

@@ -244,6 +244,16 @@ const firstCopy = (
     .where({ id, user_id: userId, digest: digestSecret(secret) })
     .first()
 
+/** A key, expired or not; for operators. A revoked one has no row. */
+export async function readApiKey(
+  db: Knex,
+  which: { readonly secret: string } | { readonly id: string },
+): Promise<ApiKey | undefined> {
+  const where = 'secret' in which ? { digest: digestSecret(which.secret) } : which
+  const row: Row | undefined = await db('api_keys').where(where).first()
+  return row && keyOf(row)
+}
+
 const ofLiveClient = `(client_id IS NULL OR EXISTS (
   SELECT FROM clients WHERE clients.id = api_keys.client_id AND clients.disabled_at IS NULL))`
 

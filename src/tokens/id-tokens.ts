@@ -3,6 +3,7 @@ import { errors, jwtVerify } from 'jose'
 import { z } from 'zod'
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
+import { type Examined, faultOf, faulty } from './token-fault.ts'
 
 interface IdTokenRequest {
   readonly subject: string
@@ -72,8 +73,14 @@ export class IdTokens {
    * that was not revoked.
    */
   async readHint(token: string): Promise<IdTokenHint | undefined> {
+    return (await this.examine(token)).verified
+  }
+
+  /** The same, with the first check that the token fails. */
+  async examine(token: string): Promise<Examined<IdTokenHint>> {
     const { keyring, issuer } = this.#deps
-    if (token.length > longest) return undefined
+    if (token.length > longest)
+      return faulty('form', 'it is longer than an ID token of this server')
     try {
       const { payload } = await jwtVerify(
         token,
@@ -85,10 +92,11 @@ export class IdTokens {
         { algorithms: ['RS256'], typ: 'JWT', issuer, currentDate: new Date(0) },
       )
       const claims = hintClaims.safeParse(payload)
-      return claims.success ? claims.data : undefined
+      return claims.success
+        ? { verified: claims.data }
+        : faulty('claims', 'sub, aud or sid is wrong or missing')
     } catch (error) {
-      if (error instanceof errors.JOSEError) return undefined
-      throw error
+      return { fault: faultOf(error) }
     }
   }
 }

@@ -132,6 +132,23 @@ export class OneTimeTokens {
   }
 }
 
+/** The token of a link, expired or not; for operators. A spent one has no row. */
+export const readLinkToken = (
+  db: Db,
+  token: string,
+): Promise<
+  | {
+      readonly purpose: TokenPurpose
+      readonly user_id: string
+      readonly created_at: Date
+      readonly expires_at: Date
+    }
+  | undefined
+> =>
+  db('one_time_tokens')
+    .where({ digest: digestSecret(token) })
+    .first('purpose', 'user_id', 'created_at', 'expires_at')
+
 export const expiredOneTimeTokens: ExpiringRows = {
   table: 'one_time_tokens',
   columns: ['expires_at'],

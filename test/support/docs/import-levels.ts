@@ -14,6 +14,7 @@ export const levels: readonly (readonly string[])[] = [
   ['app'],
   ['endpoints', 'pages'],
   ['api'],
+  ['explanations'],
   ['grants', 'janitor'],
   ['authentication', 'http'],
   ['users', 'clients', 'consents'],
