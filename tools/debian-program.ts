@@ -17,6 +17,7 @@ const others = {
     debianPackage: 'chromium-headless-shell',
     names: ['chromium-headless-shell', 'chromium'],
   },
+  promtool: { debianPackage: 'prometheus', names: ['promtool'] },
   'systemd-analyze': { debianPackage: 'systemd', names: ['systemd-analyze'] },
 } as const satisfies Readonly<Record<string, Program>>
 

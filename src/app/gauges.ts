@@ -1,7 +1,9 @@
 import { secondsBetween } from '../clock.ts'
 import type { JanitorRun } from '../janitor/janitor.ts'
 import { keyState } from '../keyring/signing-key.ts'
+import { templateNames } from '../mail/templates.ts'
 import { droppedLines } from '../telemetry/log.ts'
+import { limits } from '../throttle/limits.ts'
 import type { Runtime, Services } from './services.ts'
 
 /** Registers the metrics that are read from their owner at each scrape. */
@@ -10,6 +12,19 @@ export function registerGauges(runtime: Runtime, services: Services): void {
   passwordGauges(runtime, services)
   revocationGauges(runtime, services)
   backgroundGauges(runtime, services)
+  startAtZero(services)
+}
+
+/**
+ * Counters that alerts watch exist before their first event: `increase()` of Prometheus would miss the event
+ * with which a counter begins.
+ */
+function startAtZero({ metrics }: Services): void {
+  for (const outcome of ['rotated', 'repeated', 'ahead', 'reused'])
+    metrics.refreshes.inc({ outcome }, 0)
+  for (const outcome of ['delivered', 'retried', 'given_up']) metrics.logouts.inc({ outcome }, 0)
+  for (const template of templateNames()) metrics.mails.inc({ template, outcome: 'given_up' }, 0)
+  for (const { policy } of Object.values(limits).flat()) metrics.throttled.inc({ policy }, 0)
 }
 
 function databaseGauges({ pool, databaseClock, fullDisk }: Runtime, { metrics }: Services): void {
