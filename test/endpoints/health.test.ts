@@ -3,7 +3,17 @@ import { ready } from '../../src/endpoints/health.ts'
 import type { Context } from '../../src/http/context.ts'
 import { eventually } from '../../tools/eventually.ts'
 import { startRedisServer } from '../../tools/redis-server.ts'
-import { startServer } from '../support/server/start-server.ts'
+import { startServer, type TestServer } from '../support/server/start-server.ts'
+
+/** The answer of a server that is well, whose checks a busy machine may keep from answering in time. */
+async function healthy(server: TestServer, path: string) {
+  let answer = await server.get(path)
+  await eventually(async () => {
+    if (answer.status !== 200) answer = await server.get(path)
+    return answer.status === 200
+  }, `${path} is well`)
+  return answer
+}
 
 test('all checks pass → the server is live and ready, and lists the checks by name', async (t) => {
   const server = await startServer(t)
@@ -11,8 +21,7 @@ test('all checks pass → the server is live and ready, and lists the checks by 
   const live = await server.get('/health/live')
   t.like(live, { status: 200, body: { status: 'ok' } })
   t.is(live.headers.get('cache-control'), 'no-store')
-  const answer = await server.get('/health/ready')
-  t.is(answer.status, 200, answer.text)
+  const answer = await healthy(server, '/health/ready')
   t.is(answer.headers.get('cache-control'), 'no-store')
   t.is(answer.body.status, 'ok')
   const names = ['accepting', 'clock', 'database', 'disk', 'keys', 'migrations', 'redis']
@@ -32,17 +41,13 @@ test('a server that is stopping is not ready and still answers', async (t) => {
 
 test('Redis is unavailable or not configured → still ready', async (t) => {
   const without = await startServer(t, { redis: false })
-  t.like(await without.get('/health/ready'), {
-    status: 200,
-    body: { checks: { redis: 'ok, not used' } },
-  })
+  t.is((await healthy(without, '/health/ready')).body.checks.redis, 'ok, not used')
   const redis = await startRedisServer()
   t.teardown(redis.close)
   const server = await startServer(t, { redis: redis.url })
   await redis.kill()
   await eventually(async () => {
-    const { status, body } = await server.get('/health/ready')
-    t.is(status, 200)
+    const { body } = await healthy(server, '/health/ready')
     return body.checks.redis.startsWith('ok, away')
   }, 'the loss shows')
 })
@@ -51,8 +56,7 @@ test('the disk of PostgreSQL is full → still ready, with a message and a metri
   const server = await startServer(t)
   const full = `DO $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$`
   await t.throwsAsync(() => server.db.raw(full))
-  const { status, body } = await server.get('/health/ready')
-  t.is(status, 200)
+  const { body } = await healthy(server, '/health/ready')
   t.regex(body.checks.disk, /^ok, but the disk of PostgreSQL is full/)
   const metrics = await server.services.metrics.registry.metrics()
   t.regex(metrics, /^signet_database_full_disk_total 1$/m)
@@ -78,11 +82,10 @@ test('the public health endpoints show the status of the instance and of its dat
   const server = await startServer(t)
   const [whole, database] = ['/api/v1/health', '/api/v1/health/database']
   for (const path of [whole, database]) {
-    const answer = await server.get(path)
-    t.deepEqual([answer.status, answer.body], [200, { status: 'ok' }], path)
+    t.deepEqual((await healthy(server, path)).body, { status: 'ok' }, path)
   }
   server.app.drain()
   const draining = await server.get(whole)
   t.deepEqual([draining.status, draining.body], [503, { status: 'unavailable' }])
-  t.is((await server.get(database)).status, 200)
+  t.deepEqual((await healthy(server, database)).body, { status: 'ok' })
 })

@@ -28,12 +28,19 @@ test('ASVS 6.5.1: 20 concurrent uses of one reset link → one succeeds, and onl
     const { id } = await addPerson(server, name)
     await api.post('password/reset/request', { email: address })
     const token = await link(address)
-    const racers = Array.from({ length: 20 }, (_, i) =>
-      api.post('password/reset/confirm', { token, new_password: distinct(i) }, fromElsewhere()),
-    )
-    const statuses = (await Promise.all(racers)).map(({ status }) => status)
-    t.is(statuses.filter((status) => status === 200).length, 1)
-    t.is(statuses.filter((status) => status === 400).length, 19)
+    // On a machine that does much else, one is answered 503 and tries again.
+    const use = async (new_password: string): Promise<number> => {
+      const { status } = await api.post(
+        'password/reset/confirm',
+        { token, new_password },
+        fromElsewhere(),
+      )
+      return status === 503 ? use(new_password) : status
+    }
+    const racers = Array.from({ length: 20 }, (_, i) => use(distinct(i)))
+    const statuses = await Promise.all(racers)
+    t.is(statuses.filter((status) => status === 200).length, 1, statuses.join())
+    t.is(statuses.filter((status) => status === 400).length, 19, statuses.join())
     await enter(server, name, distinct(statuses.indexOf(200)))
     const events = await server
       .db('audit_events')
