@@ -88,6 +88,9 @@ async function foreignAccesses(): Promise<string[]> {
 const exceptions: Readonly<Record<string, string>> = {
   'backchannel: reads clients': 'a notification is written only for a client that wants it',
   'cli: reads access_token_lives': 'the doctor compares the lifetimes of instances',
+  'cli: reads clients': 'a restored database is counted',
+  'cli: reads refresh_families': 'a restored database is counted',
+  'cli: reads users': 'a restored database is counted',
   'consents: reads clients': 'the janitor looks for consents for deleted clients; the list of apps',
   'consents: reads users': 'the janitor looks for consents of deleted people',
   'mail: reads users':

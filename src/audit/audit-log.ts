@@ -1,4 +1,4 @@
-import type { Now } from '../clock.ts'
+import { later, type Now } from '../clock.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 
@@ -94,6 +94,8 @@ interface AuditFilter {
   readonly until?: Date | undefined
 }
 
+const settleSeconds = 60
+
 /** The trail of security events. A use case records its events in its own transaction. */
 export class AuditLog {
   readonly #db: Db
@@ -137,6 +139,30 @@ export class AuditLog {
     if (until) query.where('at', '<', until)
     if (after !== undefined) query.where('id', '<', after)
     return query
+  }
+
+  /**
+   * The next events after one, in their order, without those of the last minute: ids are not given in the order
+   * of commits, and a transaction may still be open.
+   */
+  async settledAfter(id: string, limit: number): Promise<RecordedEvent[]> {
+    const settled = later(this.#now(), -settleSeconds)
+    const events = await this.#db<RecordedEvent>('audit_events')
+      .where('id', '>', id)
+      .orderBy('id')
+      .limit(limit)
+    const recent = events.findIndex(({ at }) => at >= settled)
+    return recent < 0 ? events : events.slice(0, recent)
+  }
+
+  async newest(): Promise<RecordedEvent | undefined> {
+    return this.#db<RecordedEvent>('audit_events').orderBy('id', 'desc').first()
+  }
+
+  /** Which of these events there are, by id. */
+  async present(ids: readonly string[]): Promise<Map<string, RecordedEvent>> {
+    const events = await this.#db<RecordedEvent>('audit_events').whereIn('id', [...ids])
+    return new Map(events.map((event) => [event.id, event]))
   }
 
   /**

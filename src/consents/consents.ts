@@ -93,7 +93,7 @@ export class Consents {
    * same order, so neither waits for the other in turn, and a session that it begins is found here.
    * @returns whether the client had anything
    */
-  async withdraw(userId: string, clientId: string, ip: string): Promise<boolean> {
+  async withdraw(userId: string, clientId: string, ip?: string): Promise<boolean> {
     const { codes, families, revocations, audit } = this.#deps
     return revocations.decide(async (change) => {
       const { trx } = change

@@ -90,6 +90,23 @@ export async function rewrap(db: Knex, masterKeys: MasterKeys): Promise<number> 
   return keys + (await rewrapTable(db, masterKeys, 'sealed_secrets', 'name', 'secret_jwe'))
 }
 
+/** Opens every secret of the database, and says which ones do not open. */
+export async function openAll(
+  db: Knex,
+  masterKeys: MasterKeys,
+): Promise<{ opened: number; failures: string[] }> {
+  const keys = db('signing_keys')
+    .whereNotNull('private_jwe')
+    .select('kid as name', 'private_jwe as sealed')
+  const secrets = db('sealed_secrets').select('name', 'secret_jwe as sealed')
+  const rows: { name: string; sealed: string }[] = await keys.unionAll([secrets])
+  const failures: string[] = []
+  for (const { name, sealed } of rows) {
+    await unseal(masterKeys, name, sealed).catch((error: Error) => failures.push(error.message))
+  }
+  return { opened: rows.length - failures.length, failures: [...new Set(failures)] }
+}
+
 /** The ids of the master keys that the database still needs. */
 export async function masterKeysInUse(db: Knex): Promise<string[]> {
   const keys = db('signing_keys').whereNotNull('private_jwe').select('master_key_id')

@@ -34,12 +34,23 @@ export function loadConfig(): Config {
 }
 
 /**
+ * Undefined if there is none.
+ * @throws MasterKeyError for a file that other users can read, or that contains no key
+ */
+export async function readConfiguredMasterKeys({
+  MASTER_KEYS,
+  KEYS_DIR,
+}: Config): Promise<MasterKeys | undefined> {
+  return MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : readMasterKeys(KEYS_DIR)
+}
+
+/**
  * Reads the master keys; outside production the first start creates one.
  * @throws MasterKeyError when there is none, or none that opens the database
  */
 async function openMasterKeys(config: Config, db: Knex, notify: Notify): Promise<MasterKeys> {
-  const { MASTER_KEYS, KEYS_DIR } = config
-  const found = MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : await readMasterKeys(KEYS_DIR)
+  const { KEYS_DIR } = config
+  const found = await readConfiguredMasterKeys(config)
   const inUse = await masterKeysInUse(db)
   if (found) {
     for (const id of inUse) found.derive('presence', id)

@@ -5,6 +5,7 @@ import type { Place } from './instances.ts'
 import { pausedInstance } from './paused-instance.ts'
 import { promotedStandby } from './promoted-standby.ts'
 import { rollingRelease } from './rolling-release.ts'
+import { switchover } from './switchover.ts'
 import { wrongClocks } from './wrong-clocks.ts'
 
 /**
@@ -13,6 +14,10 @@ import { wrongClocks } from './wrong-clocks.ts'
  */
 const drills: Readonly<Record<string, [string, (place: Place) => Promise<string>]>> = {
   promoted: ['a standby that is seconds behind is promoted → no session is lost', promotedStandby],
+  switchover: [
+    'the primary is changed between PAUSE and RESUME of PgBouncer → no session is lost',
+    switchover,
+  ],
   paused: ['an instance stands still for 20 s under load → no session is lost', pausedInstance],
   hanging: ['a synchronous standby hangs for 45 s → no session is lost', hangingStandby],
   releases: [

@@ -3,25 +3,21 @@ import type { Knex } from 'knex'
 import { later } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { LiveKeyring } from '../../keyring/live-keyring.ts'
-import { type MasterKeys, masterKeysFrom, readMasterKeys } from '../../keyring/master-keys.ts'
+import type { MasterKeys } from '../../keyring/master-keys.ts'
 import { masterKeysInUse } from '../../keyring/sealing.ts'
 import { hasTurn, type SigningKey } from '../../keyring/signing-key.ts'
 import { SigningKeys } from '../../keyring/signing-keys.ts'
 import { explain } from '../../server/explain.ts'
+import { readConfiguredMasterKeys } from '../../server/open-runtime.ts'
 import { moment } from '../output.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 
 const masterCheck = 'master keys'
 const signingCheck = 'signing keys'
 
-/** @throws MasterKeyError for a file that other users can read, or that contains no key */
-async function findMasterKeys({ MASTER_KEYS, KEYS_DIR }: Config) {
-  return MASTER_KEYS ? masterKeysFrom(MASTER_KEYS) : readMasterKeys(KEYS_DIR)
-}
-
 /** Checks the master keys without the database. */
 export async function checkMasterKeys(config: Config): Promise<Finding[]> {
-  const found = await findMasterKeys(config)
+  const found = await readConfiguredMasterKeys(config)
   const from = config.MASTER_KEYS ? 'MASTER_KEYS' : `${config.KEYS_DIR}/`
   if (!found) {
     return config.production
@@ -37,7 +33,7 @@ export async function checkMasterKeys(config: Config): Promise<Finding[]> {
 
 /** Checks that the sealed keys in the database can be opened. */
 export async function checkKeys(db: Knex, config: Config, now: Date): Promise<Finding[]> {
-  const masterKeys = await findMasterKeys(config).catch(() => undefined)
+  const masterKeys = await readConfiguredMasterKeys(config).catch(() => undefined)
   const needed = await masterKeysInUse(db)
   const missing = needed.filter((id) => !masterKeys?.all.some((key) => key.id === id))
   if (missing.length > 0) {
