@@ -17,6 +17,8 @@ const others = {
     debianPackage: 'chromium-headless-shell',
     names: ['chromium-headless-shell', 'chromium'],
   },
+  // 1.21 or newer, for the components of kustomize: Debian has it since 13.
+  kubectl: { debianPackage: 'kubernetes-client', names: ['kubectl'] },
   promtool: { debianPackage: 'prometheus', names: ['promtool'] },
   'systemd-analyze': { debianPackage: 'systemd', names: ['systemd-analyze'] },
 } as const satisfies Readonly<Record<string, Program>>
