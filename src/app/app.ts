@@ -29,7 +29,7 @@ export interface App {
 
 /** Creates the services and mounts the routes on them. */
 export async function createApp(runtime: Runtime): Promise<App> {
-  const { config, log } = runtime
+  const { config, log, tracer } = runtime
   const services = await createServices(runtime)
   const { metrics } = services
   const { issuer } = config
@@ -48,6 +48,7 @@ export async function createApp(runtime: Runtime): Promise<App> {
     metrics,
     trustedProxies: config.TRUSTED_PROXIES,
     sample: config.LOG_SAMPLE,
+    tracer,
   })
   koa.use(requests.middleware)
   koa.use(routes.middleware)

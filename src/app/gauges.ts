@@ -12,6 +12,7 @@ export function registerGauges(runtime: Runtime, services: Services): void {
   passwordGauges(runtime, services)
   revocationGauges(runtime, services)
   backgroundGauges(runtime, services)
+  traceGauges(runtime, services)
   startAtZero(services)
 }
 
@@ -80,6 +81,19 @@ function revocationGauges({ now }: Runtime, { metrics, index, feed, unanswered }
     'unanswered_rotations_failed_total',
     'Failures to record or look up unanswered rotations',
     () => unanswered.failures,
+  )
+}
+
+function traceGauges({ tracer }: Runtime, { metrics }: Services): void {
+  metrics.counter(
+    'trace_spans_exported_total',
+    'Spans that the collector has taken',
+    () => tracer?.spans.exported ?? 0,
+  )
+  metrics.counter(
+    'trace_spans_dropped_total',
+    'Spans that were dropped because the collector was away or too slow',
+    () => tracer?.spans.dropped ?? 0,
   )
 }
 

@@ -1,5 +1,6 @@
 import { every, later } from '../clock.ts'
 import { isUnavailable } from '../stores/unavailable.ts'
+import { tracedJob } from '../telemetry/spans.ts'
 import { noteSeconds } from '../tokens/token-lives.ts'
 import type { Runtime, Services } from './services.ts'
 
@@ -16,7 +17,7 @@ export class Jobs {
 
   /** Runs every job once, in the order in which they depend on each other, then schedules them. */
   async start(): Promise<void> {
-    const { config, log } = this.#runtime
+    const { config, log, tracer } = this.#runtime
     const { tokenLives, revocations, feed, throttle, apiClients, janitor } = this.#services
     const { mailSender, logoutSender } = this.#services
     const tendKeys = () => this.#tendKeys()
@@ -30,12 +31,15 @@ export class Jobs {
     logoutSender.start()
     const repeat = (seconds: number, name: string, job: () => Promise<unknown>) =>
       every(seconds, job, (error) => log.error({ err: error }, `${name} failed`))
+    const traced = (seconds: number, name: string, job: () => Promise<unknown>) =>
+      repeat(seconds, name, () => tracedJob(tracer, name, job))
     this.#stops = [
-      repeat(config.KEYRING_REREAD_SECONDS, 'rereading the keys', tendKeys),
-      repeat(noteSeconds, 'recording the token lifetime', () => tokenLives.note()),
+      traced(config.KEYRING_REREAD_SECONDS, 'rereading the keys', tendKeys),
+      traced(noteSeconds, 'recording the token lifetime', () => tokenLives.note()),
+      // Every second and twice a second: their traces would be most of all.
       repeat(1, 'following the revocations', () => revocations.follow()),
       repeat(0.5, 'following the revocations for verifiers', () => this.#followFeed()),
-      repeat(config.JANITOR_SECONDS, 'deleting expired rows', () => janitor.run(this.#mayDelete)),
+      traced(config.JANITOR_SECONDS, 'deleting expired rows', () => janitor.run(this.#mayDelete)),
       () => mailSender.stop(),
       () => logoutSender.stop(),
     ]

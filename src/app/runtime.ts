@@ -9,6 +9,7 @@ import type { DatabaseClock } from '../stores/database-clock.ts'
 import type { FullDisk } from '../stores/postgres.ts'
 import type { RedisClient } from '../stores/redis.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Tracer } from '../telemetry/spans.ts'
 import type { DelayLimits, Limits } from '../throttle/limits.ts'
 
 /** Everything that a process has open: configuration, stores, keys, clock, log. A test opens its own. */
@@ -23,6 +24,8 @@ export interface Runtime {
   /** The clock behind `now`; absent in tests, which move their own. */
   readonly databaseClock?: DatabaseClock
   readonly log: Log
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer
   /** Computes password hashes outside this process. Absent: they are computed here. */
   readonly hashing?: Hashing
   /** Replaces limits of throttle/limits.ts, for tests that make many attempts. */

@@ -53,7 +53,7 @@ export type Services = Awaited<ReturnType<typeof createServices>>
  * mail, people, sign-in, cleanup. `routes.ts` mounts routes on them; `cli/` runs commands with them.
  */
 export async function createServices(runtime: Runtime) {
-  const { config, db, pool, redis, masterKeys, now, log } = runtime
+  const { config, db, pool, redis, masterKeys, now, log, tracer } = runtime
   const { issuer } = config
   const lifetimes = lifetimesOf(config)
   const accessTokenMaxSeconds = config.ACCESS_TOKEN_MAX_SECONDS
@@ -121,6 +121,7 @@ export async function createServices(runtime: Runtime) {
     now,
     log,
     metrics,
+    tracer,
   })
   logoutDeliveries.whenCommitted(() => logoutSender.wake())
   const outbox = new Outbox(now)
@@ -196,6 +197,7 @@ export async function createServices(runtime: Runtime) {
     now,
     log,
     metrics,
+    tracer,
   })
   outbox.whenCommitted(() => mailSender.wake())
 

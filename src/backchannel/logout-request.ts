@@ -1,6 +1,7 @@
 import { type RequestOptions, request } from 'node:http'
 import { request as requestByTls } from 'node:https'
 import { isLoopback } from '../oauth/redirect-uri.ts'
+import { callSpan } from '../telemetry/call-span.ts'
 
 /** The longest that one request takes, from the name lookup to the end of the answer. */
 const requestSeconds = 5
@@ -26,6 +27,19 @@ export async function postLogout(
   stopping: AbortSignal,
 ): Promise<number> {
   if (!mayBeCalled(uri)) throw new Error('the URI is neither https nor on loopback')
+  return callSpan('POST', uri, async ({ headers, answered }) => {
+    const status = await post(uri, token, stopping, headers)
+    answered(status)
+    return status
+  })
+}
+
+async function post(
+  uri: string,
+  token: string,
+  stopping: AbortSignal,
+  traceHeaders: Readonly<Record<string, string>>,
+): Promise<number> {
   const body = Buffer.from(`logout_token=${token}`)
   const late = AbortSignal.timeout(requestSeconds * 1000)
   const options: RequestOptions = {
@@ -40,6 +54,7 @@ export async function postLogout(
       accept: '*/*',
       'user-agent': 'signet',
       connection: 'close',
+      ...traceHeaders,
     },
   }
   try {

@@ -3,6 +3,7 @@ import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { QueueWorkers } from '../stores/queue-workers.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { activeSpan, type Tracer, tracedJob } from '../telemetry/spans.ts'
 import type { ClaimedLogout, LogoutBacklog, LogoutDeliveries } from './logout-deliveries.ts'
 import { postLogout } from './logout-request.ts'
 
@@ -19,6 +20,7 @@ interface Dependencies {
   readonly now: Now
   readonly log: Log
   readonly metrics: Metrics
+  readonly tracer?: Tracer | undefined
 }
 
 /** Notifications sent at the same time, each on its own connection. */
@@ -71,7 +73,7 @@ class LogoutDelivery {
     if (!claim) return false
     onClaim()
     try {
-      await this.#handle(claim)
+      await tracedJob(this.#deps.tracer, 'send logout notification', () => this.#handle(claim))
     } finally {
       this.#count(claim.clientId, -1)
     }
@@ -140,6 +142,7 @@ class LogoutDelivery {
     const { id: logoutId, clientId, sid, attempts } = claim
     const { level, message } = logLines[outcome]
     this.#deps.metrics.logouts.inc({ outcome })
+    activeSpan()?.set({ 'signet.outcome': outcome })
     this.#deps.log[level]({ logoutId, clientId, sid, attempts, reason }, message)
   }
 }

@@ -65,7 +65,8 @@ async function begin(): Promise<Start> {
       'PORT=0 uses any free port, so ISSUER must name the URL at which clients reach this server.',
     )
   }
-  const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat })
+  const isTraced = config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined
+  const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, isTraced })
   logBugs(log)
   // Progress goes to the terminal when the log is for people, and into the log when it is JSON.
   const notify = config.logFormat === 'json' ? (line: string) => log.info(line) : narrate

@@ -112,6 +112,12 @@ function missing(values: Partial<Environment>): string[] {
     if (url !== undefined && isOpen(url))
       problems.push(`${name} must be https in production: ${why}`)
   }
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_EXPORTER_OTLP_HEADERS: sent = {} } = values
+  if (collector !== undefined && isOpen(collector) && Object.keys(sent).length > 0) {
+    problems.push(
+      'OTEL_EXPORTER_OTLP_ENDPOINT must be https in production when OTEL_EXPORTER_OTLP_HEADERS is set',
+    )
+  }
   if (!DATABASE_URL) {
     problems.push('DATABASE_URL is required in production, which has no embedded PostgreSQL')
   }

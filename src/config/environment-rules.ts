@@ -65,6 +65,34 @@ export const masterKeys = list.refine(
   'must be base64url of 32 bytes each, separated by commas',
 )
 
+/** OpenTelemetry's `key1=value1,key2=value2`, percent-encoded. */
+export const headers = list
+  .refine(
+    (items) => items.every((item) => /^[\w!#$%&'*.^`|~+-]+=(?:[!-$&-~]|%[\dA-F]{2})*$/i.test(item)),
+    'must be name=value pairs, separated by commas, with percent-encoded values',
+  )
+  .transform((items) =>
+    Object.fromEntries(
+      items.map((item) => {
+        const at = item.indexOf('=')
+        return [item.slice(0, at), decoded(item.slice(at + 1))]
+      }),
+    ),
+  )
+  .refine(
+    (named) => Object.values(named).every((value) => /^[\x20-\x7e]*$/.test(value)),
+    'must have values of printable ASCII',
+  )
+
+/** @returns a character that no header may have, if it is not UTF-8 */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return '\n'
+  }
+}
+
 export const origins = list.refine(
   (items) => items.every((item) => URL.canParse(item) && new URL(item).origin === item),
   'must be origins such as https://app.example, separated by commas',

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import {
   flag,
+  headers,
   issuerUrl,
   mailUrl,
   masterKeys,
@@ -195,6 +196,30 @@ export const variables = {
     description: 'port that serves Prometheus metrics',
     absent: '`9464`; outside production any free port if that is taken',
   }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional().meta({
+    description:
+      'base URL of an OpenTelemetry collector, to which traces are sent as OTLP over HTTP (JSON), see docs/traces.md',
+    absent: 'nothing is traced',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: headers.default({}).meta({
+    description:
+      'headers of each request to the collector, such as `Authorization=Bearer%20…`, separated by commas',
+    absent: 'none',
+  }),
+  OTEL_SERVICE_NAME: z.string().max(255).default('signet').describe('`service.name` of traces'),
+  OTEL_TRACES_SAMPLER: oneOf(
+    'always_on',
+    'always_off',
+    'traceidratio',
+    'parentbased_always_on',
+    'parentbased_always_off',
+    'parentbased_traceidratio',
+  )
+    .default('parentbased_always_on')
+    .describe('which requests are traced; the parent is that of a trusted proxy'),
+  OTEL_TRACES_SAMPLER_ARG: share
+    .default(1)
+    .describe('share of requests that a `…traceidratio` sampler traces, such as `0.01`'),
   AUDIT_RETENTION_DAYS: whole(1, 36_500).default(400).describe('how long audit events are kept'),
   JANITOR_SECONDS: whole(1, 86_400)
     .default(60)

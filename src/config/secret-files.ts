@@ -11,7 +11,13 @@ import {
 import { variables } from './environment.ts'
 
 /** Variables with a secret: each has a variant, such as DATABASE_URL_FILE, that names a file with the value. */
-const secretVariables = ['DATABASE_URL', 'REDIS_URL', 'MASTER_KEYS', 'SMTP_URL'] as const
+const secretVariables = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'MASTER_KEYS',
+  'SMTP_URL',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+] as const
 
 type SecretVariable = (typeof secretVariables)[number]
 

@@ -3,6 +3,7 @@ import type { Client } from '../clients/client.ts'
 import type { Params } from '../oauth/params.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { type Span, type Tracer, traceMembers, within } from '../telemetry/spans.ts'
 import { callerAddress, fromProxy } from './caller-address.ts'
 import type { Context, Middleware, RequestFacts, RequestState } from './context.ts'
 import { OutageLog } from './outage-log.ts'
@@ -14,6 +15,7 @@ interface Dependencies {
   readonly trustedProxies: readonly string[]
   /** The share of successful requests that are logged; 1 if absent. */
   readonly sample?: number
+  readonly tracer?: Tracer | undefined
 }
 
 /** A request that has been answered. */
@@ -32,6 +34,8 @@ interface Arrival {
   readonly requestId: string
   readonly ip: string
   readonly startedAt: number
+  /** If the request is traced. */
+  readonly span: Span | undefined
 }
 
 /**
@@ -42,6 +46,7 @@ export class RequestLog {
   readonly #deps: Dependencies
   readonly #addressOf: (request: IncomingMessage) => string
   readonly #idOf: (request: IncomingMessage) => string
+  readonly #isFromProxy: (request: IncomingMessage) => boolean
   readonly #lines: Log
   readonly #ignoresProxies: boolean
   readonly #outages: OutageLog
@@ -50,7 +55,8 @@ export class RequestLog {
   constructor(deps: Dependencies) {
     this.#deps = deps
     this.#addressOf = callerAddress(deps.trustedProxies)
-    this.#idOf = requestIdOf(fromProxy(deps.trustedProxies))
+    this.#isFromProxy = fromProxy(deps.trustedProxies)
+    this.#idOf = requestIdOf(this.#isFromProxy)
     // The members of a line are listed below and in RequestFacts; redaction would cost more than all the rest.
     this.#lines = deps.log.child({}, { redact: [] })
     this.#outages = new OutageLog(deps.log)
@@ -63,7 +69,14 @@ export class RequestLog {
     const arrival = this.arrive(ctx.req)
     ctx.state = new State(arrival, this.#deps.log)
     ctx.res.setHeader('x-request-id', arrival.requestId)
-    await next()
+    const { span } = arrival
+    try {
+      await (span ? within(span, next) : next())
+    } catch (error) {
+      span?.fail(error)
+      span?.end()
+      throw error
+    }
     const { method, path, status } = ctx
     const route = String(ctx._matchedRoute ?? 'none')
     if (ctx.state.outage !== undefined) this.#outages.note(ctx.state.outage)
@@ -72,10 +85,12 @@ export class RequestLog {
 
   arrive(request: IncomingMessage): Arrival {
     if (this.#ignoresProxies && request.headers['x-forwarded-for'] !== undefined) this.#noteProxy()
+    const { tracer } = this.#deps
     return {
       requestId: this.#idOf(request),
       ip: this.#addressOf(request),
       startedAt: performance.now(),
+      span: tracer?.request(request.headers, this.#isFromProxy(request)),
     }
   }
 
@@ -92,14 +107,16 @@ export class RequestLog {
     )
   }
 
-  leave({ arrival, route, method, path, status, facts }: Answered): void {
+  leave(answered: Answered): void {
+    const { arrival, route, method, path, status, facts } = answered
     this.#deps.metrics.requests.inc({ route, method: knownMethod(method), status })
+    if (arrival.span) endSpan(arrival.span, answered)
     const level = status >= 500 ? 'error' : 'info'
     if (!this.#lines.isLevelEnabled(level)) return
     const { sample = 1 } = this.#deps
     const isSampled = sample < 1 && isGood(status, facts)
     if (isSampled && Math.random() >= sample) return
-    const { requestId, ip, startedAt } = arrival
+    const { requestId, ip, startedAt, span } = arrival
     const milliseconds = Math.round(performance.now() - startedAt)
     const line = {
       requestId,
@@ -110,9 +127,26 @@ export class RequestLog {
       ip,
       ...facts,
       ...(isSampled && { sample }),
+      ...(span && traceMembers(span)),
     }
     this.#lines[level](line, 'request')
   }
+}
+
+/** Names a span by the route and not by the path, which may hold the id of a person. */
+function endSpan(span: Span, { arrival, route, method, status, facts }: Answered): void {
+  const name = knownMethod(method)
+  span.rename(route === 'none' ? name : `${name} ${route}`)
+  span.set({
+    'http.request.method': name === 'other' ? '_OTHER' : name,
+    'http.response.status_code': status,
+    'signet.request_id': arrival.requestId,
+    ...(route !== 'none' && { 'http.route': route }),
+    ...(facts?.grant !== undefined && { 'signet.grant': facts.grant }),
+    ...(facts?.error !== undefined && { 'signet.error': facts.error }),
+  })
+  if (status >= 500) span.fail(facts?.advice === undefined ? facts?.error : facts.cause)
+  span.end()
 }
 
 /** Creates the log of a request when it is first used: most requests need only their one line. */

@@ -1,5 +1,6 @@
 import { type KeyObject, sign } from 'node:crypto'
 import type { Now } from '../clock.ts'
+import { traced } from '../telemetry/spans.ts'
 import { Keyring, type Signer } from './keyring.ts'
 import type { SigningKeys, StoredKey } from './signing-keys.ts'
 import { mostKeyringAgeSeconds } from './timing.ts'
@@ -127,7 +128,10 @@ const headers = new WeakMap<KeyObject, Map<string, string>>()
  * A compact JWS with RS256, RFC 7515 §3.1. Signed and hashed on a libuv thread, by node:crypto itself:
  * through jose the event loop would pay twice as much for each token.
  */
-function signJws({ kid, privateKey }: Signer, typ: string, payload: string): Promise<string> {
+const signJws = (signer: Signer, typ: string, payload: string): Promise<string> =>
+  traced(`sign ${typ}`, () => signPayload(signer, typ, payload))
+
+function signPayload({ kid, privateKey }: Signer, typ: string, payload: string): Promise<string> {
   const input = `${headerOf(kid, privateKey, typ)}.${payload}`
   return new Promise((resolve, reject) => {
     sign('RSA-SHA256', Buffer.from(input, 'latin1'), privateKey, (error, signature) => {

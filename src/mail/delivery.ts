@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { type Now, secondsBetween } from '../clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { activeSpan, type Tracer, traced, tracedJob } from '../telemetry/spans.ts'
 import { type ClaimedMail, delaySeconds, type MailQueue } from './mail-queue.ts'
 import type { MailTemplate } from './outbox.ts'
 import { render } from './templates.ts'
@@ -36,6 +37,7 @@ export interface DeliveryDependencies {
   readonly now: Now
   readonly log: Log
   readonly metrics: Metrics
+  readonly tracer?: Tracer | undefined
 }
 
 const busySeconds = 5
@@ -62,7 +64,8 @@ export class Delivery {
     const claim = await this.#deps.queue.claim(this.#deps.prepare)
     if (!claim) return false
     onClaim()
-    await this.#handle(claim.mail, claim.prepared)
+    const handle = () => this.#handle(claim.mail, claim.prepared)
+    await tracedJob(this.#deps.tracer, 'send mail', handle)
     return true
   }
 
@@ -97,7 +100,8 @@ export class Delivery {
         token,
         code,
       })
-      await transport.send({ ...rendered, id, to, createdAt })
+      const send = () => transport.send({ ...rendered, id, to, createdAt })
+      await traced('mail server', send, { kind: 'client' })
     } catch (error) {
       const { reason, permanent } = failureOf(error)
       if (permanent || this.#ageDays(mail) > mostDays) return this.#giveUp(mail, reason)
@@ -131,6 +135,7 @@ export class Delivery {
     const { level, message } = logLines[outcome]
     const domain = domainOf(mail.recipient)
     this.#deps.metrics.mails.inc({ template, outcome })
+    activeSpan()?.set({ 'signet.mail.template': template, 'signet.outcome': outcome })
     this.#deps.log[level]({ mailId, template, domain, attempts, reason }, message)
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { callSpan } from '../telemetry/call-span.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -44,15 +45,18 @@ export class BreachedPasswords {
 
   async #fetchRange(prefix: string): Promise<string> {
     const { url, timeoutMilliseconds = 1000 } = this.#deps
-    const response = await fetch(`${url.replace(/\/$/, '')}/${prefix}`, {
-      // Padding hides the number of entries from the network: padded entries have a count of 0.
-      headers: { 'Add-Padding': 'true', 'User-Agent': 'signet' },
-      redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMilliseconds),
+    return callSpan('GET', url, async ({ headers, answered }) => {
+      const response = await fetch(`${url.replace(/\/$/, '')}/${prefix}`, {
+        // Padding hides the number of entries from the network: padded entries have a count of 0.
+        headers: { 'Add-Padding': 'true', 'User-Agent': 'signet', ...headers },
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMilliseconds),
+      })
+      answered(response.status)
+      if (response.ok) return readBounded(response)
+      await response.body?.cancel()
+      throw new Error(`the range service answered ${response.status}`)
     })
-    if (response.ok) return readBounded(response)
-    await response.body?.cancel()
-    throw new Error(`the range service answered ${response.status}`)
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { startSpan, traced } from '../telemetry/spans.ts'
 import type { Bulkhead } from './bulkhead.ts'
 import { type Argon2Parameters, HashError, readArgon2, readHash } from './hash-formats.ts'
 import { type Hashing, hashingHere } from './hashing.ts'
@@ -54,7 +55,7 @@ export class Passwords {
     ip?: string,
   ): Promise<PasswordReason[]> {
     return assessPassword(password, personal, this.#policy, (text, words) =>
-      this.#bulkhead.run(() => this.#hashing.whyGuessable(text, words), ip),
+      this.#run('assess', () => this.#hashing.whyGuessable(text, words), ip),
     )
   }
 
@@ -75,7 +76,7 @@ export class Passwords {
   /** Hashes an accepted password again; the policy may have changed since. */
   renew(password: string, ip?: string): Promise<string> {
     const text = password.normalize('NFKC')
-    return this.#bulkhead.run(() => this.#hashing.hash(text, this.#own), ip)
+    return this.#run('hash', () => this.#hashing.hash(text, this.#own), ip)
   }
 
   /**
@@ -99,7 +100,7 @@ export class Passwords {
     const presented = new Set(tooLong ? [''] : [password, password.normalize('NFKC')])
     for (const text of presented) {
       const check = () => this.#hashing.verify(against, text, this.#own)
-      const same = await this.#bulkhead.run(check, ip)
+      const same = await this.#run('verify', check, ip)
       if (same) return isKnown && !tooLong
     }
     return false
@@ -111,6 +112,16 @@ export class Passwords {
     const { memoryKib, passes, lanes } = this.#own
     if (cost?.memoryKib !== memoryKib) return true
     return cost.passes !== passes || cost.lanes !== lanes
+  }
+
+  /** Runs a job behind the bulkhead; a trace shows how long it waited. */
+  #run<T>(name: string, job: () => Promise<T>, ip?: string): Promise<T> {
+    const queue = startSpan('password queue')
+    const work = () => {
+      queue?.end()
+      return traced(`password ${name}`, job)
+    }
+    return this.#bulkhead.run(work, ip).finally(() => queue?.end())
   }
 
   /** A hash that cannot be verified matches no password, and costs the same as a wrong password. */

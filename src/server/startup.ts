@@ -9,6 +9,7 @@ import { type MetricsSource, scrape } from '../telemetry/scrape.ts'
 import { HttpServer, urlOf } from './http-server.ts'
 import type { Notify } from './open-database.ts'
 import type { OpenedRuntime } from './open-runtime.ts'
+import { exportSecondsOf, openTracer } from './open-tracer.ts'
 import { aborted, type StoppedError, type StopSignals } from './stop-signals.ts'
 
 /** Everything that a start has before it opens anything. */
@@ -19,6 +20,8 @@ export interface Start {
   readonly stop: StopSignals
   /** Absent: the pages look as they are built in. */
   readonly theme?: Theme
+  /** The number of this worker process. */
+  readonly worker?: number
 }
 
 /** Functions that close what was opened, called newest first. */
@@ -48,13 +51,20 @@ export async function untilStopped(
 /** Opens the application and starts its background jobs. A signal may stop it between two steps. */
 export async function openApp(
   runtime: OpenedRuntime,
-  { config, log, stop, theme }: Start,
+  { config, log, stop, theme, worker }: Start,
   closers: Closers,
 ): Promise<App> {
+  const tracer = await openTracer(config, log, worker)
+  if (tracer) closers.push(() => tracer.close(exportSecondsOf(config)))
   const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
   closers.push(() => hashing.close())
   const { createApp } = await import('../app/app.ts')
-  const app = await createApp({ ...runtime, hashing, ...(theme && { theme }) })
+  const app = await createApp({
+    ...runtime,
+    hashing,
+    ...(theme && { theme }),
+    ...(tracer && { tracer }),
+  })
   closers.push(app.stop)
   await app.start()
   stop.requested.throwIfAborted()

@@ -1,5 +1,9 @@
+import { activeSpan, type Span, within } from '../telemetry/spans.ts'
+
 interface Waiting<Item, Outcome> {
   readonly item: Item
+  /** The span of the caller, if it is recorded. */
+  readonly span: Span | undefined
   readonly resolve: (outcome: Outcome) => void
   readonly reject: (error: unknown) => void
 }
@@ -38,7 +42,7 @@ export class BatchQueue<Item, Outcome> {
 
   add(item: Item): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject })
+      this.#waiting.push({ item, span: activeSpan(), resolve, reject })
       if (this.#busy) return
       this.#busy = true
       if (this.#options.start === 'idle') this.#flush()
@@ -76,7 +80,9 @@ export class BatchQueue<Item, Outcome> {
   async #settle(batch: readonly Waiting<Item, Outcome>[]): Promise<void> {
     const { run, isAtomicFailure } = this.#options
     try {
-      const outcomes = await run(batch.map(({ item }) => item))
+      // The statement belongs to the traces of all items, but a span has one parent: the first that is recorded.
+      const span = batch.find((one) => one.span)?.span
+      const outcomes = await within(span, () => run(batch.map(({ item }) => item)))
       batch.forEach(({ resolve }, at) => {
         resolve(outcomes[at] as Outcome)
       })

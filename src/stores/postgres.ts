@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import knex, { type Knex } from 'knex'
 import pg from 'pg'
+import { activeSpan, type Span, startSpan, within } from '../telemetry/spans.ts'
+import { traceStatements } from './statement-spans.ts'
 import { cancelOnTimeout } from './statement-timeout.ts'
 
 /** Runs a statement: the pool, or the transaction that the statement belongs to. */
@@ -61,10 +63,25 @@ class BoundedPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>
   override connect(done: Parameters<pg.Pool['connect']>[0]): void
   override connect(done?: Parameters<pg.Pool['connect']>[0]) {
-    if (this.waitingCount < this.#maxWaiting) return done ? super.connect(done) : super.connect()
+    if (this.waitingCount < this.#maxWaiting) {
+      const wait = this.idleCount === 0 ? startSpan('wait for a connection') : undefined
+      if (done) return super.connect(inOwnSpan(done, wait))
+      return wait ? super.connect().finally(() => wait.end()) : super.connect()
+    }
     const error = new Error('timeout exceeded when trying to connect: too many statements wait')
     if (!done) return Promise.reject(error)
     process.nextTick(done, error, undefined, () => undefined)
+  }
+}
+
+type Done = NonNullable<Parameters<pg.Pool['connect']>[0]>
+
+/** The pool calls those who wait for a connection in the turn of the one who returns it. */
+function inOwnSpan(done: Done, wait: Span | undefined): Done {
+  const span = activeSpan()
+  return (...args) => {
+    wait?.end()
+    within(span, () => done(...args))
   }
 }
 
@@ -93,6 +110,7 @@ export function openPostgres(options: PostgresOptions): Postgres {
     client.on('error', options.onBrokenConnection ?? ignore)
   })
   cancelOnTimeout(pool, options.poolSize)
+  traceStatements(pool)
   const fullDisk = watchDisk(pool)
   const db = knex({ ...dialect, connectionPool: pool }).on('query-error', shorten)
   const close = async () => {

@@ -1,4 +1,5 @@
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, type Command, Redis } from 'ioredis'
+import { startSpan } from '../telemetry/spans.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -58,7 +59,31 @@ export function openRedis(options: RedisOptions): RedisClient {
   const redis = connect(options)
   // Without a listener ioredis writes to the console. Each command reports its own error.
   redis.on('error', () => undefined)
+  traceCommands(redis)
   return redis
+}
+
+/** Records the commands of sampled traces by name, without keys and values. */
+function traceCommands(redis: RedisClient): void {
+  const send = redis.sendCommand.bind(redis) as (...args: unknown[]) => unknown
+  const recorded = (command: Command, ...others: unknown[]) => {
+    const operation = command.name.toUpperCase()
+    const span = startSpan(operation, {
+      kind: 'client',
+      attributes: { 'db.system.name': 'redis', 'db.operation.name': operation },
+    })
+    if (span) {
+      command.promise.then(
+        () => span.end(),
+        (error) => {
+          span.fail(error)
+          span.end()
+        },
+      )
+    }
+    return send(command, ...others)
+  }
+  Object.assign(redis, { sendCommand: recorded })
 }
 
 function connect(requested: RedisOptions): RedisClient {

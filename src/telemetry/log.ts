@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import prettyStream from 'pino-pretty'
+import { traceMembers } from './spans.ts'
 
 export type Log = Logger
 
@@ -22,6 +23,8 @@ interface LogOptions {
   readonly fd?: 1 | 2
   /** The number of this worker process, added to every line. */
   readonly worker?: number | undefined
+  /** Adds the ids of the current trace to its lines. */
+  readonly isTraced?: boolean
   /** Receives the lines instead, for tests. */
   readonly to?: ((line: string) => void) | undefined
 }
@@ -35,13 +38,14 @@ let dropped = 0
 export const droppedLines = (): number => dropped
 
 /** Opens a log of JSON lines with UTC times, or of readable lines. */
-export function openLog({ level, format, fd = 1, worker, to }: LogOptions): Log {
+export function openLog({ level, format, fd = 1, worker, isTraced, to }: LogOptions): Log {
   const options = {
     level,
     base: worker === undefined ? null : { worker },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     serializers: { err: describeError },
+    ...(isTraced && { mixin: () => traceMembers() }),
   }
   if (to) return pino(options, { write: to })
   if (format === 'pretty') return pino(options, pretty(fd))

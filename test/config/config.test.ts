@@ -82,6 +82,10 @@ const right: Record<string, string[]> = {
   LOG_LEVEL: ['trace', 'silent'],
   LOG_FORMAT: ['json', 'pretty'],
   LOG_SAMPLE: ['0', '1', '0.01', '.5'],
+  OTEL_EXPORTER_OTLP_ENDPOINT: ['http://127.0.0.1:4318', 'https://otel.example/base'],
+  OTEL_EXPORTER_OTLP_HEADERS: ['a=b', 'Authorization=Basic%20dTpw,x-tenant=7', 'a='],
+  OTEL_TRACES_SAMPLER: ['always_on', 'parentbased_traceidratio'],
+  OTEL_TRACES_SAMPLER_ARG: ['0', '0.01', '1'],
 }
 
 const wrong: Record<string, string[]> = {
@@ -103,6 +107,10 @@ const wrong: Record<string, string[]> = {
   LOG_LEVEL: ['loud', 'INFO'],
   LOG_FORMAT: ['xml'],
   LOG_SAMPLE: ['1.5', '-0.1', '1e-3', '10 %', '0.0000001'],
+  OTEL_EXPORTER_OTLP_ENDPOINT: ['127.0.0.1:4318', 'grpc://otel.example'],
+  OTEL_EXPORTER_OTLP_HEADERS: ['x', '=b', 'a b=c', 'a=b%0D%0Ax: y', 'a=%ff', 'a=b c'],
+  OTEL_TRACES_SAMPLER: ['sometimes', 'jaeger_remote'],
+  OTEL_TRACES_SAMPLER_ARG: ['2', 'x'],
 }
 
 test('valid values → accepted; invalid values → an error that names the variable', (t) => {
@@ -127,6 +135,7 @@ test('every variable → in one of these tables, or free text', (t) => {
     'KEYS_DIR',
     'THEME_DIR',
     'METRICS_HOST',
+    'OTEL_SERVICE_NAME',
   ]
   const tried = new Set([...Object.keys(limits), ...Object.keys(right), ...free])
   t.deepEqual(

@@ -62,8 +62,10 @@ for (const name of units) {
     const text = await unit(name)
     const environment = environmentOf(text)
     const credentials = settings(text, 'LoadCredential').map((line) => line.split(':')[0] ?? '')
+    // A unit does not start without its credentials, and few installations have this one.
+    const required = fileVariables.filter((name) => name !== 'OTEL_EXPORTER_OTLP_HEADERS_FILE')
     t.deepEqual(
-      fileVariables.map((variable) => environment[variable]),
+      required.map((variable) => environment[variable]),
       credentials.map((credential) => `%d/${credential}`),
     )
     t.notRegex(text, /^(Environment|SetCredential)=(DATABASE_URL|REDIS_URL|MASTER_KEYS|SMTP_URL)=/m)

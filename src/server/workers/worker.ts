@@ -31,11 +31,12 @@ async function serve(stop: StopSignals): Promise<void> {
   setInterval(() => send({ signet: 'alive' }), tickMilliseconds).unref()
   const config = loadConfig()
   const worker = Number(process.env[workerVariable])
-  const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker })
+  const isTraced = config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined
+  const log = openLog({ level: config.LOG_LEVEL, format: config.logFormat, worker, isTraced })
   logBugs(log)
   const theme = await themeOfWorker(config, log)
   const notify = (line: string) => log.debug(line)
-  const start: Start = { config, log, stop, notify, ...(theme && { theme }) }
+  const start: Start = { config, log, stop, notify, worker, ...(theme && { theme }) }
   await untilStopped(start, async (closers) => {
     const runtime = await openRuntime({ ...start, signal: stop.requested })
     closers.push(runtime.close)

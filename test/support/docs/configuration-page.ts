@@ -15,7 +15,9 @@ const headings: Readonly<Record<string, string>> = {
   ACCESS_TOKEN_SECONDS: 'Tokens and sessions',
   ARGON2_MEMORY_KIB: 'Passwords',
   TRUSTED_PROXIES: 'HTTP',
-  LOG_LEVEL: 'Logs, metrics and housekeeping',
+  LOG_LEVEL: 'Logs and metrics',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'Traces',
+  AUDIT_RETENTION_DAYS: 'Housekeeping',
 }
 
 const intro = `# Configuration

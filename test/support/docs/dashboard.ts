@@ -69,6 +69,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
     panel('Deleted rows', 'short', 'janitor_deleted_rows'),
     panel('Workers', 'short', 'workers', 'workers_replaced', 'workers_hung'),
     panel('Log lines dropped', 'ops', 'log_lines_dropped_total'),
+    panel('Spans of traces', 'ops', 'trace_spans_exported_total', 'trace_spans_dropped_total'),
     panel('X-Forwarded-For ignored', 'ops', 'forwarded_for_ignored_total'),
   ],
 }

@@ -21,7 +21,8 @@ export const levels: readonly (readonly string[])[] = [
   ['passwords', 'sessions', 'tokens'],
   ['revocations', 'mail', 'backchannel', 'throttle'],
   ['keyring', 'audit'],
-  ['stores', 'telemetry'],
+  ['stores'],
+  ['telemetry'],
   ['oauth', 'config', 'clock', 'identifier', 'languages', 'device-names'],
   ['errors'],
 ]

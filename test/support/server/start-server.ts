@@ -12,6 +12,7 @@ import { readConfig } from '../../../src/config/config.ts'
 import type { MasterKeys } from '../../../src/keyring/master-keys.ts'
 import type { Hashing } from '../../../src/passwords/hashing.ts'
 import { openTheme } from '../../../src/server/open-theme.ts'
+import { openTracer } from '../../../src/server/open-tracer.ts'
 import { openPostgres } from '../../../src/stores/postgres.ts'
 import { openRedis, type RedisClient } from '../../../src/stores/redis.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
@@ -122,8 +123,10 @@ export async function startServer(
   const log = openLog({
     level: options.logTo ? 'info' : 'silent',
     format: 'json',
+    isTraced: config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined,
     to: options.logTo,
   })
+  const tracer = await openTracer(config, log)
   let app: App | undefined
   let stopped: Promise<void> | undefined
   const stop = async () => {
@@ -132,6 +135,7 @@ export async function startServer(
     await app?.stop()
     redis?.disconnect()
     await postgres.close()
+    await tracer?.close(5)
   }
   const stopOnce = () => {
     stopped ??= stop()
@@ -149,6 +153,7 @@ export async function startServer(
     ...(await openTheme(config, log)),
     ...(options.unthrottled && unthrottled),
     ...(options.hashing && { hashing: options.hashing }),
+    ...(tracer && { tracer }),
   })
   await app.start()
   http.on('request', app.handler)
