@@ -12,6 +12,9 @@ const patience = 8
 function open(t: ExecutionContext, url: string, poolSize = 2, timeoutSeconds = 2) {
   const postgres = openPostgres({ url, poolSize, timeoutSeconds })
   t.teardown(postgres.close)
+  // As a server does: a connection that is being ended does not keep a process alive by itself.
+  const alive = setInterval(() => undefined, 1000)
+  t.teardown(() => clearInterval(alive))
   return postgres
 }
 
