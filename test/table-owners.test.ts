@@ -20,6 +20,7 @@ const owners: Readonly<Record<string, string>> = {
   one_time_tokens: 'tokens',
   outgoing_mail: 'mail',
   refresh_families: 'sessions',
+  refusals: 'audit',
   revocations: 'revocations',
   sealed_secrets: 'keyring',
   signing_keys: 'keyring',

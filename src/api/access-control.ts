@@ -3,6 +3,7 @@ import type { Context } from '../http/context.ts'
 import { accessCookie, readCookie } from '../http/cookies.ts'
 import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
 import { apiKeyMethod } from '../tokens/api-keys.ts'
+import { faultText } from '../tokens/token-fault.ts'
 import { adminRole, type User } from '../users/user.ts'
 import type { Users } from '../users/users.ts'
 import { Problem } from './problem.ts'
@@ -48,18 +49,19 @@ export class AccessControl {
     if (access === 'public') return undefined
     if (access === 'optional') return this.#authorizeIfSignedIn(ctx)
     const token = await this.#tokenOf(ctx)
-    const verified = await this.#deps.accessTokens.verify(token)
-    const { sid, sub, client_id: clientId, scope } = verified?.claims ?? {}
-    const audiences = [verified?.claims.aud].flat()
-    if (!verified || !sid || !sub || !clientId || !audiences.includes(this.#deps.issuer)) {
-      throw invalidToken()
+    const { verified, fault } = await this.#deps.accessTokens.examine(token)
+    if (!verified) throw invalidToken(faultText(fault))
+    const { sid, sub, aud, client_id: clientId, scope } = verified.claims
+    if (!sid) throw invalidToken('person: the client acts for itself')
+    if (![aud].flat().includes(this.#deps.issuer)) {
+      throw invalidToken('audience: it is for another service', sid)
     }
-    if (await this.#deps.accessTokens.isRevoked(verified)) throw invalidToken()
+    if (await this.#deps.accessTokens.isRevoked(verified)) throw invalidToken('revocation', sid)
     const user = await this.#deps.users.find(sub)
-    if (!user || user.disabledAt) throw invalidToken()
+    if (!user || user.disabledAt) throw invalidToken('person: disabled or deleted', sid)
     ctx.state.facts.userId = user.id
     const wanted = access === 'administrator' ? adminScope : accountScope
-    if (!(scope ?? '').split(' ').includes(wanted)) throw insufficientScope(wanted)
+    if (!scope.split(' ').includes(wanted)) throw insufficientScope(wanted)
     if (access === 'administrator' && !user.roles.includes(adminRole)) {
       throw new Problem('forbidden')
     }
@@ -86,7 +88,7 @@ export class AccessControl {
     if (more.length > 0) throw severalTokens()
     if (authorization !== undefined) {
       const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization) ?? []
-      if (token === undefined) throw invalidToken()
+      if (token === undefined) throw invalidToken('form: no Bearer token')
       return token
     }
     const cookie = readCookie(ctx, accessCookie)
@@ -107,8 +109,11 @@ const severalTokens = () =>
     headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_request"' },
   })
 
-const invalidToken = () =>
+/** One answer for every cause: who presents a token that is not theirs learns nothing from it. */
+const invalidToken = (cause: string, sid?: string) =>
   new Problem('unauthenticated', {
+    cause,
+    sid,
     detail: 'the access token is not valid for this API',
     headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_token"' },
   })

@@ -37,6 +37,8 @@ interface ProblemOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** For the log alone. */
   readonly cause?: unknown
+  /** For the log alone: the session that a genuine token names. */
+  readonly sid?: string | undefined
 }
 
 /** An error of the JSON API in the form of RFC 9457. Its cause is logged and not sent. */
@@ -45,6 +47,7 @@ export class Problem extends Error {
   readonly type: ProblemType
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  readonly sid: string | undefined
   readonly #options: ProblemOptions
 
   constructor(type: ProblemType, options: ProblemOptions = {}) {
@@ -56,6 +59,7 @@ export class Problem extends Error {
     this.type = type
     this.status = status
     this.headers = options.headers ?? {}
+    this.sid = options.sid
     this.#options = options
   }
 
@@ -102,6 +106,8 @@ const inProblem = (problem: Problem): Refusal => ({
   body: JSON.stringify(problem),
   code: problem.type,
   cause: problem.cause,
+  sentence: problem.message,
+  sid: problem.sid,
 })
 
 /** Any error as a problem. A bug is logged, and the problem says nothing about it. */
@@ -112,8 +118,9 @@ export function asProblem(ctx: Context, error: unknown): Problem {
     const headers = throttledFields(error)
     return new Problem('too-many-requests', { headers, cause: error, ...(detail && { detail }) })
   }
-  const { status, headers, message, cause } = asOAuthError(ctx, error)
-  return new Problem(typeOfStatus[status] ?? 'internal-error', { detail: message, headers, cause })
+  const { status, headers, message, cause, sid } = asOAuthError(ctx, error)
+  const type = typeOfStatus[status] ?? 'internal-error'
+  return new Problem(type, { detail: message, headers, cause, sid })
 }
 
 const typeOfStatus: Readonly<Record<number, ProblemType>> = {

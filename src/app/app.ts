@@ -8,6 +8,7 @@ import { hungUp, RequestLog } from '../http/request-log.ts'
 import { inspectSchema } from '../stores/migrations.ts'
 import { registerGauges } from './gauges.ts'
 import { Jobs } from './jobs.ts'
+import { noteRefusal } from './refusal-notes.ts'
 import { createRoutes } from './routes.ts'
 import { createServices, type Runtime, type Services } from './services.ts'
 
@@ -49,6 +50,7 @@ export async function createApp(runtime: Runtime): Promise<App> {
     trustedProxies: config.TRUSTED_PROXIES,
     sample: config.LOG_SAMPLE,
     tracer,
+    onRefused: noteRefusal(services.refusals),
   })
   koa.use(requests.middleware)
   koa.use(routes.middleware)

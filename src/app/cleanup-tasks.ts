@@ -1,4 +1,5 @@
 import { type AuditLog, oldEvents } from '../audit/audit-log.ts'
+import { deleteSurplusRefusals, oldRefusals } from '../audit/refusal-record.ts'
 import { finishedLogouts, type LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { expiredAssertions } from '../clients/client-assertions.ts'
 import { orphanedConsents } from '../consents/orphaned-consents.ts'
@@ -80,6 +81,12 @@ export function cleanupTasks(
     },
     expiredRowsTask({ rows: expiredApiKeys, now }),
     expiredRowsTask({ rows: endedCounters, now }),
+    expiredRowsTask({ rows: oldRefusals, now, keepSeconds: daySeconds }),
+    {
+      name: 'surplus_refusals',
+      needsClock: false,
+      sweep: (trx, limit) => deleteSurplusRefusals(trx, limit),
+    },
     expiredRowsTask({ rows: finishedMail, now, keepSeconds: mailDays * daySeconds }),
     expiredRowsTask({ rows: finishedLogouts, now, keepSeconds: logoutDays * daySeconds }),
     expiredRowsTask({

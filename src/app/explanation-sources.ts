@@ -5,7 +5,7 @@ import type { Runtime, Services } from './services.ts'
 export function explanationSources(runtime: Runtime, services: Services): Sources {
   const { db, config, now, databaseClock } = runtime
   const { keyring, accessTokens, idTokens, codec, refreshRotation } = services
-  const { codes, browsers, clients, users, audit } = services
+  const { codes, browsers, clients, users, audit, refusals } = services
   return {
     db,
     issuer: config.issuer,
@@ -21,5 +21,6 @@ export function explanationSources(runtime: Runtime, services: Services): Source
     clients,
     users,
     audit,
+    refusals,
   }
 }

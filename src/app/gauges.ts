@@ -99,12 +99,17 @@ function traceGauges({ tracer }: Runtime, { metrics }: Services): void {
 
 function backgroundGauges(
   { now }: Runtime,
-  { metrics, keyring, mailSender, logoutSender, janitor }: Services,
+  { metrics, keyring, mailSender, logoutSender, janitor, refusals }: Services,
 ): void {
   metrics.counter(
     'log_lines_dropped_total',
     'Log lines that were dropped because their reader was too slow',
     droppedLines,
+  )
+  metrics.counter(
+    'refusals_dropped_total',
+    'Refused requests that were not recorded for signet explain',
+    () => refusals.dropped,
   )
   metrics.gauges('signing_key_age_seconds', 'Time since publication, by state', 'state', () => {
     const published = keyring.current.keys.filter((key) => key.publishedAt <= now())

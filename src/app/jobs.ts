@@ -19,7 +19,7 @@ export class Jobs {
   async start(): Promise<void> {
     const { config, log, tracer } = this.#runtime
     const { tokenLives, revocations, feed, throttle, apiClients, janitor } = this.#services
-    const { mailSender, logoutSender } = this.#services
+    const { mailSender, logoutSender, refusals } = this.#services
     const tendKeys = () => this.#tendKeys()
     await tokenLives.note()
     await revocations.start()
@@ -40,6 +40,7 @@ export class Jobs {
       repeat(1, 'following the revocations', () => revocations.follow()),
       repeat(0.5, 'following the revocations for verifiers', () => this.#followFeed()),
       traced(config.JANITOR_SECONDS, 'deleting expired rows', () => janitor.run(this.#mayDelete)),
+      repeat(1, 'recording refusals', () => refusals.write()),
       () => mailSender.stop(),
       () => logoutSender.stop(),
     ]
@@ -47,12 +48,13 @@ export class Jobs {
 
   /** Resolves when the runs in progress have ended. */
   async stop(): Promise<void> {
-    const { feed, janitor, revocations, unanswered } = this.#services
+    const { feed, janitor, revocations, unanswered, refusals } = this.#services
     feed.drain()
     janitor.stop()
     await Promise.all(this.#stops.map((stop) => stop()))
     // Last, because earlier writes of it may have failed while other jobs used the database.
     await unanswered.stop()
+    await refusals.write().catch(() => undefined)
     revocations.stop()
   }
 

@@ -1,5 +1,6 @@
 import { ApiClients } from '../api/account/api-clients.ts'
 import { AuditLog } from '../audit/audit-log.ts'
+import { RefusalRecord } from '../audit/refusal-record.ts'
 import { PasswordFactor } from '../authentication/password.ts'
 import { LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { createLogoutSender } from '../backchannel/logout-sender.ts'
@@ -62,6 +63,7 @@ export async function createServices(runtime: Runtime) {
   const metrics = new Metrics()
   const statements = statementsOf(config, pool, log)
   const audit = new AuditLog(db, now)
+  const refusals = new RefusalRecord({ db, statements, now })
 
   const signingKeys = new SigningKeys(db, masterKeys)
   const keyring = new LiveKeyring(signingKeys, now)
@@ -247,6 +249,7 @@ export async function createServices(runtime: Runtime) {
     metrics,
     statements,
     audit,
+    refusals,
     lifetimes,
     rememberSeconds,
     signingKeys,

@@ -119,6 +119,7 @@ function refused(flow: BrowserFlow, to: ReturnAddress, error: unknown, ctx: Cont
   const { code, message, cause } = asOAuthError(ctx, error)
   ctx.state.facts.error = code
   if (cause instanceof Error) ctx.state.facts.cause = cause.message
+  ctx.state.sentence = message
   return flow.refuse(to, code, message)
 }
 

@@ -7,6 +7,7 @@ import type { Session } from '../sessions/session.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AccessTokens, VerifiedAccessToken } from '../tokens/access-tokens.ts'
 import { type ApiKeys, looksLikeApiKey } from '../tokens/api-keys.ts'
+import { faultText } from '../tokens/token-fault.ts'
 
 interface Dependencies {
   readonly accessTokens: AccessTokens
@@ -27,22 +28,56 @@ export function introspection(deps: Dependencies): Middleware {
   return async (ctx) => {
     const token = ctx.state.params.require('token')
     const description = await describeToken(deps, ctx.state.client, token)
-    const counter = description ? active : inactive
-    counter.inc()
-    ctx.body = description ?? { active: false }
+    if (!description.active) {
+      inactive.inc()
+      const { cause, sid } = description
+      // The caller must not learn it: RFC 7662 §2.2.
+      ctx.state.facts.cause = cause
+      if (sid !== undefined) ctx.state.facts.sid = sid
+      ctx.body = { active: false }
+      return
+    }
+    active.inc()
+    ctx.body = description
   }
 }
 
-function describeToken(deps: Dependencies, client: Client, token: string) {
+/** Why a token is not active for this client; for the log. */
+interface Inactive {
+  readonly active: false
+  readonly cause: string
+  readonly sid?: string | undefined
+}
+
+interface Description {
+  readonly active: true
+  readonly [member: string]: unknown
+}
+
+function describeToken(
+  deps: Dependencies,
+  client: Client,
+  token: string,
+): Promise<Description | Inactive> {
   if (looksLikeRefreshToken(token)) return describeRefreshToken(deps, client, token)
   if (looksLikeApiKey(token)) return describeApiKey(deps, client, token)
   return describeAccessToken(deps, client, token)
 }
 
+const notIntrospected = 'audience: this client may not introspect it'
+
 /** For a service that received an API key. */
-async function describeApiKey({ apiKeys, issuer }: Dependencies, client: Client, token: string) {
+async function describeApiKey(
+  { apiKeys, issuer }: Dependencies,
+  client: Client,
+  token: string,
+): Promise<Description | Inactive> {
   const key = await apiKeys.verify(token)
-  if (!key || !mayIntrospectAudience(client, key.audience)) return undefined
+  if (!key)
+    return { active: false, cause: 'key: unknown, expired, or of a disabled person or client' }
+  if (!mayIntrospectAudience(client, key.audience)) {
+    return { active: false, cause: notIntrospected, sid: key.id }
+  }
   return {
     active: true,
     token_type: 'api_key',
@@ -57,10 +92,16 @@ async function describeApiKey({ apiKeys, issuer }: Dependencies, client: Client,
   }
 }
 
-async function describeAccessToken({ accessTokens }: Dependencies, client: Client, token: string) {
-  const verified = await accessTokens.verify(token)
-  if (!verified || !mayIntrospect(client, verified)) return undefined
-  if (await accessTokens.isRevoked(verified)) return undefined
+async function describeAccessToken(
+  { accessTokens }: Dependencies,
+  client: Client,
+  token: string,
+): Promise<Description | Inactive> {
+  const { verified, fault } = await accessTokens.examine(token)
+  if (!verified) return { active: false, cause: faultText(fault) }
+  const { sid } = verified.claims
+  if (!mayIntrospect(client, verified)) return { active: false, cause: notIntrospected, sid }
+  if (await accessTokens.isRevoked(verified)) return { active: false, cause: 'revocation', sid }
   return { active: true, token_type: 'Bearer', ...verified.claims }
 }
 
@@ -68,9 +109,13 @@ async function describeRefreshToken(
   { families, issuer }: Dependencies,
   client: Client,
   token: string,
-) {
+): Promise<Description | Inactive> {
   const session = await families.find(token)
-  if (!session || session.clientId !== client.id) return undefined
+  if (!session)
+    return { active: false, cause: 'session: the refresh token is unknown, spent or ended' }
+  if (session.clientId !== client.id) {
+    return { active: false, cause: 'owner: issued to another client', sid: session.sid }
+  }
   return { active: true, token_type: 'refresh_token', iss: issuer, ...describe(session) }
 }
 

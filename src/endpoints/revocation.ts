@@ -10,6 +10,7 @@ import { looksLikeRefreshToken } from '../sessions/refresh-token.ts'
 import type { Throttle } from '../throttle/throttle.ts'
 import { ThrottledError } from '../throttle/throttled.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
+import { faultText } from '../tokens/token-fault.ts'
 
 interface Dependencies {
   readonly accessTokens: AccessTokens
@@ -43,7 +44,10 @@ export function revocation(deps: Dependencies): Middleware {
 async function revokeSession(deps: Dependencies, ctx: Context, token: string): Promise<void> {
   const { families, revocations, audit } = deps
   const owner = await families.findByAnyGeneration(token)
-  if (!owner) return
+  if (!owner) {
+    ctx.state.facts.cause = 'session: the refresh token is unknown'
+    return
+  }
   if (owner.clientId !== ctx.state.client.id) return refuse(deps, ctx, { sid: owner.sid })
   await revocations.decide(async (change) => {
     const ended = await families.end(change, { sid: owner.sid }, 'token_revoked')
@@ -54,8 +58,11 @@ async function revokeSession(deps: Dependencies, ctx: Context, token: string): P
 }
 
 async function revokeAccessToken(deps: Dependencies, ctx: Context, token: string): Promise<void> {
-  const verified = await deps.accessTokens.verify(token)
-  if (!verified) return
+  const { verified, fault } = await deps.accessTokens.examine(token)
+  if (!verified) {
+    ctx.state.facts.cause = faultText(fault)
+    return
+  }
   const { jti, sid, client_id: clientId, exp } = verified.claims
   if (clientId !== ctx.state.client.id) return refuse(deps, ctx, { jti })
   if (await deps.accessTokens.isRevoked(verified)) return
@@ -111,6 +118,7 @@ async function refuse(
   detail: Record<string, unknown>,
 ): Promise<void> {
   const { client, ip } = ctx.state
+  ctx.state.facts.cause = 'owner: issued to another client'
   try {
     await throttle.countFailure('foreignRevocation', { client: client.id, ip })
   } catch (error) {

@@ -6,6 +6,7 @@ import { OAuthError } from '../oauth/error.ts'
 import { openId } from '../oauth/scope.ts'
 import type { RefreshFamilies } from '../sessions/refresh-families.ts'
 import type { AccessTokens } from '../tokens/access-tokens.ts'
+import { faultText } from '../tokens/token-fault.ts'
 import { permittedClaims, personClaims } from '../users/person-claims.ts'
 import type { Users } from '../users/users.ts'
 
@@ -21,18 +22,20 @@ interface Dependencies {
 export function userinfo(deps: Dependencies): Middleware {
   const { accessTokens, families, clients, users, issuer } = deps
   return async (ctx) => {
-    const verified = await accessTokens.verify(await tokenOf(ctx))
-    const { sid, sub, aud, client_id: clientId, scope = '' } = verified?.claims ?? {}
-    if (!verified || !sid || !sub || !clientId) throw invalidToken()
+    const { verified, fault } = await accessTokens.examine(await tokenOf(ctx))
+    if (!verified) throw invalidToken(faultText(fault))
+    const { sid, sub, aud, client_id: clientId, scope = '' } = verified.claims
+    if (!sid) throw invalidToken('person: the client acts for itself')
     // A token for another resource opens nothing here: who received it could otherwise replay it.
-    if (![aud].flat().includes(issuer) || (await accessTokens.isRevoked(verified))) {
-      throw invalidToken()
-    }
+    if (![aud].flat().includes(issuer))
+      throw invalidToken('audience: it is for another service', sid)
+    if (await accessTokens.isRevoked(verified)) throw invalidToken('revocation', sid)
     const scopes = scope.split(' ')
-    if (!scopes.includes(openId)) throw insufficientScope()
+    if (!scopes.includes(openId)) throw insufficientScope(sid)
     const user = await users.find(sub)
     const client = (await clients.find(clientId))?.client
-    if (!user || user.disabledAt || !client) throw invalidToken()
+    if (!user || user.disabledAt) throw invalidToken('person: disabled or deleted', sid)
+    if (!client) throw invalidToken('client: disabled or deleted', sid)
     ctx.state.facts.userId = user.id
     ctx.state.facts.clientId = client.id
     const named = await families.requestedClaims(sid)
@@ -58,17 +61,21 @@ async function tokenOf(ctx: Context): Promise<string> {
     })
   }
   const [, token] = /^bearer +([\w.~+/-]+=*) *$/i.exec(authorization) ?? []
-  if (token === undefined) throw invalidToken()
+  if (token === undefined) throw invalidToken('form: no Bearer token')
   return token
 }
 
-const invalidToken = () =>
+/** One answer for every cause: who presents a token that is not theirs learns nothing from it. */
+const invalidToken = (cause: string, sid?: string) =>
   new OAuthError('invalid_token', 'the access token is not valid here', {
+    cause,
+    sid,
     headers: { 'www-authenticate': 'Bearer realm="signet", error="invalid_token"' },
   })
 
-const insufficientScope = () =>
+const insufficientScope = (sid: string) =>
   new OAuthError('insufficient_scope', 'the access token lacks the scope openid', {
+    sid,
     headers: {
       'www-authenticate': 'Bearer realm="signet", error="insufficient_scope", scope="openid"',
     },

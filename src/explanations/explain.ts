@@ -3,6 +3,7 @@ import type { Expected, Explanation } from './explanation.ts'
 import { explainClient, explainKey, explainUuid, isUuid } from './identifiers.ts'
 import { explainJwt, looksLikeJwt } from './jwt.ts'
 import { explainRefreshToken } from './refresh-token.ts'
+import { explainRequest } from './request.ts'
 import {
   explainApiKey,
   explainBrowserCookie,
@@ -43,8 +44,8 @@ export const isSecret = (text: string): boolean =>
   looksLikeJwt(text) || text.slice(0, 4) in byPrefix
 
 /**
- * Explains whether the server would accept something, and which check refuses it: a token of any kind, or an
- * id. Nothing is changed, spent or ended.
+ * Explains whether the server would accept something, and which check refuses it: a token of any kind, an id,
+ * or a request by its id. Nothing is changed, spent or ended.
  * @returns undefined if it is nothing that this server knows
  */
 export async function explain(
@@ -56,8 +57,9 @@ export async function explain(
   const byItsPrefix = Object.hasOwn(byPrefix, text.slice(0, 4)) && byPrefix[text.slice(0, 4)]
   if (byItsPrefix) return byItsPrefix(text, expected, sources)
   if (looksLikeJwt(text)) return explainJwt(text, expected, sources)
-  if (isUuid(text)) return explainUuid(text, expected, sources)
-  return (
-    (await explainKey(text, expected, sources)) ?? (await explainClient(text, expected, sources))
-  )
+  for (const byId of isUuid(text) ? [explainUuid] : [explainKey, explainClient]) {
+    const found = await byId(text, expected, sources)
+    if (found) return found
+  }
+  return explainRequest(text, sources)
 }

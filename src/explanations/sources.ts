@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { AuditEventName, AuditLog, RecordedEvent } from '../audit/audit-log.ts'
+import type { RefusalRecord } from '../audit/refusal-record.ts'
 import { type Client, ClientError } from '../clients/client.ts'
 import type { Clients } from '../clients/clients.ts'
 import { later, type Now } from '../clock.ts'
@@ -30,6 +31,7 @@ export interface Sources {
   readonly clients: Pick<Clients, 'get'>
   readonly users: Pick<Users, 'find'>
   readonly audit: Pick<AuditLog, 'page'>
+  readonly refusals: Pick<RefusalRecord, 'ofRequest'>
 }
 
 /** A client, disabled or not. */

@@ -35,6 +35,7 @@ export function authorizationCode({ codes, sessionTokens, lifetimes }: Dependenc
       if ('refused' in redeemed) {
         throw new OAuthError('invalid_grant', 'the authorization code is not valid', {
           cause: redeemed.refused,
+          sid: redeemed.sid,
         })
       }
       return sessionTokens.ofCode(redeemed, client)

@@ -24,7 +24,10 @@ export function refreshToken({ sessionTokens, codec }: Dependencies): Grant {
       if (!('refused' in refreshed)) return refreshed
       // One answer for every reason: a thief learns nothing from it.
       const cause = refreshed.refused
-      throw new OAuthError('invalid_grant', 'the refresh token is not valid', { cause })
+      throw new OAuthError('invalid_grant', 'the refresh token is not valid', {
+        cause,
+        sid: content?.sid,
+      })
     },
   }
 }

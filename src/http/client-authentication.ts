@@ -60,6 +60,7 @@ export function authenticateClient({
       throw failed(refusal)
     }
     ctx.state.client = registered.client
+    ctx.state.isProven = !isPublic(registered.client)
     return next()
   }
 }

@@ -7,6 +7,8 @@ import type { Log } from '../telemetry/log.ts'
 export interface RequestFacts {
   clientId?: string
   userId?: string
+  /** The session that a refused token names. */
+  sid?: string
   grant?: string
   /** The error code or problem type of the answer. */
   error?: string | undefined
@@ -28,6 +30,10 @@ export interface RequestState {
   readonly log: Log
   /** request-log */
   readonly facts: RequestFacts
+  /** client-authentication: the client has proven itself by a secret or a key */
+  isProven?: boolean
+  /** error-boundary: the sentence of the answer */
+  sentence?: string
   /** error-boundary: why the database did not answer */
   outage?: unknown
   /** request-body */

@@ -15,10 +15,14 @@ export interface Refusal {
   /** Content-Type */
   readonly type: string
   readonly body: string
+  /** The sentence of the body that says what is wrong. */
+  readonly sentence?: string
   /** The error code or problem type, for the log. */
   readonly code?: string | undefined
   /** For the log alone. */
   readonly cause?: unknown
+  /** For the log alone: the session that the request is about. */
+  readonly sid?: string | undefined
 }
 
 /** How the routes of a group word their errors. */
@@ -45,7 +49,8 @@ export function errorBoundary({ metrics, errors }: Dependencies): Middleware {
     } catch (error) {
       if (error instanceof ThrottledError) noteThrottled(ctx, metrics, error)
       const refusal = errors.refusal(ctx, error)
-      const { cause } = refusal
+      const { cause, sid } = refusal
+      if (sid !== undefined) ctx.state.facts.sid = sid
       if (cause !== undefined)
         ctx.state.facts.cause = cause instanceof Error ? cause.message : cause
       answer(ctx, refusal)
@@ -63,7 +68,9 @@ function noteThrottled(
   metrics.throttled.inc({ policy })
 }
 
-function answer(ctx: Context, { status, headers, type, body, code }: Refusal): void {
+function answer(ctx: Context, refusal: Refusal): void {
+  const { status, headers, type, body, code, sentence } = refusal
+  if (sentence !== undefined) ctx.state.sentence = sentence
   ctx.status = status
   ctx.set({ ...headers, 'cache-control': 'no-store' })
   ctx.body = body
@@ -109,6 +116,8 @@ const inOAuth = (error: OAuthError): Refusal => ({
   body: JSON.stringify(error),
   code: error.code,
   cause: error.cause,
+  sentence: error.message,
+  sid: error.sid,
 })
 
 /** The OAuth error for any error. A bug is logged here, once, with its stack. */

@@ -16,6 +16,8 @@ interface Dependencies {
   /** The share of successful requests that are logged; 1 if absent. */
   readonly sample?: number
   readonly tracer?: Tracer | undefined
+  /** Records a request that was refused; it must not wait for anything. */
+  readonly onRefused?: (ctx: Context, route: string) => void
 }
 
 /** A request that has been answered. */
@@ -80,7 +82,9 @@ export class RequestLog {
     const { method, path, status } = ctx
     const route = String(ctx._matchedRoute ?? 'none')
     if (ctx.state.outage !== undefined) this.#outages.note(ctx.state.outage)
-    this.leave({ arrival, route, method, path, status, facts: ctx.state.facts })
+    const { facts } = ctx.state
+    if (!isGood(status, facts)) this.#deps.onRefused?.(ctx, route)
+    this.leave({ arrival, route, method, path, status, facts })
   }
 
   arrive(request: IncomingMessage): Arrival {

@@ -32,6 +32,8 @@ export type OAuthErrorCode = keyof typeof statuses
 interface OAuthErrorOptions {
   /** For the log, not for the caller. */
   readonly cause?: unknown
+  /** For the log, too: the session that a genuine token names. */
+  readonly sid?: string | undefined
   /** Overrides the status of the code, for instance 413 or 415. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
@@ -42,6 +44,7 @@ export class OAuthError extends Error {
   override readonly name = 'OAuthError'
   readonly code: OAuthErrorCode
   readonly status: number
+  readonly sid: string | undefined
   readonly headers: Readonly<Record<string, string>>
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
@@ -49,6 +52,7 @@ export class OAuthError extends Error {
     this.code = code
     this.status = options.status ?? statuses[code]
     this.headers = options.headers ?? {}
+    this.sid = options.sid
   }
 
   /** The response body. RFC 6749 §5.2 allows only these characters in a description. */

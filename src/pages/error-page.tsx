@@ -37,7 +37,7 @@ export const siteErrors = (pages: ErrorPages): ErrorFormat => ({
 function inPage({ issuer, path, theme }: ErrorPages, ctx: Context, error: unknown): Refusal {
   ctx.state.theme = theme
   const refusal = error instanceof OAuthError ? refusalOf(error) : asProblem(ctx, error)
-  const { status, headers, type, cause } = refusal
+  const { status, headers, type, cause, message: sentence } = refusal
   const { client, sealedRequest, uiLocales } = ctx.state
   const language = languageFor(ctx, uiLocales)
   const { messages } = language
@@ -67,7 +67,8 @@ function inPage({ issuer, path, theme }: ErrorPages, ctx: Context, error: unknow
       <p class="hint">{messages.requestNumber(ctx.state.requestId)}</p>
     </Layout>,
   )
-  return { status, headers, type: 'text/html; charset=utf-8', body, code: type, cause }
+  const html = 'text/html; charset=utf-8'
+  return { status, headers, type: html, body, code: type, cause, sentence }
 }
 
 interface Way {
@@ -95,7 +96,8 @@ function wayToClient(
   return clientUri ? { href: clientUri, text } : undefined
 }
 
-const refusalOf = ({ status, headers, code, cause }: OAuthError) => ({
+const refusalOf = ({ status, headers, code, cause, message }: OAuthError) => ({
+  message,
   status,
   headers,
   type: cause === 'redirect_uri is not registered' ? 'redirect-uri' : code,

@@ -58,6 +58,12 @@ export type CodeFailure =
   | 'unknown_code'
   | CodeFault
 
+/** `sid`: the session that a genuine code would have begun. */
+export interface RefusedCode {
+  readonly refused: CodeFailure
+  readonly sid?: string
+}
+
 /** Authorization codes: each is the session that it begins (RFC 6749 §4.1.2). */
 export class AuthorizationCodes {
   readonly #deps: Dependencies
@@ -85,7 +91,7 @@ export class AuthorizationCodes {
   }
 
   /** Begins the session of a code. A code that is presented again ends its session: RFC 6749 §4.1.2. */
-  async redeem(presented: Presentation): Promise<RedeemedCode | { readonly refused: CodeFailure }> {
+  async redeem(presented: Presentation): Promise<RedeemedCode | RefusedCode> {
     const { codec, refreshCodec, families, now } = this.#deps
     const sid = codec.decode(presented.code)
     if (sid === undefined) return { refused: 'forged_code' }
@@ -103,8 +109,8 @@ export class AuthorizationCodes {
       ip: presented.ip,
       userAgent: presented.userAgent?.slice(0, 300),
     })
-    if (!row) return { refused: await this.#endReplayed(sid, presented) }
-    if (row.sid === null) return { refused: row.fault ?? 'code_not_valid' }
+    if (!row) return { refused: await this.#endReplayed(sid, presented), sid }
+    if (row.sid === null) return { refused: row.fault ?? 'code_not_valid', sid }
     if (row.is_near_limit) await families.endSurplus(row.user_id)
     return {
       sid,

@@ -30,6 +30,9 @@ export const faulty = (check: JwtCheck, reason: string): { readonly fault: Token
   fault: { check, reason },
 })
 
+/** For the log: the check before its reason. */
+export const faultText = ({ check, reason }: TokenFault): string => `${check}: ${reason}`
+
 /** Thrown where jose looks up the key, so that it verifies nothing: the issuer writes no such header. */
 export class ForeignHeaderError extends errors.JOSEError {
   override readonly name = 'ForeignHeaderError'

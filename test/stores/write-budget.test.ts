@@ -5,7 +5,7 @@ import { ada } from '../../tools/fixtures.ts'
 import { claimsOf, finish, startWebApp } from '../support/clients/web-app.ts'
 import { FlowBrowser } from '../support/http/flow-browser.ts'
 
-/** Notes every row that a transaction writes. */
+/** Notes every row that a transaction writes; refusals are written later, in the background. */
 const recording = `
   CREATE TABLE written (operation text NOT NULL, name text NOT NULL);
   CREATE FUNCTION note_row() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -13,7 +13,7 @@ const recording = `
   DO $$
     DECLARE name text;
     BEGIN
-      FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'written' LOOP
+      FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('written', 'refusals') LOOP
         EXECUTE format('CREATE TRIGGER note_row AFTER INSERT OR UPDATE OR DELETE ON %I
                         FOR EACH ROW EXECUTE FUNCTION note_row()', name);
       END LOOP;

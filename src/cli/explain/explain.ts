@@ -21,7 +21,7 @@ export function explainCommand(program: Command): void {
     .command('explain')
     .description(
       'explain why something is refused: a token, cookie, code, key or secret, or the id of a person, client, ' +
-        'session, token or signing key. Shows the checks in the order in which the server does them. ' +
+        'session, token, signing key or refused request (X-Request-Id). Shows the checks in the order in which the server does them. ' +
         'Changes and spends nothing. Exits 0 if every check passes, 1 if one failed, 2 if it understood nothing',
     )
     .argument(
