@@ -224,7 +224,7 @@ const anchors = (text: string): Set<string> =>
 
 test('the documents name existing variables and audit events', async (t) => {
   const texts = await documents()
-  const others = ['ERR_JWT_EXPIRED', 'UV_THREADPOOL_SIZE', 'GLIBC_TUNABLES']
+  const others = ['ERR_JWT_EXPIRED', 'UV_THREADPOOL_SIZE', 'GLIBC_TUNABLES', 'NODE_EXTRA_CA_CERTS']
   const ofExamples = ['CLIENT_ID', 'CLIENT_SECRET', 'SESSION_SECRET', 'BASE_URL', 'APP_ORIGIN']
   const unknown: string[] = []
   for (const [file, text] of texts) {

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs'
 import type { Knex } from 'knex'
 import type { Config } from '../config/config.ts'
 import { OperatorError } from '../errors.ts'
@@ -29,6 +30,7 @@ const waitingPerConnection = 200
 /** Opens the database of DATABASE_URL, or the embedded one. */
 export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
   const { config, log } = opening
+  checkCertificateFiles(config)
   const embedded = config.DATABASE_URL ? undefined : await openEmbedded(opening)
   const postgres = openPostgres({
     url: config.DATABASE_URL ?? embedded?.url ?? '',
@@ -41,6 +43,28 @@ export async function openDatabase(opening: Opening): Promise<OpenedDatabase> {
     await postgres.close().finally(() => embedded?.close())
   }
   return { ...postgres, embedded, close }
+}
+
+/**
+ * Each connection reads the certificates that DATABASE_URL names, so that they can be renewed without a restart.
+ * @throws OperatorError that names the one that cannot be read
+ */
+function checkCertificateFiles({ DATABASE_URL }: Config): void {
+  if (DATABASE_URL === undefined) return
+  const { searchParams } = new URL(DATABASE_URL)
+  for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
+    const path = searchParams.get(name)
+    if (path === null) continue
+    try {
+      accessSync(path, constants.R_OK)
+    } catch (cause) {
+      const why = (cause as NodeJS.ErrnoException).code
+      throw new OperatorError(
+        `DATABASE_URL names ${path} as ${name}, which cannot be read (${why}).`,
+        { cause },
+      )
+    }
+  }
 }
 
 /** Loads the folder only here: an installation with DATABASE_URL runs none of its code. */

@@ -22,6 +22,49 @@ const network = new Set([
   'EAI_AGAIN',
 ])
 
+/** Why the database did not answer, for the log: what operators search and count by. */
+interface Outage {
+  readonly cause: string
+  /** For the operator, in one sentence. */
+  readonly advice: string
+}
+
+/** The same outage under each of these codes. */
+const sameOutage = (codes: readonly string[], outage: Outage): Readonly<Record<string, Outage>> =>
+  Object.fromEntries(codes.map((code) => [code, outage]))
+
+/** Codes of Node.js and OpenSSL for certificates that TLS refuses (verify(1) of OpenSSL lists them). */
+const certificates: Readonly<Record<string, Outage>> = {
+  ...sameOutage(
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_GET_ISSUER_CERT',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'CERT_SIGNATURE_FAILURE',
+      'CERT_UNTRUSTED',
+      'INVALID_CA',
+    ],
+    {
+      cause: 'untrusted_certificate',
+      advice:
+        'the certificate of PostgreSQL is not from an authority that is trusted: name the certificate of its ' +
+        'authority with sslrootcert in DATABASE_URL',
+    },
+  ),
+  ...sameOutage(['ERR_TLS_CERT_ALTNAME_INVALID'], {
+    cause: 'wrong_certificate_name',
+    advice:
+      'the certificate of PostgreSQL is for another name than the host in DATABASE_URL: use a name that it has',
+  }),
+  ...sameOutage(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'], {
+    cause: 'expired_certificate',
+    advice:
+      'the certificate of PostgreSQL has expired, or is not valid yet: renew it, and check the clocks',
+  }),
+}
+
 /** Errors of pg and knex; knex puts the statement and a dash before the message. */
 const clientSide =
   /(^| - )(Connection terminated|Query read timeout|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|The server does not support SSL|Unable to acquire a connection)/i
@@ -36,6 +79,7 @@ export function isUnavailable(error: unknown): boolean {
   const { code, name, severity } = error as Error & { code?: unknown; severity?: unknown }
   if (name === 'KnexTimeoutError') return true
   if (typeof code === 'string' && (network.has(code) || passing.test(code))) return true
+  if (certificates[String(code)]) return true
   if (code === protocolViolation && severity === 'FATAL') return true
   if (error instanceof AggregateError) return error.errors.some(isUnavailable)
   return clientSide.test(error.message) || (error.cause !== undefined && isUnavailable(error.cause))
@@ -44,13 +88,6 @@ export function isUnavailable(error: unknown): boolean {
 /** True if PostgreSQL refused a statement for its own sake: it did nothing, and one row of many may be the reason. */
 export const wasRefused = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && !isUnavailable(error)
-
-/** Why the database did not answer, for the log: what operators search and count by. */
-interface Outage {
-  readonly cause: string
-  /** For the operator, in one sentence. */
-  readonly advice: string
-}
 
 const bySqlState: Readonly<Record<string, Outage>> = {
   [protocolViolation]: {
@@ -160,7 +197,7 @@ export function outageOf(error: unknown): Outage {
     message?: unknown
     errors?: unknown
   }
-  const known = bySqlState[String(code)]
+  const known = bySqlState[String(code)] ?? certificates[String(code)]
   if (known) return known
   const [, outage] = byMessage.find(([pattern]) => pattern.test(String(message))) ?? []
   if (outage) return outage

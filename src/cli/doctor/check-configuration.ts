@@ -108,6 +108,11 @@ export function weaknesses(config: Config): Finding[] {
       'Add ?sslmode=verify-full, unless the network is private.',
     ),
     ...weak(
+      isPlain(config.DATABASE_URL, 'postgres') && acceptsAnyCertificate(config.DATABASE_URL ?? ''),
+      'DATABASE_URL accepts any certificate, so another machine can pose as PostgreSQL.',
+      'Use sslmode=verify-full, with sslrootcert for an authority of your own.',
+    ),
+    ...weak(
       othersReadSecrets('.env'),
       '.env contains secrets and is readable by other users.',
       'Run: chmod 600 .env',
@@ -148,6 +153,14 @@ const isPlain = (url: string | undefined, protocol: string): boolean =>
   url !== undefined &&
   new URL(url).protocol.startsWith(protocol) &&
   !isLoopback(new URL(url).hostname)
+
+/** True for sslmodes that encrypt and verify nothing; `require` verifies unless libpq is imitated. */
+function acceptsAnyCertificate(url: string): boolean {
+  const { searchParams } = new URL(url)
+  const mode = searchParams.get('sslmode')
+  const isLikeLibpq = searchParams.get('uselibpqcompat') === 'true'
+  return mode === 'no-verify' || (isLikeLibpq && mode !== null && mode !== 'verify-full')
+}
 
 /** True if `.env` contains secrets and other users can read it. It may also contain no secrets at all. */
 function othersReadSecrets(path: string): boolean {

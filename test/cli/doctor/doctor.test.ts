@@ -379,4 +379,9 @@ test('ASVS 13.4.2: weak production settings → named by doctor and at the start
   })
   t.regex(JSON.stringify(remote.of('production')), /DATABASE_URL .*without sslmode/)
   t.regex(JSON.stringify(remote.of('production')), /TRUSTED_PROXIES trusts a whole/)
+  const unverified = await examine(cwd, {
+    ...env,
+    DATABASE_URL: 'postgres://u:p@db.invalid/x?sslmode=no-verify',
+  })
+  t.regex(JSON.stringify(unverified.of('production')), /DATABASE_URL accepts any certificate/)
 })
