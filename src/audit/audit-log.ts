@@ -57,6 +57,7 @@ export type AuditEventName =
   | 'revocations.recovered'
   | 'token.revoked'
   | 'token.revocation_refused'
+  | 'doctor.checked'
   | 'key.created'
   | 'key.imported'
   | 'key.rotation_planned'

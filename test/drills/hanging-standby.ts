@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { signet } from '../support/server/signet.ts'
 import { endedSessions, Families, signInMany } from './families.ts'
-import { type Place, startInstances } from './instances.ts'
+import { environmentOf, type Place, startInstances } from './instances.ts'
 import { query, startReplicatedPostgres } from './replicated-postgres.ts'
 
 const familyCount = 60
@@ -23,7 +24,10 @@ export async function hangingStandby(place: Place): Promise<string> {
   await families.refreshed(2)
 
   replication.weather = 'hang'
-  const mostBackends = await watchBackends(primary.url, hangingSeconds)
+  const [mostBackends] = await Promise.all([
+    watchBackends(primary.url, hangingSeconds),
+    assertDoctorSees(place, postgres.url),
+  ])
   replication.weather = 'fine'
   replication.cut()
 
@@ -37,6 +41,17 @@ export async function hangingStandby(place: Place): Promise<string> {
     throw new Error(`${mostBackends} backends of PostgreSQL were in use, at most ${bound} may be`)
   }
   return `families lost: 0 of ${familyCount}; at most ${mostBackends} backends; answers: ${summary}`
+}
+
+/** The doctor says why no commit is answered, while they are not. */
+async function assertDoctorSees({ folder }: Place, databaseUrl: string): Promise<void> {
+  const options = { cwd: folder, env: environmentOf(databaseUrl) }
+  const { json, stderr } = await signet(['doctor', '--deep', '--json'], options)
+  const findings: { check: string; message: string }[] = json().findings
+  const commit = findings.find(({ check }) => check === 'commit')
+  if (!commit?.message.includes('gets no answer; synchronous_standby_names is')) {
+    throw new Error(`the doctor does not see it: ${JSON.stringify(findings)} ${stderr}`)
+  }
 }
 
 async function watchBackends(url: string, seconds: number): Promise<number> {

@@ -15,6 +15,7 @@ import { checkForwarding } from './check-forwarding.ts'
 import { checkKeys, checkMasterKeys } from './check-keys.ts'
 import { checkLogouts } from './check-logouts.ts'
 import { checkRedis } from './check-redis.ts'
+import { checkReplication } from './check-replication.ts'
 import { checkRevocations } from './check-revocations.ts'
 import { checkTheme } from './check-theme.ts'
 import { type Finding, failed, ok, report, warning } from './finding.ts'
@@ -27,7 +28,7 @@ export function doctorCommand(program: Command): void {
   const command = program
     .command('doctor')
     .description(
-      'check the installation and suggest fixes; changes nothing. With argon2: measure password ' +
+      'check the installation and suggest fixes; changes nothing without --deep. With argon2: measure password ' +
         'checks on this machine for a few seconds and recommend settings',
     )
     .addArgument(new Argument('[check]', 'a single check').choices(['argon2']))
@@ -37,23 +38,34 @@ export function doctorCommand(program: Command): void {
       wholeNumber,
       50,
     )
-  example(command, 'signet doctor', 'signet doctor --json', 'signet doctor argon2')
-  answers<{ milliseconds: number }>(command, async ({ milliseconds }, check) => {
+    .option(
+      '--deep',
+      'also commit an audit event, and look at standbys and the archive of PostgreSQL',
+    )
+  example(
+    command,
+    'signet doctor',
+    'signet doctor --deep',
+    'signet doctor --json',
+    'signet doctor argon2',
+  )
+  answers<{ milliseconds: number; deep?: boolean }>(command, async (options, check) => {
+    const { milliseconds, deep = false } = options
     if (check === 'argon2') return doctorArgon2(milliseconds)
-    const findings = await examine()
+    const findings = await examine(deep)
     const isFailed = findings.some(({ state }) => state === 'failed')
     return { json: { ok: !isFailed, findings }, text: report(findings), failed: isFailed }
   })
 }
 
-async function examine(): Promise<Finding[]> {
+async function examine(deep: boolean): Promise<Finding[]> {
   const { config, findings } = checkConfiguration()
   if (!config) {
     const advice = 'Fix the configuration first.'
     return [...findings, warning('the rest', 'skipped', advice)]
   }
   const parts = await Promise.all([
-    bounded('database', () => checkStores(config)),
+    bounded('database', () => checkStores(config, deep)),
     bounded('master keys', () => checkMasterKeys(config)),
     bounded('redis', () => checkRedis(config)),
     bounded('proxies', () => checkForwarding(config)),
@@ -73,7 +85,7 @@ async function bounded(check: string, run: () => Promise<Finding[]>): Promise<Fi
 }
 
 /** Starts an embedded PostgreSQL for the duration of the checks, but never creates one. */
-async function checkStores(config: Config): Promise<Finding[]> {
+async function checkStores(config: Config, deep: boolean): Promise<Finding[]> {
   if (!config.DATABASE_URL && !existsSync(join(config.DATA_DIR, 'postgres', 'PG_VERSION'))) {
     return [ok('database', `none in ${config.DATA_DIR} yet: the first start creates one`)]
   }
@@ -94,6 +106,7 @@ async function checkStores(config: Config): Promise<Finding[]> {
       ...keys,
       ...(await bounded('revocations', () => checkRevocations(database.db, config))),
       ...(await bounded('sign-out', () => checkLogouts(database.db, clock.now))),
+      ...(deep ? await bounded('replication', () => checkReplication(database.db, clock.now)) : []),
     ]
   } finally {
     await database.close()

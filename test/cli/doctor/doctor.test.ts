@@ -385,3 +385,66 @@ test('ASVS 13.4.2: weak production settings → named by doctor and at the start
   })
   t.regex(JSON.stringify(unverified.of('production')), /DATABASE_URL accepts any certificate/)
 })
+
+const standbys = (...rows: readonly string[]) => `
+  CREATE TABLE public.pg_stat_replication (application_name text, state text, sync_state text, replay_lsn pg_lsn);
+  ${rows.map((row) => `INSERT INTO public.pg_stat_replication VALUES (${row});`).join('')}`
+
+async function deeply(t: ExecutionContext<unknown>, ...sql: string[]) {
+  const { cwd, url, env } = await patient(t, ...sql)
+  const { code, json, stderr } = await signet(['doctor', '--deep', '--json'], { cwd, env })
+  if (code === null) throw new Error(stderr)
+  const findings: Finding[] = json().findings
+  const of = (check: string) => findings.filter((finding) => finding.check === check)
+  const events = async () => {
+    const client = new pg.Client(url)
+    await client.connect()
+    const { rows } = await client.query(`SELECT event FROM audit_events`)
+    await client.end()
+    return rows.map(({ event }) => event)
+  }
+  return { of, events, cwd, env }
+}
+
+test('doctor --deep → commits an audit event, and says that there is no standby; doctor alone does not', async (t) => {
+  const { of, events, cwd, env } = await deeply(t)
+  t.like(of('commit')[0], { state: 'ok' })
+  t.like(of('standbys')[0], { state: 'warning', message: 'none is connected' })
+  t.like(of('archive')[0], { state: 'ok' })
+  t.deepEqual(await events(), ['doctor.checked'])
+  await examine(cwd, env)
+  t.deepEqual(await events(), ['doctor.checked'])
+})
+
+test('doctor --deep: a standby that is far behind, and one synchronous standby of two → warnings', async (t) => {
+  const behind = `'b', 'streaming', 'async', pg_current_wal_lsn() - 33554432`
+  const { of } = await deeply(
+    t,
+    settings({ fsync: 'on', synchronous_standby_names: 'ANY 1 (a, b)' }),
+    standbys(`'a', 'streaming', 'quorum', pg_current_wal_lsn()`, behind),
+  )
+  const [near, far] = of('standbys')
+  t.like(near, { state: 'ok' })
+  t.like(far, { state: 'warning' })
+  t.regex(far?.message ?? '', /b is streaming, async, 3\d\.\d MiB behind/)
+  t.like(of('commit waits')[0], { state: 'warning' })
+})
+
+test('doctor --deep: no synchronous standby is connected, and the WAL is not archived → failed', async (t) => {
+  const { of } = await deeply(
+    t,
+    settings({ fsync: 'on', synchronous_standby_names: 'a', archive_mode: 'on' }),
+    standbys(`'b', 'streaming', 'async', pg_current_wal_lsn()`),
+    `CREATE TABLE public.pg_stat_archiver AS
+       SELECT now() - interval '2 hours' AS last_archived_time, now() AS last_failed_time`,
+  )
+  t.like(of('commit waits')[0], { state: 'failed' })
+  t.like(of('archive')[0], { state: 'failed' })
+  t.regex(of('archive')[0]?.message ?? '', /has failed since 20/)
+})
+
+test('doctor --deep: the user may not see the state of standbys → says which grant it needs', async (t) => {
+  const { of } = await deeply(t, standbys(`'a', NULL, NULL, NULL`))
+  t.like(of('standbys')[0], { state: 'warning' })
+  t.regex(of('standbys')[0]?.advice ?? '', /GRANT pg_monitor/)
+})
