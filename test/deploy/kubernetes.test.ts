@@ -74,8 +74,10 @@ for (const overlay of ['server', 'migrate']) {
     const [mount] = container.volumeMounts
     const files = secret.items.map(({ path }: Manifest) => `${mount.mountPath}/${path}`)
     const environment = environmentOf(container)
+    // A pod does not start without the keys of its secret, and few installations have this one.
+    const required = fileVariables.filter((name) => name !== 'OTEL_EXPORTER_OTLP_HEADERS_FILE')
     t.deepEqual(
-      fileVariables.map((name) => environment[name]),
+      required.map((name) => environment[name]),
       files,
     )
     const [{ configMapRef }] = container.envFrom

@@ -31,6 +31,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
     panel('Rotations that wait to be recorded', 'short', 'unanswered_rotations_waiting'),
     panel('Failures to record them', 'ops', 'unanswered_rotations_failed_total'),
     panel('Refused with 429', 'ops', 'throttled_total'),
+    panel('Refusals that were not recorded', 'ops', 'refusals_dropped_total'),
   ],
   Passwords: [
     panel('Password checks', 'short', 'password_checks_running', 'password_checks_waiting'),
