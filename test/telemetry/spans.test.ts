@@ -1,0 +1,113 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import test from 'ava'
+import { BatchQueue } from '../../src/stores/batch-queue.ts'
+import { openPostgres } from '../../src/stores/postgres.ts'
+import { activeSpan, recorded, type Span, tracedJob, within } from '../../src/telemetry/spans.ts'
+import { copyTemplate } from '../support/server/start-server.ts'
+
+/** A span that notes its children and how it ended. */
+function fakeSpan(name: string) {
+  const notes: string[] = []
+  const state = { isOpen: true }
+  const span: Span = {
+    traceId: name,
+    spanId: name,
+    get isOpen() {
+      return state.isOpen
+    },
+    child: (childName) => {
+      const child = fakeSpan(`${name} > ${childName}`)
+      notes.push(childName)
+      return { ...child.span, isOpen: true, rename: (renamed) => void notes.push(renamed) }
+    },
+    rename: () => undefined,
+    set: () => undefined,
+    fail: (error) => void notes.push(`failed: ${(error as Error).message}`),
+    end: () => void notes.push('ended'),
+    headers: () => ({}),
+  }
+  return { span, notes, state }
+}
+
+test('a batch → runs in the span of its first item that is recorded, and in none if none is', async (t) => {
+  const seen: (string | undefined)[] = []
+  let last: Promise<number> | undefined
+  const queue = new BatchQueue<number, number>({
+    run: async (items) => {
+      seen.push(activeSpan()?.traceId)
+      if (seen.length === 2) last = within(undefined, () => queue.add(5))
+      await turn()
+      return items
+    },
+    maxLingerMilliseconds: 60_000,
+  })
+  const [a, b, c] = ['a', 'b', 'c'].map(fakeSpan)
+  const asked = [
+    within(a?.span, () => queue.add(1)),
+    // The next batch begins in the turn that ends the first.
+    queue.add(2),
+    within(b?.span, () => queue.add(3)),
+    within(c?.span, () => queue.add(4)),
+  ]
+  t.deepEqual(await Promise.all(asked), [1, 2, 3, 4])
+  t.is(await last, 5)
+  t.deepEqual(seen, ['a', 'b', undefined])
+})
+
+test('statements that wait for the same connection → each is recorded in the span of its caller', async (t) => {
+  const postgres = openPostgres({ url: await copyTemplate(t), poolSize: 1, timeoutSeconds: 20 })
+  t.teardown(postgres.close)
+  // For each new connection knex asks for the version.
+  await postgres.db.raw('SELECT 1')
+  const held = await postgres.pool.connect()
+  const spans = ['a', 'b', 'c'].map(fakeSpan)
+  const waiting = [
+    within(spans[0]?.span, () => postgres.pool.query('SELECT id FROM users')),
+    postgres.pool.query('SELECT 1'),
+    within(spans[1]?.span, async () => void (await postgres.db('clients').select('id'))),
+    within(spans[2]?.span, () =>
+      postgres.pool.query({ name: 'signet_x_0123456789ab', text: 'SELECT 2' }),
+    ),
+  ]
+  await within(fakeSpan('other').span, async () => held.release())
+  await Promise.all(waiting)
+  t.deepEqual(
+    spans.map(({ notes }) => notes),
+    [
+      ['wait for a connection', 'statement', 'SELECT users'],
+      ['wait for a connection', 'statement', 'SELECT clients'],
+      ['wait for a connection', 'statement', 'x'],
+    ],
+  )
+})
+
+test('work that goes on after its trace has ended → belongs to none', async (t) => {
+  const { span, state } = fakeSpan('a')
+  await within(span, async () => {
+    t.is(activeSpan(), span)
+    state.isOpen = false
+    await turn()
+    t.is(activeSpan(), undefined)
+  })
+})
+
+test('background work that a request starts → a trace of its own, or none', async (t) => {
+  const request = fakeSpan('request')
+  const job = fakeSpan('job')
+  const tracer = { job: () => job.span } as never
+  const seen = await within(request.span, () =>
+    Promise.all([
+      tracedJob(tracer, 'job', async () => activeSpan()?.traceId),
+      tracedJob(undefined, 'job', async () => activeSpan()?.traceId),
+    ]),
+  )
+  t.deepEqual(seen, ['job', undefined])
+  t.deepEqual(job.notes, ['ended'])
+})
+
+test('work that fails → its span fails and ends, and the caller gets the error', async (t) => {
+  const { span, notes } = fakeSpan('a')
+  const work = recorded(span, () => Promise.reject(new Error('x')))
+  await t.throwsAsync(work, { message: 'x' })
+  t.deepEqual(notes, ['failed: x', 'ended'])
+})
