@@ -1,5 +1,5 @@
 import { every, later } from '../clock.ts'
-import { isUnavailable } from '../stores/unavailable.ts'
+import { failureMembers, isUnavailable } from '../stores/unavailable.ts'
 import { tracedJob } from '../telemetry/spans.ts'
 import { noteSeconds } from '../tokens/token-lives.ts'
 import type { Runtime, Services } from './services.ts'
@@ -30,7 +30,7 @@ export class Jobs {
     mailSender.start()
     logoutSender.start()
     const repeat = (seconds: number, name: string, job: () => Promise<unknown>) =>
-      every(seconds, job, (error) => log.error({ err: error }, `${name} failed`))
+      every(seconds, job, (error) => log.error(failureMembers(error), `${name} failed`))
     const traced = (seconds: number, name: string, job: () => Promise<unknown>) =>
       repeat(seconds, name, () => tracedJob(tracer, name, job))
     this.#stops = [

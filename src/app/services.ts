@@ -30,6 +30,7 @@ import { RefreshRotation } from '../sessions/refresh-rotation.ts'
 import { RefreshTokenCodec } from '../sessions/refresh-token.ts'
 import { RotationBatch } from '../sessions/rotation-batch.ts'
 import { UnansweredRotations } from '../sessions/unanswered-rotations.ts'
+import { failureMembers } from '../stores/unavailable.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { AccessTokens } from '../tokens/access-tokens.ts'
 import { ApiKeys } from '../tokens/api-keys.ts'
@@ -144,7 +145,7 @@ export async function createServices(runtime: Runtime) {
     statements,
     now,
     onFailure: (error) =>
-      log.error({ err: error }, 'unanswered rotations could not be recorded or looked up'),
+      log.error(failureMembers(error), 'unanswered rotations could not be recorded or looked up'),
   })
   const refreshRotation = new RefreshRotation({
     codec,

@@ -1,6 +1,7 @@
 import { epochSeconds, type Now } from '../clock.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import { QueueWorkers } from '../stores/queue-workers.ts'
+import { failureMembers } from '../stores/unavailable.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { activeSpan, type Tracer, tracedJob } from '../telemetry/spans.ts'
@@ -50,7 +51,7 @@ export function createLogoutSender(deps: Dependencies): QueueWorkers<LogoutBackl
         task === 'counting'
           ? 'counting the logout notifications failed'
           : 'sending logout notifications failed'
-      log.error({ err: error }, message)
+      log.error(failureMembers(error), message)
     },
   })
 }

@@ -1,4 +1,5 @@
 import { QueueWorkers } from '../stores/queue-workers.ts'
+import { failureMembers } from '../stores/unavailable.ts'
 import { Delivery, type DeliveryDependencies } from './delivery.ts'
 import type { Backlog } from './mail-queue.ts'
 
@@ -27,7 +28,7 @@ export function createMailSender(deps: DeliveryDependencies): QueueWorkers<Backl
     abort: () => transport.close(),
     onError: (error, task) => {
       const message = task === 'counting' ? 'counting the mails failed' : 'sending mail failed'
-      log.error({ err: error }, message)
+      log.error(failureMembers(error), message)
     },
   })
 }

@@ -192,19 +192,30 @@ const byMessage: readonly (readonly [RegExp, Outage])[] = [
 /** The cause of an error for which `isUnavailable` is true, and advice for the operator. */
 export function outageOf(error: unknown): Outage {
   if (error instanceof UnavailableError) return { cause: error.message, advice: error.advice }
-  const { code, message, errors } = (error ?? {}) as {
+  const { code, message, errors, cause } = (error ?? {}) as {
     code?: unknown
     message?: unknown
     errors?: unknown
+    cause?: unknown
   }
   const known = bySqlState[String(code)] ?? certificates[String(code)]
   if (known) return known
   const [, outage] = byMessage.find(([pattern]) => pattern.test(String(message))) ?? []
   if (outage) return outage
-  // A host with several addresses has a refusal of each.
+  // A host with several addresses has a refusal of each, and the janitor a failure of each task.
   if (code === undefined && Array.isArray(errors)) return outageOf(errors[0])
+  if (code === undefined && cause !== undefined) return outageOf(cause)
   return { cause: byNetwork[String(code)] ?? 'connection_lost', advice: reachIt }
 }
+
+/**
+ * Members of the log line of a background job that failed. In an outage every job fails every few seconds,
+ * and the cause says more than a stack.
+ */
+export const failureMembers = (error: unknown): object =>
+  [error instanceof AggregateError ? error.errors : error].flat().every(isUnavailable)
+    ? { ...outageOf(error) }
+    : { err: error }
 
 /** Advice for the operator about an error, in one sentence, for the log. */
 export const whatToDo = (error: unknown): string => outageOf(error).advice

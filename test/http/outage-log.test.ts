@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
+import { failureMembers } from '../../src/stores/unavailable.ts'
 import { eventually } from '../../tools/eventually.ts'
 import { administer } from '../../tools/template.ts'
 import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
@@ -52,6 +53,35 @@ test('PostgreSQL refuses connections → connection_refused', async (t) => {
   const logging = await loggingServer(t, url)
   await proxy.close()
   await assertCause(t, logging, 'connection_refused')
+})
+
+test('background jobs while PostgreSQL refuses connections → lines with the cause, and no stack', async (t) => {
+  const { proxy, url } = await wiredDatabase(t)
+  const { server, lines } = await loggingServer(t, url)
+  await proxy.close()
+  const failed = () => lines.filter(({ msg }) => /^(rereading|sending|counting)/.test(String(msg)))
+  await eventually(
+    () =>
+      ['rereading', 'counting'].every((job) =>
+        failed().some(({ msg }) => String(msg).startsWith(job)),
+      ),
+    'the jobs have failed',
+  )
+  for (const line of failed()) t.like(line, { level: 50, cause: 'connection_refused' })
+  t.false(
+    lines.some((line) => 'err' in line && !/connection to PostgreSQL broke/.test(String(line.msg))),
+  )
+  await t.throwsAsync(server.services.janitor.run())
+})
+
+test('a job that fails because of a bug, perhaps beside an outage → its stack', (t) => {
+  const away = Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+  const bug = new TypeError('x is not a function')
+  const outage = new Error('deleting mails failed', { cause: away })
+  t.like(failureMembers(new AggregateError([outage, outage])), { cause: 'connection_refused' })
+  for (const error of [bug, new AggregateError([outage, bug])]) {
+    t.deepEqual(failureMembers(error), { err: error })
+  }
 })
 
 test('every connection of the pool is in use → pool_full', async (t) => {
