@@ -153,6 +153,8 @@ test('the package of the verifier alone is that of the server, without its depen
   for (const same of ['name', 'version', 'engines', 'license', 'type']) {
     t.deepEqual(verifier[same], server[same], same)
   }
+  const command = server.bin['signet-verify'].replace('dist/src/verifier/', './')
+  t.deepEqual(verifier.bin, { 'signet-verify': command })
   const { './package.json': _, ...exported } = server.exports
   const moved = JSON.stringify(exported).replaceAll('./dist/src/verifier/', './')
   t.deepEqual(verifier.exports, JSON.parse(moved))

@@ -3,8 +3,8 @@ import { errors } from 'jose'
 /** The checks of a JWT of this server by itself, in the order in which the server does them. */
 export const jwtChecks = [
   'form',
-  'algorithm',
   'header',
+  'algorithm',
   'key',
   'signature',
   'type',

@@ -66,7 +66,10 @@ const clocksApartSeconds = 60
  */
 export function readClaims(payload: Buffer, rules: ClaimRules): AccessTokenClaims {
   const claims = jsonObject(payload)
-  if (!claims) throw new VerificationError('token_malformed', 'the claims are not a JSON object')
+  if (!claims) {
+    const message = 'the claims are not a JSON object'
+    throw new VerificationError('token_malformed', message, undefined, 'claims')
+  }
   for (const [name] of required) assertPresent(claims, name)
   for (const name of rules.requiredClaims) assertPresent(claims, name)
   for (const [name, check] of required) if (!check(claims[name])) throw invalid(name)

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type KeyObject, verify } from 'node:crypto'
-import { VerificationError } from './verification-error.ts'
+import { type TokenCheck, VerificationError } from './verification-error.ts'
 
 /** The parts of a compact JWS; nothing in it may be trusted before its signature is verified. */
 interface CompactJws {
@@ -21,7 +21,8 @@ const maxSignatureLength = 1024
 
 const ownMembers = ['alg', 'typ', 'kid']
 
-const malformed = (message: string) => new VerificationError('token_malformed', message)
+const malformed = (message: string, check: TokenCheck = 'form') =>
+  new VerificationError('token_malformed', message, undefined, check)
 
 /**
  * Parses a JWS of one of these types (RFC 8725 §3.11). The sender does not choose the algorithm: only RS256
@@ -55,16 +56,16 @@ export function readJws(
 
 function readHeader(part: string, allowed: readonly string[]): Pick<CompactJws, 'kid' | 'typ'> {
   const header = jsonObject(Buffer.from(part, 'base64url'))
-  if (!header) throw malformed('the header is not a JSON object')
+  if (!header) throw malformed('the header is not a JSON object', 'header')
   const { alg, typ, kid } = header
   if (alg !== 'RS256') throw new VerificationError('algorithm_not_allowed', 'alg is not RS256')
   const type = allowed.find((one) => isType(typ, one))
   if (type === undefined) {
     throw new VerificationError('type_not_allowed', `typ is not ${allowed.join(' or ')}`)
   }
-  if (typeof kid !== 'string' || kid === '') throw malformed('no kid')
+  if (typeof kid !== 'string' || kid === '') throw malformed('no kid', 'key')
   if (Object.keys(header).some((member) => !ownMembers.includes(member))) {
-    throw malformed('the header has members that the issuer does not write')
+    throw malformed('the header has members that the issuer does not write', 'header')
   }
   return { kid, typ: type }
 }

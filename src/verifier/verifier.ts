@@ -20,7 +20,7 @@ import {
 
 export type { AccessTokenClaims } from './access-token.ts'
 export type { SessionCheck, SessionState, StoredSession, WebSession } from './session-check.ts'
-export { type VerificationCode, VerificationError } from './verification-error.ts'
+export { type TokenCheck, type VerificationCode, VerificationError } from './verification-error.ts'
 export type { RevocationOptions, VerifierEvent, VerifierOptions } from './verifier-options.ts'
 
 /** The state of a verifier, for health checks and metrics. */
