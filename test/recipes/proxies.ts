@@ -120,7 +120,7 @@ async function callers(subject: Subject, report: Report): Promise<void> {
     },
   )
   await report.check(
-    `${name}: requests without TLS are redirected, and health checks hidden`,
+    `${name}: pages without TLS are redirected, programs refused, and health checks hidden`,
     async () => {
       const plain = await fetch(`${proxy.plainUrl}/oauth/authorize?x=1`, { redirect: 'manual' })
       assert.equal(plain.status, 308)
@@ -128,6 +128,10 @@ async function callers(subject: Subject, report: Report): Promise<void> {
         plain.headers.get('location') ?? '',
         /^https:\/\/localhost.*\/oauth\/authorize\?x=1$/,
       )
+      for (const path of ['/oauth/token', '/api/v1/auth/login']) {
+        const refused = await fetch(proxy.plainUrl + path, { method: 'POST', redirect: 'manual' })
+        assert.equal(refused.status, 403, `ASVS 4.1.2: ${path}`)
+      }
       assert.equal((await client.ask('/health/ready')).status, 404)
       return undefined
     },
