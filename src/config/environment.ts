@@ -166,6 +166,11 @@ export const variables = {
   ANSWER_TIMEOUT_SECONDS: whole(1, 3600)
     .default(60)
     .describe('longest time for a client to read an answer, or the next part of a long one'),
+  IDLE_TIMEOUT_SECONDS: whole(5, 3600)
+    .default(65)
+    .describe(
+      'how long an idle connection is kept; longer than a proxy in front keeps it, which otherwise sends requests into connections that are being closed',
+    ),
   SHUTDOWN_SECONDS: whole(0, 300)
     .default(10)
     .describe('how long requests in progress may take to finish after SIGTERM'),

@@ -15,6 +15,8 @@ interface HttpServerOptions {
   readonly requestSeconds: number
   /** The longest time for a client to read the part of an answer that is being sent. */
   readonly answerSeconds: number
+  /** How long a connection without a request is kept. */
+  readonly idleSeconds: number
   /** Further connections are closed immediately. */
   readonly mostConnections?: number
 }
@@ -59,13 +61,13 @@ export class HttpServer {
   }
 
   private constructor(options: HttpServerOptions) {
-    const { handler, requestSeconds, mostConnections } = options
+    const { handler, requestSeconds, idleSeconds, mostConnections } = options
     this.#connections = new Connections(handler, options)
     const limits = { maxHeaderSize: 16 * 1024, requireHostHeader: true }
     const times = {
       requestTimeout: requestSeconds * 1000,
       headersTimeout: requestSeconds * 1000,
-      keepAliveTimeout: 65_000,
+      keepAliveTimeout: idleSeconds * 1000,
       connectionsCheckingInterval: Math.min(5_000, requestSeconds * 1000),
     }
     this.#server = createServer({ ...limits, ...times }, (request, response) => {

@@ -75,6 +75,7 @@ export async function openApp(
 const limitsOf = (config: Config) => ({
   requestSeconds: config.REQUEST_TIMEOUT_SECONDS,
   answerSeconds: config.ANSWER_TIMEOUT_SECONDS,
+  idleSeconds: config.IDLE_TIMEOUT_SECONDS,
 })
 
 /** Concurrent connections of the metrics port. */

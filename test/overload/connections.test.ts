@@ -13,6 +13,7 @@ async function openHttpServer(t: ExecutionContext, options: { mostConnections?: 
     variable: 'PORT',
     requestSeconds: 1,
     answerSeconds: 60,
+    idleSeconds: 65,
     ...options,
     handler(request, response) {
       request.on('error', () => undefined)

@@ -84,6 +84,7 @@ async function openDoor(t: ExecutionContext, answer: string | Buffer) {
     variable: 'PORT',
     requestSeconds: 10,
     answerSeconds: 1,
+    idleSeconds: 65,
     handler(_request, response) {
       asked += 1
       response.end(answer)

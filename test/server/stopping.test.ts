@@ -49,10 +49,11 @@ test('SIGTERM during a request → it is answered, and its connection is closed'
 })
 
 test('SIGTERM with idle connections → the server stops without waiting for them', async (t) => {
-  const server = await start(t, { SHUTDOWN_SECONDS: '300' })
+  const server = await start(t, { SHUTDOWN_SECONDS: '300', IDLE_TIMEOUT_SECONDS: '620' })
   const used = connect(server.port, '127.0.0.1')
   used.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
-  await once(used, 'data')
+  const [answer] = await once(used, 'data')
+  t.regex(String(answer), /^keep-alive: timeout=620\r$/im)
   const unused = connect(server.port, '127.0.0.1')
   await once(unused, 'connect')
   // The server has taken it as soon as it answers on a later one.
