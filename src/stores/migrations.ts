@@ -25,7 +25,7 @@ export const migrationSource: Knex.MigrationSource<string> = {
 
 /** Arbitrary numbers that no other program on this database is likely to lock. */
 const migrationLock = 7_468_385
-const onlineLock = 7_468_386
+const onlineLock = 7_468_390
 
 type SchemaState = 'current' | 'behind' | 'ahead'
 
