@@ -1,4 +1,5 @@
 import { type AuditLog, oldEvents } from '../audit/audit-log.ts'
+import { arePartitioned } from '../audit/partitions.ts'
 import { deleteSurplusRefusals, oldRefusals } from '../audit/refusal-record.ts'
 import { finishedLogouts, type LogoutDeliveries } from '../backchannel/logout-deliveries.ts'
 import { expiredAssertions } from '../clients/client-assertions.ts'
@@ -38,6 +39,14 @@ const mailDays = 30
 const logoutDays = 30
 /** A browser that comes back within a day is told why its session has ended. */
 const endedBrowserDays = 1
+
+/** Partitions of the audit trail are dropped by `signet audit maintain` (ADR 51). */
+const unlessPartitioned = (task: CleanupTask): CleanupTask => ({
+  ...task,
+  dueSince: async (db) => ((await arePartitioned(db)) ? null : (task.dueSince?.(db) ?? null)),
+  sweep: async (trx, limit, cursor) =>
+    (await arePartitioned(trx)) ? { rows: 0, done: true } : task.sweep(trx, limit, cursor),
+})
 
 /** Everything the janitor deletes: expired rows, and what deleted clients and people leave behind. */
 export function cleanupTasks(
@@ -89,10 +98,12 @@ export function cleanupTasks(
     },
     expiredRowsTask({ rows: finishedMail, now, keepSeconds: mailDays * daySeconds }),
     expiredRowsTask({ rows: finishedLogouts, now, keepSeconds: logoutDays * daySeconds }),
-    expiredRowsTask({
-      rows: oldEvents,
-      now,
-      keepSeconds: config.AUDIT_RETENTION_DAYS * daySeconds,
-    }),
+    unlessPartitioned(
+      expiredRowsTask({
+        rows: oldEvents,
+        now,
+        keepSeconds: config.AUDIT_RETENTION_DAYS * daySeconds,
+      }),
+    ),
   ]
 }

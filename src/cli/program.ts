@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   keys: async () => (await import('./keys.ts')).keysCommand,
   clients: async () => (await import('./clients.ts')).clientsCommand,
   users: async () => (await import('./users.ts')).usersCommand,
+  audit: async () => (await import('./audit.ts')).auditCommand,
   backup: async () => (await import('./backup/backup.ts')).backupCommand,
   theme: async () => (await import('./theme.ts')).themeCommand,
   explain: async () => (await import('./explain/explain.ts')).explainCommand,

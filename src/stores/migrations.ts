@@ -2,8 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { OperatorError } from '../errors.ts'
-import { type OnlineOptions, type OnlineStep, runOnline } from './online-steps.ts'
+import { inShortLock, type OnlineOptions, type OnlineStep, runOnline } from './online-steps.ts'
 import { withoutTimeLimit } from './postgres.ts'
 
 /** `.ts` in the source tree, `.js` in the build. Recorded names have no extension. */
@@ -23,8 +22,7 @@ export const migrationSource: Knex.MigrationSource<string> = {
   getMigration: (name) => import(new URL(name + extension, folder).href),
 }
 
-/** Arbitrary numbers that no other program on this database is likely to lock. */
-const migrationLock = 7_468_385
+/** Any number that no other program on this database is likely to lock. */
 const onlineLock = 7_468_390
 
 type SchemaState = 'current' | 'behind' | 'ahead'
@@ -65,7 +63,6 @@ export interface MigrateOptions {
 }
 
 const megabyte = 1024 * 1024
-const lockTries = 60
 
 /**
  * Applies pending migrations, each in its own transaction under an advisory lock: one instance migrates at
@@ -142,23 +139,8 @@ async function applyNext(
   migrationSource: Knex.MigrationSource<string>,
   report: (sentence: string) => void,
 ): Promise<string | undefined> {
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return await db.transaction(async (trx) => {
-        await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
-        await trx.raw(`SET LOCAL lock_timeout = '1s'`)
-        const [, applied] = await trx.migrate.up({ migrationSource })
-        return (applied as string[])[0]
-      })
-    } catch (error) {
-      if ((error as { code?: string }).code !== '55P03') throw error
-      if (tried === lockTries) {
-        throw new OperatorError(
-          `A table that the migration changes stayed locked: ${(error as Error).message}. End the transactions that hold it (pg_stat_activity), then migrate again.`,
-        )
-      }
-      report('a table is locked by somebody else: trying again')
-      await sleep(Math.min(tried, 5) * 1000)
-    }
-  }
+  return inShortLock({ db, report }, async (trx) => {
+    const [, applied] = await trx.migrate.up({ migrationSource })
+    return (applied as string[])[0]
+  })
 }

@@ -39,6 +39,39 @@ export interface OnlineOptions {
 
 const reportSeconds = 5
 
+/** Any number that no other program on this database is likely to lock. */
+const migrationLock = 7_468_385
+const lockTries = 60
+
+/**
+ * Changes tables in a transaction, one at a time. It waits for the lock of a table for a second, so that
+ * requests do not queue behind it for longer, and tries again for about five minutes.
+ * @throws OperatorError if a table stays locked
+ */
+export async function inShortLock<T>(
+  { db, report }: Pick<OnlineOptions, 'db' | 'report'>,
+  work: (trx: Knex.Transaction) => PromiseLike<T>,
+): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await db.transaction(async (trx) => {
+        await trx.raw('SELECT pg_advisory_xact_lock(?)', [migrationLock])
+        await trx.raw(`SET LOCAL lock_timeout = '1s'`)
+        return work(trx)
+      })
+    } catch (error) {
+      if ((error as { code?: string }).code !== '55P03') throw error
+      if (tried === lockTries) {
+        throw new OperatorError(
+          `A table that is to be changed stayed locked: ${(error as Error).message}. End the transactions that hold it (pg_stat_activity), then run the command again.`,
+        )
+      }
+      report('a table is locked by somebody else: trying again')
+      await sleep(Math.min(tried, 5) * 1000)
+    }
+  }
+}
+
 /** Runs steps in their order. After an interruption anywhere they run again, and continue. */
 export async function runOnline(
   steps: readonly OnlineStep[],

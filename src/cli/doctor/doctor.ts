@@ -9,6 +9,7 @@ import { openDatabaseClock } from '../../stores/database-clock.ts'
 import { openLog } from '../../telemetry/log.ts'
 import { wholeNumber } from '../arguments.ts'
 import { answers, example } from '../output.ts'
+import { checkAudit } from './check-audit.ts'
 import { checkConfiguration } from './check-configuration.ts'
 import { checkDatabase } from './check-database.ts'
 import { checkForwarding } from './check-forwarding.ts'
@@ -106,6 +107,7 @@ async function checkStores(config: Config, deep: boolean): Promise<Finding[]> {
       ...keys,
       ...(await bounded('revocations', () => checkRevocations(database.db, config))),
       ...(await bounded('sign-out', () => checkLogouts(database.db, clock.now))),
+      ...(await bounded('audit trail', () => checkAudit(database.db, clock.now()))),
       ...(deep ? await bounded('replication', () => checkReplication(database.db, clock.now)) : []),
     ]
   } finally {
