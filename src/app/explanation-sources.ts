@@ -5,7 +5,7 @@ import type { Runtime, Services } from './services.ts'
 export function explanationSources(runtime: Runtime, services: Services): Sources {
   const { db, config, now, databaseClock } = runtime
   const { keyring, accessTokens, idTokens, codec, refreshRotation } = services
-  const { codes, browsers, clients, users, audit, refusals } = services
+  const { codes, browsers, clients, users, audit, refusals, assertions, sealed, flow } = services
   return {
     db,
     issuer: config.issuer,
@@ -22,5 +22,8 @@ export function explanationSources(runtime: Runtime, services: Services): Source
     users,
     audit,
     refusals,
+    assertions,
+    sealed,
+    flow,
   }
 }

@@ -52,6 +52,7 @@ export const refusalLimits = { all: 100, ofStrangers: 50, ofAddress: 10 } as con
 const mostKept = { strangers: 50_000, others: 100_000 } as const
 
 const mostFound = 20
+const mostLatest = 5
 
 const insert = statement(
   'note_refusals',
@@ -154,12 +155,17 @@ export class RefusalRecord {
     return this.#newest({ request_id: requestId })
   }
 
-  async #newest(where: object): Promise<RecordedRefusal[]> {
+  /** The last refusals of a person or a client. There is no index: the table is small. */
+  latestOf(who: { readonly user_id: string } | { readonly client_id: string }) {
+    return this.#newest(who, mostLatest)
+  }
+
+  async #newest(where: object, limit = mostFound): Promise<RecordedRefusal[]> {
     return this.#deps
       .db<RecordedRefusal>('refusals')
       .where(where)
       .orderBy('id', 'desc')
-      .limit(mostFound)
+      .limit(limit)
   }
 }
 

@@ -4,6 +4,7 @@ import { explainClient, explainKey, explainUuid, isUuid } from './identifiers.ts
 import { explainJwt, looksLikeJwt } from './jwt.ts'
 import { explainRefreshToken } from './refresh-token.ts'
 import { explainRequest } from './request.ts'
+import { explainSealed, looksSealed } from './sealed-request.ts'
 import {
   explainApiKey,
   explainBrowserCookie,
@@ -41,7 +42,7 @@ const byPrefix: Readonly<Record<string, Explain>> = {
 
 /** True for texts that should not stand in a shell history. */
 export const isSecret = (text: string): boolean =>
-  looksLikeJwt(text) || text.slice(0, 4) in byPrefix
+  looksLikeJwt(text) || looksSealed(text) || text.slice(0, 4) in byPrefix
 
 /**
  * Explains whether the server would accept something, and which check refuses it: a token of any kind, an id,
@@ -56,6 +57,7 @@ export async function explain(
   if (text === '' || text.length > longest) return undefined
   const byItsPrefix = Object.hasOwn(byPrefix, text.slice(0, 4)) && byPrefix[text.slice(0, 4)]
   if (byItsPrefix) return byItsPrefix(text, expected, sources)
+  if (looksSealed(text)) return explainSealed(text, sources)
   if (looksLikeJwt(text)) return explainJwt(text, expected, sources)
   for (const byId of isUuid(text) ? [explainUuid] : [explainKey, explainClient]) {
     const found = await byId(text, expected, sources)

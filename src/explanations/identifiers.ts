@@ -14,6 +14,7 @@ import {
 import { audienceCheck, keyFaultText, scopeCheck } from './jwt.ts'
 import { clientCheck, personCheck, sessionCheck } from './parties.ts'
 import { redirectCheck } from './redirect-uri.ts'
+import { latestNotes } from './request.ts'
 import { endOfBrowser, ofKey } from './secrets.ts'
 import { because, clientOf, eventAt, newestEvent, type Sources } from './sources.ts'
 
@@ -54,7 +55,7 @@ const ofPerson: Explain = async (id, _expected, sources) => {
       : passed('password', `set ${relative(user.passwordChangedAt, sources.now())}`),
     addressCheck(user),
   ]
-  return { subject: 'person', id, checks, notes: [] }
+  return { subject: 'person', id, checks, notes: await latestNotes(sources, { user_id: id }) }
 }
 
 function addressCheck({
@@ -88,9 +89,14 @@ const ofApiKey: Explain = async (id, expected, sources) => {
   if (key) {
     return { subject: 'API key', id, checks: await ofKey(key, expected, sources), notes: [] }
   }
-  const event = await newestEvent(
+  // The tokens that it was exchanged for are revoked by its id.
+  const [entry] = await readRevocations(sources.db, [{ kind: 'sid', value: id }], sources.now)
+  if (!entry) return undefined
+  const event = await eventAt(
     sources,
-    { event: 'api_key.revoked' },
+    [{ event: 'api_key.revoked' }],
+    entry.revoked_at,
+    ['api_key.revoked'],
     ({ detail }) => detail.key === id,
   )
   if (!event) return undefined
@@ -131,9 +137,11 @@ async function revokedCheck(
   { value, kind, revoked_at: at }: RevocationEntry,
   sources: Sources,
 ): Promise<Check> {
+  const isOfToken = ({ detail }: { readonly detail: object }) =>
+    (detail as { jti?: unknown }).jti === value
   const event =
     kind === 'jti'
-      ? await newestEvent(sources, { event: 'token.revoked' }, ({ detail }) => detail.jti === value)
+      ? await eventAt(sources, [{ event: 'token.revoked' }], at, ['token.revoked'], isOfToken)
       : await eventAt(sources, [{ sid: value }], at, ['session.revoked', 'session.reused'])
   return failed('revocation', `revoked ${relative(at, sources.now())}${because(event)}`)
 }
@@ -170,5 +178,5 @@ export const explainClient: Explain = async (id, expected, sources) => {
     audienceCheck(client.audiences, expected),
     scopeCheck(client.scopes, expected),
   ]
-  return { subject: 'client', id, checks, notes: [] }
+  return { subject: 'client', id, checks, notes: await latestNotes(sources, { client_id: id }) }
 }

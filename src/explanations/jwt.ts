@@ -3,6 +3,7 @@ import type { RevocationSubject } from '../revocations/revocation-log.ts'
 import { type RevocationEntry, readRevocations } from '../revocations/revocation-reads.ts'
 import type { VerifiedAccessToken } from '../tokens/access-tokens.ts'
 import { type JwtCheck, jwtChecks, type TokenFault } from '../tokens/token-fault.ts'
+import { explainAssertion, isAssertion } from './client-assertion.ts'
 import {
   type Check,
   type Expected,
@@ -17,7 +18,7 @@ import {
   upTo,
 } from './explanation.ts'
 import { clientCheck, personCheck, sessionCheck } from './parties.ts'
-import { because, newestEvent, type Sources } from './sources.ts'
+import { because, eventAt, newestEvent, type Sources } from './sources.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -45,13 +46,14 @@ function objectOf(part: string): Json {
 export const looksLikeJwt = (text: string): boolean =>
   text.startsWith('eyJ') || text.split('.').length === 3
 
-/** The checks of a JWT: an ID token by its `typ`, otherwise those of an access token. */
+/** The checks of a JWT: of a client assertion, of an ID token by its `typ`, otherwise of an access token. */
 export async function explainJwt(
   token: string,
   expected: Expected,
   sources: Sources,
 ): Promise<Explanation> {
   const unverified = read(token)
+  if (isAssertion(unverified)) return explainAssertion(token, unverified, sources)
   const isIdToken = String(unverified.header.typ).toUpperCase() === 'JWT'
   return isIdToken
     ? explainIdToken(token, unverified, expected, sources)
@@ -261,11 +263,11 @@ async function entryText(
   const { sid, client_id: clientId } = claims
   const event =
     kind === 'jti'
-      ? await newestEvent(
+      ? await eventAt(
           sources,
-          sid === undefined
-            ? { clientId, event: 'token.revoked' }
-            : { sid, event: 'token.revoked' },
+          [sid === undefined ? { clientId } : { sid }],
+          at,
+          ['token.revoked'],
           ({ detail }) => detail.jti === value,
         )
       : undefined

@@ -102,5 +102,14 @@ export async function explainRequest(
   return { subject: 'request', id: requestId, checks, notes }
 }
 
+/** The last refusals of a person or a client, as notes. */
+export async function latestNotes(
+  { refusals }: Sources,
+  who: Parameters<Sources['refusals']['latestOf']>[0],
+): Promise<string[]> {
+  const rows = await refusals.latestOf(who)
+  return rows.map((row) => `Refused ${summary(row)} (signet explain ${row.request_id})`)
+}
+
 const summary = (row: RecordedRefusal): string =>
   `${momentOf(row.at)} ${row.method} ${row.route} ${row.status} ${quotedText(row.cause ?? row.error ?? '')}`

@@ -1,9 +1,12 @@
 import type { Knex } from 'knex'
 import type { AuditEventName, AuditLog, RecordedEvent } from '../audit/audit-log.ts'
 import type { RefusalRecord } from '../audit/refusal-record.ts'
+import type { SealedValues } from '../authentication/sealed-values.ts'
 import { type Client, ClientError } from '../clients/client.ts'
+import type { ClientAssertions } from '../clients/client-assertions.ts'
 import type { Clients } from '../clients/clients.ts'
 import { later, type Now } from '../clock.ts'
+import type { BrowserFlow } from '../grants/browser-flow.ts'
 import type { LiveKeyring } from '../keyring/live-keyring.ts'
 import type { AuthorizationCodes } from '../sessions/authorization-codes.ts'
 import type { BrowserSessions } from '../sessions/browser-sessions.ts'
@@ -31,7 +34,10 @@ export interface Sources {
   readonly clients: Pick<Clients, 'get'>
   readonly users: Pick<Users, 'find'>
   readonly audit: Pick<AuditLog, 'page'>
-  readonly refusals: Pick<RefusalRecord, 'ofRequest'>
+  readonly refusals: Pick<RefusalRecord, 'ofRequest' | 'latestOf'>
+  readonly assertions: Pick<ClientAssertions, 'foresee'>
+  readonly sealed: Pick<SealedValues, 'open'>
+  readonly flow: Pick<BrowserFlow, 'open'>
 }
 
 /** A client, disabled or not. */
@@ -52,7 +58,7 @@ function eventText({ id, event, at, ip, detail }: RecordedEvent): string {
 
 /** A decision and its event are one transaction: their times differ by less. */
 const withinSeconds = 10
-const mostEvents = 50
+const mostEvents = 200
 
 type Subject = Parameters<AuditLog['page']>[0]
 
@@ -62,6 +68,7 @@ export async function eventAt(
   subjects: readonly Subject[],
   at: Date,
   names: readonly AuditEventName[],
+  fits: (event: RecordedEvent) => boolean = () => true,
 ): Promise<RecordedEvent | undefined> {
   for (const subject of subjects) {
     const around = { from: later(at, -withinSeconds), until: later(at, withinSeconds) }
@@ -69,6 +76,7 @@ export async function eventAt(
     const distance = (event: RecordedEvent) => Math.abs(event.at.getTime() - at.getTime())
     const [nearest] = events
       .filter(({ event }) => (names as readonly string[]).includes(event))
+      .filter(fits)
       .sort((a, b) => distance(a) - distance(b))
     if (nearest) return nearest
   }

@@ -118,3 +118,18 @@ test('the cookie of a browser → its session, and how it ended', async (t) => {
   await server.db('browser_sessions').delete()
   await areExplained(t, explain, [['gone', cookie, 'session', /kept for a day/]])
 })
+
+test('the request in the URL of a page → sealed here, and whether it is still accepted', async (t) => {
+  const { server, app, browser } = await startWebApp(t)
+  const explain = explainerOf(server)
+  const page = await browser.open(app.authorizeUrl())
+  const sealed = new URL(page.url).searchParams.get('request') ?? ''
+  await areExplained(t, explain, [
+    ['a good one', sealed, undefined, /on its way through the pages/],
+    ['changed', `${sealed.slice(0, -4)}AAAA`, 'seal', /another environment/],
+  ])
+  server.clock.advance({ days: 31 })
+  await areExplained(t, explain, [['old', sealed, 'request', /older than 30 days/]])
+  await server.services.clients.disable(app.id)
+  await areExplained(t, explain, [['of a disabled client', sealed, 'client', /was disabled/]])
+})

@@ -337,6 +337,18 @@ test('a refused code and a refused authorization request → the condition, the 
   t.is(new Set(bodies.map(([, answer]) => JSON.stringify(answer.body))).size, 1)
 })
 
+test('a client → its last refusals', async (t) => {
+  const server = await startServer(t)
+  const explain = explainerOf(server)
+  const { body } = await server.signIn()
+  const refused = await server.refresh(`${body.refresh_token}x`)
+  await server.services.refusals.write()
+  const id = refused.headers.get('x-request-id')
+  const { explanation } = await explain('app')
+  const note = `POST /oauth/token 400 forged (signet explain ${id})`
+  t.true(explanation?.notes.join(' ').includes(note), explanation?.notes.join(' '))
+})
+
 test('a flood of refusals of one address → few are recorded, the others counted; known callers have room', async (t) => {
   const server = await startServer(t, { unthrottled: true })
   const { refusals } = server.services
