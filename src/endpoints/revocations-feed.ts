@@ -3,6 +3,7 @@ import type { Context, Middleware } from '../http/context.ts'
 import { OAuthError } from '../oauth/error.ts'
 import type { FeedDocument } from '../revocations/feed-documents.ts'
 import type { FeedRefusal, RevocationFeed } from '../revocations/revocation-feed.ts'
+import { activeSpan } from '../telemetry/spans.ts'
 
 /** Proxies and load balancers cut off requests that are silent for longer. */
 const longestWaitSeconds = 30
@@ -39,6 +40,8 @@ async function documentFor(ctx: Context, feed: RevocationFeed): Promise<FeedDocu
   const leaving = new AbortController()
   const leave = () => leaving.abort()
   ctx.res.once('close', leave)
+  // Following its work for so long would make all other requests dearer.
+  if (waitSeconds > 0) activeSpan()?.detach()
   const request = { since, waitSeconds, inParts: part === 0, gone: leaving.signal }
   const document = await feed.read(request).finally(() => ctx.res.off('close', leave))
   return documentOf(document)

@@ -25,6 +25,8 @@ export interface Span {
   set(attributes: SpanAttributes): void
   /** Marks it as failed, with the class or the code of the error: its message may quote values. */
   fail(error: unknown): void
+  /** Nothing more is recorded below it, although it ends later: a long poll waits for half a minute. */
+  detach(): void
   end(): void
   /** W3C Trace Context: `traceparent` and `tracestate`, for a request to another server. */
   headers(): Readonly<Record<string, string>>

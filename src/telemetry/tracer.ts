@@ -194,12 +194,17 @@ class RecordedSpan implements Span {
     this.#span.setStatus({ code: SpanStatusCode.ERROR })
   }
 
+  detach(): void {
+    if (!this.#trace.isOpen) return
+    this.#trace.isOpen = false
+    traceClosed()
+  }
+
   end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     if (this.#isRoot) {
-      this.#trace.isOpen = false
-      traceClosed()
+      this.detach()
       const omitted = this.#trace.spans - mostSpansOfTrace
       if (omitted > 0) this.#span.setAttribute('signet.omitted_spans', omitted)
     }

@@ -2,7 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
 import { BatchQueue } from '../../src/stores/batch-queue.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
+import { openLog } from '../../src/telemetry/log.ts'
 import { activeSpan, recorded, type Span, tracedJob, within } from '../../src/telemetry/spans.ts'
+import { openTracer } from '../../src/telemetry/tracer.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
 
 /** A span that notes its children and how it ended. */
@@ -23,6 +25,7 @@ function fakeSpan(name: string) {
     rename: () => undefined,
     set: () => undefined,
     fail: (error) => void notes.push(`failed: ${(error as Error).message}`),
+    detach: () => undefined,
     end: () => void notes.push('ended'),
     headers: () => ({}),
   }
@@ -89,6 +92,34 @@ test('work that goes on after its trace has ended → belongs to none', async (t
     await turn()
     t.is(activeSpan(), undefined)
   })
+})
+
+test('a long poll lets go of its trace → what it does is not followed, and other traces are', async (t) => {
+  const tracer = openTracer({
+    endpoint: 'http://127.0.0.1:9',
+    headers: {},
+    serviceName: 'signet',
+    sampler: 'always_on',
+    ratio: 1,
+    exportSeconds: 1,
+    log: openLog({ level: 'silent', format: 'json' }),
+  })
+  const [poll, other] = [tracer.request({}, false), tracer.request({}, false)]
+  await within(other, async () => {
+    await within(poll, async () => {
+      t.is(activeSpan(), poll)
+      poll?.detach()
+      await turn()
+      t.is(activeSpan(), undefined)
+      poll?.end()
+    })
+    t.is(activeSpan(), other)
+    other?.end()
+    await turn()
+    t.is(activeSpan(), undefined)
+  })
+  await tracer.close(5)
+  t.is(tracer.spans.dropped, 2, 'both were to be exported')
 })
 
 test('background work that a request starts → a trace of its own, or none', async (t) => {
