@@ -29,8 +29,8 @@ Each secret can be in a file, as Docker, Kubernetes and systemd supply secrets: 
 that contains the value of \`DATABASE_URL\`. Setting both is an error. The file has one line of at most 16 KiB. Other
 users must not be able to read it, and neither the group nor others to write to it. The group may read it, which
 Kubernetes and systemd need. Only below \`/run/secrets\` everyone may read it, because Docker mounts secrets there with
-mode 0444 and the users of a container are yours; \`signet doctor\` still warns. After a change of the file restart
-Signet.
+mode 0444 and the users of a container are yours; \`signet doctor\` still warns
+([ADR 47](adr/0047-readable-secret-files-are-refused.md)). After a change of the file restart Signet.
 
 <!-- Generated from src/config/environment.ts by: npx tsx test/support/docs/configuration-page.ts -->
 `

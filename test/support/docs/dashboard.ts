@@ -84,9 +84,10 @@ interface Target {
 }
 
 /** Sums counters over instances; shows gauges of each instance, or the one of all for tables. */
-function targetsOf({ name, type, labels }: DescribedMetric): Target[] {
+function targetsOf({ name, type, labels }: DescribedMetric, isAlone: boolean): Target[] {
   const by = labels.join(', ')
   const shown = labels.map((label) => `{{${label}}}`).join(' ')
+  const short = name.replace('signet_', '').replaceAll('_', ' ')
   if (type === 'histogram') {
     return [0.5, 0.99].map((quantile) => ({
       expr: `histogram_quantile(${quantile}, sum by (le, ${by}) (rate(${name}_bucket${selector}[$__rate_interval])))`,
@@ -95,14 +96,14 @@ function targetsOf({ name, type, labels }: DescribedMetric): Target[] {
   }
   if (type === 'counter') {
     const sum = labels.length > 0 ? `sum by (${by})` : 'sum by (instance)'
+    const legend = shown || '{{instance}}'
     return [
       {
         expr: `${sum} (rate(${name}${selector}[$__rate_interval]))`,
-        legendFormat: shown || '{{instance}}',
+        legendFormat: isAlone ? legend : `${short} ${legend}`,
       },
     ]
   }
-  const short = name.replace('signet_', '').replaceAll('_', ' ')
   const legendFormat = `${short} ${shown} {{instance}}`.replace(/ +/g, ' ')
   return [
     { expr: `max by (${['instance', ...labels].join(', ')}) (${name}${selector})`, legendFormat },
@@ -150,11 +151,13 @@ function timeSeries(
     if (!metric) throw new Error(`docs/metrics.md has no signet_${name}, which the dashboard shows`)
     return metric
   })
-  const targets = shown.flatMap(targetsOf).map((target, at) => ({
-    refId: String.fromCharCode(65 + at),
-    datasource: source,
-    ...target,
-  }))
+  const targets = shown
+    .flatMap((metric) => targetsOf(metric, shown.length === 1))
+    .map((target, at) => ({
+      refId: String.fromCharCode(65 + at),
+      datasource: source,
+      ...target,
+    }))
   return {
     id,
     type: 'timeseries',
