@@ -1,10 +1,21 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
 import { BatchQueue } from '../../src/stores/batch-queue.ts'
 import { openPostgres } from '../../src/stores/postgres.ts'
 import { openLog } from '../../src/telemetry/log.ts'
-import { activeSpan, recorded, type Span, tracedJob, within } from '../../src/telemetry/spans.ts'
+import {
+  activeSpan,
+  recorded,
+  type Span,
+  type Tracer,
+  tracedJob,
+  within,
+} from '../../src/telemetry/spans.ts'
 import { openTracer } from '../../src/telemetry/tracer.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
 
 /** A span that notes its children and how it ended. */
@@ -94,9 +105,9 @@ test('work that goes on after its trace has ended → belongs to none', async (t
   })
 })
 
-test('a long poll lets go of its trace → what it does is not followed, and other traces are', async (t) => {
-  const tracer = openTracer({
-    endpoint: 'http://127.0.0.1:9',
+const tracerTo = (endpoint: string): Tracer =>
+  openTracer({
+    endpoint,
     headers: {},
     serviceName: 'signet',
     sampler: 'always_on',
@@ -104,6 +115,38 @@ test('a long poll lets go of its trace → what it does is not followed, and oth
     exportSeconds: 1,
     log: openLog({ level: 'silent', format: 'json' }),
   })
+
+test('a collector that hangs → 4096 spans wait, those beyond are dropped at once, and closing ends', async (t) => {
+  const collector = createServer(() => undefined)
+  collector.listen(0, '127.0.0.1')
+  await once(collector, 'listening')
+  t.teardown(() => {
+    collector.closeAllConnections()
+    collector.close()
+  })
+  const tracer = tracerTo(`http://127.0.0.1:${(collector.address() as AddressInfo).port}`)
+  for (let count = 0; count < 4096; count += 1) tracer.job('x')?.end()
+  t.is(tracer.spans.dropped, 0)
+  for (let count = 0; count < 1000; count += 1) tracer.job('x')?.end()
+  t.is(tracer.spans.dropped, 1000)
+  await tracer.close(30)
+  await eventually(() => tracer.spans.dropped === 5096, 'the exports have ended as well')
+  t.is(tracer.spans.exported, 0)
+})
+
+test('a trace with more than 500 spans → those beyond are counted and not recorded', async (t) => {
+  const tracer = tracerTo('http://127.0.0.1:9')
+  const root = tracer.job('x')
+  const children = Array.from({ length: 510 }, () => root?.child('y'))
+  t.is(children.filter((child) => child !== undefined).length, 500)
+  for (const child of children) child?.end()
+  root?.end()
+  await tracer.close(30)
+  await eventually(() => tracer.spans.dropped === 501, 'the exports have ended as well')
+})
+
+test('a long poll lets go of its trace → what it does is not followed, and other traces are', async (t) => {
+  const tracer = tracerTo('http://127.0.0.1:9')
   const [poll, other] = [tracer.request({}, false), tracer.request({}, false)]
   await within(other, async () => {
     await within(poll, async () => {
@@ -119,7 +162,7 @@ test('a long poll lets go of its trace → what it does is not followed, and oth
     t.is(activeSpan(), undefined)
   })
   await tracer.close(5)
-  t.is(tracer.spans.dropped, 2, 'both were to be exported')
+  await eventually(() => tracer.spans.dropped === 2, 'both were to be exported')
 })
 
 test('background work that a request starts → a trace of its own, or none', async (t) => {

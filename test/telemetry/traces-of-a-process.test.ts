@@ -1,10 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
+import { eventually } from '../../tools/eventually.ts'
 import { app, production } from '../../tools/fixtures.ts'
 import { HttpClient } from '../../tools/http-client.ts'
 import { startCollector } from '../support/http/collector.ts'
 import { watchModules } from '../support/server/loaded-modules.ts'
 import { emptyFolder, serve, signet } from '../support/server/signet.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
+import { ask, startWorkers } from '../support/server/workers.ts'
 
 const jwks = '/.well-known/jwks.json'
 
@@ -64,6 +66,26 @@ test('SIGTERM right after a request → its spans arrive, with the headers and t
   t.true(log.includes(`"trace_id":"${root?.traceId}"`))
   t.false(log.includes('a-secret-of-the-collector'))
   t.false(log.includes(app.secret))
+})
+
+test('serve --workers → the spans of each worker arrive until the end, with its number', async (t) => {
+  const collector = await startCollector(t)
+  const running = await startWorkers(t, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
+  const workersOf = () =>
+    new Set(
+      collector.bodies.flatMap((body) => body.match(/"signet\.worker","value":\{[^}]*\}/g) ?? []),
+    )
+  let requests = 0
+  await eventually(async () => {
+    requests += 1
+    await ask(running.url)
+    return workersOf().size === 2
+  }, 'both workers have sent spans')
+  for (let more = 0; more < 10; more += 1) await ask(running.url)
+  running.signal('SIGTERM')
+  t.is(await running.exited, 0)
+  const answered = collector.spans().filter(({ name }) => name === 'GET /health/live')
+  t.is(answered.length, requests + 10)
 })
 
 test('a collector that is away → SIGTERM still ends the process in time, and with 0', async (t) => {

@@ -190,17 +190,18 @@ test('requests at the same time → each trace has its own signature, and no spa
 
 test('a new password is looked up → the service gets the trace context, and its span shows only the host', async (t) => {
   const service = await startRangeService(t, listing({}))
-  const environment = { BREACHED_PASSWORDS_URL: service.url }
+  const environment = { BREACHED_PASSWORDS_URL: service.url, TRUSTED_PROXIES: 'loopback' }
   const { server, collector, rootOf } = await tracedServer(t, { environment })
   const password = 'a long and unusual sentence 7'
   const answer = await server.request('/api/v1/auth/register', {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', traceparent, tracestate: 'vendor=1' },
     body: JSON.stringify({ username: 'grace', email: 'grace@example.com', password }),
   })
   const root = await rootOf(answer)
   const span = collector.trace(root.traceId).find(({ name }) => name === 'GET')
-  t.is(service.asked[0]?.headers.traceparent, `00-${root.traceId}-${span?.spanId}-01`)
+  t.is(service.asked[0]?.headers.traceparent, `00-${caller.traceId}-${span?.spanId}-01`)
+  t.is(service.asked[0]?.headers.tracestate, 'vendor=1')
   t.like(span, { kind: 3 })
   t.deepEqual(Object.keys(span?.attributes ?? {}).sort(), [
     'http.request.method',
