@@ -1,6 +1,6 @@
 import { explainCode } from './code.ts'
 import type { Expected, Explanation } from './explanation.ts'
-import { explainClient, explainKey, explainUuid, isUuid } from './identifiers.ts'
+import { explainClient, explainKey, explainName, explainUuid, isUuid } from './identifiers.ts'
 import { explainJwt, looksLikeJwt } from './jwt.ts'
 import { explainRefreshToken } from './refresh-token.ts'
 import { explainRequest } from './request.ts'
@@ -59,7 +59,7 @@ export async function explain(
   if (byItsPrefix) return byItsPrefix(text, expected, sources)
   if (looksSealed(text)) return explainSealed(text, sources)
   if (looksLikeJwt(text)) return explainJwt(text, expected, sources)
-  for (const byId of isUuid(text) ? [explainUuid] : [explainKey, explainClient]) {
+  for (const byId of isUuid(text) ? [explainUuid] : [explainKey, explainClient, explainName]) {
     const found = await byId(text, expected, sources)
     if (found) return found
   }

@@ -146,6 +146,15 @@ async function revokedCheck(
   return failed('revocation', `revoked ${relative(at, sources.now())}${because(event)}`)
 }
 
+/** A person by their username or address; the answer names them by their id. */
+export const explainName: Explain = async (name, expected, sources) => {
+  const user = name.length <= mostName ? await sources.users.findAny(name) : undefined
+  return user && ofPerson(user.id, expected, sources)
+}
+
+/** Email addresses are no longer: RFC 5321 §4.5.3.1. */
+const mostName = 320
+
 /** A signing key by its `kid`. */
 export const explainKey: Explain = async (kid, _expected, sources) => {
   const now = sources.now()

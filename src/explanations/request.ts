@@ -1,9 +1,16 @@
 import type { RecordedRefusal } from '../audit/refusal-record.ts'
+import type { PasswordRefusal } from '../authentication/password.ts'
+import type { CodeFailure } from '../sessions/authorization-codes.ts'
+import type { RotationFailure } from '../sessions/refresh-rotation.ts'
 import { type Check, type Explanation, failed, momentOf, passed, quoted } from './explanation.ts'
 import type { Sources } from './sources.ts'
 
+type Reason = RotationFailure | CodeFailure | PasswordRefusal | 'no_audience_left'
+
+const isReason = (cause: string): cause is Reason => Object.hasOwn(causes, cause)
+
 /** Causes that the server names by a code, with the check that each stands for, in words. */
-const causes: Readonly<Record<string, readonly [check: string, text: string]>> = {
+const causes: Readonly<Record<Reason, readonly [check: string, text: string]>> = {
   forged: ['signature', 'this installation did not issue the refresh token'],
   unknown: ['session', 'there was no such session (any more)'],
   other_client: ['owner', 'the refresh token was issued to another client'],
@@ -64,8 +71,10 @@ const ofError: Readonly<Record<string, string>> = {
 const redirectCause = /redirect_uri/
 
 function checkOf({ error, cause, policy }: RecordedRefusal): Check {
-  const known = cause === null ? undefined : causes[cause]
-  if (known) return failed(known[0], `${known[1]} (${cause})`)
+  if (cause !== null && isReason(cause)) {
+    const [check, text] = causes[cause]
+    return failed(check, `${text} (${cause})`)
+  }
   if (policy !== null) return failed('limit', `${policy} was exceeded`)
   const [, check, reason] = /^([a-z]+): (.+)$/s.exec(cause ?? '') ?? []
   if (check !== undefined && reason !== undefined) return failed(check, quotedText(reason))

@@ -32,7 +32,7 @@ export interface Sources {
   readonly codes: Pick<AuthorizationCodes, 'foresee'>
   readonly browsers: Pick<BrowserSessions, 'foresee'>
   readonly clients: Pick<Clients, 'get'>
-  readonly users: Pick<Users, 'find'>
+  readonly users: Pick<Users, 'find' | 'findAny'>
   readonly audit: Pick<AuditLog, 'page'>
   readonly refusals: Pick<RefusalRecord, 'ofRequest' | 'latestOf'>
   readonly assertions: Pick<ClientAssertions, 'foresee'>

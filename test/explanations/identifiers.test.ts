@@ -16,7 +16,13 @@ test('the id of a person → whether they may sign in, and who decided otherwise
     .db('users')
     .where({ id })
     .update({ email: 'ada@example.com', email_verified_at: null })
-  await areExplained(t, explain, [['unverified', id, 'address', /not verified/]])
+  await areExplained(t, explain, [
+    ['unverified', id, 'address', /not verified/],
+    ['the same by name', 'Ada', 'address', /not verified/],
+    ['the same by address', 'ada@example.com', 'address', /not verified/],
+  ])
+  t.is((await explain('ada')).explanation?.id, id)
+  t.false(JSON.stringify((await explain(id)).explanation).includes('ada'), 'no name is shown')
   await server.db('users').where({ id }).update({ email: null })
   const admin = await addAdmin(server)
   await admin.patch(`users/${id}`, { must_change_password: true })

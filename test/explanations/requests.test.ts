@@ -337,6 +337,17 @@ test('a refused code and a refused authorization request → the condition, the 
   t.is(new Set(bodies.map(([, answer]) => JSON.stringify(answer.body))).size, 1)
 })
 
+test('too many wrong passwords → the limit that was exceeded', async (t) => {
+  const server = await startServer(t)
+  let answer = await server.signIn({ password: 'wrong' })
+  for (let n = 0; n < 200 && answer.status !== 429; n += 1) {
+    answer = await server.signIn({ password: 'wrong' })
+  }
+  await areRecorded(t, server, [
+    ['throttled', answer, 'temporarily_unavailable', 'limit', /sign-in was exceeded/],
+  ])
+})
+
 test('a client → its last refusals', async (t) => {
   const server = await startServer(t)
   const explain = explainerOf(server)

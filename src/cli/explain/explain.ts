@@ -20,7 +20,7 @@ export function explainCommand(program: Command): void {
   const command = program
     .command('explain')
     .description(
-      'explain why something is refused: a token, cookie, code, key or secret, or the id of a person, client, ' +
+      'explain why something is refused: a token, cookie, code, key or secret, or the id of a person (or their name), client, ' +
         'session, token, signing key or refused request (X-Request-Id). Shows the checks in the order in which the server does them. ' +
         'Changes and spends nothing. Exits 0 if every check passes, 1 if one failed, 2 if it understood nothing',
     )
