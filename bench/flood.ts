@@ -1,14 +1,12 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { hash } from 'argon2'
 import Table from 'cli-table3'
 import { app } from '../tools/fixtures.ts'
 import { basic } from '../tools/http-client.ts'
 import { redisProgram, startRedisServer } from '../tools/redis-server.ts'
-import type { Outcome, Plan, Sample, Work } from './flood-load.ts'
+import type { Plan, Work } from './flood-load.ts'
+import { distribution, load } from './flood-run.ts'
 import { type FloodServer, startFloodServer } from './flood-server.ts'
 
 /**
@@ -32,25 +30,6 @@ const probes: Work[] = [
   { name: 'refresh_token', perSecond: probesPerSecond, grant: 'refresh_token' },
   { name: 'client_credentials', perSecond: probesPerSecond, grant: 'client_credentials' },
 ]
-
-async function load(plan: Plan): Promise<Outcome> {
-  const path = fileURLToPath(new URL('./flood-load.ts', import.meta.url))
-  const child = fork(path, { execArgv: ['--import=tsx'] })
-  child.send(plan)
-  const [outcome] = await once(child, 'message')
-  child.disconnect()
-  return outcome
-}
-
-function distribution(samples: readonly Sample[], name: string, status = 200) {
-  const sorted = samples
-    .filter((sample) => sample.name === name && sample.status === status)
-    .map(({ milliseconds }) => milliseconds)
-    .sort((a, b) => a - b)
-  const at = (share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
-  return { count: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) }
-}
 
 /** Resident memory of the server and its children, in MiB. */
 function residentMib(pid: number): number {
