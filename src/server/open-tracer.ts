@@ -2,12 +2,17 @@ import type { Config } from '../config/config.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Tracer } from '../telemetry/spans.ts'
 
-/** The longest that one export takes; a shutdown waits for the last one. */
+/** The longest that one export takes. */
 const mostExportSeconds = 5
+/** For the rest of a shutdown, which waits for the last export. */
+const restSeconds = 1
 
 /** How long an export may take. The last one must end within the time of a shutdown. */
-export const exportSecondsOf = ({ SHUTDOWN_SECONDS }: Config): number =>
-  Math.min(mostExportSeconds, Math.max(1, SHUTDOWN_SECONDS))
+const exportSecondsOf = ({ SHUTDOWN_SECONDS }: Config): number =>
+  Math.min(mostExportSeconds, Math.max(1, SHUTDOWN_SECONDS - restSeconds))
+
+/** How long a shutdown waits for the last spans. */
+export const closingSecondsOf = (config: Config): number => exportSecondsOf(config) + restSeconds
 
 /** Loads OpenTelemetry only here: an installation without a collector runs none of its code. */
 export async function openTracer(

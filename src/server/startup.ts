@@ -9,7 +9,7 @@ import { type MetricsSource, scrape } from '../telemetry/scrape.ts'
 import { HttpServer, urlOf } from './http-server.ts'
 import type { Notify } from './open-database.ts'
 import type { OpenedRuntime } from './open-runtime.ts'
-import { exportSecondsOf, openTracer } from './open-tracer.ts'
+import { closingSecondsOf, openTracer } from './open-tracer.ts'
 import { aborted, type StoppedError, type StopSignals } from './stop-signals.ts'
 
 /** Everything that a start has before it opens anything. */
@@ -55,7 +55,7 @@ export async function openApp(
   closers: Closers,
 ): Promise<App> {
   const tracer = await openTracer(config, log, worker)
-  if (tracer) closers.push(() => tracer.close(exportSecondsOf(config)))
+  if (tracer) closers.push(() => tracer.close(closingSecondsOf(config)))
   const hashing = new HashingProcess({ concurrency: config.PASSWORD_CONCURRENCY, log })
   closers.push(() => hashing.close())
   const { createApp } = await import('../app/app.ts')

@@ -51,7 +51,8 @@ export class SpanExport implements SpanProcessor {
       maxQueueSize: mostWaiting,
       maxExportBatchSize: batchSize,
       scheduledDelayMillis: delayMilliseconds,
-      exportTimeoutMillis: timeoutMillis,
+      // The exporter ends by itself, and then its spans are counted.
+      exportTimeoutMillis: timeoutMillis + 1000,
     })
   }
 
