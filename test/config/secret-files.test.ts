@@ -7,6 +7,7 @@ import { masterKeyText, production } from '../../tools/fixtures.ts'
 import { HttpClient } from '../../tools/http-client.ts'
 import { emptyFolder, serve, signet } from '../support/server/signet.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
+import { withWorkers } from '../support/server/workers.ts'
 
 const url = 'postgres://signet:hunter2@127.0.0.1:1/signet'
 
@@ -29,7 +30,7 @@ async function refusal(cwd: string, env: Record<string, string>): Promise<string
   return stdout + stderr
 }
 
-test('secrets in files → the server starts with them', async (t) => {
+test('secrets in files → the server and its workers start with them', async (t) => {
   const { folder, write } = await secrets(t)
   const { DATABASE_URL, REDIS_URL, MASTER_KEYS, SMTP_URL, ...open } = production(
     await copyTemplate(t),
@@ -41,7 +42,7 @@ test('secrets in files → the server starts with them', async (t) => {
     MASTER_KEYS_FILE: await write('master-keys', MASTER_KEYS ?? '', 0o440),
     SMTP_URL_FILE: await write('smtp-url', SMTP_URL ?? '', 0o600),
   }
-  const serving = await serve(t, { cwd: folder, env })
+  const serving = await serve(t, { cwd: folder, env, program: await withWorkers(folder) })
   t.is((await new HttpClient(serving.url).clientCredentials()).status, 200)
 })
 

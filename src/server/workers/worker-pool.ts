@@ -11,7 +11,8 @@ import { type FromPrimary, type FromWorker, workerVariable } from './messages.ts
 interface WorkerPoolOptions {
   readonly count: number
   readonly config: Config
-  readonly databaseUrl: string
+  /** The URL of an embedded PostgreSQL, which only the first process opens. */
+  readonly embeddedUrl: string | undefined
   readonly log: Log
   readonly stop: StopSignals
   /** A worker that is silent for this long is killed and replaced. */
@@ -141,10 +142,11 @@ export class WorkerPool {
   }
 
   #environmentOf(number: number): NodeJS.ProcessEnv {
-    const { databaseUrl, count } = this.#options
+    const { embeddedUrl, count } = this.#options
     return {
       [workerVariable]: String(number),
-      DATABASE_URL: databaseUrl,
+      // Any other database is in the environment that they inherit, or in a file that it names.
+      ...(embeddedUrl !== undefined && { DATABASE_URL: embeddedUrl }),
       MIGRATE_ON_START: 'false',
       PASSWORD_CONCURRENCY: String(this.#checksOf(number)),
       UV_THREADPOOL_SIZE: String(threadsFor(count)),

@@ -45,8 +45,8 @@ export async function openWorkers(
   const created = config.production ? {} : await firstRun(services, config.issuer)
   stop.requested.throwIfAborted()
 
-  const databaseUrl = config.DATABASE_URL ?? runtime.embedded?.url ?? ''
-  const workerPool = new WorkerPool({ count, config, databaseUrl, log, stop, silentSeconds })
+  const embeddedUrl = runtime.embedded?.url
+  const workerPool = new WorkerPool({ count, config, embeddedUrl, log, stop, silentSeconds })
   const metricsUrl = await openMetrics(new PoolMetrics(workerPool), start, closers)
   closers.push(() => workerPool.stop())
   const show = (url: string) => firstRunLines(created, url).forEach(narrate)
