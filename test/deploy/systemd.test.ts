@@ -12,7 +12,13 @@ import { root } from '../../tools/root.ts'
 import { emptyFolder } from '../support/server/signet.ts'
 import { copyTemplate } from '../support/server/start-server.ts'
 
-const units = ['signet.service', 'signet-migrate.service'] as const
+const units = [
+  'signet.service',
+  'signet-migrate.service',
+  'signet-journal.service',
+  'signet-audit.service',
+] as const
+const timers = ['signet-journal.timer', 'signet-audit.timer'] as const
 const folder = 'deploy/systemd'
 
 const unit = (name: string) => readFile(join(folder, name), 'utf8')
@@ -30,9 +36,13 @@ async function machine(t: ExecutionContext<unknown>): Promise<string> {
   await mkdir(system, { recursive: true })
   await mkdir(join(home, 'usr/bin'), { recursive: true })
   await writeFile(join(home, 'usr/bin/node'), '#!/bin/sh\n', { mode: 0o755 })
-  for (const target of ['sysinit', 'basic', 'multi-user', 'network-online', 'network', 'shutdown'])
+  for (const target of [
+    ...['sysinit', 'basic', 'multi-user', 'network-online', 'network', 'shutdown', 'timers'],
+    'time-set',
+    'time-sync',
+  ])
     await writeFile(join(system, `${target}.target`), '[Unit]\nDescription=of the test\n')
-  for (const name of units) await cp(join(folder, name), join(system, name))
+  for (const name of [...units, ...timers]) await cp(join(folder, name), join(system, name))
   return home
 }
 
@@ -44,7 +54,7 @@ function analyze(...args: string[]) {
 
 test('the units → systemd-analyze verify finds no error and no unknown setting', async (t) => {
   const home = await machine(t)
-  const verified = analyze('verify', '--man=no', `--root=${home}`, ...units)
+  const verified = analyze('verify', '--man=no', `--root=${home}`, ...units, ...timers)
   t.deepEqual(verified, { status: 0, stdout: '', stderr: '' })
 })
 
