@@ -54,7 +54,7 @@ export class Jobs {
     await Promise.all(this.#stops.map((stop) => stop()))
     // Last, because earlier writes of it may have failed while other jobs used the database.
     await unanswered.stop()
-    await refusals.write().catch(() => undefined)
+    await refusals.stop()
     revocations.stop()
   }
 

@@ -85,6 +85,7 @@ export class RefusalRecord {
   readonly #ofAddress = new Map<string, number>()
   #dropped = 0
   #writing: Promise<void> = Promise.resolve()
+  #isFailing = false
 
   constructor(deps: Dependencies) {
     this.#deps = deps
@@ -119,6 +120,12 @@ export class RefusalRecord {
     return written
   }
 
+  /** Writes the rest, unless PostgreSQL does not answer: a shutdown must not wait for it. */
+  async stop(): Promise<void> {
+    await this.#writing.catch(() => undefined)
+    if (!this.#isFailing) await this.write().catch(() => undefined)
+  }
+
   async #write(): Promise<void> {
     const batch = this.#queue
     if (batch.length === 0) return
@@ -143,7 +150,9 @@ export class RefusalRecord {
         of(({ sid }) => sid),
         batch.map(({ isStranger }) => isStranger),
       ])
+      this.#isFailing = false
     } catch (error) {
+      this.#isFailing = true
       this.#dropped += batch.length
       // Every request reports an unreachable database.
       if (!isUnavailable(error)) throw error
