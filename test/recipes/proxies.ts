@@ -156,6 +156,7 @@ async function documents(subject: Subject, report: Report): Promise<void> {
         ids.add(headers['x-request-id'])
       }
       assert.equal(ids.size, 40)
+      await eventually(() => linesAbout(subject, path).length > before, 'the first is logged')
       const passed = linesAbout(subject, path).length - before
       assert.ok(passed <= 2, `${passed} of 40 requests reached an instance`)
       return `${passed} of 40 requests reached an instance`
@@ -246,7 +247,14 @@ async function restarts({ name, client, behind }: Subject, report: Report): Prom
   )
 }
 
-async function away({ name, client, behind }: Subject, report: Report): Promise<void> {
+async function away({ name, client, behind, proxy }: Subject, report: Report): Promise<void> {
+  await report.check(
+    `${name}: a placeholder that is left → named, and nothing starts`,
+    async () => {
+      assert.match(await proxy.refusal(), /REPLACE_INSTANCE_2/)
+      return undefined
+    },
+  )
   await report.check(
     `${name}: no instance runs → 503 in the form of RFC 6749, with Retry-After`,
     async () => {

@@ -17,6 +17,8 @@ export interface FrontProxy {
   readonly plainUrl: string
   /** Everything that it has logged about requests. */
   log(): Promise<string>
+  /** The answer of the program to its file with a placeholder that is left. */
+  refusal(): Promise<string>
 }
 
 export interface Scene {
@@ -58,7 +60,11 @@ export async function startNginx(scene: Scene): Promise<FrontProxy> {
   const said = await start(nginx, args, scene)
   await answers(port, said)
   const log = () => readFile(join(folder, 'access.log'), 'utf8')
-  return { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}`, log }
+  const refusal = async () => {
+    await writeFile(join(folder, 'site.conf'), withPlaceholder(site, scene))
+    return refused(nginx, [...args, '-t'])
+  }
+  return { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}`, log, refusal }
 }
 
 export async function startHaproxy(scene: Scene): Promise<FrontProxy> {
@@ -75,7 +81,21 @@ export async function startHaproxy(scene: Scene): Promise<FrontProxy> {
   const said = await start(haproxy, ['-db', '-f', file], scene)
   await answers(port, said)
   const log = async () => said()
-  return { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}`, log }
+  const refusal = async () => {
+    await writeFile(file, withPlaceholder(text, scene))
+    return refused(haproxy, ['-c', '-f', file])
+  }
+  return { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}`, log, refusal }
+}
+
+const withPlaceholder = (text: string, { instances }: Scene): string =>
+  text.replaceAll(`127.0.0.1:${instances[1]}`, 'REPLACE_INSTANCE_2:3000')
+
+/** @throws Error when the program accepts its file */
+function refused(command: string, args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  if (status === 0) throw new Error(`${command} accepts a placeholder`)
+  return stdout + stderr
 }
 
 /** A file of deploy/, in which each of these texts occurs. */
