@@ -53,7 +53,7 @@ const jobOf = ({ authorizeUrl, tokenUrl, clientId, basic, cookies }: Target) => 
 /** A browser that is signed in comes from an app: a code without a page, and the tokens for it. */
 export const codeFlow: OpenWork = async (setup) => {
   const { generator } = setup
-  const limit = startBench('limits/koa-two-tokens.mjs', threads)
+  const limit = startBench('limits/koa-tokens.mjs', threads)
   const { port } = await limit.ask<{ port: number }>({})
   const peers = [
     await openPeer(setup, 'oidc-provider'),

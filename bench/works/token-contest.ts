@@ -8,7 +8,7 @@ interface TokenWork extends Pick<Work, 'name' | 'title' | 'limit' | 'goal'> {
   readonly job: Readonly<Record<string, unknown>>
   /** The work that every token needs, and the program that does only that. */
   readonly counting: { readonly name: string; readonly child: Child }
-  readonly peers: readonly Peer[]
+  readonly peers: readonly Pick<Peer, 'name' | 'tokenUrl' | 'basic' | 'processes' | 'child'>[]
 }
 
 /** Every build and every peer is asked for tokens in the same way. */

@@ -3,7 +3,10 @@ import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import Koa from 'koa'
 
-/** Bare Koa that redirects with a code, and answers a code with two RSA-2048 signatures. It stores nothing. */
+/**
+ * Bare Koa that redirects with a code, and answers a code with two RSA-2048 signatures and everything else with
+ * one. It stores nothing.
+ */
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const signed = promisify(sign)
 const head = Buffer.from('{"alg":"RS256","typ":"JWT","kid":"one"}').toString('base64url')
@@ -27,10 +30,16 @@ process.once('message', () => {
     }
     const params = new URLSearchParams(await text(ctx.req))
     const iat = Math.floor(Date.now() / 1000)
-    const access_token = await token({ ...claims, iat, jti: params.get('code') })
+    const code = params.get('code')
+    const access_token = await token({ ...claims, iat, jti: code })
+    const answer = { access_token, token_type: 'Bearer', expires_in: 900 }
+    if (code === null) {
+      ctx.body = answer
+      return
+    }
     // One after the other: an ID token has the digest of the access token.
     const id_token = await token({ ...claims, iat, at_hash: access_token.slice(-22) })
-    ctx.body = { access_token, token_type: 'Bearer', expires_in: 900, id_token }
+    ctx.body = { ...answer, id_token }
   })
   const server = app.listen(0, '127.0.0.1', () =>
     process.send({ result: { port: server.address().port } }),
