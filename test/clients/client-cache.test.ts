@@ -115,7 +115,8 @@ test('each refusal costs one query, whether the client exists or not', async (t)
   const { statements } = server.services
   const run = statements.run.bind(statements)
   statements.run = (statement, values) => {
-    asked.push(String(values[0]))
+    // Once a second the refusals are recorded.
+    if (typeof values[0] === 'string') asked.push(values[0])
     return run(statement, values)
   }
   await server.clientCredentials({}, app)

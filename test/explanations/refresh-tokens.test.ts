@@ -39,7 +39,7 @@ test('a refresh token that is refused → the first check of a rotation that fai
   server.clock.advance({ minutes: 10 })
   const reused = await explain(refreshToken)
   t.is(reused.failed, 'generation')
-  t.regex(reused.message, /generation 0, the newest is 1, rotated .*, 10 min ago: spent/)
+  t.regex(reused.message, /generation 0, the newest is 1, rotated .*, \d+ min ago: spent/)
   const { revoked_at } = await server.db('refresh_families').where({ sid: claims.sid }).first()
   t.is(revoked_at, null, 'explaining ends no session')
 })
