@@ -14,7 +14,7 @@ export const authentication: FaultList = {
     ['account-lines.ts', 'if (this.#waiting.size < maxWaiting) return true', 'return true'],
     [
       '../oauth/opaque-token.ts',
-      'timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : undefined',
+      "timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : 'signature'",
       'body',
     ],
     ['device-tokens.ts', 'epochSeconds(now) - issuedAt >= lifeSeconds', 'false'],

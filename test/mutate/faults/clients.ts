@@ -10,7 +10,7 @@ export const clients: FaultList = {
     ['client-assertions.ts', "requiredClaims: ['exp', 'jti'],", ''],
     ['client-assertions.ts', 'Array.isArray(aud) && aud.length !== 1', 'false'],
     ['client-assertions.ts', 'if (this.#isFromFuture(verified.payload))', 'if (false)'],
-    ['client-assertions.ts', 'lifeSeconds > longestLifeSeconds', 'false'],
+    ['client-assertions.ts', 'exp - now().getTime() / 1000 > longestLifeSeconds', 'false'],
     ['client-assertions.ts', 'inserted.length === 1 ? undefined', 'true ? undefined'],
     [
       'client-assertions.ts',

@@ -5,7 +5,7 @@ export const sessions: FaultList = {
   faults: [
     [
       '../oauth/opaque-token.ts',
-      'timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : undefined',
+      "timingSafeEqual(this.#mac(body), bytes.subarray(this.#bodyBytes)) ? body : 'signature'",
       'body',
     ],
     ['../oauth/opaque-token.ts', "if (bytes.toString('base64url') !== text)", 'if (false)'],
@@ -129,11 +129,19 @@ export const sessions: FaultList = {
     ['refresh-rotation.ts', "if (row.client_id !== clientId) return 'other_client'", ''],
     ['refresh-rotation.ts', "if (row.revoked_at) return 'revoked'", ''],
     ['refresh-rotation.ts', "if (row.user_disabled_at) return 'user_disabled'", ''],
-    ['refresh-rotation.ts', 'secondsBetween(rotatedAt, now()) <= graceSeconds', 'true'],
-    ['refresh-rotation.ts', 'secondsBetween(rotatedAt, now()) <= graceSeconds', 'false'],
     [
       'refresh-rotation.ts',
-      'content.generation === row.generation - 1 ? row.rotated_at : null',
+      'secondsBetween(rotatedAt, this.#deps.now()) <= this.#deps.graceSeconds',
+      'true',
+    ],
+    [
+      'refresh-rotation.ts',
+      'secondsBetween(rotatedAt, this.#deps.now()) <= this.#deps.graceSeconds',
+      'false',
+    ],
+    [
+      'refresh-rotation.ts',
+      'generation === row.generation - 1 ? row.rotated_at : null',
       'row.rotated_at',
     ],
     ['refresh-rotation.ts', 'await this.#endReused(row, content.generation, presenter)', ''],
