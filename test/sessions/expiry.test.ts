@@ -26,6 +26,15 @@ test('ASVS 7.3.1: a session that is not refreshed for 7 days ends', async (t) =>
   t.is((await server.refresh(tokenOf(next))).status, 200)
 })
 
+test('ASVS 7.3.2: the limit of a session is shortened in SQL → it is over, and its token inactive', async (t) => {
+  const server = await startServer(t)
+  const token = tokenOf(await server.signIn())
+  t.true((await server.introspect(token)).body.active)
+  await server.db('refresh_families').update({ expires_at: server.clock.now() })
+  t.deepEqual((await server.introspect(token)).body, { active: false })
+  t.like(await server.refresh(token), refused)
+})
+
 test('ASVS 10.4.8: no refresh extends a session beyond 30 days', async (t) => {
   const server = await startServer(t)
   let token = tokenOf(await server.signIn())
