@@ -63,6 +63,29 @@ test('one address fills all waiting places → another address still gets one', 
   t.is(lines.waiting, 0)
 })
 
+test('many addresses try one account at once → 4 attempts, 64 wait, the others are refused; other accounts go on', async (t) => {
+  const lines = open()
+  const { opened, open: goOn } = gate()
+  let underWay = 0
+  const work = () => {
+    underWay += 1
+    return opened
+  }
+  const come = (account: string, n: number) =>
+    attempt(lines, account, `198.51.100.${n}`, work).catch((error) => error)
+  const crowd = Array.from({ length: 100 }, (_, n) => come('ada', n))
+  await new Promise(setImmediate)
+  t.deepEqual([underWay, lines.waiting], [4, 64])
+  const other = come('grace', 1)
+  await new Promise(setImmediate)
+  t.is(underWay, 5)
+  goOn(true)
+  t.is(await other, true)
+  const outcomes = await Promise.all(crowd)
+  t.is(outcomes.filter((outcome) => outcome === busy).length, 32)
+  t.is(outcomes.filter((outcome) => outcome === true).length, 68)
+})
+
 test('an attempt that met a delay leaves last → attempts that came later still share one line', async (t) => {
   const lines = open()
   const ip = '192.0.2.7'
