@@ -86,6 +86,25 @@ test('many addresses try one account at once → 4 attempts, 64 wait, the others
   t.is(outcomes.filter((outcome) => outcome === true).length, 68)
 })
 
+test('another attempt succeeds before one meets a delay → the delay has ended, and it is made again', async (t) => {
+  const lines = open()
+  const [succeeding, meeting] = [gate(), gate()]
+  const first = attempt(lines, 'ada', '192.0.2.7', () => succeeding.opened)
+  let tries = 0
+  const second = attempt(lines, 'ada', '192.0.2.8', async () => {
+    tries += 1
+    if (tries > 1) return true
+    await meeting.opened
+    throw delay
+  })
+  await new Promise(setImmediate)
+  succeeding.open(true)
+  t.is(await first, true)
+  meeting.open(true)
+  t.is(await second, true)
+  t.is(tries, 2)
+})
+
 test('an attempt that met a delay leaves last → attempts that came later still share one line', async (t) => {
   const lines = open()
   const ip = '192.0.2.7'

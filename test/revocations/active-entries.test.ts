@@ -53,3 +53,17 @@ test('an open entry expires → the cursor changes, so that every reader drops i
   t.true(await list.advance(changes(100n, 2)))
   t.not(list.cursor.open, before)
 })
+
+test('an entry is pruned → not before it has expired, and at most a minute after', async (t) => {
+  const list = await loadAt(100n)
+  const expiresAt = new Date('2026-01-01T01:00:30Z')
+  await list.advance({
+    history: 'abcdefgh',
+    watermark: 200n,
+    entries: [{ ...entry(1), expiresAt }],
+  })
+  list.prune(new Date('2026-01-01T01:00:29Z'))
+  t.is(list.size, 1)
+  list.prune(new Date('2026-01-01T01:01:30Z'))
+  t.is(list.size, 0)
+})

@@ -135,3 +135,15 @@ test('RFC 6749 §6: the token of another client is refused and stays valid', asy
   t.deepEqual(await family(server), before)
   t.is((await server.refresh(newest)).status, 200)
 })
+
+test('a token of this server with another seed than its session has → refused, and it ends nothing', async (t) => {
+  const server = await startServer(t)
+  const { body } = await server.signIn()
+  const { codec } = server.services
+  const content = codec.decode(body.refresh_token)
+  if (!content) throw new Error('the token is one of this server')
+  const seed = Buffer.alloc(content.seed.length, 1)
+  const foreign = codec.encode({ ...content, seed })
+  t.like(await server.refresh(foreign), { status: 400, body: { error: 'invalid_grant' } })
+  t.is((await server.refresh(body.refresh_token)).status, 200)
+})

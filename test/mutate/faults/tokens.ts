@@ -1,7 +1,14 @@
 import type { FaultList } from '../fault.ts'
 
 export const tokens: FaultList = {
-  tests: ['test/tokens', 'test/security', 'test/api/account', 'test/grants', 'test/mail'],
+  tests: [
+    'test/tokens',
+    'test/security',
+    'test/api/account',
+    'test/grants',
+    'test/mail',
+    'test/clients',
+  ],
   faults: [
     ['access-tokens.ts', 'if (!compactJws.test(token))', 'if (false)'],
     ['access-tokens.ts', 'if (!isCanonical(token))', 'if (false)'],
