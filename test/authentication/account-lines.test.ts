@@ -105,6 +105,34 @@ test('another attempt succeeds before one meets a delay → the delay has ended,
   t.is(tries, 2)
 })
 
+test('an attempt that met a delay waits → it goes on before those that came later', async (t) => {
+  const lines = open()
+  const [first, others, delayed] = [gate(), gate(), gate()]
+  const running = [first, others, others].map(({ opened }, n) =>
+    attempt(lines, 'ada', `192.0.2.${n}`, () => opened),
+  )
+  let tries = 0
+  const met = attempt(lines, 'ada', '192.0.2.4', async () => {
+    tries += 1
+    if (tries > 1) return true
+    await delayed.opened
+    throw delay
+  })
+  const late = [5, 6, 7].map((n) => attempt(lines, 'ada', `192.0.2.${n}`, () => others.opened))
+  delayed.open(true)
+  await new Promise(setImmediate)
+  t.deepEqual([lines.waiting, tries], [4, 1])
+  first.open(true)
+  await new Promise(setImmediate)
+  t.deepEqual(
+    [lines.waiting, tries],
+    [1, 2],
+    'two places became free, and then that of the delayed one',
+  )
+  others.open(true)
+  t.deepEqual(await Promise.all([...running, met, ...late]), Array(7).fill(true))
+})
+
 test('an attempt that met a delay leaves last → attempts that came later still share one line', async (t) => {
   const lines = open()
   const ip = '192.0.2.7'
