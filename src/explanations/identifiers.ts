@@ -11,12 +11,12 @@ import {
   relative,
   skipped,
 } from './explanation.ts'
-import { audienceCheck, keyFaultText, scopeCheck } from './jwt.ts'
 import { clientCheck, personCheck, sessionCheck } from './parties.ts'
 import { redirectCheck } from './redirect-uri.ts'
 import { latestNotes } from './request.ts'
 import { endOfBrowser, ofKey } from './secrets.ts'
 import { because, clientOf, eventAt, newestEvent, type Sources } from './sources.ts'
+import { audienceCheck, keyFaultText, scopeCheck } from './token-checks.ts'
 
 const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 

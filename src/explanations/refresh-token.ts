@@ -10,9 +10,9 @@ import {
   relative,
   upTo,
 } from './explanation.ts'
-import { audienceCheck, scopeCheck } from './jwt.ts'
 import { clientCheck, endText, expiryText, personCheck } from './parties.ts'
 import type { Sources } from './sources.ts'
+import { audienceCheck, scopeCheck } from './token-checks.ts'
 
 /** The checks of a refresh token, in the order in which the server does them. */
 const names = [

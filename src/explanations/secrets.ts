@@ -12,9 +12,9 @@ import {
   skipped,
   upTo,
 } from './explanation.ts'
-import { audienceCheck, scopeCheck } from './jwt.ts'
 import { clientCheck, endedText, personCheck } from './parties.ts'
 import type { Sources } from './sources.ts'
+import { audienceCheck, scopeCheck } from './token-checks.ts'
 
 /** 256 bits in base64url behind a prefix of four characters. */
 const secretForm = /^s[a-z]{2}_[\w-]{43}$/

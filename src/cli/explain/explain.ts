@@ -58,7 +58,7 @@ async function explainSubject(options: Options, subject = ''): Promise<Result> {
     codeVerifier: options.codeVerifier,
   }
   return withServices(async (services, runtime) => {
-    const { clockText } = await import('../../explanations/jwt.ts')
+    const { clockText } = await import('../../explanations/token-checks.ts')
     const { explanationSources } = await import('../../app/explanation-sources.ts')
     const sources = explanationSources(runtime, services)
     // A private half that does not open changes nothing here: no token is signed.
