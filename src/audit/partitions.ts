@@ -72,7 +72,7 @@ export async function partition(options: OnlineOptions, now: Date): Promise<void
   if (await arePartitioned(db)) throw new OperatorError('The audit trail is partitioned already.')
   const until = monthAfter(now, monthsBefore)
   const old = `${table}_until_${stamp(until)}`
-  const unique = { index: `${old}_id_at`, unique: true, table, on: '(id, at)' }
+  const unique = { index: `${table}_id_at`, unique: true, table, on: '(id, at)' }
   await runOnline([unique], { ...options, largeBytes: 0 })
   try {
     report('the rows are checked')
@@ -116,13 +116,11 @@ async function exchange(trx: Knex.Transaction, old: string, until: Date): Promis
     `ALTER TABLE ${table} RENAME TO ${old}`,
     `ALTER TABLE ${old} ALTER id DROP IDENTITY`,
     `ALTER TABLE ${old} DROP CONSTRAINT ${table}_pkey`,
-    ...indexes
-      .filter(({ name }) => !name.startsWith(old))
-      .map(({ name }) => `ALTER INDEX ${name} RENAME TO ${name.replace(table, old)}`),
+    ...indexes.map(({ name }) => `ALTER INDEX ${name} RENAME TO ${name.replace(table, old)}`),
     `CREATE TABLE ${table} (LIKE ${old} INCLUDING DEFAULTS) PARTITION BY RANGE (at)`,
     `CREATE SEQUENCE ${table}_id_seq AS bigint START ${numbers[0].next} OWNED BY ${table}.id`,
     `ALTER TABLE ${table} ALTER id SET DEFAULT nextval('${table}_id_seq')`,
-    ...indexes.map(({ name, definition }) => onParent(old, name, definition)),
+    ...indexes.map(onParent),
     `ALTER TABLE ${table} ATTACH PARTITION ${old} FOR VALUES FROM (MINVALUE) TO ('${until.toISOString()}')`,
     `ALTER TABLE ${old} DROP CONSTRAINT ${table}_until`,
     `CREATE TABLE ${rest} PARTITION OF ${table} DEFAULT`,
@@ -136,11 +134,8 @@ async function exchange(trx: Knex.Transaction, old: string, until: Date): Promis
 }
 
 /** PostgreSQL finds the index of the partition by its definition. */
-const onParent = (old: string, name: string, definition: string): string =>
-  definition.replace(
-    /INDEX \S+ ON (\S+\.)?audit_events /,
-    `INDEX ${name.startsWith(old) ? `${table}_id_at` : name} ON ${table} `,
-  )
+const onParent = ({ name, definition }: Index): string =>
+  definition.replace(/INDEX \S+ ON (\S+\.)?audit_events /, `INDEX ${name} ON ${table} `)
 
 /**
  * Releases that delete rows by their place in the table would delete others in other partitions: no row is

@@ -114,7 +114,7 @@ async function prepareNext(
     })
     if (isDone) return
     report(`${name}: another instance prepares it`)
-    await sleep(1000)
+    await sleep(5000)
   }
 }
 

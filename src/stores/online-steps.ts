@@ -116,7 +116,7 @@ async function buildIndex(step: IndexStep, options: OnlineOptions): Promise<void
     if (state === 'building') {
       // PostgreSQL finishes the statement of a process that has ended.
       report(`${index}: an earlier build is still running`)
-      await sleep(1000)
+      await sleep(reportSeconds * 1000)
       continue
     }
     if (state === 'invalid') await db.raw(`DROP INDEX CONCURRENTLY IF EXISTS ${index}`)
