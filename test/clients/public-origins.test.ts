@@ -16,6 +16,9 @@ const settings: NewClient = {
   redirectUris: [`${spa}/callback`],
 }
 
+/** The server asks for other things meanwhile. */
+const isOfOrigins = (sql: string) => sql.includes('unnest(redirect_uris)')
+
 test('clients with a secret, disabled ones and private-use schemes → no origin', async (t) => {
   const { db, services } = await startServer(t)
   const create = (id: string, different: Partial<NewClient>) =>
@@ -41,8 +44,8 @@ test('many unknown origins → one query a second', async (t) => {
   let at = new Date()
   const origins = new PublicOrigins({ db, now: () => at })
   let queries = 0
-  db.on('query', () => {
-    queries += 1
+  db.on('query', ({ sql }: { sql: string }) => {
+    if (isOfOrigins(sql)) queries += 1
   })
   const ask = () =>
     Promise.all(Array.from({ length: 20 }, (_, number) => origins.has(`https://${number}.example`)))
@@ -72,7 +75,9 @@ test('many clients with a secret → an unknown origin does not cause reading th
   )
   await db.raw('ANALYZE clients')
   const queries: { sql: string; bindings: string[] }[] = []
-  db.on('query', (query) => queries.push(query))
+  db.on('query', (query) => {
+    if (isOfOrigins(query.sql)) queries.push(query)
+  })
   t.false(await new PublicOrigins({ db, now: () => new Date() }).has('https://unknown.example'))
   const [{ sql, bindings } = { sql: '', bindings: [] }] = queries
   const { rows } = await db.raw(`EXPLAIN ${sql.replace(/\$\d+/g, '?')}`, bindings)
