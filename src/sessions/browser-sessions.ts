@@ -1,9 +1,9 @@
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now, secondsBetween } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Revocations } from '../revocations/revocations.ts'
+import { inShardOf } from '../shard.ts'
 import type { Statements } from '../stores/statements.ts'
 import { BrowserReads } from './browser-reads.ts'
 import {
@@ -92,7 +92,7 @@ export class BrowserSessions {
           .first()
         if (first) return begun(first, codec, false)
         // An old form, or another person's: it begins a session of its own.
-        inserted = await insertOnce(trx, { ...row, id: uuidv7() })
+        inserted = await insertOnce(trx, { ...row, id: inShardOf(row.user_id) })
         if (!inserted) return undefined
       }
       await noteNewDevice(trx, outbox, { ...person, at: now() }, request)

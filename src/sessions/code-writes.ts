@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid'
 import { later, type Now } from '../clock.ts'
+import { inShardOf } from '../shard.ts'
 import { BatchQueue } from '../stores/batch-queue.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { wasRefused } from '../stores/unavailable.ts'
@@ -93,7 +93,7 @@ export class CodeWrites {
 
   async #write(codes: readonly NewCode[], answers?: string): Promise<Written[]> {
     const at = this.#now()
-    const sids = codes.map(() => uuidv7())
+    const sids = codes.map(({ browserSessionId }) => inShardOf(browserSessionId))
     const values = [
       sids,
       codes.map(({ browserSessionId }) => browserSessionId),

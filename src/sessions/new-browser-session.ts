@@ -1,11 +1,12 @@
 import type { Knex } from 'knex'
 import { later } from '../clock.ts'
+import { inShardOf } from '../shard.ts'
 import type { BrowserSessionRow } from './browser-session.ts'
 import type { SignInOrigin } from './new-device.ts'
 
 /** A person who has just authenticated in a browser. */
 export interface NewBrowserSession extends SignInOrigin {
-  /** Chosen by the page that was shown, so that a form that is sent twice begins one session. */
+  /** Chosen by the page that was shown, so that a form that is sent twice begins one session; moved into the shard of the person. */
   readonly id: string
   readonly user: { readonly id: string; readonly passwordChangedAt: Date }
   readonly authTime: Date
@@ -30,7 +31,7 @@ export function rowOf(
   { idleSeconds, absoluteSeconds }: Lifetimes,
 ): BrowserSessionRow {
   return {
-    id: request.id,
+    id: inShardOf(request.user.id, request.id),
     user_id: request.user.id,
     version: 0,
     created_at: at,

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
 import { later } from '../clock.ts'
 import { digestSecret } from '../oauth/opaque-token.ts'
+import { inShardOf } from '../shard.ts'
 import { type Statements, statement } from '../stores/statements.ts'
 import { newDeviceParts, newDeviceValues, noticedColumns, type SignInOrigin } from './new-device.ts'
 import type { SessionRow } from './session.ts'
@@ -20,7 +20,7 @@ export interface NewSession extends SignInOrigin {
 
 export function rowOf(request: NewSession, seed: Buffer, now: Date): SessionRow {
   return {
-    sid: uuidv7(),
+    sid: inShardOf(request.user.id),
     user_id: request.user.id,
     client_id: request.clientId,
     scope: [...request.scope],

@@ -1,11 +1,11 @@
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
 import type { AuditTrail } from '../audit/audit-log.ts'
 import { later, type Now } from '../clock.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import { createSecret, digestSecret } from '../oauth/opaque-token.ts'
 import type { Revocation, RevocationLog } from '../revocations/revocation-log.ts'
 import type { Change, Revocations } from '../revocations/revocations.ts'
+import { inShardOf } from '../shard.ts'
 import type { ExpiringRows } from '../stores/delete-expired.ts'
 import type { Db } from '../stores/postgres.ts'
 import { type ChosenApiKey, holdsSession, type NewApiKey } from './new-api-key.ts'
@@ -84,7 +84,7 @@ export class ApiKeys {
    */
   async create(request: NewApiKey): Promise<CreatedApiKey | undefined> {
     const { db, now, audit, outbox, keysPerUser } = this.#deps
-    const { id, secret } = request.chosen ?? this.choose()
+    const { id, secret } = request.chosen ?? this.choose(request.userId)
     return db.transaction(async (trx) => {
       // The lock makes the count exact for concurrent requests.
       const person = await trx('users')
@@ -124,8 +124,8 @@ export class ApiKeys {
     })
   }
 
-  choose(): ChosenApiKey {
-    return { id: uuidv7(), secret: createSecret(prefix) }
+  choose(userId: string): ChosenApiKey {
+    return { id: inShardOf(userId), secret: createSecret(prefix) }
   }
 
   /** True if a key was revoked lately: its secret must never count again. */

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { v7 as uuidv7 } from 'uuid'
+import { newPersonId } from '../shard.ts'
 import {
   checkRoles,
   checkUsername,
@@ -36,7 +36,7 @@ export function newUserRow(input: NewUser, passwordHash: string, now: Date): New
   if (username !== null) checkUsername(username)
   checkRoles(roles)
   return {
-    id: input.id ?? uuidv7(),
+    id: input.id ?? newPersonId(),
     ...usernameColumns(username),
     ...emailColumns(input.email ? normalName(input.email) : null),
     email_verified_at: input.email && input.emailVerified ? now : null,

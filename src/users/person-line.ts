@@ -1,7 +1,7 @@
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { type Argon2Parameters, HashError, readHash } from '../passwords/hash-formats.ts'
 import { noPassword } from '../passwords/passwords.ts'
+import { newPersonId } from '../shard.ts'
 import {
   emailColumns,
   isLocale,
@@ -119,7 +119,7 @@ function rowOf(person: Members, now: Date): PersonRow {
   const hash = person.password_hash
   return {
     // Ordered by creation, as the ids of registered people are.
-    id: person.id ?? uuidv7({ msecs: createdAt.getTime() }),
+    id: person.id ?? newPersonId(createdAt),
     named: Boolean(person.id),
     ...usernameColumns(person.username),
     ...emailColumns(person.email),

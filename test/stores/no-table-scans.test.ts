@@ -15,25 +15,9 @@ import {
 import { addPerson, enter } from '../support/people/account-api.ts'
 import { addAdmin } from '../support/people/administrator.ts'
 import { startServer, type TestServer } from '../support/server/start-server.ts'
+import { recordStatements } from '../support/stores/recorded-statements.ts'
 
-interface Asked {
-  readonly text: string
-  readonly values: readonly unknown[]
-}
-
-/** Every statement that this process sends, by its text. */
-const asked = new Map<string, Asked>()
-
-const send = pg.Client.prototype.query as (...args: unknown[]) => unknown
-Object.assign(pg.Client.prototype, {
-  query(this: pg.Client, ...args: unknown[]) {
-    const [first, second] = args
-    const text = typeof first === 'string' ? first : (first as Partial<Asked>)?.text
-    const values = typeof first === 'string' ? second : (first as Partial<Asked>)?.values
-    if (text) asked.set(text, { text, values: Array.isArray(values) ? values : [] })
-    return send.apply(this, args)
-  },
-})
+const recorded = recordStatements()
 
 const rows = 60_000
 
@@ -164,10 +148,11 @@ test('every statement → no sequential scan of a large table', async (t) => {
   t.teardown(() => own.end())
   await own.query(filling)
   const { uri } = await startLogoutEndpoint(t)
-  asked.clear()
+  recorded.length = 0
   await useBrowsers(server, uri)
   await useEverything(server)
-  const statements = [...asked.values()].filter(({ text }) =>
+  const byText = new Map(recorded.map((one) => [one.text, one]))
+  const statements = [...byText.values()].filter(({ text }) =>
     /^\s*(select|with|update|delete|insert)\b/i.test(text),
   )
   t.true(statements.length > 60, `${statements.length} statements`)

@@ -119,7 +119,7 @@ async function show(
   const { texts, language } = visit
   const { form, ...wrong } = errors
   const client = await clientOf(pages)
-  const chosen = await pages.sealed.seal('api-key', pages.apiKeys.choose())
+  const chosen = await pages.sealed.seal('api-key', pages.apiKeys.choose(visit.user.id))
   const scopes = scopesOf(client)
   const isFirst = Object.keys(fields).length === 0
   const days = fields.days ?? String(usualDays)

@@ -23,7 +23,7 @@ export const levels: readonly (readonly string[])[] = [
   ['keyring', 'audit'],
   ['stores'],
   ['telemetry'],
-  ['oauth', 'config', 'clock', 'identifier', 'languages', 'device-names'],
+  ['oauth', 'config', 'clock', 'identifier', 'shard', 'languages', 'device-names'],
   ['errors'],
 ]
 
