@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid'
 /**
  * The shard number is a part of an id: the twelve bits of `rand_a` of a UUIDv7 (RFC 9562 §5.7). A person's
  * are random, and the sessions, browsers and API keys of a person have the same, so that all of them can lie
- * on one database server and an id alone says on which (ADR 53).
+ * on one database server and an id alone says on which (ADR 52).
  */
 const place = { from: 15, to: 18 } as const
 

@@ -13,6 +13,7 @@ export const environmentOf = (databaseUrl: string): Readonly<Record<string, stri
   REDIS_URL: 'none',
   ARGON2_MEMORY_KIB: '8192',
   ARGON2_TIME_COST: '1',
+  DATABASE_TIMEOUT_SECONDS: '3',
 })
 
 /** Instances of one installation, as `signet serve` starts them. */

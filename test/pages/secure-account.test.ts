@@ -166,6 +166,8 @@ for (const [state, bring] of Object.entries(unusable)) {
   test(`a link ${state} → a page with a way on, and no change`, async (t) => {
     const { server, id, token } = await intruded(t)
     await bring(server, id)
+    // A mail that is waiting would be sent, or dropped, while the page is asked for.
+    await server.services.mailSender.stop(0)
     const before = await stateOf(server)
     const pages = [await open(server, token), await send(server, token)]
     t.deepEqual(

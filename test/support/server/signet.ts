@@ -86,7 +86,8 @@ export async function beginServing(
   { cwd, env = {}, program: main = program }: ServeOptions,
 ) {
   const port = env.PORT ? Number(env.PORT) : await freePort()
-  const defaults = { PORT: String(port), METRICS_PORT: '0' }
+  // The machine may be busy.
+  const defaults = { PORT: String(port), METRICS_PORT: '0', DATABASE_TIMEOUT_SECONDS: '20' }
   const child = launch([main, 'serve'], { cwd, env: { ...defaults, ...env } })
   const { process: running, stdout, stderr } = child
   const pid = running.pid ?? 0
