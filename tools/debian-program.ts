@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** A program under the names that it may have. */
@@ -20,6 +20,8 @@ const others = {
   // 1.21 or newer, for the components of kustomize: Debian has it since 13.
   kubectl: { debianPackage: 'kubernetes-client', names: ['kubectl'] },
   promtool: { debianPackage: 'prometheus', names: ['promtool'] },
+  // A server with its own pg_dump and pg_restore, which the embedded one lacks.
+  postgres: { debianPackage: 'postgresql', names: ['postgres'] },
   'systemd-analyze': { debianPackage: 'systemd', names: ['systemd-analyze'] },
 } as const satisfies Readonly<Record<string, Program>>
 
@@ -52,8 +54,9 @@ export function findProgram(
 }
 
 function onPath(programs: readonly string[]): string | undefined {
-  // Some distributions keep servers where only root looks.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].filter(Boolean)
+  const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
+  // Some distributions keep servers where only root looks, and Debian has several versions of PostgreSQL.
+  const folders = [...path, '/usr/sbin', ...postgresFolders()]
   const paths = programs.flatMap((name) => folders.map((folder) => join(folder, name)))
   return paths.find((path) => {
     try {
@@ -63,6 +66,14 @@ function onPath(programs: readonly string[]): string | undefined {
       return false
     }
   })
+}
+
+/** Debian's folders of PostgreSQL, the newest first. */
+function postgresFolders(): string[] {
+  const parent = '/usr/lib/postgresql'
+  if (!existsSync(parent)) return []
+  const versions = readdirSync(parent).sort((a, b) => Number(b) - Number(a))
+  return versions.map((version) => join(parent, version, 'bin'))
 }
 
 /** Only the program is wanted: policy-rc.d keeps dpkg from starting the system's service with it. */

@@ -16,9 +16,10 @@ const units = [
   'signet.service',
   'signet-migrate.service',
   'signet-journal.service',
+  'signet-backup.service',
   'signet-audit.service',
 ] as const
-const timers = ['signet-journal.timer', 'signet-audit.timer'] as const
+const timers = ['signet-journal.timer', 'signet-backup.timer', 'signet-audit.timer'] as const
 const folder = 'deploy/systemd'
 
 const unit = (name: string) => readFile(join(folder, name), 'utf8')

@@ -8,6 +8,7 @@ import { openingForCommand, readConfiguredMasterKeys } from '../../server/open-r
 import { inspectSchema } from '../../stores/migrations.ts'
 import { type Finding, failed, ok, report, warning } from '../doctor/finding.ts'
 import { answers, example, moment } from '../output.ts'
+import { type Manifest, readManifest } from './manifest.ts'
 
 /** Counting the rows of a large database that was just restored takes its time. */
 const mostSeconds = 600
@@ -19,13 +20,22 @@ export function verifyCommand(backup: Command): void {
       'check a database that was restored from a backup, in DATABASE_URL: its schema, whether the master ' +
         'keys open it, and how old it is; changes nothing',
     )
-  example(command, 'DATABASE_URL=postgres://…/restored signet backup verify')
-  answers(command, async () => {
+    .option(
+      '--manifest <file>',
+      'of the backup: check that all of it was restored, before a replay',
+    )
+  example(
+    command,
+    'DATABASE_URL=postgres://…/restored signet backup verify --manifest signet-2026-12-01.dump.json',
+  )
+  answers<{ manifest?: string }>(command, async (options) => {
+    const manifest =
+      options.manifest === undefined ? undefined : await readManifest(options.manifest)
     const opening = openingForCommand()
     const config = { ...opening.config, DATABASE_TIMEOUT_SECONDS: mostSeconds }
     const database = await openDatabase({ ...opening, config })
     try {
-      const findings = await examine(database.db, config)
+      const findings = await examine(database.db, config, manifest)
       const isFailed = findings.some(({ state }) => state === 'failed')
       return { json: { ok: !isFailed, findings }, text: report(findings), failed: isFailed }
     } finally {
@@ -34,13 +44,18 @@ export function verifyCommand(backup: Command): void {
   })
 }
 
-async function examine(db: Knex, config: Config): Promise<Finding[]> {
+async function examine(
+  db: Knex,
+  config: Config,
+  manifest: Manifest | undefined,
+): Promise<Finding[]> {
   const found = await schema(db)
   if (found.state === 'failed') return [found]
   return [
     found,
     await masterKeys(db, config),
     await contents(db),
+    ...(manifest ? [await restoration(db, manifest)] : []),
     await age(new AuditLog(db, () => new Date())),
   ]
 }
@@ -81,6 +96,27 @@ async function contents(db: Knex): Promise<Finding> {
   )
   const { people, clients, sessions } = rows[0]
   return ok('contents', `${people} people, ${clients} clients, ${sessions} sessions that live`)
+}
+
+/** pg_restore goes on after an error unless it is told not to, and a part looks like the whole. */
+async function restoration(db: Knex, manifest: Manifest): Promise<Finding> {
+  const { rows } = await db.raw<{ rows: [Record<string, string>] }>(
+    `SELECT (SELECT count(*) FROM users) AS people, (SELECT count(*) FROM clients) AS clients,
+            (SELECT count(*) FROM refresh_families) AS sessions`,
+  )
+  const differences = (['people', 'clients', 'sessions'] as const)
+    .filter((name) => Number(rows[0][name]) !== manifest[name])
+    .map((name) => `${rows[0][name]} ${name} instead of ${manifest[name]}`)
+  const { newest_event: event } = manifest
+  const newest = await new AuditLog(db, () => new Date()).newest()
+  if (newest?.id !== event?.id || newest?.at.toISOString() !== event?.at) {
+    differences.push(`audit event ${newest?.id ?? 'none'} instead of ${event?.id ?? 'none'}`)
+  }
+  if (differences.length === 0) return ok('manifest', 'all of the backup is here')
+  const advice =
+    'Restore it into an empty database, with pg_restore --exit-on-error. A database that has served since, or ' +
+    'into which a journal was replayed, differs as well.'
+  return failed('manifest', differences.join(', '), advice)
 }
 
 async function age(audit: AuditLog): Promise<Finding> {

@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { chown, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { ExecutionContext } from 'ava'
+import pg from 'pg'
+import { freePort, launchPostmaster } from '../../../src/stores/embedded/postmaster.ts'
+import { createLauncher } from '../../../src/stores/embedded/unprivileged.ts'
+import { debianProgram } from '../../../tools/debian-program.ts'
+import { eventually } from '../../../tools/eventually.ts'
+import { administer, databaseUrl, prepareTemplate, templateName } from '../../../tools/template.ts'
+import { takePlace } from '../server/places.ts'
+
+/** A PostgreSQL with its client programs, which the embedded one lacks. */
+export interface DebianPostgres {
+  /** The database postgres, as a superuser. */
+  readonly url: string
+  /** The folder of pg_dump, pg_restore and the others of the same version. */
+  readonly programs: string
+  /** A database with the content of every test database. */
+  copyTemplate(t: ExecutionContext<unknown>): Promise<string>
+  /** Only connections with TLS are accepted from this role. */
+  readonly tlsRole: string
+  stop(): Promise<void>
+}
+
+const run = promisify(execFile)
+
+/** Passwords of URLs may have every character. */
+const password = 'p&ss/w%rd'
+
+/** Durable, as doctor wants it. */
+const settings = { autovacuum: 'off', max_connections: '100' }
+
+export async function startDebianPostgres(): Promise<DebianPostgres> {
+  const postgres = debianProgram('postgres')
+  // It may be a link, and the others are beside the program itself.
+  const programs = dirname(await realpath(postgres))
+  const folder = await mkdtemp(join(tmpdir(), 'signet-debian-'))
+  const cluster = join(folder, 'cluster')
+  const initdb = join(programs, 'initdb')
+  const launcher = await createLauncher({ cluster, folder, programs: [initdb, postgres] })
+  const { account } = launcher
+  if (account) await chown(folder, account.uid, account.gid)
+  const flags = ['--username=signet', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']
+  const command = launcher.command(initdb, [`--pgdata=${cluster}`, ...flags])
+  await run(command.file, [...command.args], { ...command.options, cwd: '/' })
+  const port = await freePort()
+  const binaries = { initdb, postgres, major: '' }
+  const logFile = join(folder, 'log')
+  const launched = await launchPostmaster({ cluster, logFile, binaries, launcher, settings }, port)
+  const stop = async () => {
+    launched.stop()
+    await eventually(launched.exited, 'PostgreSQL has ended')
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  const trusted = `postgres://signet@127.0.0.1:${port}/postgres`
+  await eventually(async () => {
+    if (launched.exited()) throw new Error(`PostgreSQL did not start: ${await launched.log()}`)
+    return administer(trusted, 'SELECT 1').then(
+      () => true,
+      () => false,
+    )
+  }, 'PostgreSQL answers')
+  const tlsRole = 'signet_tls'
+  const secret = pg.escapeLiteral(password)
+  await administer(trusted, `ALTER ROLE signet PASSWORD ${secret}`)
+  await administer(trusted, `CREATE ROLE ${tlsRole} LOGIN PASSWORD ${secret}`)
+  await administer(trusted, `GRANT pg_read_all_data TO ${tlsRole}`)
+  await writeFile(
+    join(cluster, 'pg_hba.conf'),
+    `hostnossl all ${tlsRole} 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n`,
+  )
+  await administer(trusted, 'SELECT pg_reload_conf()')
+  const url = `postgres://signet:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`
+  await prepareTemplate(url)
+  return { url, programs, tlsRole, stop, copyTemplate: (t) => copyTemplate(t, url) }
+}
+
+async function copyTemplate(t: ExecutionContext<unknown>, serverUrl: string): Promise<string> {
+  await takePlace(t)
+  const name = `signet_test_${randomUUID().replaceAll('-', '')}`
+  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${templateName}`)
+  t.teardown(() => administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
+  return databaseUrl(serverUrl, name)
+}
