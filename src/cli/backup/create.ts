@@ -20,7 +20,7 @@ import {
   sizeText,
 } from './manifest.ts'
 import { assertFree, createFile, fileAt } from './new-file.ts'
-import { assertRuns, dumpDatabase, type PgDump } from './pg-dump.ts'
+import { assertRuns, dumpDatabase, noSpace, type PgDump } from './pg-dump.ts'
 
 export function createCommand(backup: Command): void {
   const command = backup
@@ -141,6 +141,8 @@ async function write(backup: Backup, trx: Knex.Transaction, snapshot: string): P
   try {
     return await writeFiles(backup, description, snapshot, signal)
   } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (['ENOSPC', 'EDQUOT'].includes(code)) throw new OperatorError(noSpace, { cause: error })
     if (!signal.aborted) throw error
     throw new OperatorError('Interrupted: there is no backup.', { cause: error })
   }

@@ -42,7 +42,7 @@ const taken = (path: string, cause?: unknown) =>
   })
 
 /** Only its owner can read it. */
-export async function createFile(path: string): Promise<NewFile> {
+export async function createFile(path: string, linkFile = link): Promise<NewFile> {
   const name = `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`
   const temporary = join(dirname(path), name)
   const output = await open(temporary, 'wx', 0o600).catch((cause) => {
@@ -53,7 +53,7 @@ export async function createFile(path: string): Promise<NewFile> {
     temporary,
     async publish() {
       await output.sync()
-      await claim(temporary, path)
+      await claim(temporary, path, linkFile)
       await syncFolder(dirname(path))
     },
     async [Symbol.asyncDispose]() {
@@ -64,9 +64,9 @@ export async function createFile(path: string): Promise<NewFile> {
 }
 
 /** Unlike a rename, a link never replaces a file. Some network file systems have no links. */
-async function claim(temporary: string, path: string): Promise<void> {
+async function claim(temporary: string, path: string, linkFile: typeof link): Promise<void> {
   try {
-    await link(temporary, path)
+    await linkFile(temporary, path)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') throw taken(path, error)

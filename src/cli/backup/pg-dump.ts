@@ -97,11 +97,10 @@ export async function dumpDatabase(pgDump: PgDump, dump: Dump): Promise<void> {
   }
 }
 
+export const noSpace = 'There is no space for the backup: free some, or choose another folder.'
+
 const advices: readonly (readonly [RegExp, (dump: PgDump) => string])[] = [
-  [
-    /No space left on device|Disk quota exceeded|File too large/,
-    () => 'There is no space for the backup: free some, or choose another folder.',
-  ],
+  [/No space left on device|Disk quota exceeded|File too large/, () => noSpace],
   [/server version mismatch/, (dump) => install(dump)],
   [
     /permission denied for/,

@@ -70,9 +70,8 @@ async function connect(t: ExecutionContext<unknown>, connectionString: string) {
   return client
 }
 
-/** A `signet backup create` whose pg_dump waits for a locked table. */
-async function beginBackup(t: ExecutionContext<unknown>, { cwd, env, url }: Scene) {
-  const lock = await lockTable(t, url)
+/** Begins a `signet backup create`, whose pg_dump waits while the table is locked. */
+function begin(t: ExecutionContext<unknown>, { cwd, env, url }: Scene) {
   const args = [program, 'backup', 'create', 'one.dump']
   const child = spawn(process.execPath, args, { cwd, env: env(url), stdio: 'pipe' })
   t.teardown(() => child.kill('SIGKILL'))
@@ -80,12 +79,18 @@ async function beginBackup(t: ExecutionContext<unknown>, { cwd, env, url }: Scen
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
-  const exited = once(child, 'close')
+  return { child, exited: once(child, 'close'), stderr: () => stderr }
+}
+
+/** A backup in the middle. */
+async function beginBackup(t: ExecutionContext<unknown>, all: Scene) {
+  const lock = await lockTable(t, all.url)
+  const begun = begin(t, all)
   await eventually(async () => {
-    if (child.exitCode !== null) throw new Error(`it has ended: ${stderr}`)
+    if (begun.child.exitCode !== null) throw new Error(`it has ended: ${begun.stderr()}`)
     return (await lock.waiting()) === 1
   }, 'pg_dump is connected')
-  return { child, exited, lock, stderr: () => stderr }
+  return { ...begun, lock }
 }
 
 test('a database in use → a backup of one snapshot, which its manifest describes without a secret', async (t) => {
@@ -176,7 +181,10 @@ test('kill -9 in the middle → no file has the name of the backup, and pg_dump 
   await exited
   await lock.release()
   await eventually(async () => (await lock.waiting()) === 0, 'pg_dump has ended')
-  for (const name of await all.files()) t.regex(name, /^\.one\.dump\.\S+\.partial$/)
+  for (const name of await all.files()) {
+    t.regex(name, /^\.one\.dump\.\S+\.partial$/)
+    t.is((await stat(join(all.cwd, name))).size, 0, 'pg_dump does not go on alone')
+  }
   t.is((await all.backup(['create', 'one.dump'])).code, 0)
 })
 
@@ -188,6 +196,19 @@ test('SIGTERM in the middle → exit 1, and nothing is left', async (t) => {
   t.regex(stderr(), /Interrupted: there is no backup/)
   t.deepEqual(await all.files(), [])
   await eventually(async () => (await lock.waiting()) === 0, 'pg_dump has ended')
+})
+
+test('two backups under one name at once → one of them, with its own manifest, and one refusal', async (t) => {
+  const all = await scene(t)
+  const lock = await lockTable(t, all.url)
+  const both = [begin(t, all), begin(t, all)]
+  await eventually(async () => (await lock.waiting()) === 2, 'both are in the middle')
+  await lock.release()
+  const codes = await Promise.all(both.map(async ({ exited }) => (await exited)[0]))
+  t.deepEqual(codes.sort(), [0, 1])
+  t.regex(both.map(({ stderr }) => stderr()).join(), /one\.dump exists: a backup never replaces/)
+  t.deepEqual(await all.files(), ['one.dump', 'one.dump.json'])
+  t.regex((await all.backup(['inspect', 'one.dump'])).stdout, /ok +file +complete/)
 })
 
 test('the disk is full, pg_dump fails, is missing or too old → its words, what to do, and no file', async (t) => {
@@ -233,6 +254,28 @@ test('no tables, a newer release → a clear error, and no file', async (t) => {
   const inspected = await backup(['inspect', 'one.dump'])
   t.is(inspected.code, 1)
   t.regex(inspected.stdout, /failed +schema +of another release, newer than this one/)
+})
+
+test('an earlier release → a backup that this one inspects, with the migrations that follow', async (t) => {
+  const { url, backup } = await scene(t)
+  await administer(
+    url,
+    'DELETE FROM knex_migrations WHERE id = (SELECT max(id) FROM knex_migrations)',
+  )
+  t.is((await backup(['create', 'one.dump'])).code, 0)
+  const inspected = await backup(['inspect', 'one.dump'])
+  t.is(inspected.code, 0)
+  t.regex(inspected.stdout, /warning +schema +of an earlier release: 1 migration\(s\) are pending/)
+})
+
+test('a standby → backed up like the primary', async (t) => {
+  const { postgres, cwd, url, backup } = await scene(t)
+  const standby = await postgres.startStandby(t)
+  const here = Object.assign(new URL(url), { port: standby }).href
+  const made = await backup(['create', 'one.dump'], here)
+  t.is(made.code, 0, made.stderr)
+  const manifest = JSON.parse(await readFile(join(cwd, 'one.dump.json'), 'utf8'))
+  t.like(manifest, { people: 1, clients: 1 })
 })
 
 test('another master key, a file that was cut or changed, no manifest → known before a restore', async (t) => {

@@ -6,7 +6,11 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
 import pg from 'pg'
-import { freePort, launchPostmaster } from '../../../src/stores/embedded/postmaster.ts'
+import {
+  freePort,
+  type LaunchedPostmaster,
+  launchPostmaster,
+} from '../../../src/stores/embedded/postmaster.ts'
 import { createLauncher } from '../../../src/stores/embedded/unprivileged.ts'
 import { debianProgram } from '../../../tools/debian-program.ts'
 import { eventually } from '../../../tools/eventually.ts'
@@ -23,6 +27,8 @@ export interface DebianPostgres {
   copyTemplate(t: ExecutionContext<unknown>): Promise<string>
   /** Only connections with TLS are accepted from this role. */
   readonly tlsRole: string
+  /** A standby that follows it until the end of the test. @returns its port */
+  startStandby(t: ExecutionContext<unknown>): Promise<string>
   stop(): Promise<void>
 }
 
@@ -30,6 +36,8 @@ const run = promisify(execFile)
 
 /** Passwords of URLs may have every character. */
 const password = 'p&ss/w%rd'
+
+const tlsRole = 'signet_tls'
 
 /** Durable, as doctor wants it. */
 const settings = { autovacuum: 'off', max_connections: '100' }
@@ -44,39 +52,67 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
   const launcher = await createLauncher({ cluster, folder, programs: [initdb, postgres] })
   const { account } = launcher
   if (account) await chown(folder, account.uid, account.gid)
-  const flags = ['--username=signet', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']
-  const command = launcher.command(initdb, [`--pgdata=${cluster}`, ...flags])
-  await run(command.file, [...command.args], { ...command.options, cwd: '/' })
-  const port = await freePort()
+  const execute = async (program: string, args: readonly string[]) => {
+    const command = launcher.command(join(programs, program), args)
+    await run(command.file, [...command.args], { ...command.options, cwd: '/' })
+  }
   const binaries = { initdb, postgres, major: '' }
-  const logFile = join(folder, 'log')
-  const launched = await launchPostmaster({ cluster, logFile, binaries, launcher, settings }, port)
+  const launch = (at: string, port: number) =>
+    launchPostmaster({ cluster: at, logFile: `${at}.log`, binaries, launcher, settings }, port)
+  const flags = ['--username=signet', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']
+  await execute('initdb', [`--pgdata=${cluster}`, ...flags])
+  const port = await freePort()
+  const launched = await launch(cluster, port)
+  const trusted = `postgres://signet@127.0.0.1:${port}/postgres`
+  await answers(launched, trusted)
+  await secure(trusted, cluster)
+  const url = `postgres://signet:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`
+  await prepareTemplate(url)
   const stop = async () => {
-    launched.stop()
-    await eventually(launched.exited, 'PostgreSQL has ended')
+    await end(launched)
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
-  const trusted = `postgres://signet@127.0.0.1:${port}/postgres`
-  await eventually(async () => {
+  const startStandby = async (t: ExecutionContext<unknown>) => {
+    const standby = await mkdtemp(join(folder, 'standby-'))
+    if (account) await chown(standby, account.uid, account.gid)
+    await execute('pg_basebackup', [`--dbname=${url}`, `--pgdata=${standby}`, '-R', '--no-sync'])
+    const standbyPort = await freePort()
+    const follower = await launch(standby, standbyPort)
+    t.teardown(() => end(follower))
+    await answers(follower, Object.assign(new URL(url), { port: standbyPort }).href)
+    return String(standbyPort)
+  }
+  const copy = (t: ExecutionContext<unknown>) => copyTemplate(t, url)
+  return { url, programs, tlsRole, copyTemplate: copy, startStandby, stop }
+}
+
+async function end(launched: LaunchedPostmaster): Promise<void> {
+  launched.stop()
+  await eventually(launched.exited, 'PostgreSQL has ended')
+}
+
+const answers = (launched: LaunchedPostmaster, url: string) =>
+  eventually(async () => {
     if (launched.exited()) throw new Error(`PostgreSQL did not start: ${await launched.log()}`)
-    return administer(trusted, 'SELECT 1').then(
+    return administer(url, 'SELECT 1').then(
       () => true,
       () => false,
     )
   }, 'PostgreSQL answers')
-  const tlsRole = 'signet_tls'
+
+/** From now on every connection needs the password. */
+async function secure(trusted: string, cluster: string): Promise<void> {
   const secret = pg.escapeLiteral(password)
   await administer(trusted, `ALTER ROLE signet PASSWORD ${secret}`)
   await administer(trusted, `CREATE ROLE ${tlsRole} LOGIN PASSWORD ${secret}`)
   await administer(trusted, `GRANT pg_read_all_data TO ${tlsRole}`)
-  await writeFile(
-    join(cluster, 'pg_hba.conf'),
-    `hostnossl all ${tlsRole} 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n`,
-  )
+  const from = '127.0.0.1/32'
+  const rules = [
+    `hostnossl all ${tlsRole} ${from} reject`,
+    `host all,replication all ${from} scram-sha-256`,
+  ]
+  await writeFile(join(cluster, 'pg_hba.conf'), `${rules.join('\n')}\n`)
   await administer(trusted, 'SELECT pg_reload_conf()')
-  const url = `postgres://signet:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`
-  await prepareTemplate(url)
-  return { url, programs, tlsRole, stop, copyTemplate: (t) => copyTemplate(t, url) }
 }
 
 async function copyTemplate(t: ExecutionContext<unknown>, serverUrl: string): Promise<string> {
