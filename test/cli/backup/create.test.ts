@@ -10,18 +10,17 @@ import { eventually } from '../../../tools/eventually.ts'
 import { masterKeys, masterKeyText, testEnvironment } from '../../../tools/fixtures.ts'
 import { administer, databaseUrl } from '../../../tools/template.ts'
 import { emptyFolder, program, signet } from '../../support/server/signet.ts'
-import { type DebianPostgres, startDebianPostgres } from '../../support/stores/debian-postgres.ts'
+import {
+  type DebianPostgres,
+  debianPostgres,
+  stopDebianPostgres,
+} from '../../support/stores/debian-postgres.ts'
 import { startPgBouncer } from '../../support/stores/pgbouncer.ts'
 
-let started: Promise<DebianPostgres> | undefined
-function debian(): Promise<DebianPostgres> {
-  started ??= startDebianPostgres()
-  return started
-}
-test.after.always(async () => (await started)?.stop())
+test.after.always(stopDebianPostgres)
 
 async function scene(t: ExecutionContext<unknown>) {
-  const postgres = await debian()
+  const postgres = await debianPostgres()
   const cwd = await emptyFolder(t)
   const url = await postgres.copyTemplate(t)
   const env = (DATABASE_URL: string, more: Record<string, string> = {}) => ({
@@ -124,7 +123,7 @@ test('a database in use → a backup of one snapshot, which its manifest describ
   t.regex(inspected.stdout, /ok +schema +of this release/)
   t.regex(inspected.stdout, /ok +master keys +\S+: here/)
 
-  const restored = await restore(t, await debian(), join(cwd, 'one.dump'))
+  const restored = await restore(t, await debianPostgres(), join(cwd, 'one.dump'))
   const verify = ['verify', '--manifest', 'one.dump.json']
   const verified = await backup(verify, restored)
   t.is(verified.code, 0, verified.stdout)

@@ -11,7 +11,9 @@ import { addPerson, goodPassword } from '../../support/people/account-api.ts'
 import { named } from '../../support/people/administer-people.ts'
 import { emptyFolder, program } from '../../support/server/signet.ts'
 import { Clock, startServer } from '../../support/server/start-server.ts'
-import { startDebianPostgres } from '../../support/stores/debian-postgres.ts'
+import { debianPostgres, stopDebianPostgres } from '../../support/stores/debian-postgres.ts'
+
+test.after.always(stopDebianPostgres)
 
 const documented = 'signet_restored'
 
@@ -40,8 +42,7 @@ async function shell(t: ExecutionContext<unknown>, programs: string) {
 }
 
 test('docs/operations.md: back up, restore and replay as pasted → what was ended since stays ended, the rest lives', async (t) => {
-  const postgres = await startDebianPostgres()
-  t.teardown(() => postgres.stop())
+  const postgres = await debianPostgres()
   const { cwd, paste } = await shell(t, postgres.programs)
   // Events of the last minute are not in the journal yet.
   const clock = new Clock()
@@ -74,8 +75,8 @@ test('docs/operations.md: back up, restore and replay as pasted → what was end
     'The database was restored from a backup',
     'Restoring, step by step',
   )
-  const { hostname, port, username, password } = new URL(postgres.url)
-  const target = databaseUrl(postgres.url, documented)
+  const { hostname, port, username, password } = new URL(postgres.ownerUrl)
+  const target = databaseUrl(postgres.ownerUrl, documented)
   const env: Record<string, string> = {
     PGHOST: hostname,
     PGPORT: port,

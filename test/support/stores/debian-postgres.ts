@@ -25,8 +25,10 @@ export interface DebianPostgres {
   readonly programs: string
   /** A database with the content of every test database. */
   copyTemplate(t: ExecutionContext<unknown>): Promise<string>
-  /** Only connections with TLS are accepted from this role. */
+  /** A role that owns nothing and may read everything; its connections must have TLS. */
   readonly tlsRole: string
+  /** An ordinary role that may create databases. */
+  readonly ownerUrl: string
   /** A standby that follows it until the end of the test. @returns its port */
   startStandby(t: ExecutionContext<unknown>): Promise<string>
   stop(): Promise<void>
@@ -38,11 +40,23 @@ const run = promisify(execFile)
 const password = 'p&ss/w%rd'
 
 const tlsRole = 'signet_tls'
+const ownerRole = 'signet_owner'
 
 /** Durable, as doctor wants it. */
 const settings = { autovacuum: 'off', max_connections: '100' }
 
-export async function startDebianPostgres(): Promise<DebianPostgres> {
+let shared: Promise<DebianPostgres> | undefined
+
+/** One server for the tests of this process. */
+export function debianPostgres(): Promise<DebianPostgres> {
+  shared ??= start()
+  return shared
+}
+
+/** After the tests of each file that uses it; the files of a folder share a process. */
+export const stopDebianPostgres = async (): Promise<void> => (await shared)?.stop()
+
+async function start(): Promise<DebianPostgres> {
   const postgres = debianProgram('postgres')
   // It may be a link, and the others are beside the program itself.
   const programs = dirname(await realpath(postgres))
@@ -66,11 +80,16 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
   const trusted = `postgres://signet@127.0.0.1:${port}/postgres`
   await answers(launched, trusted)
   await secure(trusted, cluster)
-  const url = `postgres://signet:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`
+  const urlOf = (role: string) =>
+    `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`
+  const url = urlOf('signet')
   await prepareTemplate(url)
-  const stop = async () => {
-    await end(launched)
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= end(launched).then(() =>
+      rm(folder, { recursive: true, force: true, maxRetries: 5 }),
+    )
+    return stopped
   }
   const startStandby = async (t: ExecutionContext<unknown>) => {
     const standby = await mkdtemp(join(folder, 'standby-'))
@@ -83,7 +102,8 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
     return String(standbyPort)
   }
   const copy = (t: ExecutionContext<unknown>) => copyTemplate(t, url)
-  return { url, programs, tlsRole, copyTemplate: copy, startStandby, stop }
+  const ownerUrl = urlOf(ownerRole)
+  return { url, ownerUrl, programs, tlsRole, copyTemplate: copy, startStandby, stop }
 }
 
 async function end(launched: LaunchedPostmaster): Promise<void> {
@@ -105,6 +125,7 @@ async function secure(trusted: string, cluster: string): Promise<void> {
   const secret = pg.escapeLiteral(password)
   await administer(trusted, `ALTER ROLE signet PASSWORD ${secret}`)
   await administer(trusted, `CREATE ROLE ${tlsRole} LOGIN PASSWORD ${secret}`)
+  await administer(trusted, `CREATE ROLE ${ownerRole} LOGIN CREATEDB PASSWORD ${secret}`)
   await administer(trusted, `GRANT pg_read_all_data TO ${tlsRole}`)
   const from = '127.0.0.1/32'
   const rules = [
