@@ -25,6 +25,7 @@ const contradictions: [string, Partial<NewClient>, RegExp][] = [
   ['a scope with a quote', { scopes: ['a"b'] }, /no scope token/],
   ['scopes that no token can bear', { scopes: manyScopes }, /no token can bear/],
   ['a default beyond the scopes', { defaultScopes: ['admin'] }, /among the scopes/],
+  ['tokens that live too long', { accessTokenSeconds: 3601 }, /ACCESS_TOKEN_MAX_SECONDS \(3600\)/],
   ['no audience', { audiences: [] }, /audiences/],
   ['an audience with a fragment', { audiences: [`${orders}#x`] }, /neither a URI/],
   ['the password grant of another party', { firstParty: false }, /RFC 9700 section 2.4/],

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { hash } from 'argon2'
 import { eventually } from '../../tools/eventually.ts'
 import { HttpClient } from '../../tools/http-client.ts'
+import { ProxyClient } from '../support/server/proxy-client.ts'
 import { query } from './replicated-postgres.ts'
 
 /** A session as its app knows it. */
@@ -16,6 +17,38 @@ const password = 'a password of the drills'
 /** How long an app waits for an answer before it gives up and asks another instance. */
 const maxLingerMilliseconds = 15_000
 
+/** Where apps send their requests: an instance, or a proxy with TLS and the certificate of its authority. */
+export interface Entrance {
+  readonly url: string
+  readonly authority?: string
+}
+
+interface Refreshed {
+  readonly status: number
+  readonly refreshToken: string
+  readonly retryAfter: string | undefined
+}
+
+type Refresh = (refreshToken: string, signal: AbortSignal) => Promise<Refreshed>
+
+function refreshAt({ url, authority }: Entrance): Refresh {
+  if (authority === undefined) {
+    const client = new HttpClient(url)
+    return async (token, signal) => {
+      const form = { grant_type: 'refresh_token', refresh_token: token }
+      const { status, headers, body } = await client.post('/oauth/token', form, undefined, signal)
+      const retryAfter = headers.get('retry-after') ?? undefined
+      return { status, refreshToken: body?.refresh_token, retryAfter }
+    }
+  }
+  const client = new ProxyClient(url, authority)
+  return async (token, signal) => {
+    const { status, headers, text } = await client.refresh(token, signal)
+    const refreshToken = status === 200 ? JSON.parse(text).refresh_token : ''
+    return { status, refreshToken, retryAfter: headers['retry-after']?.toString() }
+  }
+}
+
 /**
  * Apps that refresh again and again, as real ones do: they think for about two seconds, repeat with the same
  * token when no answer comes or when they are told to come back later, and are lost once they are told
@@ -23,13 +56,13 @@ const maxLingerMilliseconds = 15_000
  */
 export class Families {
   readonly all: readonly Family[]
-  #instances: readonly HttpClient[] = []
+  #refreshes: readonly Refresh[] = []
   readonly #statuses = new Map<string, number>()
   #running: Promise<unknown> = Promise.resolve()
   #stopped = false
 
-  constructor(instances: readonly { url: string }[], all: readonly Family[]) {
-    this.useOnly(instances)
+  constructor(entrances: readonly Entrance[], all: readonly Family[]) {
+    this.useOnly(entrances)
     this.all = all
   }
 
@@ -42,8 +75,13 @@ export class Families {
     return [...this.#statuses].map(([status, count]) => `${count} × ${status}`).join(', ')
   }
 
-  useOnly(instances: readonly { url: string }[]): void {
-    this.#instances = instances.map(({ url }) => new HttpClient(url))
+  useOnly(entrances: readonly Entrance[]): void {
+    this.#refreshes = entrances.map(refreshAt)
+  }
+
+  /** Begins the counts of `summary` again. */
+  forgetAnswers(): void {
+    this.#statuses.clear()
   }
 
   start(): void {
@@ -72,20 +110,17 @@ export class Families {
 
   /** @returns how long the app waits before it asks again, in seconds */
   async #refresh(family: Family, turn: number): Promise<number> {
-    const instance = this.#instances[turn % this.#instances.length] as HttpClient
-    const form = { grant_type: 'refresh_token', refresh_token: family.refreshToken }
+    const refresh = this.#refreshes[turn % this.#refreshes.length] as Refresh
     const signal = AbortSignal.timeout(maxLingerMilliseconds)
-    const answer = await instance
-      .post('/oauth/token', form, undefined, signal)
-      .catch(() => undefined)
+    const answer = await refresh(family.refreshToken, signal).catch(() => undefined)
     this.#count(answer ? String(answer.status) : 'no answer')
     if (answer?.status === 200) {
-      family.refreshToken = answer.body.refresh_token
+      family.refreshToken = answer.refreshToken
       family.rotations += 1
       return 1.5 + Math.random()
     }
     if (answer?.status === 400) family.lost = true
-    const retryAfter = Number(answer?.headers.get('retry-after'))
+    const retryAfter = Number(answer?.retryAfter)
     return retryAfter > 0 ? retryAfter : 0.5 + Math.random()
   }
 

@@ -18,6 +18,10 @@ export interface Server {
   query(sql: string): Promise<Record<string, unknown>[]>
   /** Ends it at once, without a checkpoint, as a machine that dies. */
   crash(): Promise<void>
+  /** Ends it as an operator does: with a checkpoint, without waiting for its clients. */
+  stop(): Promise<void>
+  /** Starts it again. */
+  start(): Promise<void>
 }
 
 /** A primary with a streaming standby, the wire between them, and the wire to the clients. */
@@ -52,30 +56,24 @@ export async function startReplicatedPostgres(
 
   const start = async (cluster: string, port: number, more: Record<string, string> = {}) => {
     const options = { cluster, logFile: `${cluster}.log`, binaries, launcher }
-    const launched = await launchPostmaster(
-      { ...options, settings: { ...settings, ...more } },
-      port,
-    )
-    const server = serverAt(cluster, port, password)
-    await eventually(
-      async () => {
+    const own = { ...options, settings: { ...settings, ...more } }
+    const server = serverAt(cluster, port, password, async () => {
+      const launched = await launchPostmaster(own, port)
+      const answers = () => query(server.url, 'SELECT 1').then(Boolean, () => false)
+      const isReady = async () => {
         if (launched.exited()) throw new Error(`PostgreSQL did not start: ${await launched.log()}`)
-        return server.query('SELECT 1').then(
-          () => true,
-          () => false,
-        )
-      },
-      'PostgreSQL answers',
-      60,
-    )
+        return answers()
+      }
+      await eventually(isReady, 'PostgreSQL answers', 60)
+    })
+    await server.start()
     return server
   }
 
   const port = await freePort()
   const first = await start(primaryFolder, port)
   await prepareTemplate(first.url)
-  const pid = (await findPostmaster(primaryFolder))?.pid ?? 0
-  await stopPostmaster(primaryFolder, pid, 30)
+  await first.stop()
   await cp(primaryFolder, standbyFolder, { recursive: true, preserveTimestamps: true })
   await writeFile(join(standbyFolder, 'standby.signal'), '')
   await prepareCluster({ cluster: standbyFolder, password, binaries, launcher, notify: say })
@@ -84,7 +82,11 @@ export async function startReplicatedPostgres(
   const replication = await startTcpProxy('127.0.0.1', port)
   closing.add(() => replication.close())
   const conninfo = `host=127.0.0.1 port=${replication.port} user=signet password=${password}`
-  const standby = await start(standbyFolder, await freePort(), { primary_conninfo: conninfo })
+  const standby = await start(standbyFolder, await freePort(), {
+    primary_conninfo: conninfo,
+    // As in docs/failover.md.
+    wal_retrieve_retry_interval: '500ms',
+  })
   await eventually(async () => (await replicas(primary)) === 1, 'the standby follows', 30)
   const entrance = await startTcpProxy('127.0.0.1', port)
   closing.add(() => entrance.close())
@@ -98,12 +100,21 @@ async function replicas(primary: Server): Promise<number> {
   return Number((await primary.query(sql))[0]?.count)
 }
 
-function serverAt(cluster: string, port: number, password: string): Server {
+function serverAt(
+  cluster: string,
+  port: number,
+  password: string,
+  start: () => Promise<void>,
+): Server {
   const url = `postgres://signet:${password}@127.0.0.1:${port}/postgres`
   return {
     port,
     url,
+    start,
     query: (sql) => query(url, sql),
+    async stop() {
+      await stopPostmaster(cluster, (await findPostmaster(cluster))?.pid ?? 0, 30)
+    },
     async crash() {
       const pid = (await findPostmaster(cluster))?.pid
       if (pid === undefined) throw new Error(`no PostgreSQL runs in ${cluster}`)

@@ -1,48 +1,41 @@
 import { type Checks, log, runChecks } from '../support/runner/checks.ts'
 import { Closing } from '../support/server/closing.ts'
-import { hangingStandby } from './hanging-standby.ts'
+import { drills } from './drills.ts'
+import { faults } from './faults.ts'
+import { faultsOfADeployment } from './faults-of-a-deployment.ts'
 import type { Place } from './instances.ts'
-import { pausedInstance } from './paused-instance.ts'
-import { promotedStandby } from './promoted-standby.ts'
-import { rollingRelease } from './rolling-release.ts'
-import { switchover } from './switchover.ts'
-import { wrongClocks } from './wrong-clocks.ts'
 
 /**
- * `npm run drills`: faults and upgrades end no session. Each drill has instances and a PostgreSQL
- * of its own; arguments name some of them. The last line is for machines: `N passed, N failed`.
+ * `npm run drills`: faults and upgrades end no session. `deployment` brings many faults to one deployment;
+ * the other drills have instances and a PostgreSQL of their own. Arguments name some of them. The last line
+ * is for machines: `N passed, N failed`.
  */
-const drills: Readonly<Record<string, [string, (place: Place) => Promise<string>]>> = {
-  promoted: ['a standby that is seconds behind is promoted → no session is lost', promotedStandby],
-  switchover: [
-    'the primary is changed between PAUSE and RESUME of PgBouncer → no session is lost',
-    switchover,
-  ],
-  paused: ['an instance stands still for 20 s under load → no session is lost', pausedInstance],
-  hanging: ['a synchronous standby hangs for 45 s → no session is lost', hangingStandby],
-  releases: [
-    'the release before runs beside this one, and after it → no session is lost',
-    rollingRelease,
-  ],
-  clocks: ['wall clocks are off by 30 s and by an hour → nothing is lost or deleted', wrongClocks],
-}
-
+const deployment = 'deployment'
+const known = [deployment, ...Object.keys(drills)]
 const names = process.argv.slice(2)
-const unknown = names.find((name) => !(name in drills))
+const unknown = names.find((name) => !known.includes(name))
 if (unknown !== undefined) {
-  console.error(`no drill is called ${unknown}: ${Object.keys(drills).join(', ')}`)
+  console.error(`no drill is called ${unknown}: ${known.join(', ')}`)
   process.exit(1)
 }
-await runChecks({ name: 'drills', minutes: 10 }, run)
+await runChecks({ name: 'drills', minutes: 25 }, run)
 
 async function run({ report, closing, folder }: Checks): Promise<void> {
-  const chosen = Object.entries(drills).filter(([name]) => !names.length || names.includes(name))
-  log(`${chosen.length} drills, about a minute each`)
-  for (const [name, [guarantee, drill]] of chosen) {
-    log(name)
+  for (const name of known.filter((one) => !names.length || names.includes(one))) {
     const own = new Closing()
     closing.add(() => own.close())
-    await report.check(guarantee, () => drill({ folder, closing: own }))
+    await runOne(name, { folder, closing: own }, report)
     await own.close()
+  }
+}
+
+async function runOne(name: string, place: Place, report: Checks['report']): Promise<void> {
+  const drill = drills[name]
+  if (drill) {
+    log(`${name}: about a minute`)
+    await report.check(`${drill.fault} → no session is lost`, () => drill.run(place))
+  } else {
+    log(`${name}: ${Object.keys(faults).length} faults, about eight minutes`)
+    await faultsOfADeployment(place, report)
   }
 }

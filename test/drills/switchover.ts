@@ -19,7 +19,7 @@ export async function switchover(place: Place): Promise<string> {
   await families.refreshed(2)
 
   await primary.query('CHECKPOINT')
-  await command(bouncer.url, 'PAUSE')
+  await pgBouncerCommand(bouncer.url, 'PAUSE')
   const [end] = await primary.query('SELECT pg_current_wal_lsn() AS lsn')
   await eventually(async () => {
     const [row] = await standby.query(
@@ -30,7 +30,7 @@ export async function switchover(place: Place): Promise<string> {
   await primary.crash()
   await standby.query('SELECT pg_promote()')
   entrance.leadTo(standby.port)
-  await command(bouncer.url, 'RESUME')
+  await pgBouncerCommand(bouncer.url, 'RESUME')
 
   await families.refreshed(3)
   await families.stop()
@@ -41,7 +41,7 @@ export async function switchover(place: Place): Promise<string> {
 }
 
 /** At the console of PgBouncer, which knows simple statements only. */
-async function command(url: string, sql: string): Promise<void> {
+export async function pgBouncerCommand(url: string, sql: string): Promise<void> {
   const console = new pg.Client(Object.assign(new URL(url), { pathname: '/pgbouncer' }).href)
   await console.connect()
   await console.query(sql)

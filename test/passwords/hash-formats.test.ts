@@ -134,6 +134,7 @@ const tooMuch: Record<string, string> = {
   'bcrypt for minutes': '$2b$31$abcdefghijklmnopqrstuu5fSCHhsfzfFnNvbUX2feibCYCQ6YPSq',
   'bcrypt of a broken kind': '$2x$05$abcdefghijklmnopqrstuu5fSCHhsfzfFnNvbUX2feibCYCQ6YPSq',
   'scrypt of 4 GiB': `$scrypt$ln=22,r=8,p=1$c2FsdHNhbHQ$${key32}`,
+  'scrypt of 512 MiB': `$scrypt$ln=18,r=16,p=1$c2FsdHNhbHQ$${key32}`,
   'scrypt of many lanes': `$scrypt$ln=14,r=8,p=4096$c2FsdHNhbHQ$${key32}`,
   'scrypt whose N is no power of two': `scrypt$1000$salt$8$1$${key32}=`,
   'scrypt with a short key': '$scrypt$ln=10,r=8,p=1$c2FsdHNhbHQ$AAAA',

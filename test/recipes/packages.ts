@@ -3,13 +3,12 @@ import { once } from 'node:events'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { haproxy, nginx } from '../support/server/proxy-programs.ts'
 
 /** The system's own, which Debian's packages belong to, whatever else is on the PATH. */
 export const python = '/usr/bin/python3'
 export const apache = '/usr/sbin/apache2'
 export const apacheModules = '/usr/lib/apache2/modules'
-export const nginx = '/usr/sbin/nginx'
-export const haproxy = '/usr/sbin/haproxy'
 
 const imports = (module: string) => () =>
   spawnSync(python, ['-c', `import ${module}`], { stdio: 'ignore' }).status === 0

@@ -8,16 +8,16 @@ import { production } from '../../tools/fixtures.ts'
 import { administer, databaseUrl, templateName } from '../../tools/template.ts'
 import type { Report } from '../support/runner/report.ts'
 import type { Closing } from '../support/server/closing.ts'
-import { type Serving, serve } from '../support/server/signet.ts'
-import type { Stores } from './installation.ts'
-import { ProxyClient } from './proxy-client.ts'
+import { ProxyClient } from '../support/server/proxy-client.ts'
 import {
   type FrontProxy,
   openFolder,
   type Scene,
   startHaproxy,
   startNginx,
-} from './proxy-programs.ts'
+} from '../support/server/proxy-programs.ts'
+import { type Serving, serve } from '../support/server/signet.ts'
+import type { Stores } from './installation.ts'
 
 /** deploy/nginx and deploy/haproxy, with TLS and two instances. */
 export async function checkProxies(stores: Stores, report: Report, closing: Closing) {

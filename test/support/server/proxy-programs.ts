@@ -3,12 +3,15 @@ import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { freePort } from '../../src/stores/embedded/postmaster.ts'
-import type { Authority } from '../../tools/certificates.ts'
-import { eventually } from '../../tools/eventually.ts'
-import { root } from '../../tools/root.ts'
-import type { Closing } from '../support/server/closing.ts'
-import { haproxy, nginx } from './packages.ts'
+import { freePort } from '../../../src/stores/embedded/postmaster.ts'
+import type { Authority } from '../../../tools/certificates.ts'
+import { eventually } from '../../../tools/eventually.ts'
+import { root } from '../../../tools/root.ts'
+import type { Closing } from './closing.ts'
+
+/** The system's own, which Debian's packages belong to, whatever else is on the PATH. */
+export const nginx = '/usr/sbin/nginx'
+export const haproxy = '/usr/sbin/haproxy'
 
 /** A proxy of deploy/ that runs with its file, in which only the placeholders and the places are replaced. */
 export interface FrontProxy {
@@ -24,18 +27,24 @@ export interface FrontProxy {
 export interface Scene {
   readonly folder: string
   readonly authority: Authority
-  /** The ports of two instances. */
-  readonly instances: readonly [number, number]
+  /** The ports of two instances or more. */
+  readonly instances: readonly number[]
   readonly port: number
   readonly closing: Closing
 }
 
-export async function startNginx(scene: Scene): Promise<FrontProxy> {
-  const { folder, authority, port } = scene
+/** @returns with `reload`: it reads its file again while it serves */
+export async function startNginx(scene: Scene): Promise<FrontProxy & { reload(): void }> {
+  const { folder, authority, port, instances } = scene
   const { certificate, key } = authority.sign('nginx')
+  const often = 'max_fails=1 fail_timeout=2s;'
+  const second = `server REPLACE_INSTANCE_2:3000 ${often}`
   const plain = await freePort()
   const site = await deployed('nginx/signet.conf', scene, {
     REPLACE_HOST: 'localhost',
+    [second]: [second, ...instances.slice(2).map((one) => `server 127.0.0.1:${one} ${often}`)].join(
+      '\n',
+    ),
     'listen 80;': `listen 127.0.0.1:${plain};`,
     'listen 443 ssl http2;': `listen 127.0.0.1:${port} ssl http2;`,
     'listen [::]:80;': '',
@@ -57,14 +66,15 @@ export async function startNginx(scene: Scene): Promise<FrontProxy> {
   )
   const args = ['-e', 'stderr', '-c', main]
   checked(nginx, [...args, '-t'])
-  const said = await start(nginx, args, scene)
+  const { said, reload } = await start(nginx, args, scene)
   await answers(port, said)
   const log = () => readFile(join(folder, 'access.log'), 'utf8')
   const refusal = async () => {
     await writeFile(join(folder, 'site.conf'), withPlaceholder(site, scene))
     return refused(nginx, [...args, '-t'])
   }
-  return { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}`, log, refusal }
+  const urls = { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}` }
+  return { ...urls, log, refusal, reload }
 }
 
 export async function startHaproxy(scene: Scene): Promise<FrontProxy> {
@@ -78,14 +88,15 @@ export async function startHaproxy(scene: Scene): Promise<FrontProxy> {
   const file = join(folder, 'haproxy.cfg')
   await writeFile(file, text)
   checked(haproxy, ['-c', '-f', file])
-  const said = await start(haproxy, ['-db', '-f', file], scene)
+  const { said } = await start(haproxy, ['-db', '-f', file], scene)
   await answers(port, said)
   const log = async () => said()
   const refusal = async () => {
     await writeFile(file, withPlaceholder(text, scene))
     return refused(haproxy, ['-c', '-f', file])
   }
-  return { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}`, log, refusal }
+  const urls = { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}` }
+  return { ...urls, log, refusal }
 }
 
 const withPlaceholder = (text: string, { instances }: Scene): string =>
@@ -133,7 +144,7 @@ async function start(
   command: string,
   args: readonly string[],
   { folder: cwd, closing }: Scene,
-): Promise<() => string> {
+): Promise<{ said: () => string; reload: () => void }> {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -143,7 +154,7 @@ async function start(
   }
   closing.add(() => end(child))
   process.once('exit', () => child.kill('SIGTERM'))
-  return () => said
+  return { said: () => said, reload: () => void child.kill('SIGHUP') }
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
-import { ada, app } from '../../tools/fixtures.ts'
-import { basic } from '../../tools/http-client.ts'
+import { ada, app } from '../../../tools/fixtures.ts'
+import { basic } from '../../../tools/http-client.ts'
 
 interface Answer {
   readonly status: number
@@ -12,6 +12,7 @@ interface Answer {
 interface Asked {
   readonly headers?: Readonly<Record<string, string>>
   readonly form?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
 }
 
 /** A client of a proxy with TLS, which trusts the authority of the test and has an address of its own. */
@@ -31,7 +32,7 @@ export class ProxyClient {
     this.#agent.destroy()
   }
 
-  ask(path: string, { headers = {}, form }: Asked = {}): Promise<Answer> {
+  ask(path: string, { headers = {}, form, signal }: Asked = {}): Promise<Answer> {
     const body = form ? new URLSearchParams(form).toString() : undefined
     const ofForm = {
       authorization: basic(app),
@@ -40,6 +41,7 @@ export class ProxyClient {
     }
     const options = {
       agent: this.#agent,
+      signal,
       method: form ? 'POST' : 'GET',
       headers: { ...headers, ...(form ? ofForm : {}) },
     }
@@ -66,8 +68,8 @@ export class ProxyClient {
     return JSON.parse(text).refresh_token
   }
 
-  refresh(refreshToken: string): Promise<Answer> {
+  refresh(refreshToken: string, signal?: AbortSignal): Promise<Answer> {
     const form = { grant_type: 'refresh_token', refresh_token: refreshToken }
-    return this.ask('/oauth/token', { form })
+    return this.ask('/oauth/token', { form, ...(signal && { signal }) })
   }
 }
