@@ -62,12 +62,13 @@ async function runAll(): Promise<void> {
   const groups = await groupTests(
     chosen.flatMap(([, { tests }]) => tests.map((name) => `dist/${name}`)),
   )
-  for (const part of ['package.json', 'package-lock.json', 'dist', 'docs', 'README.md']) {
+  for (const part of ['package.json', 'package-lock.json', 'dist', 'docs', 'README.md', 'src']) {
     await cp(join(root, part), join(copy, part), { recursive: true })
   }
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
   for (const [name, { tests, faults }] of chosen) {
     const all = tests.map((folder) => groups.filter((file) => isIn(file, folder)))
+    await assertSound(name, { copy, stages: all, environment })
     for (const fault of faults) {
       interruption.signal.throwIfAborted()
       const nearest = await nearestTests(name, fault)
@@ -118,6 +119,13 @@ async function tryFault(folder: string, fault: Fault, run: Run): Promise<void> {
   } finally {
     await writeFile(compiled, code)
   }
+}
+
+/** A test that fails without a fault would notice every fault. */
+async function assertSound(folder: string, run: Run): Promise<void> {
+  const failure = await firstFailure(run)
+  if (failure !== undefined) throw new Error(`${folder}: without a fault, ${failure}`)
+  console.log(`${folder}: the tests pass without a fault`)
 }
 
 /** The first test that fails with the fault in place; undefined when all of them pass. */

@@ -91,6 +91,26 @@ test('ASVS 6.3.8: an unknown person → one password check, as for a known one',
   t.deepEqual(costs, [1, 1, 1, 1, 1])
 })
 
+test('a hash of the empty text, from another system → no password that is too long matches it', async (t) => {
+  const { passwords } = countedPasswords()
+  const empty = await hash('', { memoryCost: 8192, timeCost: 1, parallelism: 1 })
+  t.false(await passwords.matches('x'.repeat(100_000), empty))
+  t.true(await passwords.matches('', empty))
+})
+
+test('ASVS 11.2.2: a hash that differs in one parameter → outdated', async (t) => {
+  const bulkhead = () => new Bulkhead({ concurrency: 2, queueSeconds: 60 })
+  const made = await new Passwords(bulkhead(), cheap).hash(ada.password)
+  for (const [different, isOutdated] of [
+    [{}, false],
+    [{ memoryKib: 9216 }, true],
+    [{ timeCost: 2 }, true],
+  ] as const) {
+    const passwords = new Passwords(bulkhead(), { ...cheap, ...different })
+    t.is(passwords.isOutdated(made), isOutdated, JSON.stringify(different))
+  }
+})
+
 test('an unknown person, a wrong password and a disabled person → one answer over HTTP', async (t) => {
   const server = await startServer(t)
   const answers = [
