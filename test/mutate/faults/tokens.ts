@@ -8,6 +8,8 @@ export const tokens: FaultList = {
     'test/grants',
     'test/mail',
     'test/clients',
+    'test/explanations',
+    'test/keyring',
   ],
   faults: [
     ['access-tokens.ts', 'if (!compactJws.test(token))', 'if (false)'],
