@@ -1,8 +1,10 @@
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 
 /** Members of pg's client and connection that its types omit. */
 interface Wire extends pg.Connection {
+  readonly stream: Socket
   connect(port: number | string, host?: string): void
   requestSsl(): void
   cancel(processId: number, secretKey: number): void
@@ -19,8 +21,13 @@ interface Client extends pg.PoolClient {
 
 type Release = (error?: Error | boolean) => void
 
-/** Time limit for a cancel request, and for a clean disconnect. */
-const requestMilliseconds = 2000
+/**
+ * Time limit for a cancel request. Longer than the 10 s of PgBouncer: its release 1.18 exits when a client closes
+ * the connection of a request that it has not yet forwarded.
+ */
+const cancelMilliseconds = 15_000
+/** Time limit for a clean disconnect. */
+const disconnectMilliseconds = 2000
 /** Without an answer this long after a cancel request was accepted, the connection counts as lost. */
 const silenceMilliseconds = 2000
 /** The longest wait for a statement that cannot be cancelled. */
@@ -107,12 +114,15 @@ async function close(client: Client, mayAbandon: () => boolean): Promise<void> {
     (performance.now() - acceptedAt > silenceMilliseconds && mayAbandon())
   while (!isSettled && !isLost()) {
     // Repeatedly: a pooler drops the request while the statement still waits for a connection.
-    if (await cancel(client)) acceptedAt = Math.min(acceptedAt, performance.now())
+    const cancelled = cancel(client).then((isAccepted) => {
+      if (isAccepted) acceptedAt = Math.min(acceptedAt, performance.now())
+    })
+    await Promise.race([settled, cancelled])
     await Promise.race([settled, quiet(1000)])
   }
   const ended = new Promise((resolve) => connection.once('end', resolve))
   // Disconnects cleanly, or closes the socket while a statement runs.
-  await Promise.race([client.end(), ended, quiet(requestMilliseconds)])
+  await Promise.race([client.end(), ended, quiet(disconnectMilliseconds)])
   connection.stream.destroy()
 }
 
@@ -130,7 +140,7 @@ function cancel(client: Client): Promise<boolean> {
   const late = setTimeout(() => {
     isAccepted = false
     wire.stream.destroy()
-  }, requestMilliseconds).unref()
+  }, cancelMilliseconds).unref()
   wire.on('connect', () => {
     if (!ssl) send()
     else if (sslNegotiation !== 'direct') wire.requestSsl()
@@ -139,6 +149,8 @@ function cancel(client: Client): Promise<boolean> {
   wire.on('error', () => undefined)
   if (host.startsWith('/')) wire.connect(`${host}/.s.PGSQL.${port}`)
   else wire.connect(port, host)
+  // Nothing waits for it at the end of the process.
+  wire.stream.unref()
   return new Promise((resolve) => {
     wire.on('end', () => {
       clearTimeout(late)

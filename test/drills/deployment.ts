@@ -3,10 +3,16 @@ import { freePort } from '../../src/stores/embedded/postmaster.ts'
 import { createAuthority } from '../../tools/certificates.ts'
 import { findProgram } from '../../tools/debian-program.ts'
 import { log } from '../support/runner/checks.ts'
-import { openFolder, startNginx } from '../support/server/proxy-programs.ts'
+import {
+  type Nginx,
+  openFolder,
+  startHaproxy,
+  startNginx,
+} from '../support/server/proxy-programs.ts'
 import { type Serving, serve, signet } from '../support/server/signet.ts'
 import { startPgBouncer } from '../support/stores/pgbouncer.ts'
 import { type RedisCluster, startRedisCluster } from '../support/stores/redis-cluster.ts'
+import type { Entrance } from './families.ts'
 import { environmentOf, type Place } from './instances.ts'
 import { type ReplicatedPostgres, startReplicatedPostgres } from './replicated-postgres.ts'
 
@@ -34,12 +40,18 @@ export interface Deployment {
   readonly instances: readonly Instance[]
   /** Runs a command beside the instances. @throws Error when it fails */
   run(args: readonly string[], changed?: Readonly<Record<string, string>>): Promise<string>
-  readonly nginx: { readonly url: string; readonly authority: string; reload(): void }
+  readonly nginx: Nginx & Required<Entrance>
+  /** Starts HAProxy in front of the first two instances, beside nginx. */
+  startHaproxy(): Promise<Entrance>
 }
 
 export async function openDeployment({ folder: parent, closing }: Place): Promise<Deployment> {
-  if (!findProgram(['nginx'], 'nginx-light', log)) {
-    throw new Error('This drill needs nginx: install it (apt-get install nginx-light)')
+  for (const [name, debianPackage] of Object.entries({
+    nginx: 'nginx-light',
+    haproxy: 'haproxy',
+  })) {
+    if (findProgram([name], debianPackage, log)) continue
+    throw new Error(`This drill needs ${name}: install it (apt-get install ${debianPackage})`)
   }
   const folder = await openFolder(join(parent, 'deployment'))
   const postgres = await startReplicatedPostgres(join(folder, 'postgres'), closing)
@@ -67,15 +79,19 @@ export async function openDeployment({ folder: parent, closing }: Place): Promis
   const authority = createAuthority(join(folder, 'certificates'))
   const nginxFolder = await openFolder(join(folder, 'nginx'))
   const scene = { folder: nginxFolder, authority, instances: ports, port, closing }
-  const { url, reload } = await startNginx(scene)
-  const nginx = { url, authority: authority.certificate, reload }
+  const nginx = Object.assign(await startNginx(scene), { authority: authority.certificate })
+  const haproxy = async () => {
+    const own = { folder: await openFolder(join(folder, 'haproxy')), port: await freePort() }
+    const { url } = await startHaproxy({ ...scene, ...own })
+    return { url, authority: authority.certificate }
+  }
   const run: Deployment['run'] = async (args, changed = {}) => {
     const env = { ...environment, DATABASE_URL: postgres.url, ...changed }
     const { code, stdout, stderr } = await signet(args, { cwd: folder, env })
     if (code !== 0) throw new Error(`signet ${args.join(' ')}: ${stderr}`)
     return stdout
   }
-  return { postgres, bouncer, redis, instances, run, nginx }
+  return { postgres, bouncer, redis, instances, run, nginx, startHaproxy: haproxy }
 }
 
 /** As in docs/failover.md, with one standby instead of two. */

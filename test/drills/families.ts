@@ -23,40 +23,52 @@ export interface Entrance {
   readonly authority?: string
 }
 
-interface Refreshed {
+interface Posted {
   readonly status: number
-  readonly refreshToken: string
+  readonly text: string
   readonly retryAfter: string | undefined
 }
 
-type Refresh = (refreshToken: string, signal: AbortSignal) => Promise<Refreshed>
+type Post = (
+  path: string,
+  form: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+) => Promise<Posted>
 
-function refreshAt({ url, authority }: Entrance): Refresh {
+function postTo({ url, authority }: Entrance): Post {
   if (authority === undefined) {
     const client = new HttpClient(url)
-    return async (token, signal) => {
-      const form = { grant_type: 'refresh_token', refresh_token: token }
-      const { status, headers, body } = await client.post('/oauth/token', form, undefined, signal)
-      const retryAfter = headers.get('retry-after') ?? undefined
-      return { status, refreshToken: body?.refresh_token, retryAfter }
+    return async (path, form, signal) => {
+      const { status, headers, text } = await client.post(path, form, undefined, signal)
+      return { status, text, retryAfter: headers.get('retry-after') ?? undefined }
     }
   }
   const client = new ProxyClient(url, authority)
-  return async (token, signal) => {
-    const { status, headers, text } = await client.refresh(token, signal)
-    const refreshToken = status === 200 ? JSON.parse(text).refresh_token : ''
-    return { status, refreshToken, retryAfter: headers['retry-after']?.toString() }
+  return async (path, form, signal) => {
+    const { status, headers, text } = await client.ask(path, { form, signal })
+    return { status, text, retryAfter: headers['retry-after']?.toString() }
   }
 }
+
+/** The cost of a fault: a row of the table in docs/operations.md. */
+export interface Cost {
+  readonly lost: number
+  readonly families: number
+  /** The answers to clients, as a person reads them. */
+  readonly answers: string
+}
+
+const giveUp = (): AbortSignal => AbortSignal.timeout(maxLingerMilliseconds)
 
 /**
  * Apps that refresh again and again, as real ones do: they think for about two seconds, repeat with the same
  * token when no answer comes or when they are told to come back later, and are lost once they are told
- * `invalid_grant` for the token that they were given last.
+ * `invalid_grant` for the token that they were given last. Each introspects the access tokens that it gets.
  */
 export class Families {
   readonly all: readonly Family[]
-  #refreshes: readonly Refresh[] = []
+  #posts: readonly Post[] = []
+  #refusedTokens = 0
   readonly #statuses = new Map<string, number>()
   #running: Promise<unknown> = Promise.resolve()
   #stopped = false
@@ -72,11 +84,19 @@ export class Families {
 
   /** The answers to the apps, for the report. */
   get summary(): string {
-    return [...this.#statuses].map(([status, count]) => `${count} × ${status}`).join(', ')
+    const total = [...this.#statuses.values()].reduce((sum, count) => sum + count, 0)
+    const failed = [...this.#statuses].filter(([status]) => status !== '200')
+    if (failed.length === 0) return `all ${total} good`
+    return `${failed.map(([status, count]) => `${count} × ${status}`).join(', ')} of ${total}`
   }
 
   useOnly(entrances: readonly Entrance[]): void {
-    this.#refreshes = entrances.map(refreshAt)
+    this.#posts = entrances.map(postTo)
+  }
+
+  /** Access tokens that introspection has called inactive, although they were just issued. */
+  get refusedTokens(): number {
+    return this.#refusedTokens
   }
 
   /** Begins the counts of `summary` again. */
@@ -110,18 +130,26 @@ export class Families {
 
   /** @returns how long the app waits before it asks again, in seconds */
   async #refresh(family: Family, turn: number): Promise<number> {
-    const refresh = this.#refreshes[turn % this.#refreshes.length] as Refresh
-    const signal = AbortSignal.timeout(maxLingerMilliseconds)
-    const answer = await refresh(family.refreshToken, signal).catch(() => undefined)
+    const post = this.#posts[turn % this.#posts.length] as Post
+    const form = { grant_type: 'refresh_token', refresh_token: family.refreshToken }
+    const answer = await post('/oauth/token', form, giveUp()).catch(() => undefined)
     this.#count(answer ? String(answer.status) : 'no answer')
     if (answer?.status === 200) {
-      family.refreshToken = answer.refreshToken
+      const issued = JSON.parse(answer.text)
+      family.refreshToken = issued.refresh_token
       family.rotations += 1
+      await this.#introspect(post, issued.access_token)
       return 1.5 + Math.random()
     }
     if (answer?.status === 400) family.lost = true
     const retryAfter = Number(answer?.retryAfter)
     return retryAfter > 0 ? retryAfter : 0.5 + Math.random()
+  }
+
+  /** As a service does that got the access token. An answer that does not come refuses nothing. */
+  async #introspect(post: Post, token: string): Promise<void> {
+    const answer = await post('/oauth/introspect', { token }, giveUp()).catch(() => undefined)
+    if (answer?.status === 200 && JSON.parse(answer.text).active !== true) this.#refusedTokens += 1
   }
 
   #count(status: string): void {
@@ -166,4 +194,24 @@ export async function endedSessions(databaseUrl: string): Promise<string> {
       WHERE revoked_at IS NOT NULL GROUP BY 1`,
   )
   return rows.map(({ reason, count }) => `${count} × ${reason}`).join(', ')
+}
+
+/**
+ * The end of a drill: stops the apps.
+ * @param expected sessions that the drill itself has ended, as `endedSessions` says it
+ * @throws Error when a session was lost or ended, or a good access token refused
+ */
+export async function costOf(
+  families: Families,
+  databaseUrl: string,
+  expected = '',
+): Promise<Cost> {
+  await families.stop()
+  const ended = await endedSessions(databaseUrl)
+  const { lost, summary, refusedTokens } = families
+  if (lost > 0 || ended !== expected || refusedTokens > 0) {
+    const refused = `${refusedTokens} good access tokens refused`
+    throw new Error(`families lost: ${lost} (${ended}); ${refused}; answers: ${summary}`)
+  }
+  return { lost, families: families.all.length, answers: summary }
 }

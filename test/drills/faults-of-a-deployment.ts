@@ -3,14 +3,21 @@ import { HttpClient } from '../../tools/http-client.ts'
 import { log } from '../support/runner/checks.ts'
 import type { Report } from '../support/runner/report.ts'
 import { type Deployment, openDeployment } from './deployment.ts'
-import { endedSessions, Families, signInMany } from './families.ts'
+import { type Cost, endedSessions, Families, signInMany } from './families.ts'
 import { faults } from './faults.ts'
 import type { Place } from './instances.ts'
 
 const familyCount = 60
 
-/** Brings the faults of the table in docs/operations.md, one after the other, over one deployment. */
-export async function faultsOfADeployment(place: Place, report: Report): Promise<void> {
+/**
+ * Brings the faults of the table in docs/operations.md, one after the other, over one deployment.
+ * @param told gets the cost of each
+ */
+export async function faultsOfADeployment(
+  place: Place,
+  report: Report,
+  told: (fault: string, cost: Cost) => void,
+): Promise<void> {
   const deployment = await openDeployment(place)
   const { postgres, bouncer, instances, nginx } = deployment
   const statements = bouncer.isPreparing ? 'prepared' : 'not prepared'
@@ -22,19 +29,22 @@ export async function faultsOfADeployment(place: Place, report: Report): Promise
   const families = new Families([nginx], all)
   families.start()
   await families.refreshed(2)
-  const table: string[] = []
   for (const [fault, bring] of Object.entries(faults)) {
     await report.check(`${fault} → no session is lost`, async () => {
       const lostBefore = families.lost
       families.forgetAnswers()
-      await bring(deployment)
-      await families.refreshed(2)
+      await bring(deployment, families)
+      await families.refreshed(2).catch((error: Error) => {
+        const { summary } = families
+        throw new Error(`${error.message}; answers: ${summary}; PgBouncer: ${bouncer.log()}`)
+      })
       await assertEnded()
       const lost = families.lost - lostBefore
-      const { summary } = families
-      table.push(`| ${fault} | ${lost} of ${familyCount} | ${summary} |`)
-      if (lost > 0) throw new Error(`families lost: ${lost}; answers: ${summary}`)
-      return `families lost: 0 of ${familyCount}; answers: ${summary}`
+      const { summary: answers, refusedTokens } = families
+      told(fault, { lost, families: familyCount, answers })
+      if (lost > 0) throw new Error(`families lost: ${lost}; answers: ${answers}`)
+      if (refusedTokens > 0) throw new Error(`${refusedTokens} good access tokens were refused`)
+      return `families lost: 0 of ${familyCount}; answers: ${answers}`
     })
   }
   await families.stop()
@@ -43,7 +53,6 @@ export async function faultsOfADeployment(place: Place, report: Report): Promise
     if (ended !== '1 × token_revoked') throw new Error(`sessions ended: ${ended}`)
     return undefined
   })
-  console.log(table.join('\n'))
 }
 
 /** A session that was signed out before the faults. @returns a check that it is still ended everywhere */

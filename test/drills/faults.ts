@@ -3,9 +3,10 @@ import pg from 'pg'
 import { eventually } from '../../tools/eventually.ts'
 import { masterKeyText } from '../../tools/fixtures.ts'
 import type { Deployment } from './deployment.ts'
+import type { Families } from './families.ts'
 import { pgBouncerCommand } from './switchover.ts'
 
-type Bring = (deployment: Deployment) => Promise<void>
+type Bring = (deployment: Deployment, families: Families) => Promise<void>
 
 /** The faults of the table in docs/operations.md, in its order. The last one ends the primary for good. */
 export const faults: Readonly<Record<string, Bring>> = {
@@ -19,8 +20,8 @@ export const faults: Readonly<Record<string, Bring>> = {
       await one.start()
     }
   },
-  'an instance is killed, three times': async ({ instances }) => {
-    for (const one of instances) {
+  'an instance is killed, six times': async ({ instances }) => {
+    for (const one of [...instances, ...instances]) {
       await one.end('SIGKILL')
       await one.start()
     }
@@ -30,8 +31,39 @@ export const faults: Readonly<Record<string, Bring>> = {
     await sleep(20_000)
     one?.signal('SIGCONT')
   },
+  'an instance starts while the name of PostgreSQL is unknown, then that of Redis': async ({
+    instances: [one],
+  }) => {
+    await one?.end('SIGTERM')
+    const unknown = { DATABASE_URL: `postgres://signet@${unknownHost}/signet` }
+    const refusal = await one?.start(unknown).then(
+      () => 'it started',
+      (error: Error) => error.message,
+    )
+    if (!refusal?.includes(unknownHost)) throw new Error(`no host in its refusal: ${refusal}`)
+    await one?.start({ REDIS_URL: `redis://${unknownHost}` })
+    await sleep(5000)
+    await one?.end('SIGTERM')
+    await one?.start()
+  },
   'nginx reads its configuration again': async ({ nginx }) => {
     nginx.reload()
+  },
+  'nginx is stopped and is back after 3 s': async ({ nginx }) => {
+    await nginx.stop()
+    await sleep(3000)
+    await nginx.start()
+  },
+  'HAProxy takes the place of nginx, and an instance behind it is killed': async (
+    { nginx, startHaproxy, instances: [one] },
+    families,
+  ) => {
+    families.useOnly([await startHaproxy()])
+    await families.refreshed(2)
+    await one?.end('SIGKILL')
+    await one?.start()
+    await families.refreshed(2)
+    families.useOnly([nginx])
   },
   'PgBouncer is killed and is back after 5 s': async ({ bouncer }) => {
     await bouncer.kill()
@@ -127,6 +159,9 @@ const isFollowed = async ({ primary }: Deployment['postgres']): Promise<boolean>
   const sql = `SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'`
   return (await primary.query(sql)).length > 0
 }
+
+/** RFC 6761 section 6.4: no name server knows it. */
+const unknownHost = 'nowhere.invalid'
 
 const holdSeconds = 10
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signet } from '../support/server/signet.ts'
-import { endedSessions, Families, signInMany } from './families.ts'
+import { type Cost, costOf, Families, signInMany } from './families.ts'
 import { environmentOf, type Place, startInstances } from './instances.ts'
 import { query, startReplicatedPostgres } from './replicated-postgres.ts'
 
@@ -11,7 +11,7 @@ const poolSize = 10
 const others = 6
 
 /** Commits wait for a synchronous standby that does not answer, longer than any grace. */
-export async function hangingStandby(place: Place): Promise<string> {
+export async function hangingStandby(place: Place): Promise<Cost> {
   const postgres = await startReplicatedPostgres(`${place.folder}/hanging`, place.closing)
   const { primary, replication } = postgres
   const environment = { DATABASE_POOL_SIZE: String(poolSize) }
@@ -32,15 +32,12 @@ export async function hangingStandby(place: Place): Promise<string> {
   replication.cut()
 
   await families.refreshed(3)
-  await families.stop()
-  const ended = await endedSessions(postgres.url)
-  const { lost, summary } = families
-  if (lost > 0 || ended) throw new Error(`families lost: ${lost} (${ended}); answers: ${summary}`)
+  const cost = await costOf(families, postgres.url)
   const bound = instances.length * poolSize + others
   if (mostBackends > bound) {
     throw new Error(`${mostBackends} backends of PostgreSQL were in use, at most ${bound} may be`)
   }
-  return `families lost: 0 of ${familyCount}; at most ${mostBackends} backends; answers: ${summary}`
+  return { ...cost, answers: `${cost.answers}; at most ${mostBackends} connections in use` }
 }
 
 /** The doctor says why no commit is answered, while they are not. */

@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { root } from '../../tools/root.ts'
 
 /** The last commit of the release before this one: it must run on this one's schema (docs/operations.md, "Upgrading"). */
@@ -10,14 +11,16 @@ const commit = 'fe6bf42f305ec2a919540a7fcce6dddb61dcd5b9'
 export async function buildReleaseBefore(folder: string): Promise<string> {
   const tree = join(folder, 'release-before')
   await mkdir(tree)
-  run('git', ['archive', '--output', join(folder, 'release-before.tar'), commit], root)
-  run('tar', ['-xf', join(folder, 'release-before.tar')], tree)
+  await run('git', ['archive', '--output', join(folder, 'release-before.tar'), commit], root)
+  await run('tar', ['-xf', join(folder, 'release-before.tar')], tree)
   await symlink(join(root, 'node_modules'), join(tree, 'node_modules'))
-  run('npx', ['tsc', '-p', 'tsconfig.build.json'], tree)
+  await run('npx', ['tsc', '-p', 'tsconfig.build.json'], tree)
   return join(tree, 'dist', 'src', 'main.cjs')
 }
 
-function run(program: string, args: readonly string[], cwd: string): void {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed:\n${stdout}${stderr}`)
+/** Not spawnSync: the wires of another drill run in this process. */
+async function run(program: string, args: readonly string[], cwd: string): Promise<void> {
+  await promisify(execFile)(program, args, { cwd }).catch(({ message, stdout }) => {
+    throw new Error(`${message}\n${stdout}`)
+  })
 }

@@ -8,7 +8,7 @@ import { type Answer, HttpClient } from '../../tools/http-client.ts'
 import { startPostgresServer } from '../../tools/postgres-server.ts'
 import { administer, databaseUrl } from '../../tools/template.ts'
 import { program, type Serving, signet } from '../support/server/signet.ts'
-import { endedSessions, Families, signInMany } from './families.ts'
+import { type Cost, costOf, Families, signInMany } from './families.ts'
 import { environmentOf, type Place, startInstances } from './instances.ts'
 import { buildReleaseBefore } from './release-before.ts'
 import { query } from './replicated-postgres.ts'
@@ -19,7 +19,7 @@ const onNewerSchema = { DATABASE_ALLOW_NEWER: 'true' }
 const password = 'seven lamps over the harbour'
 
 /** The release before and this one, side by side on one database; then this one alone; then back. */
-export async function rollingRelease(place: Place): Promise<string> {
+export async function rollingRelease(place: Place): Promise<Cost> {
   const before = await buildReleaseBefore(place.folder)
   const { url, run } = await install(place, before)
 
@@ -47,15 +47,8 @@ export async function rollingRelease(place: Place): Promise<string> {
   families.useOnly([back])
   await end(next)
   await families.refreshed(2)
-  await families.stop()
-
-  const ended = await endedSessions(url)
-  const { lost, summary } = families
   // eachKnowsTheOther ends four of its own.
-  if (lost > 0 || ended !== '4 × token_revoked') {
-    throw new Error(`families lost: ${lost} (${ended}); answers: ${summary}`)
-  }
-  return `families lost: 0 of ${familyCount}; answers: ${summary}`
+  return costOf(families, url, '4 × token_revoked')
 }
 
 /** A database as the release before makes it, with the client of the tests in it. */

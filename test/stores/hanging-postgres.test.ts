@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { clientStaleSeconds } from '../../src/clients/client-cache.ts'
+import { eventually } from '../../tools/eventually.ts'
 import { copyTemplate, startServer } from '../support/server/start-server.ts'
+import { startPgBouncer } from '../support/stores/pgbouncer.ts'
 
 /** Stands before PostgreSQL and can stop passing anything on, as a network that loses packets does. */
 async function breakableWay(t: ExecutionContext, databaseUrl: string) {
@@ -60,4 +62,30 @@ test('ASVS 16.5.2: a PostgreSQL that hangs → 503 with Retry-After, and it reco
     status = (await server.clientCredentials()).status
   }
   t.is(status, 200)
+})
+
+test('PostgreSQL hangs behind PgBouncer until statements are cancelled → PgBouncer stays, and all goes on', async (t) => {
+  const way = await breakableWay(t, await copyTemplate(t))
+  const bouncer = await startPgBouncer(t, way.url)
+  const environment = { DATABASE_TIMEOUT_SECONDS: '1', DATABASE_PREPARED_STATEMENTS: 'false' }
+  const server = await startServer(t, { database: bouncer.url, environment })
+  const ask = () => server.clientCredentials()
+  const askMany = async () => {
+    server.clock.advance({ seconds: clientStaleSeconds })
+    const answers = await Promise.all(Array.from({ length: 20 }, ask))
+    return answers.map(({ status }) => status)
+  }
+  t.deepEqual([...new Set(await askMany())], [200])
+
+  way.setBroken(true)
+  // Release 1.18 exits when a caller closes a cancel request that it has not forwarded.
+  for (let round = 0; round < 4; round += 1) {
+    t.true((await askMany()).every((status) => status === 503))
+  }
+  way.setBroken(false)
+  const goesOn = async () => {
+    if (/FATAL|it has ended/.test(bouncer.log())) throw new Error(bouncer.log())
+    return (await askMany()).every((status) => status === 200)
+  }
+  await eventually(goesOn, 'it goes on')
 })

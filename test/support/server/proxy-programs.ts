@@ -33,8 +33,17 @@ export interface Scene {
   readonly closing: Closing
 }
 
-/** @returns with `reload`: it reads its file again while it serves */
-export async function startNginx(scene: Scene): Promise<FrontProxy & { reload(): void }> {
+/** An nginx that a drill disturbs. */
+export interface Nginx extends FrontProxy {
+  /** It reads its file again while it serves. */
+  reload(): void
+  /** Ends it at once, with the requests that it holds. */
+  stop(): Promise<void>
+  /** Starts it again. */
+  start(): Promise<void>
+}
+
+export async function startNginx(scene: Scene): Promise<Nginx> {
   const { folder, authority, port, instances } = scene
   const { certificate, key } = authority.sign('nginx')
   const often = 'max_fails=1 fail_timeout=2s;'
@@ -66,7 +75,11 @@ export async function startNginx(scene: Scene): Promise<FrontProxy & { reload():
   )
   const args = ['-e', 'stderr', '-c', main]
   checked(nginx, [...args, '-t'])
-  const { said, reload } = await start(nginx, args, scene)
+  const { said, reload, stop, launch } = start(nginx, args, scene)
+  const startAgain = async () => {
+    launch()
+    await answers(port, said)
+  }
   await answers(port, said)
   const log = () => readFile(join(folder, 'access.log'), 'utf8')
   const refusal = async () => {
@@ -74,7 +87,7 @@ export async function startNginx(scene: Scene): Promise<FrontProxy & { reload():
     return refused(nginx, [...args, '-t'])
   }
   const urls = { url: `https://localhost:${port}`, plainUrl: `http://localhost:${plain}` }
-  return { ...urls, log, refusal, reload }
+  return { ...urls, log, refusal, reload, stop, start: startAgain }
 }
 
 export async function startHaproxy(scene: Scene): Promise<FrontProxy> {
@@ -88,7 +101,7 @@ export async function startHaproxy(scene: Scene): Promise<FrontProxy> {
   const file = join(folder, 'haproxy.cfg')
   await writeFile(file, text)
   checked(haproxy, ['-c', '-f', file])
-  const { said } = await start(haproxy, ['-db', '-f', file], scene)
+  const { said } = start(haproxy, ['-db', '-f', file], scene)
   await answers(port, said)
   const log = async () => said()
   const refusal = async () => {
@@ -140,21 +153,23 @@ function checked(command: string, args: readonly string[]): void {
   }
 }
 
-async function start(
-  command: string,
-  args: readonly string[],
-  { folder: cwd, closing }: Scene,
-): Promise<{ said: () => string; reload: () => void }> {
-  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+function start(command: string, args: readonly string[], { folder: cwd, closing }: Scene) {
   let said = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      said += chunk
-    })
+  const launch = () => {
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        said += chunk
+      })
+    }
+    process.once('exit', () => child.kill('SIGTERM'))
+    running = child
   }
-  closing.add(() => end(child))
-  process.once('exit', () => child.kill('SIGTERM'))
-  return { said: () => said, reload: () => void child.kill('SIGHUP') }
+  let running: ChildProcess | undefined
+  launch()
+  const stop = async () => running && end(running)
+  closing.add(stop)
+  return { said: () => said, reload: () => void running?.kill('SIGHUP'), stop, launch }
 }
 
 async function end(child: ChildProcess): Promise<void> {

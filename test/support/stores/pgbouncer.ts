@@ -48,6 +48,9 @@ ${isPreparing ? 'max_prepared_statements = 200' : ''}
     child.stderr.on('data', (chunk) => {
       log = (log + chunk).slice(-4000)
     })
+    child.once('exit', (code, signal) => {
+      log += `it has ended with ${signal ?? code}\n`
+    })
     return { child, exited: once(child, 'exit') }
   }
   let running = launch()
