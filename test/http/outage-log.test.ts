@@ -5,7 +5,7 @@ import { failureMembers } from '../../src/stores/unavailable.ts'
 import { eventually } from '../../tools/eventually.ts'
 import { administer } from '../../tools/template.ts'
 import { copyTemplate, startServer, type TestServer } from '../support/server/start-server.ts'
-import { wiredDatabase } from '../support/stores/wired-stores.ts'
+import { refuseConnections, wiredDatabase } from '../support/stores/wired-stores.ts'
 
 type Line = Record<string, unknown>
 
@@ -51,7 +51,7 @@ async function assertCause(
 test('PostgreSQL refuses connections → connection_refused', async (t) => {
   const { proxy, url } = await wiredDatabase(t)
   const logging = await loggingServer(t, url)
-  await proxy.close()
+  await refuseConnections(proxy, logging.server)
   await assertCause(t, logging, 'connection_refused')
 })
 

@@ -15,7 +15,7 @@ import { type Collector, startCollector } from '../support/http/collector.ts'
 import { addPerson } from '../support/people/account-api.ts'
 import { listing, startRangeService } from '../support/people/breach-ranges.ts'
 import { type ServerOptions, startServer } from '../support/server/start-server.ts'
-import { wiredDatabase } from '../support/stores/wired-stores.ts'
+import { refuseConnections, wiredDatabase } from '../support/stores/wired-stores.ts'
 
 async function tracedServer(t: ExecutionContext<unknown>, options: ServerOptions = {}) {
   const collector = await startCollector(t)
@@ -81,7 +81,7 @@ test('a refusal → no failed span; an outage of the database → a failed one w
   const refused = await rootOf(await server.signIn({ password: 'wrong' }))
   t.like(refused, { status: { code: 0 } })
   t.is(refused.attributes['signet.error'], 'invalid_grant')
-  await proxy.close()
+  await refuseConnections(proxy, server)
   const answer = await server.signIn()
   t.is(answer.status, 503)
   const failed = await rootOf(answer)

@@ -1,6 +1,9 @@
 import type { ExecutionContext } from 'ava'
+import type { Knex } from 'knex'
+import { failureMembers } from '../../../src/stores/unavailable.ts'
+import { eventually } from '../../../tools/eventually.ts'
 import { startRedisServer } from '../../../tools/redis-server.ts'
-import { startTcpProxy } from '../../../tools/tcp-proxy.ts'
+import { startTcpProxy, type TcpProxy } from '../../../tools/tcp-proxy.ts'
 import { copyTemplate } from '../server/start-server.ts'
 
 /** A Redis of the test's own behind a proxy that can cut the connection. */
@@ -20,4 +23,16 @@ export async function wiredDatabase(t: ExecutionContext<unknown>) {
   const wired = new URL(direct)
   wired.host = `127.0.0.1:${proxy.port}`
   return { proxy, url: wired.href, directUrl: direct.href }
+}
+
+/**
+ * Closes the way to a database for good, and waits until the pool has noticed: before that it may hand out a
+ * connection that is lost.
+ */
+export async function refuseConnections(proxy: TcpProxy, { db }: { db: Knex }): Promise<void> {
+  await proxy.close()
+  const isRefused = (error: unknown) =>
+    (failureMembers(error) as { cause?: string }).cause === 'connection_refused'
+  const ask = () => db.raw('SELECT 1').then(() => false, isRefused)
+  await eventually(ask, 'no connection is left')
 }
