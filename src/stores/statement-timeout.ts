@@ -107,17 +107,18 @@ async function close(client: Client, mayAbandon: () => boolean): Promise<void> {
   }).then(() => {
     isSettled = true
   })
-  const startedAt = performance.now()
+  const deadline = performance.now() + longestMilliseconds
+  const isOver = quiet(longestMilliseconds)
   let acceptedAt = Number.POSITIVE_INFINITY
   const isLost = () =>
-    performance.now() - startedAt > longestMilliseconds ||
+    performance.now() > deadline ||
     (performance.now() - acceptedAt > silenceMilliseconds && mayAbandon())
   while (!isSettled && !isLost()) {
     // Repeatedly: a pooler drops the request while the statement still waits for a connection.
     const cancelled = cancel(client).then((isAccepted) => {
       if (isAccepted) acceptedAt = Math.min(acceptedAt, performance.now())
     })
-    await Promise.race([settled, cancelled])
+    await Promise.race([settled, cancelled, isOver])
     await Promise.race([settled, quiet(1000)])
   }
   const ended = new Promise((resolve) => connection.once('end', resolve))
