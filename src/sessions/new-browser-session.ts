@@ -6,7 +6,10 @@ import type { SignInOrigin } from './new-device.ts'
 
 /** A person who has just authenticated in a browser. */
 export interface NewBrowserSession extends SignInOrigin {
-  /** Chosen by the page that was shown, so that a form that is sent twice begins one session; moved into the shard of the person. */
+  /**
+   * Chosen by the page that was shown, so that a form that is sent twice begins one session. The session
+   * gets it with the shard number of the person.
+   */
   readonly id: string
   readonly user: { readonly id: string; readonly passwordChangedAt: Date }
   readonly authTime: Date

@@ -47,7 +47,7 @@ const uuids = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/g
 const names = ({ values }: RecordedStatement, id: string) =>
   (JSON.stringify(values).match(uuids) ?? []).some((found) => shardOf(found) === shardOf(id))
 
-test('signing in, refreshing, an API key and signing out → each statement about a person names the shard', async (t) => {
+test('signing in, refreshing, an API key and signing out → each statement about a person, after the look-up, names the shard', async (t) => {
   const { server, app, browser } = await startWebApp(t, {
     redis: false,
     unthrottled: true,
